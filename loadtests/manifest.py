@@ -1,0 +1,74 @@
+"""PURE. The two JSON files that make a run folder self-describing, as types. `run.json` says what was asked of
+which machine; each cell's `cell.json` says what happened. Both carry the schema version of `arrival.py`.
+
+runs/2026-11-24T07-30-00-compare-feed/
+    run.json
+    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat
+        cell.json                       written last: a cell without one did not finish
+        requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
+        published.csv                   id,due_ns,published_ns of every message the server published
+        server.log  load.log
+    report.html  summary.csv  charts/
+"""
+
+import msgspec
+
+from loadtests.arrival import SCHEMA_VERSION
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run was made. Empty strings where the platform does not say."""
+
+    system: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    python: str
+    clock_id: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned."""
+
+    schema: int = SCHEMA_VERSION
+    command: str
+    started_at: str
+    kind: str
+    scenarios: list[dict[str, object]]
+    patterns: dict[str, str]
+    repeats: int
+    cells: list[str]
+    machine: Machine
+    versions: dict[str, str]
+    commit: str
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
+
+    status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
+    spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
+    window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
+    """
+
+    schema: int = SCHEMA_VERSION
+    name: str
+    pattern: str
+    label: str
+    scenario: str
+    clients: int
+    repeat: int
+    status: str
+    problems: list[str]
+    server_pid: int
+    server_command: list[str]
+    load_command: list[str]
+    load_exit_code: int
+    spawned_by_ns: int
+    publish_from_ns: int
+    window_from_ns: int
+    window_until_ns: int
+    load_ended_ns: int
+    published: int
+    rows: dict[str, int]

@@ -1,0 +1,105 @@
+"""PURE. Named scenarios: how many clients wait for what, and what each scenario is for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from servers.schedule import parse_schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One situation to measure. A cell is pattern x scenario x client count x repeat.
+
+    Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
+    message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
+    to arrive). drain_s None means: one poll interval plus a second.
+    """
+
+    name: str
+    purpose: str
+    clients: tuple[int, ...]
+    schedule: str
+    message_bytes: int = 200
+    poll_interval_s: float = 1.0
+    hold_timeout_s: float = 30.0
+    spawn_per_s: float = 200.0
+    warmup_s: float = 1.0
+    window_s: float = 5.0
+    drain_s: float | None = None
+
+    def __post_init__(self) -> None:
+        rate_per_s = parse_schedule(self.schedule).rate_per_s
+        checks = [
+            ("clients", self.clients, bool(self.clients) and all(n >= 1 for n in self.clients), "1 or more"),
+            ("schedule", self.schedule, rate_per_s > 0, "a schedule that publishes"),
+            ("message_bytes", self.message_bytes, 0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
+            (
+                "poll_interval_s",
+                self.poll_interval_s,
+                0 < self.poll_interval_s <= 3600,
+                "more than 0, at most 3600",
+            ),
+            ("hold_timeout_s", self.hold_timeout_s, 1 <= self.hold_timeout_s <= 300, "1 to 300"),
+            ("spawn_per_s", self.spawn_per_s, self.spawn_per_s > 0, "more than 0"),
+            ("warmup_s", self.warmup_s, self.warmup_s >= 0, "0 or more"),
+            ("window_s", self.window_s, self.window_s > 0, "more than 0"),
+            ("drain_s", self.drain_s, self.drain_s is None or self.drain_s >= 0, "0 or more"),
+        ]
+        for field, value, good, remedy in checks:
+            if not good:
+                raise ValueError(f"{field} {value!r} is out of range: it must be {remedy}")
+
+    @property
+    def drain_or_default_s(self) -> float:
+        return self.poll_interval_s + 1.0 if self.drain_s is None else self.drain_s
+
+    def load_s(self, clients: int) -> float:
+        """Seconds of load for one cell, start-up not included."""
+        return self.ramp_s(clients) + self.warmup_s + self.window_s + self.drain_or_default_s
+
+    def ramp_s(self, clients: int) -> float:
+        return clients / self.spawn_per_s + 0.5
+
+
+_ALL: Final = (
+    Scenario(
+        name="feed",
+        purpose="a live feed: steady updates, several a second, at random instants (the default)",
+        clients=(50,),
+        schedule="poisson:5",
+        poll_interval_s=1.0,
+    ),
+    Scenario(
+        name="quiet",
+        purpose="notifications: a message every few seconds, most polls find nothing",
+        clients=(50,),
+        schedule="poisson:0.4",
+        poll_interval_s=2.0,
+        window_s=20.0,
+    ),
+    Scenario(
+        name="burst",
+        purpose="alarms: nothing, then 20 messages at once, every 2 seconds",
+        clients=(50,),
+        schedule="burst:20/2",
+        poll_interval_s=1.0,
+        window_s=8.0,
+    ),
+    Scenario(
+        name="busy",
+        purpose="above the comfort zone of long polling: 40 messages a second to everyone",
+        clients=(50,),
+        schedule="poisson:40",
+        poll_interval_s=0.5,
+    ),
+    Scenario(
+        name="clients",
+        purpose="how each pattern scales: the same feed for 10, 50, 200 and 500 clients",
+        clients=(10, 50, 200, 500),
+        schedule="poisson:2",
+        poll_interval_s=1.0,
+        window_s=6.0,
+    ),
+)
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in _ALL}

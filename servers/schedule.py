@@ -1,0 +1,133 @@
+"""PURE. When message n is due: arithmetic, fixed before the run starts.
+
+A schedule answers; the publisher sleeps. Because due instants never depend on what the server managed to do, a
+stall cannot hide: messages that came late still carry the instant at which they should have come (wrk2's rule).
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+NS_PER_S = 1_000_000_000
+
+
+class Schedule(Protocol):
+    """Due instants, as offsets in ns from the schedule's start, in order, without end."""
+
+    @property
+    def rate_per_s(self) -> float:
+        """Mean messages per second; 0 when nothing is ever published on schedule."""
+
+    def offsets_ns(self) -> Iterator[int]:
+        """Yield the offset of message 1, 2, 3, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """Nothing on schedule: messages come only from POST /api/message."""
+
+    rate_per_s: float = 0.0
+
+    def offsets_ns(self) -> Iterator[int]:
+        return iter(())
+
+    def __str__(self) -> str:
+        return "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """One message every 1/rate seconds, the first after one period."""
+
+    rate_per_s: float
+
+    def offsets_ns(self) -> Iterator[int]:
+        n = 0
+        while True:
+            n += 1
+            yield round(n * NS_PER_S / self.rate_per_s)
+
+    def __str__(self) -> str:
+        return f"steady:{self.rate_per_s:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson:
+    """Independent arrivals at a mean rate: exponential gaps, the same for the same seed.
+
+    The default for measurements, because no poll interval can lock onto its phase.
+    """
+
+    rate_per_s: float
+    seed: int = 1
+
+    def offsets_ns(self) -> Iterator[int]:
+        random_gap = random.Random(self.seed)
+        at_s = 0.0
+        while True:
+            at_s += random_gap.expovariate(self.rate_per_s)
+            yield round(at_s * NS_PER_S)
+
+    def __str__(self) -> str:
+        return f"poisson:{self.rate_per_s:g}" + (f",seed={self.seed}" if self.seed != 1 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """`size` messages due at the same instant, once every `period_s`, the first burst after one period."""
+
+    size: int
+    period_s: float
+
+    @property
+    def rate_per_s(self) -> float:
+        return self.size / self.period_s
+
+    def offsets_ns(self) -> Iterator[int]:
+        burst = 0
+        while True:
+            burst += 1
+            due_ns = round(burst * self.period_s * NS_PER_S)
+            yield from [due_ns] * self.size
+
+    def __str__(self) -> str:
+        return f"burst:{self.size}/{self.period_s:g}"
+
+
+FORMS = "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S  (RATE in messages per second)"
+
+
+def parse_schedule(text: str) -> Schedule:
+    """Read a schedule from its one-line form, the inverse of `str(schedule)`.
+
+    Raises ValueError naming the text and the accepted forms.
+    """
+    kind, _, rest = text.strip().partition(":")
+    try:
+        if kind == "manual" and not rest:
+            return Manual()
+        if kind == "steady":
+            return Steady(_positive(rest))
+        if kind == "poisson":
+            rate, _, option = rest.partition(",")
+            if not option:
+                return Poisson(_positive(rate))
+            name, _, seed = option.partition("=")
+            if name == "seed":
+                return Poisson(_positive(rate), int(seed))
+        if kind == "burst":
+            size, _, period = rest.partition("/")
+            if int(size) >= 1:
+                return Burst(int(size), _positive(period))
+    except ValueError:
+        pass
+    raise ValueError(f"schedule {text!r} is none of: {FORMS}")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not (0 < value < math.inf):
+        raise ValueError(text)
+    return value
