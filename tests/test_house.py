@@ -1,0 +1,93 @@
+"""The repository tests itself: names in three places, import direction, purity, size, and the commands the docs show."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = ["servers", "loadtests", "reports"]
+SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
+LOADTESTS_MAY_TAKE = {"servers.clock", "servers.message", "servers.schedule"}
+STANDARD_LIBRARY = set(sys.stdlib_module_names)
+PURE_MAY_IMPORT = {
+    "servers": {"msgspec"},
+    "loadtests": {"msgspec", "httptools", "h2", "hpack", "hyperframe", "numpy"},
+    "reports": {"msgspec", "numpy", "pandas", "scipy", "matplotlib", "jinja2", "markupsafe"},
+}
+IMPURE_STANDARD = {"socket", "time", "subprocess", "asyncio", "threading", "select", "ssl", "shutil", "tempfile"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the dotted names a file imports, wherever in the file the import stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def law_of(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
+def pattern_names(folder: str, prefix: str = "") -> set[str]:
+    names = {path.stem.removeprefix(prefix) for path in (ROOT / folder).glob(f"{prefix}*.py")}
+    return {name for name in names if not name.startswith("_")} - {"conftest"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_source_file_opens_with_its_law(path: Path) -> None:
+    assert law_of(path), f"{path.relative_to(ROOT)} needs a docstring that says what it is and what it promises"
+
+
+def test_a_pattern_is_the_same_three_files_everywhere() -> None:
+    assert pattern_names("servers/patterns") == pattern_names("loadtests/patterns")
+    assert pattern_names("servers/patterns") == pattern_names("tests/patterns", "test_")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_left(path: Path) -> None:
+    stage = path.relative_to(ROOT).parts[0]
+    to_the_right = set(STAGES[STAGES.index(stage) + 1 :]) | {"pollbench", "notebooks", "tests"}
+    for name in imports_of(path):
+        assert name.split(".")[0] not in to_the_right, f"{path.relative_to(ROOT)} imports {name}"
+        if stage == "loadtests" and name.split(".")[0] == "servers":
+            assert name in LOADTESTS_MAY_TAKE, f"{path.relative_to(ROOT)} imports {name}: gevent must not meet asyncio"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if law_of(path).startswith("PURE")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_pure_files_touch_no_clock_socket_or_file(path: Path) -> None:
+    stage = path.relative_to(ROOT).parts[0]
+    for name in imports_of(path):
+        top = name.split(".")[0]
+        assert top in STANDARD_LIBRARY | PURE_MAY_IMPORT[stage] | set(STAGES), f"{path.name} imports {name}"
+        assert top not in IMPURE_STANDARD, f"{path.relative_to(ROOT)} says PURE and imports {name}"
+
+
+def test_no_top_level_file_of_loadtests_shadows_a_library() -> None:
+    """Locust puts the locustfile's folder first on sys.path, so `websocket.py` there would become `websocket`."""
+    installed = set(STANDARD_LIBRARY) | {
+        path.name.split(".")[0].split("-")[0] for path in Path(ast.__file__).parent.glob("*.py")
+    }
+    for entry in sys.path:
+        if entry.endswith("site-packages"):
+            installed |= {path.stem for path in Path(entry).iterdir() if path.suffix in {"", ".py"}}
+    assert not {path.stem for path in (ROOT / "loadtests").glob("*.py")} & installed
+
+
+def test_the_readme_shows_only_commands_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for target in re.findall(r"^\s*(?:\$ )?make ([a-z-]+)", readme, re.MULTILINE):
+        assert target in targets, f"README shows `make {target}`, the Makefile has no such target"
+    for script in re.findall(r"scripts/[\w-]+", readme):
+        assert (ROOT / script).exists(), f"README names {script}"
