@@ -1,4 +1,4 @@
-"""The repository tests itself: names in three places, import direction, purity, size, and the commands the docs show."""
+"""The repository tests itself: names in three places, import direction, purity, and the commands the README shows."""
 
 import ast
 import re
