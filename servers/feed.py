@@ -1,33 +1,37 @@
-"""The one source of messages of a server process: history, wake-up, and the publisher.
+"""The one source of messages of a server process: history and wake-up.
 
 No lost wake-up: a reader subscribes first, then asks `after(cursor)`, then waits to be woken and asks again.
 asyncio runs one callback at a time, so nothing can be published between two lines without an `await`.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import NamedTuple
 
 from servers.clock import now_ns, wall_timestamp
 from servers.history import History, Replay
 from servers.message import Message, encode
 
 Wake = Callable[[], None]
-LATE_BATCH: Final = 256
+
+
+class _Subscriber(NamedTuple):
+    clients: Callable[[], int]
+    held: bool
 
 
 class Feed:
     """Messages and whoever waits for them.
 
     `journal`, when given, is called with every published message: it is the ground truth that deliveries are
-    counted against.
+    counted against. `closed` turns true once, when the server stops: whoever is woken then says good-bye.
     """
 
     def __init__(self, history: History, journal: Callable[[Message], None] | None = None) -> None:
         self._history = history
         self._journal = journal
-        self._wakes: dict[Wake, None] = {}
+        self._subscribers: dict[Wake, _Subscriber] = {}
         self._latest: Replay | None = None
+        self.closed = False
 
     @property
     def newest_id(self) -> int:
@@ -38,11 +42,57 @@ class Feed:
         return self._history.first_id
 
     @property
+    def held(self) -> int:
+        """Long polls waiting for an answer."""
+        return sum(one.clients() for one in self._subscribers.values() if one.held)
+
+    @property
+    def streams(self) -> int:
+        """Open streams."""
+        return sum(one.clients() for one in self._subscribers.values() if not one.held)
+
+    @property
     def subscribers(self) -> int:
-        return len(self._wakes)
+        """Clients waiting for the next message, in either way."""
+        return self.held + self.streams
 
     def publish(self, content: str, due_ns: int | None = None) -> Message:
         """Stamp, encode once, keep, wake everyone. A message nobody scheduled is due the moment it is published."""
+        message = self._append(content, due_ns)
+        self._wake()
+        return message
+
+    def publish_all(self, content: str, due_ns: Iterable[int]) -> None:
+        """Publish one message for each due instant, then wake everyone once: a burst is one write per client."""
+        for instant_ns in due_ns:
+            self._append(content, instant_ns)
+        self._wake()
+
+    def after(self, last_id: int) -> Replay:
+        """Return what a reader at `last_id` has not seen. Shared by all readers that are one message behind."""
+        if last_id != self._history.newest_id - 1:
+            return self._history.after(last_id)
+        if self._latest is None:
+            self._latest = self._history.after(last_id)
+        return self._latest
+
+    def subscribe(self, wake: Wake, clients: Callable[[], int] = lambda: 1, *, held: bool = False) -> None:
+        """Call `wake` after every publish, in order of subscription, until unsubscribed. It must not block or raise.
+
+        One subscriber may speak for many clients, so that what they share is worked out once; `clients` says how
+        many wait at this moment, `held` whether as long polls.
+        """
+        self._subscribers[wake] = _Subscriber(clients, held)
+
+    def unsubscribe(self, wake: Wake) -> None:
+        self._subscribers.pop(wake, None)
+
+    def close(self) -> None:
+        """Publish no more; wake everyone to find the feed closed."""
+        self.closed = True
+        self._wake()
+
+    def _append(self, content: str, due_ns: int | None) -> Message:
         published_ns = now_ns()
         message = Message(
             id=self._history.newest_id + 1,
@@ -55,35 +105,8 @@ class Feed:
         self._latest = None
         if self._journal is not None:
             self._journal(message)
-        for wake in list(self._wakes):
-            wake()
         return message
 
-    def after(self, last_id: int) -> Replay:
-        """Return what a reader at `last_id` has not seen. Shared by all readers that are one message behind."""
-        if last_id != self._history.newest_id - 1:
-            return self._history.after(last_id)
-        if self._latest is None:
-            self._latest = self._history.after(last_id)
-        return self._latest
-
-    def subscribe(self, wake: Wake) -> None:
-        """Call `wake` after every publish, in order of subscription, until unsubscribed. It must not block or raise."""
-        self._wakes[wake] = None
-
-    def unsubscribe(self, wake: Wake) -> None:
-        self._wakes.pop(wake, None)
-
-
-async def publish_on_schedule(feed: Feed, offsets_ns: Iterable[int], start_ns: int, content: str) -> None:
-    """Publish one message at each `start_ns + offset`, for ever; a late loop catches up and says how late it was."""
-    since_yield = 0
-    for offset_ns in offsets_ns:
-        due_ns = start_ns + offset_ns
-        while (wait_ns := due_ns - now_ns()) > 0:
-            since_yield = 0
-            await asyncio.sleep(wait_ns / 1e9)
-        feed.publish(content, due_ns)
-        since_yield += 1
-        if since_yield % LATE_BATCH == 0:
-            await asyncio.sleep(0)
+    def _wake(self) -> None:
+        for wake in list(self._subscribers):
+            wake()

@@ -2,13 +2,35 @@
 
 from dataclasses import dataclass
 
+from servers.schedule import parse_schedule
+
+MESSAGE_BYTES_MAX = 1_000_000
+HOLD_MIN_S = 1.0
+HOLD_MAX_S = 300.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Settings of one server process. Zero turns `max_held` and `rate_limit_per_s` off."""
+    """Settings of one server process. Zero turns `max_held` and `rate_limit_per_s` off.
 
-    history: int = 10_000
+    history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
+    hold_jitter adds up to a sixteenth to every hold. heartbeat_s: longest silence on a stream. max_held: held long
+    polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
+    send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
+    schedule starts, None for now. journal: CSV file of every message published, "" for none.
+
+    Raises ValueError naming option, value and range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    http2_port: int = 8081
+    tls_cert: str = ""
+    tls_key: str = ""
+    schedule: str = "poisson:1"
+    start_at_ns: int | None = None
     message_bytes: int = 200
+    history: int = 10_000
     hold_timeout_s: float = 30.0
     hold_jitter: bool = False
     heartbeat_s: float = 15.0
@@ -16,3 +38,33 @@ class ServerOptions:
     rate_limit_per_s: float = 0.0
     send_buffer_bytes: int = 1_048_576
     token: str = ""
+    journal: str = ""
+
+    def __post_init__(self) -> None:
+        parse_schedule(self.schedule)
+        checks = [
+            ("--port", self.port, 0 <= self.port <= 65535, "0 (any free port) to 65535"),
+            ("--http2-port", self.http2_port, 0 <= self.http2_port <= 65535, "0 (any free port) to 65535"),
+            ("--tls-cert", self.tls_cert, bool(self.tls_cert) == bool(self.tls_key), "given together with --tls-key"),
+            ("--start-at-ns", self.start_at_ns, (self.start_at_ns or 0) >= 0, "0 or more"),
+            (
+                "--message-bytes",
+                self.message_bytes,
+                0 <= self.message_bytes <= MESSAGE_BYTES_MAX,
+                f"0 to {MESSAGE_BYTES_MAX}",
+            ),
+            ("--history", self.history, 1 <= self.history <= 10_000_000, "1 to 10000000"),
+            (
+                "--hold-timeout",
+                self.hold_timeout_s,
+                HOLD_MIN_S <= self.hold_timeout_s <= HOLD_MAX_S,
+                f"{HOLD_MIN_S:g} to {HOLD_MAX_S:g}",
+            ),
+            ("--heartbeat", self.heartbeat_s, 0.05 <= self.heartbeat_s <= 3600, "0.05 to 3600"),
+            ("--max-held", self.max_held, self.max_held >= 0, "0 (no limit) or more"),
+            ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),
+            ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
+        ]
+        for option, value, good, remedy in checks:
+            if not good:
+                raise ValueError(f"{option} {value!r} is out of range: it must be {remedy}")

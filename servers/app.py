@@ -1,0 +1,119 @@
+"""The aiohttp application of a server process: the chosen patterns, and what all of them share.
+
+POST /api/message adds a message, PUT /api/schedule changes what is published, GET /stats says who this is and
+who is waiting.
+"""
+
+import os
+from dataclasses import dataclass, field
+
+import msgspec
+from aiohttp import web
+
+from servers import patterns
+from servers.clock import clock_id, now_ns
+from servers.errors import json_errors
+from servers.feed import Feed
+from servers.limits import rate_limit
+from servers.message import encode
+from servers.options import MESSAGE_BYTES_MAX, ServerOptions
+from servers.publisher import Publisher
+from servers.query import BadField, parse_fields
+from servers.schedule import parse_schedule
+
+JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Service:
+    """One server process: what it serves, and on which ports (None until bound)."""
+
+    feed: Feed
+    publisher: Publisher
+    options: ServerOptions
+    names: list[str]
+    ports: dict[str, int | None] = field(default_factory=lambda: {"http_port": None, "http2_port": None})
+
+    def identity(self) -> dict[str, object]:
+        return {"token": self.options.token, "pid": os.getpid(), "clock_id": clock_id(), **self.ports}
+
+    async def stats(self, _: web.Request) -> web.Response:
+        feed = self.feed
+        state = {
+            "patterns": self.names,
+            "newest_id": feed.newest_id,
+            "first_id": feed.first_id,
+            "schedule": str(self.publisher.schedule),
+            "message_bytes": self.publisher.message_bytes,
+            "start_at_ns": self.publisher.start_ns,
+            "subscribers": feed.subscribers,
+            "held": feed.held,
+            "streams": feed.streams,
+        }
+        return web.Response(body=msgspec.json.encode(self.identity() | state), content_type=JSON)
+
+    async def add_message(self, request: web.Request) -> web.Response:
+        """Publish what the query's `content` or else the body says; answer 201 with the message."""
+        content = parse_fields(request.rel_url.raw_query_string).get("content")
+        if content is None:
+            content = text_of(await request.read(), "content")
+        elif request.can_read_body:
+            raise BadField("content", "is given twice, in the query and as the body; give it once")
+        if not content:
+            raise BadField("content", "is empty; give it as ?content=TEXT or as the body")
+        message = self.feed.publish(content)
+        return web.Response(status=201, body=encode(message), content_type=JSON)
+
+    async def put_schedule(self, request: web.Request) -> web.Response:
+        """Publish by another schedule, message length, or both, from now on; answer with what is in force."""
+        schedule, message_bytes = self.publisher.schedule, self.publisher.message_bytes
+        wanted = fields_of(await request.read())
+        if "schedule" in wanted:
+            try:
+                schedule = parse_schedule(str(wanted["schedule"]))
+            except ValueError as wrong:
+                raise BadField("schedule", str(wrong).removeprefix("schedule ")) from None
+        if "message_bytes" in wanted:
+            message_bytes = whole(wanted["message_bytes"], "message_bytes", 0, MESSAGE_BYTES_MAX)
+        self.publisher.restart(schedule, message_bytes, now_ns())
+        answer = {"schedule": str(schedule), "message_bytes": message_bytes, "start_at_ns": self.publisher.start_ns}
+        return web.Response(body=msgspec.json.encode(answer), content_type=JSON)
+
+
+def build(service: Service) -> web.Application:
+    """Return the application that serves `service.names`. The caller starts the publisher."""
+    limit = service.options.rate_limit_per_s
+    app = web.Application(
+        middlewares=[json_errors, rate_limit(limit)] if limit else [json_errors],
+        client_max_size=MESSAGE_BYTES_MAX,
+    )
+    app.add_routes(
+        [
+            web.get("/stats", service.stats, allow_head=False),
+            web.post("/api/message", service.add_message),
+            web.put("/api/schedule", service.put_schedule),
+        ]
+    )
+    for name in service.names:
+        app.add_routes(patterns.load(name).routes(service.feed, service.options))
+    return app
+
+
+def text_of(body: bytes, name: str) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadField(name, "is not UTF-8 text") from None
+
+
+def fields_of(body: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError:
+        raise BadField("body", 'is not a JSON object such as {"schedule": "poisson:5", "message_bytes": 200}') from None
+
+
+def whole(value: object, name: str, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise BadField(name, f"{value!r} is not a whole number from {low} to {high}")
+    return value

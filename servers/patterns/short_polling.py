@@ -1,0 +1,32 @@
+"""Short polling: whatever is new, at once; an empty list when nothing is, or 304 to a client that holds the ETag."""
+
+from aiohttp import hdrs, web
+
+from servers.answers import NO_STORE, Answers
+from servers.feed import Feed
+from servers.options import ServerOptions
+from servers.query import parse_poll
+
+LABEL = "Short polling"
+PATH = "/api/poll"
+HTTP2 = False
+
+
+def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
+    answers = Answers(feed, etag=options.token)
+
+    async def poll(request: web.Request) -> web.StreamResponse:
+        last_id = parse_poll(request.raw_path).last_id
+        known = request.headers.get(hdrs.IF_NONE_MATCH)
+        if known is not None and holds(known, answers.etag()):
+            return web.Response(status=304, headers={hdrs.ETAG: answers.etag(), hdrs.CACHE_CONTROL: NO_STORE})
+        return answers.after(last_id).to(request)
+
+    return [web.get(PATH, poll, allow_head=False)]
+
+
+def holds(if_none_match: str, etag: str) -> bool:
+    """Say whether the client's list of validators has this one, compared weakly (RFC 9110 section 13.1.2)."""
+    opaque = etag.removeprefix("W/")
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return opaque in known or known == ["*"]
