@@ -1,0 +1,1 @@
+"""What it means: a run folder becomes tidy frames, measures, cautions, charts and one offline page."""

@@ -1,0 +1,109 @@
+"""PURE. What the deliveries of one cell cost: requests, bytes, CPU and memory. Everything is cut to the window.
+
+A response counts when it was complete inside the window. Bytes that belong to no single message (heads, empty
+answers, heartbeats) are spread evenly over the life of their request, so that a stream pays the same way as a poll.
+"""
+
+import numpy as np
+import pandas as pd
+
+NS_PER_MS = 1_000_000
+
+
+def request_costs(
+    requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int, delivered: int
+) -> dict[str, float]:
+    """Return requests and HTTP bytes per delivery, the empty ratio, and failures by kind (`error_<kind>`).
+
+    requests, deliveries: one whole cell. delivered: messages due in the window that arrived.
+    """
+    answered = requests[
+        (requests["ended_ns"] >= from_ns) & (requests["ended_ns"] < until_ns) & (requests["status"] > 0)
+    ]
+    errors = requests["error"][~requests["error"].isin(["", "cut"])].value_counts()
+    overhead = _window_overhead_bytes(requests, deliveries, from_ns, until_ns)
+    payload = float(deliveries["bytes"].mean()) if len(deliveries) else np.nan
+    return {
+        "requests_per_delivery": _per(len(answered), delivered),
+        "responses_per_s": len(answered) / ((until_ns - from_ns) / 1e9),
+        "empty_ratio": _per(int(answered["empty"].sum()), len(answered)),
+        "payload_bytes_per_delivery": payload,
+        "http_bytes_per_delivery": payload + _per(overhead, delivered),
+        "hold_ms": float(answered["hold_ns"].mean() / NS_PER_MS) if answered["hold_ns"].any() else np.nan,
+        "errors": int(errors.sum()),
+        **{f"error_{kind}": int(count) for kind, count in errors.items() if count},
+    }
+
+
+def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int) -> float:
+    if not len(requests):
+        return np.nan
+    mean_payload = float(deliveries["bytes"].mean()) if len(deliveries) else 0.0
+    overhead = requests["bytes_in"] + requests["bytes_out"] - requests["messages"] * mean_payload
+    started, ended = requests["started_ns"].to_numpy(), requests["ended_ns"].to_numpy()
+    life_ns = np.maximum(ended - started, 1)
+    inside_ns = np.clip(np.minimum(ended, until_ns) - np.maximum(started, from_ns), 0, None)
+    return float((overhead * (inside_ns / life_ns)).sum())
+
+
+def sample_costs(samples: pd.DataFrame, from_ns: int, until_ns: int, delivered: int, clients: int) -> dict[str, float]:
+    """Return CPU, memory and wire bytes per delivery or client, and how busy server and generator were.
+
+    NaN where the platform has no such number. Shares are of one core.
+    """
+    server, generator = samples[samples["role"] == "server"], samples[samples["role"] == "generator"]
+    window_ns = until_ns - from_ns
+    cpu_ns = _grown(server, "cpu_ns", from_ns, until_ns)
+    wire = _grown(generator, "wire_bytes_in", from_ns, until_ns) + _grown(
+        generator, "wire_bytes_out", from_ns, until_ns
+    )
+    segments = _grown(generator, "wire_segments_in", from_ns, until_ns) + _grown(
+        generator, "wire_segments_out", from_ns, until_ns
+    )
+    inside = generator[generator["at_ns"].between(from_ns, until_ns)]
+    lag_ms = inside["lag_ns"][inside["lag_ns"] >= 0] / NS_PER_MS
+    return {
+        "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
+        "server_cpu_share": cpu_ns / window_ns,
+        "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
+        "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
+        "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,
+        "wire_bytes_per_delivery": _per(wire, delivered),
+        "segments_per_delivery": _per(segments, delivered),
+        "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
+        "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
+    }
+
+
+def _per(amount: float, count: int) -> float:
+    return amount / count if count else np.nan
+
+
+def _growth_each(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int) -> list[float]:
+    """Growth of a cumulative counter over the window, one number per process, interpolated at the edges."""
+    known = samples[samples[column] >= 0].sort_values("at_ns")
+    grown = []
+    for _, process in known.groupby("pid"):
+        if len(process) < 2:
+            continue
+        low, high = np.interp([from_ns, until_ns], process["at_ns"], process[column])
+        grown.append(float(high - low))
+    return grown
+
+
+def _grown(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int) -> float:
+    grown = _growth_each(samples, column, from_ns, until_ns)
+    return sum(grown) if grown else np.nan
+
+
+def _busiest(samples: pd.DataFrame, from_ns: int, until_ns: int) -> float:
+    return max(_growth_each(samples, "cpu_ns", from_ns, until_ns), default=np.nan)
+
+
+def _growth_per_client(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int, clients: int) -> float:
+    """Median in the window less the first sample, which was taken before any client came."""
+    known = samples[samples[column] >= 0].sort_values("at_ns")
+    inside = known[known["at_ns"].between(from_ns, until_ns)]
+    if not len(inside):
+        return np.nan
+    return float(inside[column].median() - known[column].iloc[0]) / clients

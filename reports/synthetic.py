@@ -1,0 +1,176 @@
+"""A run that never happened: for tests and benchmarks. It says so in run.json, and every report of it says so too."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from loadtests import manifest
+from loadtests.scenario import Scenario
+from reports.simulation import Outcome, Situation, World, long_polling, short_polling, stream
+from servers.schedule import parse_schedule
+
+S: Final = 1_000_000_000
+KIND: Final = "synthetic"
+ENVELOPE_BYTES: Final = 120
+LABELS: Final = {
+    "short_polling": "Short polling",
+    "long_polling": "Long polling",
+    "chunked": "Chunked streaming",
+    "http2_push": "HTTP/2 push",
+    "sse": "SSE",
+    "websocket": "WebSocket",
+}
+SIMULATIONS: Final[dict[str, Callable[[Situation], Outcome]]] = {
+    "short_polling": short_polling,
+    "long_polling": long_polling,
+    "chunked": partial(stream, framing_bytes=7),
+    "http2_push": partial(stream, framing_bytes=60, mode="pushed"),
+    "sse": partial(stream, framing_bytes=20),
+    "websocket": partial(stream, framing_bytes=4),
+}
+
+
+def write_run(
+    folder: Path,
+    scenarios: Sequence[Scenario],
+    *,
+    repeats: int = 3,
+    world: World | None = None,
+    labels: Mapping[str, str] = LABELS,
+    failing: Sequence[str] = (),
+) -> Path:
+    """Write a run folder in the real schema and return it. `failing`: names of cells whose status is "failed"."""
+    names: list[str] = []
+    for repeat in range(1, repeats + 1):
+        for scenario in scenarios:
+            for clients in scenario.clients:
+                for pattern, label in labels.items():
+                    name = f"{scenario.name}-{clients}-{pattern}-{repeat}"
+                    cell = _cell(name, pattern, label, scenario, clients, repeat, (len(names) + 1) * 600 * S)
+                    if name in failing:
+                        cell = msgspec.structs.replace(cell, status="failed", problems=["a load worker was lost"])
+                    _write_cell(folder / "cells" / name, cell, scenario, world or World())
+                    names.append(name)
+    run = manifest.Run(
+        command="pollbench compare feed",
+        started_at="2026-11-24T07:30:00Z",
+        kind=KIND,
+        scenarios=[asdict(scenario) for scenario in scenarios],
+        patterns=dict(labels),
+        repeats=repeats,
+        cells=names,
+        machine=manifest.Machine(
+            system="none", cpu="none, made up", cores=2, memory_bytes=8 * 2**30, python="3.11", clock_id="made-up"
+        ),
+        versions={"pollbench": "0.1.0"},
+        commit="0000000",
+    )
+    (folder / "run.json").write_bytes(msgspec.json.encode(run))
+    return folder
+
+
+def _cell(
+    name: str, pattern: str, label: str, scenario: Scenario, clients: int, repeat: int, start_ns: int
+) -> manifest.Cell:
+    publish_from = start_ns + round(scenario.ramp_s(clients) * S)
+    window_from = publish_from + round(scenario.warmup_s * S)
+    window_until = window_from + round(scenario.window_s * S)
+    return manifest.Cell(
+        name=name,
+        pattern=pattern,
+        label=label,
+        scenario=scenario.name,
+        clients=clients,
+        repeat=repeat,
+        status="finished",
+        problems=[],
+        server_pid=1,
+        server_command=["none"],
+        load_command=["none"],
+        load_exit_code=0,
+        spawned_by_ns=start_ns + round(clients / scenario.spawn_per_s * S),
+        publish_from_ns=publish_from,
+        window_from_ns=window_from,
+        window_until_ns=window_until,
+        load_ended_ns=window_until + round(scenario.drain_or_default_s * S),
+        published=0,
+        rows={},
+    )
+
+
+def _write_cell(folder: Path, cell: manifest.Cell, scenario: Scenario, world: World) -> None:
+    at = situation(cell, scenario, world)
+    outcome = SIMULATIONS[cell.pattern](at)
+    folder.mkdir(parents=True)
+    samples = _samples(cell, at, outcome)
+    for table, frame in {"requests": outcome.requests, "deliveries": outcome.deliveries, "samples": samples}.items():
+        frame.assign(pattern=cell.pattern).to_parquet(folder / f"{table}.parquet", index=False)
+    journal = {"id": np.arange(1, len(at.due) + 1), "due_ns": at.due, "published_ns": at.published}
+    pd.DataFrame(journal).to_csv(folder / "published.csv", index=False)
+    cell = msgspec.structs.replace(cell, published=len(at.due))
+    (folder / "cell.json").write_bytes(msgspec.json.encode(cell))
+
+
+def situation(cell: manifest.Cell, scenario: Scenario, world: World) -> Situation:
+    """Draw what is published and who joins in a cell, the same for the same cell and seed."""
+    random = np.random.default_rng([world.seed, *cell.name.encode()])
+    span_ns = cell.load_ended_ns - cell.publish_from_ns
+    offsets = takewhile(lambda offset_ns: offset_ns < span_ns, parse_schedule(scenario.schedule).offsets_ns())
+    due = np.fromiter(offsets, np.int64) + cell.publish_from_ns
+    late = random.exponential(world.lateness_ns, len(due)).astype(np.int64)
+    ramp_ns = cell.spawned_by_ns - round(cell.clients / scenario.spawn_per_s * S)
+    return Situation(
+        world=world,
+        due=due,
+        published=np.maximum.accumulate(due + late),
+        joined=ramp_ns + (np.arange(cell.clients) / scenario.spawn_per_s * S).astype(np.int64),
+        end_ns=cell.load_ended_ns,
+        interval_ns=round(scenario.poll_interval_s * S),
+        hold_ns=round(scenario.hold_timeout_s * S),
+        body_bytes=scenario.message_bytes + ENVELOPE_BYTES,
+        random=random,
+    )
+
+
+def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFrame:
+    """Four samples a second. CPU is 40 us a request and 20 us a delivery, as they come; memory grows with clients."""
+    start_ns = int(at.joined[0]) - S // 4
+    at_ns = np.arange(start_ns, cell.load_ended_ns + 1, S // 4)
+    asked = np.searchsorted(np.sort(outcome.requests["ended_ns"]), at_ns)
+    got = np.searchsorted(np.sort(outcome.deliveries["received_ns"]), at_ns)
+    joined = np.searchsorted(at.joined, at_ns)
+    server = {
+        "pid": 1,
+        "role": "server",
+        "cpu_ns": 250_000_000 + asked * 40_000 + got * 20_000,
+        "rss_bytes": 50_000_000 + joined * 14_000,
+        "open_sockets": joined + 1,
+        "kernel_socket_bytes": joined * 4_000,
+        "lag_ns": -1,
+        **dict.fromkeys(["connections", "wire_bytes_out", "wire_bytes_in", "wire_segments_out"], -1),
+        "wire_segments_in": -1,
+    }
+    bytes_in = got * at.body_bytes + asked * 260
+    generator = {
+        "pid": 2,
+        "role": "generator",
+        "cpu_ns": 900_000_000 + asked * 50_000 + got * 15_000,
+        "rss_bytes": 120_000_000,
+        "open_sockets": joined,
+        "kernel_socket_bytes": -1,
+        "lag_ns": at.random.exponential(300_000, len(at_ns)).astype(np.int64),
+        "connections": joined,
+        "wire_bytes_out": asked * 120,
+        "wire_bytes_in": bytes_in,
+        "wire_segments_out": asked,
+        "wire_segments_in": asked + got,
+    }
+    frames = [pd.DataFrame({"at_ns": at_ns, **columns}) for columns in (server, generator)]
+    return pd.concat(frames, ignore_index=True).sort_values("at_ns", ignore_index=True)
