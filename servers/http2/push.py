@@ -1,0 +1,56 @@
+"""Server push as a handler sees it: ask the request for its pusher, hand it whole responses (RFC 9113 8.4)."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from servers.http2.bridge import stream_of
+from servers.http2.promise import PushedResponse
+from servers.http2.stream import Stream
+
+__all__ = ["PushedResponse", "Pusher", "pusher"]
+
+_PROMISED: Final = (b":method", b":scheme", b":authority")
+
+
+class Pusher:
+    """Pushes responses to the client of one request, for as long as that request's own response is open."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        fields = dict(stream.fields)
+        fields[b":method"] = b"GET"
+        self._request = tuple((name, fields[name]) for name in _PROMISED if name in fields)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the client takes pushes; it may change its mind while connected."""
+        return self._stream.sender.push_enabled
+
+    def push(self, response: PushedResponse) -> bool:
+        """Promise a response and send it in one go; False when the client takes no more now, and then nothing was sent.
+
+        Keep the message, not the promise: nghttp2 clients silently cancel whatever is promised beyond 200 streams
+        that are still waiting for their response.
+        """
+        return self._stream.push(self._request, response)
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever a push that was turned down may be taken now."""
+        self._stream.on_push_room = callback
+
+    def end(self, reason: str) -> None:
+        """End the request's own response, with `x-closed-reason` as a trailer.
+
+        Trailers need no window, so the reason reaches a client too slow to read anything else (RFC 9113 5.2.1).
+        """
+        if self._stream.open:
+            self._stream.send_head(((b"x-closed-reason", reason.encode("ascii")),), end=True)
+            self._stream.sender.flush()
+
+
+def pusher(request: web.Request) -> Pusher | None:
+    """Return the push capability of a request; None on HTTP/1.1, and where the client has set ENABLE_PUSH to 0."""
+    stream = stream_of(request)
+    return Pusher(stream) if stream is not None and stream.sender.push_enabled else None

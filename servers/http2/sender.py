@@ -1,0 +1,121 @@
+"""What leaves a connection: frames that h2 has queued, content as the windows open, and pushes.
+
+Everything is sent by `flush`, once per batch of input, per write of a handler and per push; nothing else touches the
+transport, so header blocks leave in the order in which HPACK encoded them (RFC 7541 2.2).
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from h2.exceptions import StreamClosedError, StreamIDTooLowError
+from hpack import NeverIndexedHeaderTuple
+
+from servers.http2.h2_server import ServerH2
+from servers.http2.limits import Limits
+from servers.http2.outflow import Outflow
+from servers.http2.promise import Fields, Promiser, PushedResponse
+
+ROOM_BYTES: Final = 65_536
+"""How much content is framed before the socket is asked whether it still keeps up."""
+FORGET_EVERY: Final = 256
+
+
+class Sender:
+    """The sending half of a connection. `on_room` hears of streams whose waiting content has all been sent."""
+
+    def __init__(self, h2: ServerH2, limits: Limits, on_room: Callable[[int], None]) -> None:
+        self.writable = True
+        self.over = False
+        self.transport: asyncio.Transport
+        self._h2 = h2
+        self._limits = limits
+        self._on_room = on_room
+        self._outflow = Outflow(h2)
+        self._promiser = Promiser(h2)
+        self._open_pushes: set[int] = set()
+        self._pushed_in_parts = 0
+
+    def head(self, stream_id: int, fields: Fields, *, end: bool) -> None:
+        if not self.over:
+            with suppress(StreamClosedError, StreamIDTooLowError):  # reset by an event not dispatched yet
+                self._h2.send_headers(stream_id, fields, end_stream=end)
+
+    def content(self, stream_id: int, chunk: bytes | bytearray | memoryview, *, end: bool) -> None:
+        self._outflow.add(stream_id, chunk, end=end)
+
+    def reset(self, stream_id: int, error_code: int) -> None:
+        """Send RST_STREAM; does nothing when the client's own was faster."""
+        self.forget(stream_id)
+        if not self.over:
+            with suppress(StreamClosedError):
+                self._h2.reset_stream(stream_id, error_code)
+            self.flush()
+
+    def forget(self, stream_id: int) -> None:
+        """Drop what a stream still has to send; for a pushed stream, free its slot."""
+        self._outflow.drop(stream_id)
+        self._open_pushes.discard(stream_id)
+
+    def acknowledge(self, stream_id: int, flow_controlled_bytes: int) -> None:
+        if not self.over:
+            self._h2.acknowledge_received_data(flow_controlled_bytes, stream_id)
+
+    def is_waiting(self, stream_id: int) -> bool:
+        """Whether content of this stream waits for a window, or all content for the client to read."""
+        return not self.writable or stream_id in self._outflow
+
+    @property
+    def push_enabled(self) -> bool:
+        """Whether the client takes pushes at all (RFC 9113 6.5.2, ENABLE_PUSH)."""
+        return bool(self._h2.remote_settings.enable_push)
+
+    def push(self, parent_id: int, request: Fields, response: PushedResponse) -> bool:
+        """Promise a response and send it; False, with nothing promised, when the client takes no more now.
+
+        h2 does not count pushes against the client's limit of open streams (RFC 9113 5.1.2), so that is done here.
+        """
+        settings = self._h2.remote_settings
+        most = min(settings.max_concurrent_streams, self._limits.pushes_open)
+        if len(self._open_pushes) >= most or not (self.writable and settings.enable_push) or self.over:
+            return False
+        # Behind a push that waits for a window every later one waits too: messages arrive in order.
+        composed = None if self._open_pushes else self._promiser.compose(parent_id, request, response)
+        if composed is None:
+            self._push_in_parts(parent_id, request, response)
+            self.flush()
+        else:
+            self.transport.write(self._h2.data_to_send() + composed)
+        return True
+
+    def flush(self) -> None:
+        """Send what is queued, and as much content as windows and socket take."""
+        while not self.over:
+            emptied = self._outflow.pump(ROOM_BYTES) if self._outflow and self.writable else ()
+            data = self._h2.data_to_send()
+            if data:
+                self.transport.write(data)
+            for stream_id in emptied:
+                self._open_pushes.discard(stream_id)
+                self._on_room(stream_id)
+            if not (data and self._outflow and self.writable):
+                break
+        if not self.writable and self.transport.get_write_buffer_size() > self._limits.output_bytes:
+            self.transport.abort()
+
+    def write_after_h2(self, frame: bytes) -> None:
+        """Send a frame that h2 must not know of, behind everything it has queued."""
+        self.transport.write(self._h2.data_to_send() + frame)
+
+    def _push_in_parts(self, parent_id: int, request: Fields, response: PushedResponse) -> None:
+        promised_id = self._h2.get_next_available_stream_id()
+        path = NeverIndexedHeaderTuple(b":path", response.path)
+        length = NeverIndexedHeaderTuple(b"content-length", b"%d" % len(response.body))
+        self._h2.push_stream(parent_id, promised_id, [*request, path])
+        self._h2.send_headers(promised_id, [*response.fields, length])
+        self._open_pushes.add(promised_id)
+        self._outflow.add(promised_id, response.body, end=True)
+        self._pushed_in_parts += 1
+        if self._pushed_in_parts % FORGET_EVERY == 0:
+            _ = self._h2.open_outbound_streams  # reading it is what makes h2 forget closed streams
