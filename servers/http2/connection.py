@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_at(self._keepalive.next_s, self._watch)
 
     def data_received(self, data: bytes) -> None:
-        if self._ended:
+        if self.sender.over:
             return
         if not self._preface_seen:
             if data[: len(PREFACE)] != PREFACE[: len(data)]:
@@ -91,12 +91,7 @@ class Connection(asyncio.Protocol):
             self.sender.flush()
             self._end()
             return
-        for event in events:
-            handle = _DISPATCH.get(type(event))
-            if handle is not None:
-                handle(self, event)
-            if self._ended:
-                return
+        self._dispatch(events)
         self.sender.flush()
         self._offer_push_room()
 
@@ -123,10 +118,11 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Take no new streams, let the open ones finish, then close (RFC 9113 6.8)."""
-        if self._draining or self._ended:
+        if self._draining or self.sender.over:
             return
         self._draining = True
-        self.sender.write_after_h2(self._h2.goaway())
+        if self._preface_seen:
+            self.sender.write_after_h2(self._h2.goaway())
         if not self._streams:
             self._end()
 
@@ -136,6 +132,12 @@ class Connection(asyncio.Protocol):
             stream.reset(ErrorCodes.CANCEL)
 
     # One method per event.
+
+    def _dispatch(self, events: list[Event]) -> None:
+        for event in events:
+            handle = _HANDLERS.get(type(event))
+            if handle is not None and not self.sender.over:
+                handle(self, event)
 
     def _on_request(self, event: RequestReceived) -> None:
         if self._draining or len(self._streams) >= self._limits.streams:
@@ -212,7 +214,7 @@ class Connection(asyncio.Protocol):
             self._fail(ErrorCodes.SETTINGS_TIMEOUT, "SETTINGS were not acknowledged")
         elif decision == "idle":
             self.drain()
-        if not self._ended:
+        if not self.sender.over:
             self._timer = self._loop.call_at(self._keepalive.next_s, self._watch)
 
     def _fail(self, error_code: ErrorCodes, reason: str) -> None:
@@ -222,14 +224,10 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         """Close once what was written has left; cut it off when the client does not read it."""
-        if not self._ended:
+        if not self.sender.over:
             self.sender.over = True
             self.transport.close()
             self._loop.call_later(LAST_WORDS_S, self.transport.abort)
-
-    @property
-    def _ended(self) -> bool:
-        return self.sender.over
 
     def _room(self, stream_id: int) -> None:
         if stream_id in self._streams:
@@ -241,7 +239,7 @@ class Connection(asyncio.Protocol):
                 stream.on_push_room()
 
 
-_DISPATCH: Final[dict[type[Event], Callable[[Connection, Any], None]]] = {
+_HANDLERS: Final[dict[type[Event], Callable[[Connection, Any], None]]] = {
     RequestReceived: Connection._on_request,
     DataReceived: Connection._on_data,
     StreamEnded: Connection._on_request_end,

@@ -1,6 +1,6 @@
 """Server push as a handler sees it: ask the request for its pusher, hand it whole responses (RFC 9113 8.4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from aiohttp import web
@@ -28,13 +28,13 @@ class Pusher:
         """Whether the client takes pushes; it may change its mind while connected."""
         return self._stream.sender.push_enabled
 
-    def push(self, response: PushedResponse) -> bool:
-        """Promise a response and send it in one go; False when the client takes no more now, and then nothing was sent.
+    def push(self, responses: Iterable[PushedResponse]) -> int:
+        """Promise responses and send them, in order; return how many the client takes now. The rest was not promised.
 
         Keep the message, not the promise: nghttp2 clients silently cancel whatever is promised beyond 200 streams
         that are still waiting for their response.
         """
-        return self._stream.push(self._request, response)
+        return self._stream.push(self._request, responses)
 
     def on_room(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever a push that was turned down may be taken now."""

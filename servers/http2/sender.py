@@ -5,7 +5,7 @@ transport, so header blocks leave in the order in which HPACK encoded them (RFC 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -71,23 +71,23 @@ class Sender:
         """Whether the client takes pushes at all (RFC 9113 6.5.2, ENABLE_PUSH)."""
         return bool(self._h2.remote_settings.enable_push)
 
-    def push(self, parent_id: int, request: Fields, response: PushedResponse) -> bool:
-        """Promise a response and send it; False, with nothing promised, when the client takes no more now.
-
-        h2 does not count pushes against the client's limit of open streams (RFC 9113 5.1.2), so that is done here.
-        """
-        settings = self._h2.remote_settings
-        most = min(settings.max_concurrent_streams, self._limits.pushes_open)
-        if len(self._open_pushes) >= most or not (self.writable and settings.enable_push) or self.over:
-            return False
-        # Behind a push that waits for a window every later one waits too: messages arrive in order.
-        composed = None if self._open_pushes else self._promiser.compose(parent_id, request, response)
-        if composed is None:
-            self._push_in_parts(parent_id, request, response)
-            self.flush()
-        else:
-            self.transport.write(self._h2.data_to_send() + composed)
-        return True
+    def push(self, parent_id: int, request: Fields, responses: Iterable[PushedResponse]) -> int:
+        """Promise responses and send them, in order and in one write; return how many the client takes now."""
+        taken, composed = 0, []
+        for response in responses:
+            if not self._may_push():
+                break
+            # Behind a push that waits for a window every later one waits too: messages arrive in order.
+            whole = None if self._open_pushes else self._promiser.compose(parent_id, request, response)
+            if whole is not None:
+                composed.append(whole)
+            else:
+                self._write_composed(composed)
+                self._push_in_parts(parent_id, request, response)
+                self.flush()
+            taken += 1
+        self._write_composed(composed)
+        return taken
 
     def flush(self) -> None:
         """Send what is queued, and as much content as windows and socket take."""
@@ -104,9 +104,20 @@ class Sender:
         if not self.writable and self.transport.get_write_buffer_size() > self._limits.output_bytes:
             self.transport.abort()
 
-    def write_after_h2(self, frame: bytes) -> None:
-        """Send a frame that h2 must not know of, behind everything it has queued."""
-        self.transport.write(self._h2.data_to_send() + frame)
+    def write_after_h2(self, frames: bytes) -> None:
+        """Send frames that h2 has not made itself, behind everything it has queued."""
+        self.transport.write(self._h2.data_to_send() + frames)
+
+    def _may_push(self) -> bool:
+        """h2 does not count pushes against the client's limit of open streams (RFC 9113 5.1.2), so we do."""
+        settings = self._h2.remote_settings
+        most = min(settings.max_concurrent_streams, self._limits.pushes_open)
+        return bool(settings.enable_push) and self.writable and not self.over and len(self._open_pushes) < most
+
+    def _write_composed(self, composed: list[bytes]) -> None:
+        if composed:
+            self.write_after_h2(b"".join(composed))
+            composed.clear()
 
     def _push_in_parts(self, parent_id: int, request: Fields, response: PushedResponse) -> None:
         promised_id = self._h2.get_next_available_stream_id()

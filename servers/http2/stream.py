@@ -1,7 +1,7 @@
 """One request and its response, as the connection sees them; the bridge hangs the aiohttp side on it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from aiohttp import ClientConnectionResetError
@@ -108,8 +108,8 @@ class Stream:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def push(self, request: Fields, response: PushedResponse) -> bool:
-        return self.open and self.sender.push(self.id, request, response)
+    def push(self, request: Fields, responses: Iterable[PushedResponse]) -> int:
+        return self.sender.push(self.id, request, responses) if self.open else 0
 
     def received(self, data: bytes, flow_controlled_bytes: int) -> None:
         """Take content of the request. Unread content is not acknowledged, so the window closes (RFC 9113 5.2)."""

@@ -1,0 +1,162 @@
+"""HTTP/2 server push: every message its own pushed response, promised on a request that stays open (RFC 9113 8.4).
+
+A client that refuses pushes, or speaks HTTP/1.1, gets JSON lines instead, as chunked streaming sends them. Which of
+the two it gets stands in `x-updates-mode`, so that a run that was not pushed can never be counted as push.
+"""
+
+import asyncio
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from servers.errors import error_response
+from servers.feed import Feed
+from servers.history import Replay
+from servers.http2 import PushedResponse, Pusher, pusher
+from servers.options import ServerOptions
+from servers.patterns.chunked import FRAMING, HEADERS
+from servers.query import parse_cursor, parse_fields
+from servers.streams import Streams, serve_stream
+
+LABEL = "HTTP/2 push"
+PATH = "/api/updates"
+HTTP2 = True
+
+PAGES: Final = Path(__file__).parent.parent / "pages" / "push"
+BATCH: Final = 64
+"""Messages pushed to one client before the others get their turn."""
+MAX_WAITING: Final = 1_000
+"""Messages that may wait for a client, unless `--send-buffer` allows fewer."""
+JSON_FIELDS: Final = ((b":status", b"200"), (b"content-type", b"application/json"))
+
+
+def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
+    pushed, inline = PushedUpdates(feed, options), Streams(feed, options, FRAMING)
+
+    async def updates(request: web.Request) -> web.StreamResponse:
+        last_id = parse_cursor(parse_fields(request.query_string).get("last_id", "0"))
+        push, headers = pusher(request), cursor_headers(feed.after(last_id))
+        if push is None:
+            return await serve_stream(inline, request, HEADERS | headers | {"x-updates-mode": "inline"}, last_id)
+        response = web.StreamResponse(headers=headers | {"x-updates-mode": "pushed", "Cache-Control": "no-cache"})
+        response.content_type = "application/json"
+        await response.prepare(request)
+        await pushed.follow(push, last_id)
+        return response
+
+    async def message(request: web.Request) -> web.StreamResponse:
+        message_id = parse_cursor(request.match_info["id"], "id")
+        if not feed.first_id <= message_id <= feed.newest_id:
+            return error_response(404, f"message {message_id} is not kept; first_id is {feed.first_id}", "id")
+        return web.Response(body=feed.after(message_id - 1).bodies[0], content_type="application/json")
+
+    return [
+        web.get(PATH, updates, allow_head=False),
+        web.get("/api/messages/{id}", message, allow_head=False),
+        *page_routes(),
+    ]
+
+
+class PushedUpdates:
+    """The clients that take pushes. What waits for a client is its cursor into the feed, never a queue of its own."""
+
+    def __init__(self, feed: Feed, options: ServerOptions) -> None:
+        self._feed = feed
+        self._options = options
+        self._clients: dict[int, Client] = {}
+        feed.subscribe(self._wake, clients=lambda: len(self._clients))
+
+    async def follow(self, push: Pusher, last_id: int) -> None:
+        """Push what comes after `last_id`, then every new message, until the client leaves or is closed."""
+        replay = self._feed.after(last_id)
+        client = Client(push, replay.last_id - len(replay.bodies), backlog=len(replay.bodies))
+        key = id(client)
+        self._clients[key] = client
+        push.on_room(lambda: self._advance(client))
+        try:
+            self._advance(client)
+            await client.over
+        finally:
+            del self._clients[key]
+
+    def _wake(self) -> None:
+        for client in list(self._clients.values()):
+            self._advance(client)
+
+    def _advance(self, client: "Client") -> None:
+        """Push what the client has not got and takes now; close it when it cannot keep up."""
+        if client.over.done():
+            return
+        if self._feed.closed:
+            client.close("the server is stopping")
+        elif not client.push.enabled:
+            client.close("pushes are refused now; ask again to have updates inline")
+        elif client.last_id != self._feed.newest_id:
+            replay = self._feed.after(client.last_id)
+            if replay.first_id > client.last_id + 1:
+                client.close("too slow: the next message is not kept any more")
+            else:
+                self._push(client, replay)
+
+    def _push(self, client: "Client", replay: Replay) -> None:
+        ids = range(client.last_id + 1, client.last_id + 1 + BATCH)
+        taken = client.push.push(map(pushed_message, ids, replay.bodies))
+        client.last_id += taken
+        waiting = len(replay.bodies) - taken
+        client.backlog = min(client.backlog, waiting)
+        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(replay.bodies[-1]))
+        if waiting > client.backlog + may_wait:
+            client.close("too slow: too many messages wait; resume from the last id you have")
+        elif taken == BATCH:
+            asyncio.get_running_loop().call_soon(self._advance, client)
+
+
+class Client:
+    """One client that takes pushes. last_id: the newest message pushed to it; over: done when it is closed.
+
+    backlog: the fewest messages that have ever waited for it; only what comes on top counts as falling behind.
+    """
+
+    def __init__(self, push: Pusher, last_id: int, backlog: int) -> None:
+        self.push = push
+        self.last_id = last_id
+        self.backlog = backlog
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def close(self, reason: str) -> None:
+        self.push.end(reason)
+        self.over.set_result(None)
+
+
+@lru_cache(maxsize=1024)
+def pushed_message(message_id: int, body: bytes) -> PushedResponse:
+    """Build the push of a message, once for all clients."""
+    return PushedResponse(b"/api/messages/%d" % message_id, JSON_FIELDS, body)
+
+
+def cursor_headers(replay: Replay) -> dict[str, str]:
+    return {"x-cursor": replay.cursor, "x-first-id": str(replay.first_id)} if replay.cursor else {}
+
+
+def page_routes() -> list[web.RouteDef]:
+    """Serve the page; its assets are promised before it, or asked for where pushes are refused."""
+    assets = {"/style.css": "text/css", "/script.js": "text/javascript"}
+    bodies = {path: (PAGES / path[1:]).read_bytes() for path in assets}
+    promises = [
+        PushedResponse(path.encode(), ((b":status", b"200"), (b"content-type", kind.encode())), bodies[path])
+        for path, kind in assets.items()
+    ]
+    page = (PAGES / "index.html").read_bytes()
+
+    async def index(request: web.Request) -> web.Response:
+        push = pusher(request)
+        if push is not None:
+            push.push(promises)
+        return web.Response(body=page, content_type="text/html", charset="utf-8")
+
+    async def asset(request: web.Request) -> web.Response:
+        return web.Response(body=bodies[request.path], content_type=assets[request.path])
+
+    return [web.get("/index.html", index), *(web.get(path, asset) for path in assets)]
