@@ -6,7 +6,6 @@ is pinned. The writer is the only way out: `request.transport` refuses bytes, wh
 
 import asyncio
 import logging
-import ssl
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -61,9 +60,7 @@ class StreamProtocol:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.transport = StreamTransport(stream)
-        self.peername = self.transport.get_extra_info("peername")
-        self.sockname = self.transport.get_extra_info("sockname")
-        self.ssl_context: ssl.SSLContext | None = self.transport.get_extra_info("sslcontext")
+        self.peername, self.sockname, self.ssl_context = stream.sender.peer
 
     @property
     def connected(self) -> bool:
@@ -127,21 +124,16 @@ async def finish(request: web.BaseRequest, response: object) -> None:
 
 def raw_message(fields: list[tuple[bytes, bytes]]) -> RawRequestMessage:
     """Translate HTTP/2 request fields into what aiohttp's own parser would have made of HTTP/1.1."""
-    pseudo: dict[bytes, str] = {}
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name, value in fields:
-        text = value.decode("utf-8", "surrogateescape")
-        if name.startswith(b":"):
-            pseudo[name] = text
-        else:
-            headers.add(name.decode("utf-8", "surrogateescape"), text)
-    authority = pseudo.get(b":authority", "")
+    texts = [(name.decode("ascii"), value.decode("utf-8", "surrogateescape")) for name, value in fields]
+    pseudo = dict(field for field in texts if field[0][0] == ":")
+    headers = CIMultiDict(texts[len(pseudo) :])  # pseudo-header fields come first (RFC 9113 8.3)
+    authority = pseudo.get(":authority", "")
     if authority and hdrs.HOST not in headers:
         headers[hdrs.HOST] = authority
-    target = pseudo.get(b":path", authority)  # CONNECT has no path (RFC 9113 8.5)
+    target = pseudo.get(":path", authority)  # CONNECT has no path (RFC 9113 8.5)
     path, _, query = target.partition("?")
     return RawRequestMessage(
-        method=pseudo[b":method"],
+        method=pseudo[":method"],
         path=target,
         version=HTTP2,
         headers=CIMultiDictProxy(headers),

@@ -7,7 +7,7 @@ transport, so header blocks leave in the order in which HPACK encoded them (RFC 
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from h2.exceptions import StreamClosedError, StreamIDTooLowError
 from hpack import NeverIndexedHeaderTuple
@@ -23,12 +23,16 @@ FORGET_EVERY: Final = 256
 
 
 class Sender:
-    """The sending half of a connection. `on_room` hears of streams whose waiting content has all been sent."""
+    """The sending half of a connection. `on_room` hears of streams whose waiting content has all been sent.
+
+    peer: peer name, own name and TLS context of the socket.
+    """
 
     def __init__(self, h2: ServerH2, limits: Limits, on_room: Callable[[int], None]) -> None:
         self.writable = True
         self.over = False
         self.transport: asyncio.Transport
+        self.peer: tuple[Any, Any, Any] = (None, None, None)
         self._h2 = h2
         self._limits = limits
         self._on_room = on_room
@@ -36,6 +40,11 @@ class Sender:
         self._promiser = Promiser(h2)
         self._open_pushes: set[int] = set()
         self._pushed_in_parts = 0
+
+    def connected(self, transport: asyncio.Transport) -> None:
+        """Hear of the transport. Who the peer is gets asked once: uvloop asks the kernel each time."""
+        self.transport = transport
+        self.peer = tuple(map(transport.get_extra_info, ("peername", "sockname", "sslcontext")))
 
     def head(self, stream_id: int, fields: Fields, *, end: bool) -> None:
         if not self.over:

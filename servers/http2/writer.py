@@ -78,9 +78,9 @@ def response_fields(status: str, headers: CIMultiDict[str]) -> Fields:
     """Return HTTP/2 fields, names in lower case. Raises ValueError for a value that would be malformed."""
     fields = [(b":status", status.encode("ascii"))]
     for name, value in headers.items():
-        field = (name.lower().encode("ascii"), value.strip().encode("utf-8", "surrogateescape"))
-        if any(octet in field[1] for octet in (b"\r", b"\n", b"\0")):
+        if "\r" in value or "\n" in value or "\0" in value:
             raise ValueError(f"the value of response header {name} has a line break in it")
-        if field[0] not in CONNECTION_FIELDS:
-            fields.append(field)
+        field = name.lower().encode("ascii")
+        if field not in CONNECTION_FIELDS:
+            fields.append((field, value.strip().encode("utf-8", "surrogateescape")))
     return tuple(fields)
