@@ -1,0 +1,177 @@
+"""Hold a run against an SLO file, for a CI job: what was met, what was missed, and how sure that is.
+
+A goal is met when the *median* of the repeats meets it: neither one unlucky repeat nor one lucky one decides. It is
+proven when the median's whole interval lies on that side of the limit; otherwise another run may say the opposite,
+which is written beside it ("unproven") and does not change the exit code. Faults and anything compared with == have
+no good median: every repeat must meet those. An invalid run passes nothing, whatever its numbers are.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from loadtests.arrival import ERRORS
+from reports.junit import Case, Outcome, junit_xml
+from reports.load import KEYS, ReportError, load
+from reports.measures import per_cell
+from reports.outcome import ExitCode, interval_text, markdown_table, markdown_text
+from reports.situations import Situation, by_situation, planned
+from reports.slo import Goal, parse_slo
+from reports.statistics import Interval, median_interval
+
+FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A goal held against one situation. interval: None when nothing was measured, then repeats_met is 0."""
+
+    goal: Goal
+    situation: Situation
+    interval: Interval | None
+    repeats: int
+    repeats_met: int
+    met: bool
+    proven: bool
+
+    @property
+    def state(self) -> str:
+        if self.interval is None:
+            return "not measured"
+        return ("met" if self.met else "missed") + ("" if self.proven else ", unproven")
+
+    @property
+    def measured(self) -> str:
+        if self.interval is None:
+            return "nothing"
+        return interval_text(self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """All results of one run. invalid: why its numbers cannot be trusted, one line each; empty when they can."""
+
+    run: str
+    slo: str
+    results: tuple[Result, ...]
+    invalid: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.invalid or any(result.interval is None for result in self.results):
+            return ExitCode.INVALID
+        return ExitCode.OK if all(result.met for result in self.results) else ExitCode.SLO_MISSED
+
+    @property
+    def headline(self) -> str:
+        missed = sum(not result.met for result in self.results)
+        if self.invalid:
+            return f"{self.run} proves nothing: it is invalid"
+        return f"{self.run} misses {missed} of {len(self.results)} goals" if missed else f"{self.run} meets its goals"
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return one row per result: state, pattern, situation, goal, measured, repeats that met it."""
+        return [
+            (
+                result.state,
+                result.situation.pattern,
+                result.situation.scene,
+                f"{result.goal.measure} {result.goal.condition}",
+                result.measured,
+                f"{result.repeats_met} of {result.repeats}",
+            )
+            for result in self.results
+        ]
+
+    def markdown(self) -> str:
+        """Return the summary for a pull request or $GITHUB_STEP_SUMMARY: misses first."""
+        header = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
+        invalid = "".join(f"- {markdown_text(reason)}\n" for reason in self.invalid) + "\n" * bool(self.invalid)
+        rows = [row for _, row in sorted(zip(self.results, self.rows(), strict=True), key=lambda pair: pair[0].met)]
+        return f"### {markdown_text(self.headline)}\n\n{invalid}{markdown_table(header, rows)}"
+
+    def junit(self) -> bytes:
+        return junit_xml(
+            f"pollbench {self.slo}", [self._case(*pair) for pair in zip(self.results, self.rows(), strict=True)]
+        )
+
+    def _case(self, result: Result, row: tuple[str, ...]) -> Case:
+        outcome: Outcome = "error" if self.invalid or result.interval is None else "failure"
+        detail = f"{result.measured}, {row[-1]} repeats met {result.goal} ({result.goal.where})"
+        reason = self.invalid[0] if self.invalid else f"{result.state}: measured {result.measured}"
+        suite = f"pollbench.{result.situation.scenario}.{result.situation.clients}"
+        passed = result.met and not self.invalid
+        return Case(suite, f"{result.situation.pattern}.{row[3]}", "passed" if passed else outcome, reason, detail)
+
+
+def check_slo(run_dir: Path, slo: Path) -> Gate:
+    """Read both and judge. Raises ReportError, one line, when either cannot be read or a goal could never fail."""
+    try:
+        goals = parse_slo(slo.read_text(encoding="utf-8"), str(slo))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ReportError(f"{slo}: cannot be read ({problem}). Name a TOML file with goals.") from problem
+    run = load(run_dir)
+    cells = per_cell(run)
+    # Kinds of error that never came up have no column; a goal may still ask for none of them.
+    absent = {f"error_{kind}": 0 for kind in ERRORS[1:] if f"error_{kind}" not in cells}
+    return Gate(run_dir.name, slo.name, tuple(judge(goals, cells.assign(**absent), planned(run.manifest))), ())
+
+
+def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:
+    """Hold each goal against every planned situation that it covers, also one whose cells all failed.
+
+    cells: one row per finished cell, the KEYS columns and one numeric column per measure.
+    Raises ReportError for a goal that covers nothing or names no measure: it could never fail.
+    """
+    groups = by_situation(cells)
+    measures = cells.select_dtypes("number").columns.difference(KEYS)
+    results = []
+    for goal in goals:
+        _check(goal, "measure", goal.column, measures)
+        _check(goal, "pattern", goal.pattern, {situation.pattern for situation in situations})
+        _check(goal, "scenario", goal.scenario or "*", {situation.scenario for situation in situations})
+        clients = "*" if goal.clients is None else str(goal.clients)
+        _check(goal, "client count", clients, {str(situation.clients) for situation in situations})
+        covered = [situation for situation in situations if goal.covers(situation)]
+        if not covered:
+            raise ReportError(
+                f"{goal.where}: `{goal}`: no cell of this run has that pattern, scenario and client count."
+            )
+        results += [_result(goal, situation, _values(groups.get(situation), goal.column)) for situation in covered]
+    return results
+
+
+def _values(cells: pd.DataFrame | None, column: str) -> list[float]:
+    return [] if cells is None else [float(value) for value in cells[column]]
+
+
+def _result(goal: Goal, situation: Situation, values: list[float]) -> Result:
+    """A repeat without a value (nothing was delivered) meets no goal, and counts as the worst in the median."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return Result(goal, situation, None, len(values), 0, met=False, proven=False)
+    repeats_met, interval = sum(map(goal.meets, finite)), median_interval(finite)
+    if goal.comparison == "==" or any(fnmatchcase(goal.column, fault) for fault in FAULTS):
+        return Result(goal, situation, interval, len(values), repeats_met, repeats_met == len(values), proven=True)
+    median = float(np.median([value if math.isfinite(value) else goal.worst for value in values]))
+    met = goal.meets(median)
+    one_sided = goal.meets(interval.low) == goal.meets(interval.high) == met
+    return Result(
+        goal, situation, interval, len(values), repeats_met, met, one_sided and len(finite) == len(values) > 1
+    )
+
+
+def _check(goal: Goal, kind: str, name: str, known: Iterable[str]) -> None:
+    known = sorted(known)
+    if any(fnmatchcase(candidate, name) for candidate in known):
+        return
+    close = get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ReportError(f"{goal.where}: `{goal}`: this run has no {kind} {name}.{hint} It has {', '.join(known)}.")

@@ -1,0 +1,40 @@
+"""PURE. How a judgement ends: exit codes that a CI job can tell apart, and the Markdown a pull request shows."""
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from reports.statistics import Interval
+
+
+class ExitCode(IntEnum):
+    """What `pollbench check` and `pollbench compare-runs` end with. INVALID comes before the others: numbers that
+    cannot be trusted neither meet a goal nor prove a regression. USAGE is a file or option that cannot be read."""
+
+    OK = 0
+    USAGE = 2
+    SLO_MISSED = 5
+    REGRESSION = 6
+    INVALID = 7
+
+
+def amount(value: float) -> str:
+    """Return a number with the three digits that a handful of repeats can support; counts stay whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
+
+
+def interval_text(interval: Interval) -> str:
+    low, median, high = amount(interval.low), amount(interval.median), amount(interval.high)
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a GitHub table, numbers unaligned; cells may hold any text: what would break the table is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(markdown_text(cell) for cell in line) + " |\n" for line in lines)
+
+
+def markdown_text(text: str) -> str:
+    """Return the text on one line, so that it shows as it is wherever in a document it stands."""
+    for special in "\\|<*_`~":
+        text = text.replace(special, "\\" + special)
+    return " ".join(text.split())

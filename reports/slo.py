@@ -1,0 +1,147 @@
+"""PURE. The goals a run must meet, read from TOML.
+
+    slo = ["missed == 0", "*.empty_ratio <= 0.5"]     # every pattern, scenario and client count of the run
+
+    [[slo]]                                           # or blocks, each for one scenario or client count
+    scenario = "feed"
+    clients = 50
+    "long_polling.latency_p99_ms" = "< 250"           # without the quotes TOML nests, which reads the same
+
+What it means to meet a goal stands in gates.py.
+"""
+
+import math
+import operator
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from reports.load import ReportError
+from reports.situations import Situation
+
+_COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
+_EXPRESSION: Final = re.compile(
+    r"\s*(?:(?P<pattern>[\w*?]+)\s*\.\s*)?(?P<measure>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<limit>\S.*?)\s*"
+)
+_SELECTORS: Final = ("scenario", "clients")
+_FORM: Final = 'Write goals as: slo = ["long_polling.latency_p99_ms < 250", "missed == 0"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One line of an SLO file. pattern may hold * and ?; scenario and clients None: any. where: "slo.toml:3"."""
+
+    pattern: str
+    measure: str
+    comparison: str
+    limit: float
+    where: str
+    scenario: str | None = None
+    clients: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.pattern}.{self.measure} {self.condition}"
+
+    @property
+    def condition(self) -> str:
+        return f"{self.comparison} {self.limit:g}"
+
+    @property
+    def column(self) -> str:
+        """The measure's column: latency quantiles are called p99_ms there, and latency_p99_ms is as clear here."""
+        return self.measure.removeprefix("latency_")
+
+    @property
+    def worst(self) -> float:
+        return -math.inf if self.comparison in (">", ">=") else math.inf
+
+    def meets(self, value: float) -> bool:
+        return _COMPARISONS[self.comparison](value, self.limit)
+
+    def covers(self, situation: Situation) -> bool:
+        return (
+            fnmatchcase(situation.pattern, self.pattern)
+            and self.scenario in (None, situation.scenario)
+            and self.clients in (None, situation.clients)
+        )
+
+
+def parse_slo(text: str, file: str) -> list[Goal]:
+    """Return the goals in the order written. Raises ReportError naming file, line, expression and what is wrong."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ReportError(f"{file}: not TOML: {problem}. {_FORM}") from problem
+    unknown = sorted(document.keys() - {"slo"})
+    if unknown or not document.get("slo"):
+        what = f"`{unknown[0]}` means nothing here" if unknown else "no goal"
+        raise ReportError(f"{file}: {what}. {_FORM}")
+    blocks = document["slo"]
+    if not isinstance(blocks, list):
+        blocks = [blocks]
+    return [goal for block in blocks for goal in _block(block, text, file)]
+
+
+def _block(block: object, text: str, file: str) -> Iterator[Goal]:
+    if isinstance(block, str):
+        yield _goal(block, _where(file, text, block))
+        return
+    if not isinstance(block, Mapping):
+        raise ReportError(f'{file}: slo holds {block!r}. A goal is text: "missed == 0"')
+    scenario, clients = block.get("scenario"), block.get("clients")
+    if not isinstance(scenario, str | None):
+        raise ReportError(f'{_where(file, text, "scenario")}: scenario {scenario!r} is no name: scenario = "feed"')
+    if not isinstance(clients, int | None) or isinstance(clients, bool):
+        raise ReportError(f"{_where(file, text, 'clients')}: clients {clients!r} is no whole number: clients = 50")
+    goals = {name: value for name, value in block.items() if name not in _SELECTORS}
+    if not goals:
+        raise ReportError(f"{file}: an [[slo]] block without a goal asks nothing. Add one, or remove the block.")
+    for subject, condition in _flat(goals):
+        where = _where(file, text, subject.rpartition(".")[2], str(condition))
+        if not isinstance(condition, str):
+            raise ReportError(
+                f'{where}: `{subject} = {condition!r}` has no comparison. Write {subject} = "< {condition}"'
+            )
+        yield _goal(f"{subject} {condition}", where, scenario, clients)
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _goal(expression: str, where: str, scenario: str | None = None, clients: int | None = None) -> Goal:
+    parts = _EXPRESSION.fullmatch(expression)
+    if parts is None:
+        raise ReportError(f"{where}: `{expression}` is no goal. Write: long_polling.latency_p99_ms < 250")
+    if parts["comparison"] not in _COMPARISONS:
+        raise ReportError(f"{where}: `{expression}`: {parts['comparison']} is none of {', '.join(_COMPARISONS)}")
+    try:
+        limit = float(parts["limit"])
+    except ValueError:
+        limit = math.nan
+    if not math.isfinite(limit):
+        raise ReportError(
+            f"{where}: `{expression}`: {parts['limit']!r} is no number. Leave the unit to the measure's name."
+        )
+    return Goal(parts["pattern"] or "*", parts["measure"], parts["comparison"], limit, where, scenario, clients)
+
+
+def _where(file: str, text: str, *fragments: str) -> str:
+    """tomllib keeps no positions: the first line that holds all the fragments is the one meant."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if all(fragment in line for fragment in fragments):
+            return f"{file}:{number}"
+    return file

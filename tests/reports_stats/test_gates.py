@@ -1,0 +1,245 @@
+"""SLO files: what they may say, how they are judged, and how every mistake in one is named."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pandas as pd
+import pytest
+
+from loadtests.scenario import Scenario
+from reports.gates import Gate, Result, check_slo, judge
+from reports.load import ReportError
+from reports.outcome import ExitCode
+from reports.situations import Situation
+from reports.slo import Goal, parse_slo
+from reports.synthetic import write_run
+
+MakeCells = Callable[..., pd.DataFrame]
+
+FEED = Situation("feed", 50, "long_polling")
+QUIET = Situation("quiet", 10, "sse")
+
+
+def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[Result]:
+    return judge(parse_slo(f"slo = ['{line}']", "slo.toml"), cells, situations or (FEED,))
+
+
+def one(line: str, make_cells: MakeCells, **measures: Sequence[float]) -> Result:
+    (result,) = judged(line, make_cells({"long_polling": measures}))
+    return result
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'slo = ["long_polling.latency_p99_ms < 250"]',
+        '[slo]\n"long_polling.latency_p99_ms" = "< 250"',
+        '[slo]\nlong_polling.latency_p99_ms = "<250"',
+        '[slo.long_polling]\nlatency_p99_ms = "<  250.0"',
+        '[[slo]]\n"long_polling . latency_p99_ms" = " < 2.5e2 "',
+    ],
+)
+def test_a_goal_can_be_written_in_each_way_that_reads_well(text: str) -> None:
+    (goal,) = parse_slo(text, "slo.toml")
+    assert (goal.pattern, goal.measure, goal.comparison, goal.limit) == ("long_polling", "latency_p99_ms", "<", 250)
+    assert (goal.scenario, goal.clients) == (None, None)
+
+
+def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
+    first, second, third = parse_slo(
+        '[[slo]]\nmissed = "== 0"\n[[slo]]\nscenario = "feed"\nclients = 50\np99_ms = "< 9"\n"*.p50_ms" = "< 5"',
+        "slo.toml",
+    )
+    assert (first.scenario, first.clients, first.where) == (None, None, "slo.toml:2")
+    assert (second.scenario, second.clients, second.where) == ("feed", 50, "slo.toml:6")
+    assert str(third) == "*.p50_ms < 5"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("p99_ms < 250", r"slo\.toml: not TOML: .*line 1.*Write goals as"),
+        ("", r"slo\.toml: no goal\. Write goals as: slo = "),
+        ("slo = []", r"slo\.toml: no goal"),
+        ('goals = ["missed == 0"]', r"slo\.toml: `goals` means nothing here"),
+        ("slo = 3", r"slo\.toml: slo holds 3\. A goal is text"),
+        ('slo = ["missed == 0",\n"p99_ms = 250"]', r"slo\.toml:2: `p99_ms = 250`: = is none of <, <=, >, >=, =="),
+        ('slo = ["p99_ms"]', r"slo\.toml:1: `p99_ms` is no goal\. Write: long_polling"),
+        ('slo = ["p99_ms < 250ms"]', r"slo\.toml:1: `p99_ms < 250ms`: '250ms' is no number"),
+        ('slo = ["p99_ms < nan"]', r"slo\.toml:1: .*'nan' is no number"),
+        ("[slo]\n\np99_ms = 250", r'slo\.toml:3: `p99_ms = 250` has no comparison\. Write p99_ms = "< 250"'),
+        ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block without a goal"),
+        ('[[slo]]\nscenario = 5\nmissed = "== 0"', r"slo\.toml:2: scenario 5 is no name"),
+        ('[[slo]]\nclients = "50"\nmissed = "== 0"', r"slo\.toml:2: clients '50' is no whole number"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str, says: str) -> None:
+    with pytest.raises(ReportError, match=says) as caught:
+        parse_slo(text, "slo.toml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            'slo = ["long_poling.p99_ms < 1"]',
+            r"has no pattern long_poling\. Did you mean long_polling\? It has long_poll",
+        ),
+        (
+            'slo = ["p98_ms < 1"]',
+            r"slo\.toml:1: `\*\.p98_ms < 1`: this run has no measure p98_ms\. Did you mean p99_ms\?",
+        ),
+        ('slo = ["label < 1"]', r"no measure label"),
+        ('[[slo]]\nscenario = "fed"\np99_ms = "< 1"', r"no scenario fed\. Did you mean feed\? It has feed, quiet\."),
+        ('[[slo]]\nclients = 51\np99_ms = "< 1"', r"no client count 51\. .*It has 10, 50\."),
+        ('[[slo]]\nclients = 10\nscenario = "feed"\np99_ms = "< 1"', r"no cell of this run has that"),
+    ],
+)
+def test_a_goal_that_could_never_fail_is_refused(text: str, says: str, make_cells: MakeCells) -> None:
+    cells = make_cells({"long_polling": {"p99_ms": [1.0]}})
+    with pytest.raises(ReportError, match=says):
+        judge(parse_slo(text, "slo.toml"), cells, [FEED, QUIET])
+
+
+def test_the_median_decides_and_disagreeing_repeats_leave_it_unproven(make_cells: MakeCells) -> None:
+    met = one("latency_p99_ms < 250", make_cells, p99_ms=[100, 110, 300])
+    assert (met.state, met.repeats_met, met.repeats) == ("met, unproven", 2, 3)
+    missed = one("p99_ms < 250", make_cells, p99_ms=[100, 310, 300])
+    assert (missed.state, missed.met) == ("missed, unproven", False)
+
+
+def test_repeats_that_agree_prove_it_but_one_alone_does_not(make_cells: MakeCells) -> None:
+    assert one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120]).state == "met"
+    assert one("p99_ms < 250", make_cells, p99_ms=[300, 310, 320]).state == "missed"
+    assert one("p99_ms < 250", make_cells, p99_ms=[100]).state == "met, unproven"
+
+
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [
+        ("p99_ms <= 5", "met"),
+        ("p99_ms < 5", "missed"),
+        ("p99_ms >= 5", "met"),
+        ("p99_ms > 5", "missed"),
+        ("p99_ms == 5", "met"),
+    ],
+)
+def test_limits_are_exact(line: str, state: str, make_cells: MakeCells) -> None:
+    assert one(line, make_cells, p99_ms=[5.0, 5.0, 5.0]).state == state
+
+
+@pytest.mark.parametrize("line", ["missed == 0", "missed < 1", "missed <= 0"])
+def test_one_loss_in_one_repeat_misses_the_goal_of_none(line: str, make_cells: MakeCells) -> None:
+    result = one(line, make_cells, missed=[0, 0, 1, 0, 0])
+    assert (result.state, result.repeats_met) == ("missed", 4)
+    assert one(line, make_cells, missed=[0, 0, 0]).state == "met"
+
+
+@pytest.mark.parametrize("line", ["p99_ms < 250", "p99_ms > 1"])
+def test_a_repeat_that_delivered_nothing_meets_no_goal(line: str, make_cells: MakeCells) -> None:
+    nan = float("nan")
+    assert one(line, make_cells, p99_ms=[100, nan, 120]).state == "met, unproven"
+    assert one(line, make_cells, p99_ms=[nan, nan, 100]).state == "missed, unproven"
+    assert one(line, make_cells, p99_ms=[nan, nan]).state == "not measured"
+
+
+def test_a_pattern_whose_cells_all_failed_makes_the_gate_invalid(make_cells: MakeCells) -> None:
+    results = judged("missed == 0", make_cells({"long_polling": {"missed": [0]}}), FEED, QUIET)
+    assert [result.state for result in results] == ["met", "not measured"]
+    assert Gate("run", "slo.toml", tuple(results), ()).exit_code is ExitCode.INVALID
+
+
+def test_two_cells_that_claim_the_same_repeat_are_not_pooled(make_cells: MakeCells) -> None:
+    cells = make_cells({"long_polling": {"missed": [0]}})
+    with pytest.raises(ValueError, match="two cells with the same repeat"):
+        judged("missed == 0", pd.concat([cells, cells]))
+
+
+def gate(results: Sequence[Result], *invalid: str) -> Gate:
+    return Gate("2026-run_1", "slo.toml", tuple(results), invalid)
+
+
+def test_the_exit_code_says_met_missed_or_invalid(make_cells: MakeCells) -> None:
+    met = one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120])
+    missed = one("p99_ms < 50", make_cells, p99_ms=[100, 110, 120])
+    assert gate([met]).exit_code is ExitCode.OK
+    assert gate([met, missed]).exit_code is ExitCode.SLO_MISSED
+    assert gate([met], "the load generator was saturated").exit_code is ExitCode.INVALID
+
+
+def test_the_summary_for_a_pull_request_starts_with_what_was_missed(make_cells: MakeCells) -> None:
+    met = one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120])
+    missed = one("p99_ms < 50", make_cells, p99_ms=[100, 110, 120])
+    assert gate([met, missed]).markdown() == (
+        "### 2026-run\\_1 misses 1 of 2 goals\n\n"
+        "|  | pattern | scenario | goal | measured | repeats that met it |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| missed | long\\_polling | feed, 50 clients | p99\\_ms \\< 50 | 110 (100 to 120) | 0 of 3 |\n"
+        "| met | long\\_polling | feed, 50 clients | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n"
+    )
+    assert "it is invalid\n\n- lag \\| 9 ms\n" in gate([met], "lag | 9 ms").markdown()
+
+
+def test_junit_has_a_case_for_every_goal_and_situation(make_cells: MakeCells) -> None:
+    met = one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120])
+    missed = one("p99_ms < 50", make_cells, p99_ms=[100, 110, 120])
+    root = ET.fromstring(gate([met, missed]).junit())
+    assert [case.attrib["name"] for case in root.iter("testcase")] == [
+        "long_polling.p99_ms < 250",
+        "long_polling.p99_ms < 50",
+    ]
+    (failure,) = root.iter("failure")
+    assert failure.attrib["message"] == "missed: measured 110 (100 to 120)"
+    assert failure.text is not None
+    assert "slo.toml:1" in failure.text
+    assert len(list(ET.fromstring(gate([met], "saturated").junit()).iter("error"))) == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scenario = Scenario(name="feed", purpose="a test", clients=(4,), schedule="poisson:5", window_s=3.0)
+    labels = {"short_polling": "Short polling", "sse": "SSE"}
+    return write_run(tmp_path_factory.mktemp("runs") / "run", [scenario], labels=labels)
+
+
+def test_a_run_folder_is_held_against_a_file(run: Path, tmp_path: Path) -> None:
+    slo = tmp_path / "slo.toml"
+    slo.write_text('slo = ["*.missed == 0", "sse.latency_p99_ms < 20", "s*.latency_p99_ms < 20", "error_timeout == 0"]')
+    gate = check_slo(run, slo)
+    assert [(result.situation.pattern, result.state) for result in gate.results] == [
+        ("short_polling", "met"),
+        ("sse", "met"),
+        ("sse", "met"),
+        ("short_polling", "missed"),
+        ("sse", "met"),
+        ("short_polling", "met"),
+        ("sse", "met"),
+    ]
+    assert gate.exit_code is ExitCode.SLO_MISSED
+
+
+def test_an_slo_file_that_cannot_be_read_is_one_line(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"absent\.toml: cannot be read"):
+        check_slo(run, tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes(b'slo = "\xe9"')
+    with pytest.raises(ReportError, match=r"latin\.toml: cannot be read"):
+        check_slo(run, tmp_path / "latin.toml")
+
+
+def test_a_goal_says_which_situations_it_covers() -> None:
+    goal = Goal("*poll*", "p99_ms", "<", 1, "slo.toml:1", scenario="feed")
+    assert goal.covers(FEED)
+    assert not goal.covers(QUIET)
+    assert not goal.covers(FEED._replace(scenario="quiet"))
+
+
+def test_the_exit_codes_are_the_documented_ones() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "USAGE": 2,
+        "SLO_MISSED": 5,
+        "REGRESSION": 6,
+        "INVALID": 7,
+    }
