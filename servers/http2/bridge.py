@@ -20,7 +20,7 @@ from servers.http2.stream import Stream
 from servers.http2.writer import ResponseWriter
 
 HTTP2: Final = HttpVersion(2, 0)
-BODY_BUFFER_BYTES: Final = 32_768
+BODY_BUFFER_BYTES: Final = 16_384
 logger = logging.getLogger(__name__)
 
 

@@ -12,12 +12,13 @@ from servers.http2.limits import DEFAULT_LIMITS, Limits
 
 
 class H2Server:
-    """A listening server. `connections` holds those that are open."""
+    """A listening server. `connections` holds those that are open; `port` is the one that is listened on."""
 
     def __init__(self, listener: asyncio.Server, connections: set[Connection], limits: Limits) -> None:
         self._listener = listener
         self._limits = limits
         self.connections = connections
+        self.port: int = listener.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop accepting, tell every client (GOAWAY), let open streams end for up to `drain_s`, then cut them."""
