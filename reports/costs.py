@@ -15,11 +15,14 @@ def request_costs(
 ) -> dict[str, float]:
     """Return requests and HTTP bytes per delivery, the empty ratio, and failures by kind (`error_<kind>`).
 
+    answer_ms: a request's median time without its hold; turnaround_ms: from an answer to the user's next request.
+
     requests, deliveries: one whole cell. delivered: messages due in the window that arrived.
     """
     answered = requests[
         (requests["ended_ns"] >= from_ns) & (requests["ended_ns"] < until_ns) & (requests["status"] > 0)
     ]
+    answer_ns = answered["ended_ns"] - answered["started_ns"] - answered["hold_ns"]
     errors = requests["error"][~requests["error"].isin(["", "cut"])].value_counts()
     overhead = _window_overhead_bytes(requests, deliveries, from_ns, until_ns)
     payload = float(deliveries["bytes"].mean()) if len(deliveries) else np.nan
@@ -29,10 +32,19 @@ def request_costs(
         "empty_ratio": _per(int(answered["empty"].sum()), len(answered)),
         "payload_bytes_per_delivery": payload,
         "http_bytes_per_delivery": payload + _per(overhead, delivered),
+        "answer_ms": float(answer_ns.median() / NS_PER_MS),
         "hold_ms": float(answered["hold_ns"].mean() / NS_PER_MS) if answered["hold_ns"].any() else np.nan,
+        "turnaround_ms": _turnaround_ms(answered),
         "errors": int(errors.sum()),
         **{f"error_{kind}": int(count) for kind, count in errors.items() if count},
     }
+
+
+def _turnaround_ms(answered: pd.DataFrame) -> float:
+    """Median time from an answer to the same user's next request."""
+    ordered = answered.sort_values(["user", "started_ns"])
+    pause_ns = ordered["started_ns"] - ordered["ended_ns"].shift()
+    return float(pause_ns[ordered["user"] == ordered["user"].shift()].median() / NS_PER_MS)
 
 
 def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int) -> float:

@@ -2,7 +2,7 @@
 
 Nothing is rounded, filtered or dropped: a message counts when it was due in its cell's window, whenever it arrived.
 Quantiles are taken per repeat, because the deliveries of one broadcast are not independent; over repeats a measure is
-the median of the repeats, and its interval is their lowest and highest value.
+the median of the repeats, and its interval is statistics.median_interval: their range, from six repeats a bootstrap.
 """
 
 from collections.abc import Hashable
@@ -15,6 +15,7 @@ import pandas as pd
 from reports.accounting import COUNTS, account
 from reports.costs import NS_PER_MS, request_costs, sample_costs
 from reports.load import KEYS, Run
+from reports.statistics import median_interval
 
 SITUATION: Final = ["scenario", "clients", "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
@@ -105,6 +106,7 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
         "users": deliveries["user"].nunique(),
+        "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(_of(latency, name)),
         **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
         **sample_costs(_of(run.samples, name), from_ns, until_ns, delivered, cell["clients"]),
@@ -131,20 +133,30 @@ def latency_of(window: pd.DataFrame) -> dict[str, float]:
 def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per scenario, client count and pattern, in planned order.
 
-    For every number of `per_cell` but the counts: the median over repeats, with `<name>_low` and `<name>_high` (NaN
-    for a single repeat, which has no interval). Counts and errors are summed over repeats. `cells`: see `per_cell`.
+    Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
+    interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed
+    over repeats. `cells`: what `per_cell(run)` returned, to save working it out twice.
     """
     cells = per_cell(run) if cells is None else cells
-    groups = cells.groupby(SITUATION, observed=True, sort=False)
     columns = [str(column) for column in cells if column not in {*KEYS, "label", "users"}]
     summed = [c for c in columns if c in {*COUNTS, "messages", "negative"} or c.startswith("error")]
-    measured = [c for c in columns if c not in summed]
-    low, high = groups[measured].min().add_suffix("_low"), groups[measured].max().add_suffix("_high")
-    repeats = groups.size().to_frame("repeats")
-    alone = repeats["repeats"] == 1
-    low[alone], high[alone] = np.nan, np.nan
-    parts = [groups[["label"]].first(), repeats, groups[measured].median(), low, high, groups[summed].sum()]
-    return pd.concat(parts, axis=1).reset_index()
+    rows = []
+    for _, group in cells.groupby(SITUATION, observed=True, sort=False):
+        first = group[[*SITUATION, "label"]].to_dict("records")[0]
+        row: dict[Hashable, Any] = {**first, "repeats": len(group)}
+        for column in columns:
+            row |= {column: int(group[column].sum())} if column in summed else _over_repeats(column, group[column])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return dict.fromkeys([name, f"{name}_low", f"{name}_high"], np.nan)
+    interval = median_interval(known)
+    low, high = (np.nan, np.nan) if interval.method == "single" else (interval.low, interval.high)
+    return {name: interval.median, f"{name}_low": low, f"{name}_high": high}
 
 
 def _of(frame: pd.DataFrame, cell: str) -> pd.DataFrame:

@@ -1,0 +1,96 @@
+"""PURE. Measured beside theory: what oracles.py predicts for each cell's own settings, and whether it came out so.
+
+Predictions are conditional on what was really published where that is possible, so that chance in the schedule is not
+mistaken for an error of the suite. A pattern without an oracle has no row.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from reports.load import Run
+from reports.oracles import LongPoll, ShortPoll, mean_tolerance, ratio_tolerance
+
+Row = Mapping[Any, Any]
+"""One row of measures.summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One prediction and what was measured, in `unit`."""
+
+    scenario: str
+    clients: int
+    label: str
+    what: str
+    unit: str
+    theory: float
+    measured: float
+    tolerance: float
+
+    @property
+    def agrees(self) -> bool:
+        return abs(self.measured - self.theory) <= self.tolerance
+
+
+def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
+    """Return every prediction that can be made for this run, in the order of `summary`."""
+    settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
+    found = []
+    for row in summary.to_dict("records"):
+        predict = ORACLES.get(row["pattern"])
+        if predict and row["delivered"]:
+            for what, unit, theory, measured, tolerance in predict(run, row, settings[row["scenario"]]):
+                found.append(
+                    Agreement(row["scenario"], row["clients"], row["label"], what, unit, theory, measured, tolerance)
+                )
+    return found
+
+
+Prediction = tuple[str, str, float, float, float]
+
+
+def _short_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
+    interval_s = float(setting["poll_interval_s"])
+    oracle = ShortPoll(rate=1.0, interval=interval_s, delay=row["answer_ms"] / 2000)
+    tolerance_ms = mean_tolerance(interval_s, row["delivered"]) * 1000 + row["generator_lag_ms"]
+    yield "mean latency", "ms", oracle.mean_latency * 1000, row["mean_ms"], tolerance_ms
+    responses = round(row["responses_per_s"] * float(setting["window_s"]) * row["repeats"])
+    expected = _empty_ratio(run, row, round(interval_s * 1e9))
+    yield "empty responses", "", expected, row["empty_ratio"], ratio_tolerance(expected, responses) + 0.01
+
+
+def _empty_ratio(run: Run, row: Row, interval_ns: int) -> float:
+    """Share of all phases at which a poll of this interval finds nothing, given what was published when."""
+    shares = []
+    for cell in run.finished.to_dict("records"):
+        if any(cell[key] != row[key] for key in ("scenario", "clients", "pattern")):
+            continue
+        from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
+        at_ns = np.sort(run.published.loc[run.published["cell"] == cell["cell"], "published_ns"].to_numpy())
+        found_until = np.minimum(at_ns + interval_ns, np.append(at_ns[1:], np.iinfo(np.int64).max))
+        found_ns = np.clip(np.minimum(found_until, until_ns) - np.maximum(at_ns, from_ns), 0, None).sum()
+        shares.append(1 - found_ns / (until_ns - from_ns))
+    return float(np.mean(shares))
+
+
+def _long_polling(_run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
+    if not str(setting["schedule"]).startswith("poisson") or np.isnan(row["turnaround_ms"]):
+        return
+    rate = row["messages"] / (float(setting["window_s"]) * row["repeats"])
+    gap_s = (row["turnaround_ms"] + float(setting.get("rtt_ms", 0.0))) / 1000
+    oracle = LongPoll(rate, gap_s, float(setting["hold_timeout_s"]))
+    theory = 1 / oracle.messages_per_response
+    measured = row["responses_per_s"] / (rate * row["clients"])
+    # Clients move together, so only distinct messages count as trials; the window's edges cut up to one a client.
+    tolerance = ratio_tolerance(min(theory, 1.0), row["messages"]) + 1 / (rate * float(setting["window_s"]))
+    yield "responses per message", "", theory, measured, tolerance
+
+
+ORACLES: Final[Mapping[str, Callable[[Run, Row, Mapping[str, Any]], Iterable[Prediction]]]] = {
+    "short_polling": _short_polling,
+    "long_polling": _long_polling,
+}
