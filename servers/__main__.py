@@ -9,10 +9,10 @@ import msgspec
 from servers import patterns
 from servers.app import Service
 from servers.options import ServerOptions
-from servers.process import PortTaken, serve
+from servers.process import PortTakenError, ServingError, serve
 from servers.schedule import FORMS
 
-USAGE, UNREACHABLE = 2, 3
+FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,8 +26,10 @@ def main() -> int:
     try:
         names, as_json, options = parse(sys.argv[1:])
         serve(names, options, announce_json if as_json else announce_lines)
-    except PortTaken as wrong:
+    except PortTakenError as wrong:
         return fail(UNREACHABLE, wrong)
+    except ServingError as wrong:
+        return fail(FAILED, wrong)
     except (ValueError, OSError) as wrong:
         return fail(USAGE, wrong)
     return 0
@@ -88,10 +90,10 @@ def announce_lines(service: Service) -> None:
     lines = [f"listening on {options.host}{only}, {options.schedule}, stop with Ctrl-C"]
     for name in service.names:
         pattern = patterns.load(name)
-        port = service.ports["http2_port" if pattern.HTTP2 else "http_port"]
+        port = service.http2_port if pattern.HTTP2 else service.http_port
         scheme = "https" if pattern.HTTP2 and options.tls_cert else "http"
         lines.append(f"  {pattern.LABEL:20} {scheme}://{options.host}:{port}{pattern.PATH}")
-    lines.append(f"  {'who is waiting':20} http://{options.host}:{service.ports['http_port']}/stats")
+    lines.append(f"  {'who is waiting':20} http://{options.host}:{service.http_port}/stats")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

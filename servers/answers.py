@@ -1,11 +1,11 @@
-"""The answers of polls, rendered once and shared by everyone who asks with the same cursor."""
+"""The answers of polls: rendered once, head and body, and shared by everyone who asks with the same cursor."""
 
 from email.utils import formatdate
 from time import time
 from typing import Final
 
 import msgspec
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
 
@@ -17,77 +17,97 @@ NO_STORE: Final = "no-cache, no-store, must-revalidate"
 CACHED_ANSWERS: Final = 16
 
 
-class Answer(web.StreamResponse):
-    """A whole HTTP/1.1 response, rendered once.
+class Rendered(web.StreamResponse):
+    """A response whose bytes exist already. It keeps nothing of the request, so one object answers any number.
 
-    It keeps no state of its request, so that one object answers any number of them; `web.Response` builds, checks
-    and serialises its headers for each: 3 us here instead of 12.
+    `web.Response` builds, checks and serialises its headers for every request: 51 us for an empty poll, 37 with this
+    class in its place (aiohttp 3.14, Python 3.11, client on another core).
     """
 
     keep_alive = True
 
-    def __init__(self, headers: dict[str, str], body: bytes) -> None:
-        self._fields = headers
-        self._content = body
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        length = f"{hdrs.CONTENT_LENGTH}: {len(body)}\r\n"
-        self.wire = f"HTTP/1.1 200 OK\r\n{head}{length}\r\n".encode("ascii") + body
-
-    def to(self, request: web.Request) -> web.StreamResponse:
-        """Return what a handler returns for this request: itself wherever these bytes are right as they stand."""
-        if request.version == HttpVersion11 and request.keep_alive:
-            return self
-        return web.Response(body=self._content, headers=self._fields)
+    def __init__(self, wire: bytes) -> None:
+        self.wire = wire
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        transport = request.transport
-        if transport is not None:
-            transport.write(self.wire)
-            await request.writer.drain()
+        if self.wire and request.transport is not None:
+            request.transport.write(self.wire)
+        await request.writer.drain()
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        pass
+        """Nothing is left to write."""
+
+
+SENT: Final = Rendered(b"")
+
+
+class Answer:
+    """One poll's answer. `silent`: it holds no message and no remark on the cursor."""
+
+    def __init__(self, replay: Replay, etag: str = "") -> None:
+        self.silent = not replay.bodies and not replay.cursor
+        self._body = poll_body(replay, wall_timestamp())
+        self._headers = {
+            "Content-Type": "application/json",
+            "Cache-Control": NO_STORE,
+            "Date": formatdate(usegmt=True),
+            "Server": SERVER_SOFTWARE,
+        } | ({"ETag": etag} if etag else {})
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.items())
+        head = f"HTTP/1.1 200 OK\r\n{lines}Content-Length: {len(self._body)}\r\n\r\n"
+        self._rendered = Rendered(head.encode("ascii") + self._body)
+
+    def to(self, request: web.Request) -> web.StreamResponse:
+        """Return what a handler returns to this request."""
+        return self._rendered if takes_rendered(request) else web.Response(body=self._body, headers=self._headers)
+
+    def sent_to(self, request: web.Request) -> web.StreamResponse:
+        """Write to the client now if that can be done; return what a handler is left to return."""
+        if not takes_rendered(request):
+            return self.to(request)
+        if request.transport is not None:
+            request.transport.write(self._rendered.wire)
+        return SENT
+
+
+def takes_rendered(request: web.Request) -> bool:
+    """Say whether rendered bytes fit: not on HTTP/2, nor for a client that wants its connection closed."""
+    return request.version == HttpVersion11 and request.keep_alive
 
 
 class Answers:
-    """Makes the answer for a cursor. `etag`, when given, names this feed in each answer's ETag."""
+    """Makes the answer for a cursor. `etag`, when given, names this feed in the ETag of every answer."""
 
     def __init__(self, feed: Feed, etag: str = "") -> None:
         self._feed = feed
         self._etag = etag
-        self._rendered: dict[int, Answer] = {}
-        self._rendered_for = (-1, -1)
+        self._kept: dict[int, Answer] = {}
+        self._kept_for = (-1, -1)
 
     def after(self, last_id: int) -> Answer:
-        """Return the answer for a client at `last_id`. Date and polled_at are good to the second, hence shareable."""
+        """Return the answer for a client at `last_id`. It may be one second old: Date is no finer, and nothing in it
+        but Date and polled_at can have changed."""
         moment = (self._feed.newest_id, int(time()))
-        if moment != self._rendered_for or len(self._rendered) >= CACHED_ANSWERS:
-            self._rendered.clear()
-            self._rendered_for = moment
-        answer = self._rendered.get(last_id)
+        if moment != self._kept_for or len(self._kept) >= CACHED_ANSWERS:
+            self._kept.clear()
+            self._kept_for = moment
+        answer = self._kept.get(last_id)
         if answer is None:
-            answer = self._rendered[last_id] = self._render(self._feed.after(last_id))
+            answer = self._kept[last_id] = self.fresh(last_id)
         return answer
 
-    def etag(self) -> str:
-        """Return the validator of whatever is polled now; weak, because polled_at differs (RFC 9110 section 8.8.1)."""
-        return f'W/"{self._etag}-{self._feed.newest_id}"'
+    def fresh(self, last_id: int) -> Answer:
+        """Return the answer for a client at `last_id`, made now."""
+        return Answer(self._feed.after(last_id), self.etag() if self._etag else "")
 
-    def _render(self, replay: Replay) -> Answer:
-        headers = {
-            hdrs.CONTENT_TYPE: "application/json",
-            hdrs.CACHE_CONTROL: NO_STORE,
-            hdrs.DATE: formatdate(usegmt=True),
-            hdrs.SERVER: SERVER_SOFTWARE,
-        }
-        if self._etag:
-            headers[hdrs.ETAG] = self.etag()
-        return Answer(headers, poll_body(replay, wall_timestamp()))
+    def etag(self) -> str:
+        """Return the validator of whatever is asked for now; weak, since polled_at differs (RFC 9110 section 8.8.1)."""
+        return f'W/"{self._etag}-{self._feed.newest_id}"'
 
 
 def poll_body(replay: Replay, polled_at: str) -> bytes:
-    """Return the JSON body of a poll; the messages go in as the bytes they were encoded to when published."""
+    """Return the JSON body of a poll. The messages go in as the bytes they became when they were published."""
     rest: dict[str, object] = {"count": len(replay.bodies), "polled_at": polled_at}
     if replay.cursor:
         rest |= {"cursor": replay.cursor, "first_id": replay.first_id}

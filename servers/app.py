@@ -5,10 +5,12 @@ who is waiting.
 """
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from servers import patterns
 from servers.clock import clock_id, now_ns
@@ -18,10 +20,11 @@ from servers.limits import rate_limit
 from servers.message import encode
 from servers.options import MESSAGE_BYTES_MAX, ServerOptions
 from servers.publisher import Publisher
-from servers.query import BadField, parse_fields
+from servers.query import BadFieldError, parse_fields
 from servers.schedule import parse_schedule
 
 JSON = "application/json"
+RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
@@ -32,10 +35,18 @@ class Service:
     publisher: Publisher
     options: ServerOptions
     names: list[str]
-    ports: dict[str, int | None] = field(default_factory=lambda: {"http_port": None, "http2_port": None})
+    http_port: int | None = None
+    http2_port: int | None = None
 
     def identity(self) -> dict[str, object]:
-        return {"token": self.options.token, "pid": os.getpid(), "clock_id": clock_id(), **self.ports}
+        """Return what tells this process from every other."""
+        return {
+            "token": self.options.token,
+            "pid": os.getpid(),
+            "clock_id": clock_id(),
+            "http_port": self.http_port,
+            "http2_port": self.http2_port,
+        }
 
     async def stats(self, _: web.Request) -> web.Response:
         feed = self.feed
@@ -58,9 +69,9 @@ class Service:
         if content is None:
             content = text_of(await request.read(), "content")
         elif request.can_read_body:
-            raise BadField("content", "is given twice, in the query and as the body; give it once")
+            raise BadFieldError("content", "is given twice, in the query and as the body; give it once")
         if not content:
-            raise BadField("content", "is empty; give it as ?content=TEXT or as the body")
+            raise BadFieldError("content", "is empty; give it as ?content=TEXT or as the body")
         message = self.feed.publish(content)
         return web.Response(status=201, body=encode(message), content_type=JSON)
 
@@ -72,7 +83,7 @@ class Service:
             try:
                 schedule = parse_schedule(str(wanted["schedule"]))
             except ValueError as wrong:
-                raise BadField("schedule", str(wrong).removeprefix("schedule ")) from None
+                raise BadFieldError("schedule", str(wrong).removeprefix("schedule ")) from None
         if "message_bytes" in wanted:
             message_bytes = whole(wanted["message_bytes"], "message_bytes", 0, MESSAGE_BYTES_MAX)
         self.publisher.restart(schedule, message_bytes, now_ns())
@@ -99,21 +110,44 @@ def build(service: Service) -> web.Application:
     return app
 
 
+def shortcut(app: web.Application, handle: RequestHandler) -> RequestHandler:
+    """Return a request handler that finds a plain GET route by one look-up; `handle` takes all other requests.
+
+    Walking aiohttp's router and middleware chain takes 9 of the 37 us of an empty poll (Python 3.11, one core).
+    """
+    routes = {
+        resource.canonical: route.handler
+        for resource in app.router.resources()
+        for route in resource
+        if isinstance(resource, web.PlainResource) and route.method == hdrs.METH_GET
+    }
+
+    async def dispatch(request: web.BaseRequest) -> web.StreamResponse:
+        handler = routes.get(request.raw_path.partition("?")[0]) if request.method == hdrs.METH_GET else None
+        if handler is None:
+            return await handle(request)
+        return await json_errors(cast(web.Request, request), handler)
+
+    return dispatch
+
+
 def text_of(body: bytes, name: str) -> str:
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadField(name, "is not UTF-8 text") from None
+        raise BadFieldError(name, "is not UTF-8 text") from None
 
 
 def fields_of(body: bytes) -> dict[str, object]:
     try:
         return msgspec.json.decode(body, type=dict[str, object])
     except msgspec.DecodeError:
-        raise BadField("body", 'is not a JSON object such as {"schedule": "poisson:5", "message_bytes": 200}') from None
+        raise BadFieldError(
+            "body", 'is not a JSON object such as {"schedule": "poisson:5", "message_bytes": 200}'
+        ) from None
 
 
 def whole(value: object, name: str, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadField(name, f"{value!r} is not a whole number from {low} to {high}")
+        raise BadFieldError(name, f"{value!r} is not a whole number from {low} to {high}")
     return value

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from servers.query import BadField
+from servers.query import BadFieldError
 
 JSON = "application/json"
 
@@ -16,21 +16,17 @@ def error_response(status: int, error: str, field: str, headers: Mapping[str, st
     return web.Response(status=status, body=body, content_type=JSON, headers=headers)
 
 
-def bad_field(bad: BadField) -> web.Response:
-    return error_response(400, str(bad), bad.field)
-
-
 @web.middleware
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a bad field with 400, and give the refusals that aiohttp itself makes the same JSON form."""
     try:
         return await handler(request)
-    except BadField as bad:
-        return bad_field(bad)
+    except BadFieldError as bad:
+        return error_response(400, str(bad), bad.field)
     except web.HTTPMethodNotAllowed as wrong:
         allowed = ", ".join(sorted(wrong.allowed_methods))
         error = f"{request.path[:200]} takes {allowed}, not {request.method}"
-        return error_response(wrong.status, error, "method", {hdrs.ALLOW: allowed})
+        return error_response(405, error, "method", {hdrs.ALLOW: allowed})
     except web.HTTPNotFound:
         return error_response(404, f"nothing is served at {request.path[:200]}", "path")
     except web.HTTPRequestEntityTooLarge:

@@ -12,6 +12,7 @@ from servers.history import History, Replay
 from servers.message import Message, encode
 
 Wake = Callable[[], None]
+Journal = Callable[[Message], object]
 
 
 class _Subscriber(NamedTuple):
@@ -26,7 +27,7 @@ class Feed:
     counted against. `closed` turns true once, when the server stops: whoever is woken then says good-bye.
     """
 
-    def __init__(self, history: History, journal: Callable[[Message], None] | None = None) -> None:
+    def __init__(self, history: History, journal: Journal | None = None) -> None:
         self._history = history
         self._journal = journal
         self._subscribers: dict[Wake, _Subscriber] = {}

@@ -47,3 +47,8 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Message).decode
 decode_stamp = msgspec.json.Decoder(Stamp).decode
 decode_answer = msgspec.json.Decoder(Answer).decode
+
+
+def id_of(body: bytes) -> bytes:
+    """Return the digits of an encoded message's id, which is its first field."""
+    return body[6 : body.index(b",", 6)]

@@ -1,12 +1,14 @@
 """PURE. What a server process can be told, with the defaults every command shares."""
 
 from dataclasses import dataclass
+from string import ascii_letters, digits
 
 from servers.schedule import parse_schedule
 
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
+TOKEN_CHARACTERS = set(ascii_letters + digits + "-._~")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,10 @@ class ServerOptions:
     journal: str = ""
 
     def __post_init__(self) -> None:
-        parse_schedule(self.schedule)
+        try:
+            parse_schedule(self.schedule)
+        except ValueError as wrong:
+            raise ValueError(f"--{wrong}") from None
         checks = [
             ("--port", self.port, 0 <= self.port <= 65535, "0 (any free port) to 65535"),
             ("--http2-port", self.http2_port, 0 <= self.http2_port <= 65535, "0 (any free port) to 65535"),
@@ -63,8 +68,9 @@ class ServerOptions:
             ("--heartbeat", self.heartbeat_s, 0.05 <= self.heartbeat_s <= 3600, "0.05 to 3600"),
             ("--max-held", self.max_held, self.max_held >= 0, "0 (no limit) or more"),
             ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),
+            ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
         ]
         for option, value, good, remedy in checks:
             if not good:
-                raise ValueError(f"{option} {value!r} is out of range: it must be {remedy}")
+                raise ValueError(f"{option} {value!r} must be {remedy}")

@@ -1,29 +1,37 @@
 """Publishes on schedule, for ever, and can be given another schedule while it runs."""
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from string import ascii_letters, digits
 from typing import Final
 
+from servers.alarm import Alarm
 from servers.clock import now_ns
 from servers.feed import Feed
 from servers.schedule import Schedule
 
 BATCH: Final = 256
-"""Messages published in one go before readers get their turn, when the loop is late or a burst is due."""
-
-
-def filler(length: int) -> str:
-    """Return the content of every scheduled message: fixed, and noisy enough that compression cannot remove it."""
-    noise = "".join(Random(1).choices(ascii_letters + digits, k=min(length, 65_536)))
-    return (noise * (length // 65_536 + 1))[:length]
+"""Messages published in one go before readers get their turn, when a burst is due or the loop is late."""
+NOISE_BYTES: Final = 65_536
 
 
 class Publisher:
-    """Runs one schedule at a time. `schedule` and `start_ns` say which, and since when."""
+    """Runs one schedule at a time. `schedule`, `message_bytes` and `start_ns` say which, and since when.
 
-    def __init__(self, feed: Feed, schedule: Schedule, message_bytes: int, start_ns: int) -> None:
+    failed: called with what stopped it, when publishing raises (a journal that cannot be written, say).
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        schedule: Schedule,
+        message_bytes: int,
+        start_ns: int,
+        failed: Callable[[BaseException], None],
+    ) -> None:
         self._feed = feed
+        self._failed = failed
         self._task: asyncio.Task[None] | None = None
         self.schedule = schedule
         self.message_bytes = message_bytes
@@ -31,9 +39,10 @@ class Publisher:
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="publisher")
+        self._task.add_done_callback(self._ended)
 
     def restart(self, schedule: Schedule, message_bytes: int, start_ns: int) -> None:
-        """Follow another schedule from now on. Ids go on where they were."""
+        """Follow another schedule instead. Ids go on where they were."""
         self.stop()
         self.schedule, self.message_bytes, self.start_ns = schedule, message_bytes, start_ns
         self.start()
@@ -48,18 +57,26 @@ class Publisher:
         content = filler(self.message_bytes)
         dues_ns = (self.start_ns + offset_ns for offset_ns in self.schedule.offsets_ns())
         due_ns = next(dues_ns, None)
-        while due_ns is not None:
-            await sleep_until(due_ns)
-            batch: list[int] = []
-            now = now_ns()
-            while due_ns is not None and due_ns <= now and len(batch) < BATCH:
-                batch.append(due_ns)
-                due_ns = next(dues_ns, None)
-            self._feed.publish_all(content, batch)
+        alarm = Alarm()
+        try:
+            while due_ns is not None:
+                await alarm.until(due_ns)
+                now = now_ns()
+                batch: list[int] = []
+                while due_ns is not None and due_ns <= now and len(batch) < BATCH:
+                    batch.append(due_ns)
+                    due_ns = next(dues_ns, None)
+                self._feed.publish_all(content, batch)
+        finally:
+            alarm.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        wrong = None if task.cancelled() else task.exception()
+        if wrong is not None:
+            self._failed(wrong)
 
 
-async def sleep_until(due_ns: int) -> None:
-    """Return at `due_ns` or just after; always gives way to other tasks once."""
-    await asyncio.sleep(max(0, due_ns - now_ns()) / 1e9)
-    while (wait_ns := due_ns - now_ns()) > 0:
-        await asyncio.sleep(wait_ns / 1e9)
+def filler(length: int) -> str:
+    """Return the content of every scheduled message: always the same, and noise, so that compression keeps it long."""
+    noise = "".join(Random(1).choices(ascii_letters + digits, k=min(length, NOISE_BYTES)))
+    return (noise * (length // NOISE_BYTES + 1))[:length]

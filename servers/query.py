@@ -9,7 +9,7 @@ from servers.message import MAX_ID
 from servers.options import HOLD_MAX_S, HOLD_MIN_S
 
 
-class BadField(ValueError):
+class BadFieldError(ValueError):
     """A value that cannot be honoured. `field` is the name the client used for it."""
 
     def __init__(self, field: str, problem: str) -> None:
@@ -25,39 +25,51 @@ class PollQuery(NamedTuple):
 
 
 def parse_fields(query: str) -> dict[str, str]:
-    """Split a query string. Raises BadField for a name given twice: which of the two was meant?"""
+    """Split a query string. Raises BadFieldError for a name given twice: which of the two was meant?"""
     fields: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in fields:
-            raise BadField(name, "is given twice; give it once")
+            raise BadFieldError(name, "is given twice; give it once")
         fields[name] = value
     return fields
 
 
 def parse_cursor(text: str, field: str = "last_id") -> int:
-    """Read the newest id a client has seen. Raises BadField unless it is an integer from 0 to MAX_ID."""
+    """Read the newest id a client has seen. Raises BadFieldError unless it is an integer from 0 to MAX_ID."""
     if not (text.isascii() and text.isdigit()):
-        raise BadField(field, f"{text[:40]!r} is not a whole number from 0 upward; give the newest id you have seen")
+        raise BadFieldError(field, f"{text[:40]!r} is not a whole number; give the newest id you have seen")
     last_id = int(text) if len(text) <= len(str(MAX_ID)) else MAX_ID + 1
     if last_id > MAX_ID:
-        raise BadField(field, f"{text[:40]} is larger than {MAX_ID}, so no server can have sent it")
+        raise BadFieldError(field, f"{text[:40]} is larger than {MAX_ID}, so no server can have sent it")
     return last_id
 
 
 def parse_number(text: str, field: str, low: float, high: float) -> float:
-    """Read a decimal number. Raises BadField unless it lies between low and high, both allowed."""
+    """Read a decimal number. Raises BadFieldError unless it lies between low and high, both allowed."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        raise BadField(field, f"{text[:40]!r} is not a number from {low:g} to {high:g}")
+        raise BadFieldError(field, f"{text[:40]!r} is not a number from {low:g} to {high:g}")
     return value
+
+
+def parse_whole(text: str, field: str, low: int, high: int) -> int:
+    """Read a whole number. Raises BadFieldError unless it lies between low and high, both allowed."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and low <= int(text) <= high):
+        raise BadFieldError(field, f"{text[:40]!r} is not a whole number from {low} to {high}")
+    return int(text)
+
+
+def parse_last_id(target: str) -> int:
+    """Read the cursor of a request target such as "/api/stream?last_id=7"; absent means 0. Raises BadFieldError."""
+    return parse_cursor(parse_fields(target.partition("?")[2]).get("last_id", "0"))
 
 
 @lru_cache(maxsize=4096)
 def parse_poll(target: str) -> PollQuery:
-    """Read the query of a request target such as "/api/poll?last_id=7". Raises BadField.
+    """Read the query of a poll's target, such as "/api/poll?last_id=7". Raises BadFieldError.
 
     Cached, because everyone waiting for the same message asks in the same words: 0.1 us instead of 4.
     """

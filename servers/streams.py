@@ -6,7 +6,8 @@ Every stream that has joined is at the newest message, because joining and wakin
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -17,14 +18,22 @@ from servers.feed import Feed
 from servers.history import Replay
 from servers.options import ServerOptions
 
-LINGER_S: Final = 5.0
-"""How long a closed stream may take to read what was sent before its connection is cut."""
+LINGER_S: Final = 3.0
+"""How long a closed stream's client may take to read what was sent before its connection is cut."""
+UNBUFFERED: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-cache"}
+"""Asks nginx and its kin to pass on each piece as it comes (research: R3, pitfall 12)."""
+STOPPING: Final = "the server is stopping"
+TOO_SLOW: Final = "too slow: the send buffer is full; resume from the last id you have"
 
 
 class Framing(NamedTuple):
-    """What a pattern adds to a body. message: id and body; control: the fields of a line that is no message."""
+    """What a pattern adds to bodies.
 
-    message: Callable[[int, bytes], bytes]
+    message: frames a body; control: frames the fields of a line that is no message; hello: opens a stream, given its
+    number; heartbeat: breaks a silence; wire: what HTTP/1.1 puts around all of these.
+    """
+
+    message: Callable[[bytes], bytes]
     control: Callable[[dict[str, object]], bytes]
     hello: Callable[[int], bytes]
     heartbeat: Callable[[], bytes]
@@ -36,11 +45,12 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None: ...
     def get_write_buffer_size(self) -> int: ...
+    def is_closing(self) -> bool: ...
     def abort(self) -> None: ...
 
 
 class Stream(NamedTuple):
-    """One open stream. raw: takes framed bytes without the wire's own chunks. end: called once to end it."""
+    """One open stream. raw: what surrounds the frames is added behind the sink. end: called to end the response."""
 
     sink: Sink
     limit_bytes: int
@@ -49,7 +59,7 @@ class Stream(NamedTuple):
 
 
 class Streams:
-    """The open streams of one pattern."""
+    """The open streams of one pattern, by number."""
 
     def __init__(self, feed: Feed, options: ServerOptions, framing: Framing) -> None:
         self._feed = feed
@@ -57,78 +67,86 @@ class Streams:
         self._framing = framing
         self._open: dict[int, Stream] = {}
         self._joined = 0
-        self._cursor = feed.newest_id
-        self._written_at_s = 0.0
-        self._beat_timer: asyncio.TimerHandle | None = None
+        self._last_id = feed.newest_id
+        self._written_s = 0.0
+        self._heartbeat: asyncio.TimerHandle | None = None
         feed.subscribe(self._wake, clients=lambda: len(self._open))
 
     def join(self, sink: Sink, last_id: int, end: Callable[[], object], *, raw: bool = False) -> int:
-        """Send what comes after `last_id`, then every new message; return the stream's key for `leave`."""
-        self._joined += 1
-        key = self._joined
-        replay = self._feed.after(last_id)
-        payload = self._framing.hello(key) + self._framed(replay)
-        sink.write(payload if raw else self._framing.wire(payload))
-        limit = self._options.send_buffer_bytes + sink.get_write_buffer_size()
-        self._open[key] = Stream(sink, limit, raw, end)
-        if self._beat_timer is None:
-            self._beat_in(self._options.heartbeat_s)
-        if self._feed.closed:
-            self._close(key, "the server is stopping")
-        return key
+        """Send what comes after `last_id`, and from now on every new message; return the number for `leave`.
 
-    def leave(self, key: int) -> None:
-        self._open.pop(key, None)
+        What is sent first may exceed the send buffer by itself, so it is allowed on top: only falling further behind
+        closes a stream.
+        """
+        self._joined += 1
+        number = self._joined
+        replay = self._feed.after(last_id)
+        payload = self._framing.hello(number) + self._framed(replay)
+        sink.write(payload if raw else self._framing.wire(payload))
+        limit_bytes = self._options.send_buffer_bytes + sink.get_write_buffer_size()
+        self._open[number] = Stream(sink, limit_bytes, raw, end)
+        if self._feed.closed:
+            self._close(number, STOPPING)
+        elif self._heartbeat is None:
+            self._beat_after(self._options.heartbeat_s)
+        return number
+
+    def leave(self, number: int) -> None:
+        self._open.pop(number, None)
 
     def _wake(self) -> None:
         if self._feed.closed:
-            for key in list(self._open):
-                self._close(key, "the server is stopping")
+            for number in list(self._open):
+                self._close(number, STOPPING)
             return
-        replay = self._feed.after(self._cursor)
-        self._cursor = replay.last_id
-        if self._open:
+        replay = self._feed.after(self._last_id)
+        self._last_id = replay.last_id
+        if self._open and replay.bodies:
             self._send(self._framed(replay))
 
     def _send(self, payload: bytes) -> None:
+        self._written_s = asyncio.get_running_loop().time()
         wire = self._framing.wire(payload)
         lagging = []
-        for key, (sink, limit_bytes, raw, _) in self._open.items():
+        for number, (sink, limit_bytes, raw, _) in self._open.items():
+            if sink.is_closing():
+                continue
             if sink.get_write_buffer_size() > limit_bytes:
-                lagging.append(key)
+                lagging.append(number)
             else:
                 sink.write(payload if raw else wire)
-        for key in lagging:
-            self._close(key, "too slow: the send buffer is full; resume from the last id you have")
-        self._written_at_s = asyncio.get_running_loop().time()
+        for number in lagging:
+            self._close(number, TOO_SLOW)
 
-    def _close(self, key: int, reason: str) -> None:
-        stream = self._open.pop(key)
+    def _close(self, number: int, reason: str) -> None:
+        """Say why, end the response, and cut the connection of a client that does not read even that."""
+        sink, _, raw, end = self._open.pop(number)
+        if sink.is_closing():
+            return
         payload = self._framing.control({"type": "closed", "reason": reason})
-        stream.sink.write(payload if stream.raw else self._framing.wire(payload))
-        stream.end()
-        asyncio.get_running_loop().call_later(LINGER_S, stream.sink.abort)
+        sink.write(payload if raw else self._framing.wire(payload))
+        end()
+        asyncio.get_running_loop().call_later(LINGER_S, sink.abort)
 
     def _beat(self) -> None:
-        self._beat_timer = None
-        silence_s = asyncio.get_running_loop().time() - self._written_at_s
+        """One timer for all streams: they all get the same messages, so they all fall silent together."""
+        self._heartbeat = None
         if not self._open:
             return
+        silence_s = asyncio.get_running_loop().time() - self._written_s
         if silence_s >= self._options.heartbeat_s:
             self._send(self._framing.heartbeat())
             silence_s = 0.0
-        self._beat_in(self._options.heartbeat_s - silence_s)
+        self._beat_after(self._options.heartbeat_s - silence_s)
 
-    def _beat_in(self, delay_s: float) -> None:
-        self._beat_timer = asyncio.get_running_loop().call_later(delay_s, self._beat)
+    def _beat_after(self, delay_s: float) -> None:
+        self._heartbeat = asyncio.get_running_loop().call_later(delay_s, self._beat)
 
     def _framed(self, replay: Replay) -> bytes:
-        parts = []
+        frames = [self._framing.message(body) for body in replay.bodies]
         if replay.cursor:
-            parts.append(self._framing.control({"type": replay.cursor, "first_id": replay.first_id}))
-        first_id = replay.last_id - len(replay.bodies) + 1
-        parts.extend(map(self._framing.message, range(first_id, replay.last_id + 1), replay.bodies))
-        return b"".join(parts)
+            frames.insert(0, self._framing.control({"type": replay.cursor, "first_id": replay.first_id}))
+        return b"".join(frames)
 
 
 class Pump:
@@ -138,56 +156,65 @@ class Pump:
         self._request = request
         self._response = response
         self._waiting: deque[bytes] = deque()
-        self._size = 0
-        self._ready = asyncio.Event()
+        self._waiting_bytes = 0
+        self._changed = asyncio.Event()
         self._ended = False
 
     def write(self, data: bytes) -> None:
         self._waiting.append(data)
-        self._size += len(data)
-        self._ready.set()
+        self._waiting_bytes += len(data)
+        self._changed.set()
 
     def get_write_buffer_size(self) -> int:
-        return self._size
+        return self._waiting_bytes
+
+    def is_closing(self) -> bool:
+        return self._request.transport is None or self._request.transport.is_closing()
 
     def abort(self) -> None:
-        self._request.task.cancel()
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
     def end(self) -> None:
         self._ended = True
-        self._ready.set()
+        self._changed.set()
 
     async def run(self) -> None:
-        """Move bytes until ended."""
+        """Move bytes until ended and empty."""
         while self._waiting or not self._ended:
-            await self._ready.wait()
-            self._ready.clear()
+            await self._changed.wait()
+            self._changed.clear()
             while self._waiting:
                 data = self._waiting.popleft()
                 await self._response.write(data)
-                self._size -= len(data)
+                self._waiting_bytes -= len(data)
 
 
 async def serve_stream(
     streams: Streams, request: web.Request, headers: dict[str, str], last_id: int
 ) -> web.StreamResponse:
-    """Answer with an open stream until the client leaves or the stream is closed."""
-    response = web.StreamResponse(headers={"X-Accel-Buffering": "no", **headers})
+    """Answer with an open stream until the client leaves or the stream is closed. Raises BadFieldError."""
+    response = web.StreamResponse(headers=UNBUFFERED | headers)
     response.force_close()
     await response.prepare(request)
     if request.version == HttpVersion11 and request.transport is not None:
         ended = asyncio.get_running_loop().create_future()
-        key = streams.join(request.transport, last_id, lambda: ended.done() or ended.set_result(None))
-        waiting = ended
+        number = streams.join(request.transport, last_id, partial(finish, ended))
+        waiting: Awaitable[None] = ended
     else:
         pump = Pump(request, response)
-        key = streams.join(pump, last_id, pump.end, raw=True)
+        number = streams.join(pump, last_id, pump.end, raw=True)
         waiting = pump.run()
     try:
         await waiting
     finally:
-        streams.leave(key)
+        streams.leave(number)
     return response
+
+
+def finish(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def chunk(payload: bytes) -> bytes:
@@ -199,5 +226,5 @@ def json_line(fields: dict[str, object]) -> bytes:
     return msgspec.json.encode(fields) + b"\n"
 
 
-def heartbeat_line() -> dict[str, object]:
+def heartbeat_fields() -> dict[str, object]:
     return {"type": "heartbeat", "timestamp": wall_timestamp()}

@@ -2,26 +2,27 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from servers.clock import wall_timestamp
 from servers.feed import Feed
 from servers.options import ServerOptions
-from servers.query import parse_cursor, parse_fields, parse_number
-from servers.streams import Framing, Streams, chunk, heartbeat_line, json_line, serve_stream
+from servers.query import parse_fields, parse_last_id, parse_number, parse_whole
+from servers.streams import UNBUFFERED, Framing, Streams, chunk, heartbeat_fields, json_line, serve_stream
 
 LABEL = "Chunked streaming"
 PATH = "/api/stream"
 HTTP2 = False
-HEADERS = {"Content-Type": "application/x-ndjson", "Cache-Control": "no-cache"}
+HEADERS: Final = {"Content-Type": "application/x-ndjson"}
+STEPS_MAX: Final = 10_000
 
-FRAMING = Framing(
-    message=lambda _, body: body + b"\n",
+FRAMING: Final = Framing(
+    message=lambda body: body + b"\n",
     control=json_line,
-    hello=lambda key: json_line({"type": "connected", "client_id": key}),
-    heartbeat=lambda: json_line(heartbeat_line()),
+    hello=lambda number: json_line({"type": "connected", "client_id": number}),
+    heartbeat=lambda: json_line(heartbeat_fields()),
     wire=chunk,
 )
 
@@ -30,7 +31,7 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     streams = Streams(feed, options, FRAMING)
 
     async def stream(request: web.Request) -> web.StreamResponse:
-        last_id = parse_cursor(parse_fields(request.query_string).get("last_id", "0"))
+        last_id = parse_last_id(request.raw_path)
         return await serve_stream(streams, request, HEADERS, last_id)
 
     return [web.get(PATH, stream, allow_head=False), web.get("/api/progress", progress, allow_head=False)]
@@ -38,18 +39,20 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
 
 async def progress(request: web.Request) -> web.StreamResponse:
     """Report the steps of a long task, `interval` seconds each, as JSON lines; the last one says it is done."""
-    fields = parse_fields(request.query_string)
-    steps = int(parse_number(fields.get("steps", "10"), "steps", 1, 10_000))
+    fields = parse_fields(request.rel_url.raw_query_string)
+    steps = parse_whole(fields.get("steps", "10"), "steps", 1, STEPS_MAX)
     interval_s = parse_number(fields.get("interval", "1"), "interval", 0, 3600)
-    response = web.StreamResponse(headers={"X-Accel-Buffering": "no", **HEADERS})
+    response = web.StreamResponse(headers=UNBUFFERED | HEADERS)
     await response.prepare(request)
-    for line in progress_lines(steps):
+    for step in progress_steps(steps):
         await asyncio.sleep(interval_s)
-        await response.write(msgspec.json.encode(line | {"timestamp": wall_timestamp()}) + b"\n")
+        await response.write(json_line(step | {"timestamp": wall_timestamp()}))
     return response
 
 
-def progress_lines(steps: int) -> Iterator[dict[str, object]]:
-    for step in range(1, steps + 1):
-        line = {"step": step, "total": steps, "percentage": 100 * step / steps, "message": f"step {step} of {steps}"}
-        yield line | ({"status": "done"} if step == steps else {"status": "running"})
+def progress_steps(total: int) -> Iterator[dict[str, object]]:
+    for step in range(1, total + 1):
+        status = "done" if step == total else "running"
+        percentage = round(100 * step / total, 1)
+        message = f"step {step} of {total}"
+        yield {"step": step, "total": total, "percentage": percentage, "message": message, "status": status}

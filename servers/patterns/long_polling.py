@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from typing import Final
 
 from aiohttp import web
 
@@ -15,63 +16,79 @@ from servers.query import parse_poll
 LABEL = "Long polling"
 PATH = "/api/longpoll"
 HTTP2 = False
-JITTER = 1 / 16
-"""Share of the hold that jitter may add, so that polls that began together do not end together (as Consul does)."""
+
+JITTER: Final = 1 / 16
+"""Share of the hold that jitter may add, so that polls that began together do not end together (as in Consul)."""
 
 
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
-    return [web.get(PATH, Held(feed, options).answer, allow_head=False)]
+    return [web.get(PATH, LongPolls(feed, options).answer, allow_head=False)]
 
 
-class Held:
-    """The requests being held. All of them wait for the next message, so one answer, rendered once, ends them all."""
+class LongPolls:
+    """The requests being held. All wait for the same next message, so one answer, rendered once, ends them all.
+
+    A client that leaves cancels its handler (`handler_cancellation`), and the handler takes its waiter along.
+    """
 
     def __init__(self, feed: Feed, options: ServerOptions) -> None:
         self._feed = feed
         self._options = options
         self._answers = Answers(feed)
-        self._waiters: dict[asyncio.Future[web.StreamResponse], web.Request] = {}
+        self._held: dict[asyncio.Future[web.StreamResponse], web.Request] = {}
         self._held_by: Counter[str] = Counter()
-        self._cursor = feed.newest_id
-        feed.subscribe(self._wake, clients=lambda: len(self._waiters), held=True)
+        self._seen_id = feed.newest_id
+        feed.subscribe(self._wake, clients=lambda: len(self._held), held=True)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         query = parse_poll(request.raw_path)
-        if self._feed.newest_id != query.last_id or self._feed.closed:
-            return self._answers.after(query.last_id).to(request)
-        client, limit = request.remote or "", self._options.max_held
-        if limit and self._held_by[client] >= limit:
-            error = f"{limit} long polls of {client} are held already; wait for one to end"
-            return error_response(429, error, "client", {"Retry-After": "1"})
-        self._held_by[client] += 1
-        try:
-            return await self._hold(request, query.timeout_s or self._options.hold_timeout_s)
-        finally:
-            self._held_by[client] -= 1
-
-    async def _hold(self, request: web.Request, hold_s: float) -> web.StreamResponse:
+        if query.last_id != self._feed.newest_id or self._feed.closed:
+            answer = self._answers.after(query.last_id)
+            if not answer.silent or self._feed.closed:
+                return answer.to(request)
+        hold_s = query.timeout_s or self._options.hold_timeout_s
         if self._options.hold_jitter:
             hold_s += random.uniform(0, hold_s * JITTER)
+        if self._options.max_held:
+            return await self._hold_counted(request, hold_s)
+        return await self._hold(request, hold_s)
+
+    async def _hold(self, request: web.Request, hold_s: float) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[web.StreamResponse] = loop.create_future()
-        self._waiters[waiter] = request
-        timer = loop.call_later(hold_s, self._release, waiter)
+        self._held[waiter] = request
+        timer = loop.call_later(hold_s, self._time_out, waiter)
         try:
             return await waiter
         finally:
             timer.cancel()
-            self._waiters.pop(waiter, None)
+            self._held.pop(waiter, None)
 
-    def _release(self, waiter: "asyncio.Future[web.StreamResponse]") -> None:
-        if not waiter.done():
-            waiter.set_result(self._answers.after(self._feed.newest_id).to(self._waiters[waiter]))
+    async def _hold_counted(self, request: web.Request, hold_s: float) -> web.StreamResponse:
+        client, limit = request.remote or "", self._options.max_held
+        if self._held_by[client] >= limit:
+            error = f"{client} has {limit} long polls held already; wait until one is answered"
+            return error_response(429, error, "client", {"Retry-After": "1"})
+        self._held_by[client] += 1
+        try:
+            return await self._hold(request, hold_s)
+        finally:
+            self._held_by[client] -= 1
+            if not self._held_by[client]:
+                del self._held_by[client]
+
+    def _time_out(self, waiter: "asyncio.Future[web.StreamResponse]") -> None:
+        request = self._held.pop(waiter, None)
+        if request is not None and not waiter.done():
+            waiter.set_result(self._answers.after(self._feed.newest_id).to(request))
 
     def _wake(self) -> None:
-        cursor, self._cursor = self._cursor, self._feed.newest_id
-        if not self._waiters:
+        """Write to every waiter here, before any handler resumes: the last of 5,000 waits for 5,000 writes only."""
+        seen_id, self._seen_id = self._seen_id, self._feed.newest_id
+        held, self._held = self._held, {}
+        if not held:
             return
-        waiters, self._waiters = self._waiters, {}
-        answer = self._answers.after(cursor)
-        for waiter, request in waiters.items():
+        answer = self._answers.fresh(seen_id)
+        for waiter, request in held.items():
             if not waiter.done():
-                waiter.set_result(answer.to(request))
+                waiter.set_result(answer.sent_to(request))

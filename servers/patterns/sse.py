@@ -1,30 +1,31 @@
 """Server-Sent Events: messages as events with ids, so that a browser resumes by itself where it was cut off."""
 
+from typing import Final
+
 import msgspec
 from aiohttp import web
 
 from servers.feed import Feed
+from servers.message import id_of
 from servers.options import ServerOptions
-from servers.query import parse_cursor, parse_fields
+from servers.query import parse_cursor, parse_last_id
 from servers.streams import Framing, Streams, chunk, serve_stream
 
 LABEL = "Server-Sent Events"
 PATH = "/api/events"
 HTTP2 = False
-RETRY_MS = 2000
+
+RETRY_MS: Final = 2000
+"""How long a browser waits before it reconnects."""
 
 
-def event(message_id: int, body: bytes) -> bytes:
-    return b"id: %d\ndata: %b\n\n" % (message_id, body)
-
-
-def control(fields: dict[str, object]) -> bytes:
+def control_event(fields: dict[str, object]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (str(fields["type"]).encode("ascii"), msgspec.json.encode(fields))
 
 
-FRAMING = Framing(
-    message=event,
-    control=control,
+FRAMING: Final = Framing(
+    message=lambda body: b"id: %b\ndata: %b\n\n" % (id_of(body), body),
+    control=control_event,
     hello=lambda _: b"retry: %d\n\n" % RETRY_MS,
     heartbeat=lambda: b": heartbeat\n\n",
     wire=chunk,
@@ -35,12 +36,8 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     streams = Streams(feed, options, FRAMING)
 
     async def events(request: web.Request) -> web.StreamResponse:
-        resumed = request.headers.get("Last-Event-ID")
-        if resumed is None:
-            last_id = parse_cursor(parse_fields(request.query_string).get("last_id", "0"))
-        else:
-            last_id = parse_cursor(resumed, "Last-Event-ID")
-        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
-        return await serve_stream(streams, request, headers, last_id)
+        resumed_at = request.headers.get("Last-Event-ID")
+        last_id = parse_last_id(request.raw_path) if resumed_at is None else parse_cursor(resumed_at, "Last-Event-ID")
+        return await serve_stream(streams, request, {"Content-Type": "text/event-stream"}, last_id)
 
     return [web.get(PATH, events, allow_head=False)]

@@ -1,22 +1,27 @@
-"""WebSocket: one text frame a message; the cursor comes in the query, ping and pong find dead peers."""
+"""WebSocket: one text frame a message; the cursor comes in the query. What clients send is read and ignored."""
 
 import asyncio
+from typing import Final
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
+from servers.errors import error_response
 from servers.feed import Feed
 from servers.options import ServerOptions
-from servers.query import parse_cursor, parse_fields
-from servers.streams import Framing, Streams, heartbeat_line
+from servers.query import parse_last_id
+from servers.streams import Framing, Streams, heartbeat_fields
 
 LABEL = "WebSocket"
 PATH = "/api/socket"
 HTTP2 = False
 
+PING: Final = b"\x89\x00"
+CLIENT_FRAME_BYTES_MAX: Final = 4096
+
 
 def text_frame(payload: bytes) -> bytes:
-    """Frame one unmasked, final text message (RFC 6455 section 5.2)."""
+    """Frame one final, unmasked text message (RFC 6455 section 5.2)."""
     length = len(payload)
     if length < 126:
         return bytes((0x81, length)) + payload
@@ -25,16 +30,16 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + length.to_bytes(8, "big") + payload
 
 
-def control(fields: dict[str, object]) -> bytes:
+def control_frame(fields: dict[str, object]) -> bytes:
     return text_frame(msgspec.json.encode(fields))
 
 
-FRAMING = Framing(
-    message=lambda _, body: text_frame(body),
-    control=control,
-    hello=lambda key: control({"type": "connected", "client_id": key}),
-    heartbeat=lambda: control(heartbeat_line()),
-    wire=lambda payload: payload,
+FRAMING: Final = Framing(
+    message=text_frame,
+    control=control_frame,
+    hello=lambda number: control_frame({"type": "connected", "client_id": number}),
+    heartbeat=lambda: PING + control_frame(heartbeat_fields()),
+    wire=bytes,
 )
 
 
@@ -42,22 +47,24 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     streams = Streams(feed, options, FRAMING)
 
     async def socket(request: web.Request) -> web.StreamResponse:
-        last_id = parse_cursor(parse_fields(request.query_string).get("last_id", "0"))
-        response = web.WebSocketResponse(compress=False, heartbeat=options.heartbeat_s, max_msg_size=4096)
+        last_id = parse_last_id(request.raw_path)
+        response = web.WebSocketResponse(compress=False, max_msg_size=CLIENT_FRAME_BYTES_MAX)
+        if not response.can_prepare(request).ok:
+            return error_response(426, f"{PATH} speaks WebSocket over HTTP/1.1", "Upgrade", {"Upgrade": "websocket"})
         await response.prepare(request)
-        transport = request.transport
-        if transport is None:
-            return response
+        closing: list[asyncio.Task[bool]] = []
 
         def end() -> None:
-            asyncio.create_task(response.close(code=WSCloseCode.GOING_AWAY))
+            closing.append(asyncio.create_task(response.close(code=WSCloseCode.GOING_AWAY)))
 
-        key = streams.join(transport, last_id, end)
+        if request.transport is None:
+            return response
+        number = streams.join(request.transport, last_id, end)
         try:
             async for _ in response:
                 pass
         finally:
-            streams.leave(key)
+            streams.leave(number)
         return response
 
     return [web.get(PATH, socket, allow_head=False)]
