@@ -3,76 +3,24 @@
 Exit codes: 0 after SIGTERM or SIGINT, 2 wrong option, 3 port taken or no such host.
 """
 
-import argparse
 import contextlib
+import gc
 import json
 import resource
 import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from os import getpid
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from servers.relay.connection import Tally
-from servers.relay.network import Network
+from servers.relay.options import LISTEN_HOST, Options, read_options
 from servers.relay.relay import Relay
-from servers.relay.units import (
-    BITS_PER_UNIT,
-    format_bandwidth,
-    format_duration,
-    parse_address,
-    parse_bandwidth_bits_per_s,
-    parse_duration_ns,
-    parse_port,
-)
+from servers.relay.units import BITS_PER_UNIT, format_bandwidth, format_duration
 
-LISTEN_HOST: Final = "127.0.0.1"
 SPARE_FILES: Final = 32
 NS_PER_MS: Final = 1_000_000
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage in front."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows all options)\n")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command line, read."""
-
-    server: tuple[str, int]
-    port: int
-    network: Network
-    announce_json: bool
-
-
-def read_options(arguments: list[str]) -> Options:
-    """Return the options, or leave with exit code 2 and one line that says which one is wrong."""
-    parser = OneLineParser(prog="python -m servers.relay", description="A network between clients and a server.")
-    parser.add_argument("--to", required=True, metavar="HOST:PORT", help="the server")
-    parser.add_argument("--port", default="0", help=f"where clients connect, on {LISTEN_HOST}; 0 (default): a free one")
-    parser.add_argument("--rtt", required=True, help="round trip, half each way: 40ms, 1.5s, 0; a plain number is ms")
-    parser.add_argument("--jitter", default="0", help="extra delay of a chunk, uniform from 0 to this; order is kept")
-    parser.add_argument("--bandwidth", default="0", help="per connection and direction: 10mbit, 500kbit; 0: unlimited")
-    parser.add_argument("--announce-json", action="store_true", help="lines on stdout are JSON objects")
-    given = parser.parse_args(arguments)
-    try:
-        return Options(
-            server=parse_address("--to", given.to),
-            port=parse_port("--port", given.port),
-            network=Network(
-                rtt_ns=parse_duration_ns("--rtt", given.rtt),
-                jitter_ns=parse_duration_ns("--jitter", given.jitter),
-                bits_per_s=parse_bandwidth_bits_per_s("--bandwidth", given.bandwidth),
-            ),
-            announce_json=given.announce_json,
-        )
-    except ValueError as error:
-        parser.error(str(error))
 
 
 def main(arguments: list[str]) -> int:
@@ -88,6 +36,7 @@ def main(arguments: list[str]) -> int:
         return failed(f"--to {options.server[0]}: {error.strerror}; name a host that resolves, as 127.0.0.1")
     relay = Relay(listener, upstream, options.network, max_connections(), say)
     announce_ready(options, listener.getsockname()[1])
+    gc.freeze()  # what is loaded stays; a collection then looks at connections only
     started_s = time.process_time()
     relay.run(stop_on)
     announce_stopped(options, relay.tally, time.process_time() - started_s)
@@ -140,7 +89,7 @@ def say(line: str) -> None:
 
 
 def failed(reason: str) -> int:
-    say(f"relay: {reason}")
+    say(f"error: {reason}")
     return 3
 
 

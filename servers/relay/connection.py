@@ -1,5 +1,6 @@
 """What a relayed connection is: two ends, each a socket, and two flows, one for each direction."""
 
+import selectors
 import socket
 import struct
 from collections import deque
@@ -8,7 +9,12 @@ from enum import Enum, auto
 from typing import Final
 
 from servers.relay.network import Line, Network
+from servers.relay.stamps import ask_for_stamps
 
+READ: Final = selectors.EVENT_READ
+WRITE: Final = selectors.EVENT_WRITE
+BACKLOG_BYTES: Final = 4 * 1_048_576
+"""Most bytes on their way in one direction before reading pauses: the largest send window of a stock Linux."""
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -23,7 +29,7 @@ class Signal(Enum):
 class End:
     """One socket of a connection: the source of its outbound flow and the sink of its inbound one.
 
-    events: what the selector watches it for. connecting: connect() is not called yet or has not answered. eof: its
+    events: what the selector watches it for. connecting: connect() is yet to be called, or to answer. eof: its
     FIN was read. shut: a FIN was written to it. gone: its socket is closed.
     """
 
@@ -35,9 +41,16 @@ class End:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ask_for_stamps(sock)
         self.sock = sock
         self.events = 0
         self.connecting = self.eof = self.shut = self.gone = False
+
+    def wanted(self) -> int:
+        """Return what to wait for: room for what is blocked, bytes while there is room for them."""
+        out = self.outbound
+        reads = not (self.eof or self.connecting or out.blocked or out.backlog >= BACKLOG_BYTES)
+        return (READ if reads else 0) | (WRITE if self.inbound.blocked else 0)
 
 
 class Flow:
@@ -67,6 +80,13 @@ class Flow:
         self.blocked = False
 
 
+def join(client: End, server: End, number: int, network: Network, accepted_ns: int) -> None:
+    """Make a connection of two ends: the client's bytes count from the end of the handshake it has yet to pay for."""
+    server.connecting = True
+    Flow(2 * number, client, server, network, open_ns=accepted_ns + network.rtt_ns)
+    Flow(2 * number + 1, server, client, network)
+
+
 @dataclass(slots=True)
 class Tally:
     """What a relay did. chunks and bytes: read, both directions. late_ns: from release instant to the write, summed
@@ -80,6 +100,15 @@ class Tally:
     releases: int = 0
     late_ns: int = 0
     late_max_ns: int = 0
+
+    def count_chunk(self, size: int) -> None:
+        self.chunks += 1
+        self.bytes += size
+
+    def count_release(self, late_ns: int) -> None:
+        self.releases += 1
+        self.late_ns += late_ns
+        self.late_max_ns = max(self.late_max_ns, late_ns)
 
 
 def reset(sock: socket.socket) -> None:

@@ -1,7 +1,7 @@
 """The relay: one thread, one selector, one heap of release instants. It never looks at a byte.
 
-The model. A chunk is stamped when it is read and written to the other side half a round trip later (network.py), in
-order, none lost. Opening a connection costs what TCP's handshake costs. On loopback a client's connect() returns at
+The model. A chunk is written to the other side half a round trip after it arrived (network.py, stamps.py), in order,
+none lost. Opening a connection costs what TCP's handshake costs. On loopback a client's connect() returns at
 once, so the wait is charged right behind it: with an accept at t, the client's first bytes count as sent at t + rtt,
 when a real connect() would have returned, and the server is connected to at t + 1.5 rtt, when the ACK that ends a
 real handshake reaches it. A first answer thus comes at t + 2 rtt. (Toxiproxy leaves the handshake out: its issue 123.)
@@ -24,16 +24,13 @@ from functools import partial
 from typing import Any, Final
 
 from servers.clock import now_ns
-from servers.relay.connection import End, Flow, Signal, Tally, reset
+from servers.relay.connection import BACKLOG_BYTES, READ, WRITE, End, Flow, Signal, Tally, join, reset
 from servers.relay.network import Network
+from servers.relay.stamps import receive
 from servers.relay.waiting import drop_timer_slack, wait
 
-READ: Final = selectors.EVENT_READ
-WRITE: Final = selectors.EVENT_WRITE
-BACKLOG_BYTES: Final = 4 * 1_048_576
-"""Most bytes on their way in one direction before reading pauses: the largest send window of a stock Linux."""
 RELEASES_PER_TURN: Final = 64
-"""A turn of the loop reads all there is and writes this much: what is read late is stamped late."""
+"""A turn of the loop reads all there is and writes this much, so that neither waits long for the other."""
 
 
 class Relay:
@@ -86,12 +83,9 @@ class Relay:
             return
         self._open_ends += 2
         self.tally.connections += 1
-        number = 2 * self.tally.connections
         client, server = End(sock), End(socket.socket(self._family, socket.SOCK_STREAM))
-        server.connecting = True
-        forward = Flow(number, client, server, self._network, now_ns() + self._network.rtt_ns)
-        Flow(number + 1, server, client, self._network)
-        self._push(forward, Signal.OPEN)
+        join(client, server, self.tally.connections, self._network, now_ns())
+        self._push(client.outbound, Signal.OPEN, client.outbound.open_ns)
         self._watch(client)
 
     def _ready(self, end: End, events: int) -> None:
@@ -102,27 +96,26 @@ class Relay:
 
     def _readable(self, end: End) -> None:
         try:
-            chunk = end.sock.recv(self._network.read_bytes)
+            chunk, arrival_ns = receive(end.sock, self._network.read_bytes)
         except BlockingIOError:
             return
         except OSError:
             self._vanished(end)
             return
         if chunk:
-            self.tally.chunks += 1
-            self.tally.bytes += len(chunk)
-            self._push(end.outbound, chunk)
+            self.tally.count_chunk(len(chunk))
+            self._push(end.outbound, chunk, arrival_ns)
         else:
             end.eof = True
-            self._push(end.outbound, Signal.FIN)
+            self._push(end.outbound, Signal.FIN, arrival_ns)
             self._settle(end)
 
-    def _push(self, flow: Flow, item: bytes | Signal) -> None:
-        """Send off what arrived just now. Towards an end that is gone it is lost, as on a wire."""
+    def _push(self, flow: Flow, item: bytes | Signal, arrival_ns: int) -> None:
+        """Send off what arrived. Towards an end that is gone it is lost, as on a wire."""
         if flow.sink.gone:
             return
         size = 0 if isinstance(item, Signal) else len(item)
-        flow.queue.append((flow.line.release_ns(max(now_ns(), flow.open_ns), size), item))
+        flow.queue.append((flow.line.release_ns(max(arrival_ns, flow.open_ns), size), item))
         flow.backlog += size
         self._schedule(flow)
         if flow.backlog >= BACKLOG_BYTES:
@@ -134,15 +127,13 @@ class Relay:
             heapq.heappush(self._heap, (flow.queue[0][0], flow.number, flow))
 
     def _release_due(self) -> None:
-        heap, tally = self._heap, self.tally
+        heap = self._heap
         for _ in range(RELEASES_PER_TURN):
             if not heap or heap[0][0] > (at_ns := now_ns()):
                 return
             due_ns, _, flow = heapq.heappop(heap)
             flow.scheduled = False
-            tally.releases += 1
-            tally.late_ns += at_ns - due_ns
-            tally.late_max_ns = max(tally.late_max_ns, at_ns - due_ns)
+            self.tally.count_release(at_ns - due_ns)
             self._advance(flow, at_ns)
 
     def _advance(self, flow: Flow, at_ns: int) -> None:
@@ -168,6 +159,8 @@ class Relay:
         if sent < len(chunk):
             flow.queue.appendleft((release_ns, chunk[sent:]))
             self._block(flow)
+            if flow.queue[-1][1] is Signal.RESET:
+                self._cut(flow)
         elif not flow.source.events & READ:
             self._watch(flow.source)
 
@@ -200,15 +193,17 @@ class Relay:
         self._advance(end.inbound, now_ns())
 
     def _block(self, flow: Flow) -> None:
-        """Wait until the sink takes more; for a source that was reset nothing waits, it has dropped what is unsent."""
-        if flow.queue and flow.queue[-1][1] is Signal.RESET:
-            last = flow.queue[-1]
-            flow.drop()
-            flow.queue.append(last)
-            return
         flow.blocked = True
         self._watch(flow.sink)
         self._watch(flow.source)
+
+    def _cut(self, flow: Flow) -> None:
+        """Drop what the sink has no room for: the source would have dropped it unsent. Its reset goes on alone."""
+        reset_item = flow.queue[-1]
+        flow.drop()
+        flow.queue.append(reset_item)
+        self._watch(flow.sink)
+        self._schedule(flow)
 
     def _unreachable(self, server: End, error: int) -> None:
         self._refused(f"cannot connect to {self._address[0]}:{self._address[1]}: {os.strerror(error)}")
@@ -220,12 +215,11 @@ class Relay:
             self._report(f"relay: {reason}; this client is reset, as all others that meet the same")
 
     def _vanished(self, end: End) -> None:
-        """An end was reset by its peer: what is on its way to it is lost, and the other side hears of it in time."""
+        """Close an end that its peer has reset: what is on its way to it is lost, its partner will hear."""
         self._close(end)
-        if end.outbound.blocked:
-            end.outbound.drop()
-            self._watch(end.outbound.sink)
-        self._push(end.outbound, Signal.RESET)
+        self._push(end.outbound, Signal.RESET, now_ns())
+        if end.outbound.blocked and not end.outbound.sink.connecting:
+            self._cut(end.outbound)
 
     def _settle(self, end: End) -> None:
         """Close an end once both its directions have ended."""
@@ -244,12 +238,10 @@ class Relay:
         self._watch(end.inbound.source)
 
     def _watch(self, end: End) -> None:
-        """Tell the selector what an end is waited for now: room for what is blocked, bytes while they have room."""
+        """Tell the selector what an end is waited for now."""
         if end.gone:
             return
-        out = end.outbound
-        reads = not (end.eof or end.connecting or out.blocked or out.backlog >= BACKLOG_BYTES)
-        events = (READ if reads else 0) | (WRITE if end.inbound.blocked else 0)
+        events = end.wanted()
         if events == end.events:
             return
         if not end.events:
