@@ -45,6 +45,7 @@ class Keepalive:
             return "idle"
         if now_s >= self._ping_due_s:
             self._ping_due_s = now_s + self._limits.ping_every_s
-            self._pong_due_s = now_s + self._limits.ping_timeout_s
-            return "ping"
+            if self._pong_due_s == math.inf:
+                self._pong_due_s = now_s + self._limits.ping_timeout_s
+                return "ping"
         return "wait"

@@ -33,7 +33,7 @@ class Sender:
         self.over = False
         self.transport: asyncio.Transport
         self.peer: tuple[Any, Any, Any] = (None, None, None)
-        self._h2 = h2
+        self.h2 = h2
         self._limits = limits
         self._on_room = on_room
         self._outflow = Outflow(h2)
@@ -49,7 +49,7 @@ class Sender:
     def head(self, stream_id: int, fields: Fields, *, end: bool) -> None:
         if not self.over:
             with suppress(StreamClosedError, StreamIDTooLowError):  # reset by an event not dispatched yet
-                self._h2.send_headers(stream_id, fields, end_stream=end)
+                self.h2.send_headers(stream_id, fields, end_stream=end)
 
     def content(self, stream_id: int, chunk: bytes | bytearray | memoryview, *, end: bool) -> None:
         self._outflow.add(stream_id, chunk, end=end)
@@ -59,7 +59,7 @@ class Sender:
         self.forget(stream_id)
         if not self.over:
             with suppress(StreamClosedError):
-                self._h2.reset_stream(stream_id, error_code)
+                self.h2.reset_stream(stream_id, error_code)
             self.flush()
 
     def forget(self, stream_id: int) -> None:
@@ -69,7 +69,7 @@ class Sender:
 
     def acknowledge(self, stream_id: int, flow_controlled_bytes: int) -> None:
         if not self.over:
-            self._h2.acknowledge_received_data(flow_controlled_bytes, stream_id)
+            self.h2.acknowledge_received_data(flow_controlled_bytes, stream_id)
 
     def is_waiting(self, stream_id: int) -> bool:
         """Whether content of this stream waits for a window, or all content for the client to read."""
@@ -78,7 +78,7 @@ class Sender:
     @property
     def push_enabled(self) -> bool:
         """Whether the client takes pushes at all (RFC 9113 6.5.2, ENABLE_PUSH)."""
-        return bool(self._h2.remote_settings.enable_push)
+        return bool(self.h2.remote_settings.enable_push)
 
     def push(self, parent_id: int, request: Fields, responses: Iterable[PushedResponse]) -> int:
         """Promise responses and send them, in order and in one write; return how many the client takes now."""
@@ -102,7 +102,7 @@ class Sender:
         """Send what is queued, and as much content as windows and socket take."""
         while not self.over:
             emptied = self._outflow.pump(ROOM_BYTES) if self._outflow and self.writable else ()
-            data = self._h2.data_to_send()
+            data = self.h2.data_to_send()
             if data:
                 self.transport.write(data)
             for stream_id in emptied:
@@ -115,11 +115,11 @@ class Sender:
 
     def write_after_h2(self, frames: bytes) -> None:
         """Send frames that h2 has not made itself, behind everything it has queued."""
-        self.transport.write(self._h2.data_to_send() + frames)
+        self.transport.write(self.h2.data_to_send() + frames)
 
     def _may_push(self) -> bool:
         """h2 does not count pushes against the client's limit of open streams (RFC 9113 5.1.2), so we do."""
-        settings = self._h2.remote_settings
+        settings = self.h2.remote_settings
         most = min(settings.max_concurrent_streams, self._limits.pushes_open)
         return bool(settings.enable_push) and self.writable and not self.over and len(self._open_pushes) < most
 
@@ -129,13 +129,13 @@ class Sender:
             composed.clear()
 
     def _push_in_parts(self, parent_id: int, request: Fields, response: PushedResponse) -> None:
-        promised_id = self._h2.get_next_available_stream_id()
+        promised_id = self.h2.get_next_available_stream_id()
         path = NeverIndexedHeaderTuple(b":path", response.path)
         length = NeverIndexedHeaderTuple(b"content-length", b"%d" % len(response.body))
-        self._h2.push_stream(parent_id, promised_id, [*request, path])
-        self._h2.send_headers(promised_id, [*response.fields, length])
+        self.h2.push_stream(parent_id, promised_id, [*request, path])
+        self.h2.send_headers(promised_id, [*response.fields, length])
         self._open_pushes.add(promised_id)
         self._outflow.add(promised_id, response.body, end=True)
         self._pushed_in_parts += 1
         if self._pushed_in_parts % FORGET_EVERY == 0:
-            _ = self._h2.open_outbound_streams  # reading it is what makes h2 forget closed streams
+            _ = self.h2.open_outbound_streams  # reading it is what makes h2 forget closed streams

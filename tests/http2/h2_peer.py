@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import uvloop
 from aiohttp import web
@@ -87,7 +87,10 @@ class PatientH2(H2Connection):
 
 
 class Peer:
-    """A client connection. `events` has everything h2 has seen, in order; `streams` what it amounts to."""
+    """A client connection. `events` has everything h2 has seen, in order; `streams` what it amounts to.
+
+    acknowledge: whether content read opens the windows again. mute: whether everything h2 wants to send waits.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.h2 = PatientH2(H2Configuration(client_side=True, header_encoding="utf-8"))
@@ -95,6 +98,7 @@ class Peer:
         self.streams: dict[int, Response] = {}
         self.closed = False
         self.acknowledge = True
+        self.mute = False
         self.authority = "{}:{}".format(*writer.get_extra_info("peername")[:2])
         self.scheme = "https" if writer.get_extra_info("ssl_object") else "http"
         self._reader = reader
@@ -109,7 +113,8 @@ class Peer:
         self.flush()
 
     def flush(self) -> None:
-        self.send(self.h2.data_to_send())
+        if not self.mute:
+            self.send(self.h2.data_to_send())
 
     def send(self, data: bytes) -> None:
         if not self._writer.is_closing():
@@ -130,6 +135,10 @@ class Peer:
         response = self.streams[self.request(path, method)]
         await self.until(lambda: response.ended or response.reset is not None)
         return response
+
+    async def round_trip(self) -> None:
+        """Let the server have seen everything sent so far. Needs no window."""
+        await self.get("/nothing", "HEAD")
 
     async def post(self, path: str, body: bytes) -> Response:
         """Send a body as the windows allow, and wait for the whole answer."""
@@ -163,6 +172,13 @@ class Peer:
     def pushed(self) -> list[Response]:
         """Return the pushed responses that have ended, in the order in which they were promised."""
         return [one for number, one in sorted(self.streams.items()) if number % 2 == 0 and one.ended]
+
+    def pause(self) -> None:
+        """Read nothing more, so that the kernel's buffers fill."""
+        cast(asyncio.Transport, self._writer.transport).pause_reading()
+
+    def resume(self) -> None:
+        cast(asyncio.Transport, self._writer.transport).resume_reading()
 
     async def close(self) -> None:
         self._pump.cancel()
