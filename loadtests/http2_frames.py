@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 
 from hpack import Decoder, Encoder, HPACKError
 
+from loadtests.events import ProtocolError
+
 DATA, HEADERS, RST_STREAM, SETTINGS, PUSH_PROMISE = 0x0, 0x1, 0x3, 0x4, 0x5
 PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x6, 0x7, 0x8, 0x9
 END_STREAM = ACK = 0x1
@@ -23,10 +25,6 @@ _FIRST_WINDOW_BYTES: Final = 65_535
 _KNOWN_BLOCKS: Final = 4_096
 
 Fields = tuple[tuple[bytes, bytes], ...]
-
-
-class ProtocolError(Exception):
-    """The server has broken HTTP/2; the connection is of no more use."""
 
 
 class Frame(NamedTuple):

@@ -5,8 +5,9 @@ process of 500 would add 30 ms that the report blames on the pattern. This reade
 request takes, refuses what RFC 9113 forbids a server, and the tests hold it against h2 on the same bytes.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from loadtests.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.http2_frames import (
     ACK,
     DATA,
@@ -24,7 +25,6 @@ from loadtests.http2_frames import (
     Fields,
     Frame,
     FrameReader,
-    ProtocolError,
     frame,
     opening,
 )
@@ -34,36 +34,6 @@ OPEN_PUSHES: Final = 1_000
 OURS: Final = 1
 """The stream of our one request."""
 REFUSED_STREAM: Final = 0x7
-
-
-class Head(NamedTuple):
-    """The response to our request has begun. mode: "pushed", "inline", or "" when the server does not say."""
-
-    status: int
-    mode: str
-    cursor: str
-    first_id: int
-
-
-class Message(NamedTuple):
-    """A whole body arrived: pushed on a stream of its own, or as a line of our response.
-
-    wire_bytes: all frames that were sent for it alone, promise and fields included.
-    """
-
-    body: bytes
-    wire_bytes: int
-    pushed: bool
-
-
-class Closed(NamedTuple):
-    """Our response is over. error: one of arrival.ERRORS, "" for a clean end; reason: for people, "" if none given."""
-
-    error: str
-    reason: str
-
-
-Event = Head | Message | Closed
 
 
 class _Push:

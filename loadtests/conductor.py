@@ -1,0 +1,176 @@
+"""The hooks that make Locust a measuring instrument: whom to measure, recording, sampling, and an end that loses nothing.
+
+Locust gives workers half a second when it quits (runners.py, MasterRunner.quit), which costs a short run half its
+samples. So the master first sends `drain`; each worker stops its users, writes its rows, and answers `drained`; only
+then does the master go on. A worker that does not answer fails the run.
+"""
+
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+
+from loadtests import limits, screen
+from loadtests.generator import Generator
+from loadtests.options import LoadOptions, read_options
+from loadtests.recorder import recorder
+from loadtests.session import session
+from loadtests.target import Target, WrongServer
+
+log = logging.getLogger("pollbench")
+
+DRAIN_S: Final = 30.0
+USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
+
+
+class Conductor:
+    """One per load process."""
+
+    def __init__(self) -> None:
+        self._generator = Generator()
+        self._writer: gevent.Greenlet | None = None
+        self._drained: dict[str, int] = {}
+        self._all_drained = Event()
+        self._working: set[str] = set()
+        self._recording = False
+
+    def on_init(self, environment: Environment, **_kwargs: Any) -> None:
+        limits.raise_open_files()
+        runner = environment.runner
+        try:
+            read_options(vars(environment.parsed_options))
+        except ValueError as wrong:
+            log.error("%s", wrong)
+            raise SystemExit(USAGE) from None
+        if isinstance(runner, MasterRunner):
+            runner.register_message("drained", self._on_drained)
+        if isinstance(runner, WorkerRunner):
+            runner.register_message("drain", self._on_drain, concurrent=True)
+        screen.set_up(environment)
+
+    def on_test_start(self, environment: Environment, **_kwargs: Any) -> None:
+        """Look who is there, then start to record. Everything wrong ends the test before a user starts."""
+        runner = environment.runner
+        try:
+            options = read_options(vars(environment.parsed_options))
+            target = Target(environment.host or "", options.server_token)
+            if not isinstance(runner, WorkerRunner):
+                target.publish(options.schedule, options.message_bytes)
+            self._prepare(environment, options, target)
+        except (ValueError, WrongServer, OSError) as wrong:
+            code = UNREACHABLE if isinstance(wrong, WrongServer) else USAGE
+            self._abort(environment, code, str(wrong))
+            return
+        if isinstance(runner, MasterRunner):
+            self._drained.clear()
+            self._all_drained.clear()
+            self._working = {client.id for client in runner.clients.all}
+        else:
+            self._start_recording(environment)
+
+    def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
+        session.host = (environment.host or "").rstrip("/")
+        session.http2_host = options.http2_host or target.http2_host
+        session.poll_interval_s = options.poll_interval_s
+        session.hold_timeout_s = options.hold_timeout_s
+        session.join_id = target.newest_id if options.join_at == "newest" else 0
+        session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
+        session.restart_numbers()
+        self.run_dir = Path(options.run_dir) if options.run_dir else Path("runs", f"{stamp()}-session")
+
+    def _start_recording(self, environment: Environment) -> None:
+        recorder.start(self.run_dir)
+        recorder.observe = screen.observer(environment)
+        self._recording = True
+        self._generator.start()
+        self._writer = gevent.spawn(self._write_each_second)
+
+    def _write_each_second(self) -> None:
+        while True:
+            gevent.sleep(1.0)
+            recorder.sample(self._generator.sample())
+            recorder.write()
+
+    def on_test_stopping(self, environment: Environment, **_kwargs: Any) -> None:
+        """On the master: hold the end until every worker has drained."""
+        runner = environment.runner
+        if not isinstance(runner, MasterRunner) or not self._working:
+            return
+        runner.send_message("drain")
+        missing = self._await_drained(runner)
+        if missing:
+            environment.process_exit_code = INCOMPLETE
+            log.error(
+                "%d of %d workers did not hand in their samples: this run is incomplete", missing, len(self._working)
+            )
+        self._working = set()
+
+    def _await_drained(self, runner: MasterRunner) -> int:
+        """Return how many workers did not answer: at most DRAIN_S for those alive, no time for those gone."""
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            alive = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
+            if not (self._working & alive) - self._drained.keys():
+                break
+            self._all_drained.wait(0.2)
+            self._all_drained.clear()
+        return len(self._working - self._drained.keys())
+
+    def _on_drained(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        self._drained[msg.node_id] = msg.data
+        self._all_drained.set()
+
+    def _on_drain(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        runner = environment.runner
+        runner.stop()
+        rows = self._stop_recording()
+        runner._send_stats()
+        runner.send_message("drained", rows)
+
+    def on_test_stop(self, environment: Environment, **_kwargs: Any) -> None:
+        """Without workers: users have ended, so what they recorded is whole."""
+        if not isinstance(environment.runner, MasterRunner):
+            self._stop_recording()
+
+    def _stop_recording(self) -> int:
+        if not self._recording:
+            return 0
+        self._recording = False
+        if self._writer is not None:
+            self._writer.kill()
+        recorder.sample(self._generator.sample())
+        self._generator.stop()
+        return sum(recorder.finish().values())
+
+    def _abort(self, environment: Environment, code: int, problem: str) -> None:
+        log.error("%s", problem)
+        environment.process_exit_code = code
+        runner = environment.runner
+        if runner is None:
+            raise SystemExit(code)
+        runner.log_exception("pollbench", problem, "")
+        if environment.web_ui is None:
+            log.error("stopping: nothing was measured")
+            logging.shutdown()
+            os._exit(code)
+        gevent.spawn(runner.stop)
+
+
+def stamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+def listen(events: Any) -> None:
+    """Attach a conductor to Locust's events."""
+    conductor = Conductor()
+    events.init.add_listener(conductor.on_init)
+    events.test_start.add_listener(conductor.on_test_start)
+    events.test_stopping.add_listener(conductor.on_test_stopping)
+    events.test_stop.add_listener(conductor.on_test_stop)

@@ -1,0 +1,43 @@
+"""PURE. What a decoder says it has read. Every stream decoder takes bytes and gives these, and holds no socket."""
+
+from typing import NamedTuple, Protocol
+
+
+class ProtocolError(Exception):
+    """The server has broken its protocol; the connection is of no more use."""
+
+
+class Head(NamedTuple):
+    """The response to our request has begun. mode: "pushed", "inline", or "" when the server does not say."""
+
+    status: int
+    mode: str = ""
+    cursor: str = ""
+    first_id: int = 0
+
+
+class Message(NamedTuple):
+    """A whole body arrived. wire_bytes: all framing that was sent for it alone, included. Control lines come so too."""
+
+    body: bytes
+    wire_bytes: int
+    pushed: bool = False
+
+
+class Closed(NamedTuple):
+    """The response is over. error: one of arrival.ERRORS, "" for a clean end; reason: for people, "" if none given."""
+
+    error: str
+    reason: str
+
+
+Event = Head | Message | Closed
+
+
+class StreamDecoder(Protocol):
+    """One request whose response goes on. `take_output` gives what is to be sent now, at first the request itself."""
+
+    def take_output(self) -> bytes: ...
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes however they were cut. Raises ProtocolError."""

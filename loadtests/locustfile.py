@@ -1,0 +1,34 @@
+"""The only locustfile: every discovered pattern's user class, and the hooks that make Locust a measuring instrument.
+
+`locust -f loadtests/locustfile.py --host http://127.0.0.1:8080 [UserClass ...]`, with or without web UI, --headless,
+--processes, --master and --worker.
+"""
+
+import sys
+from pathlib import Path
+
+from locust import events
+
+# Locust puts this file's folder first on sys.path; the packages live one above it.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from loadtests import conductor, patterns
+from loadtests.options import HELP, JOIN
+
+for name in patterns.names():
+    user_class = patterns.load(name)
+    globals()[user_class.__name__] = user_class
+del user_class
+
+conductor.listen(events)
+
+
+@events.init_command_line_parser.add_listener
+def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
+    group = parser.add_argument_group("pollbench", "What the users do, and what the server publishes")
+    defaults = {"poll_interval": "1", "hold_timeout": "30", "join_at": "newest"}
+    for option, text in HELP.items():
+        choices = JOIN if option == "join_at" else None
+        group.add_argument(
+            f"--{option.replace('_', '-')}", default=defaults.get(option, ""), choices=choices, help=text
+        )

@@ -1,0 +1,69 @@
+"""PURE. What a load process can be told beyond Locust's own options, and how wrong values are refused.
+
+Values arrive as text, from the command line or the web form: Locust answers a bad number in the form with HTTP 500,
+so they are read here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from servers.schedule import parse_schedule
+
+JOIN: Final = ("newest", "oldest")
+
+HELP: Final = {
+    "poll_interval": "Seconds between the polls of a short-polling user",
+    "hold_timeout": "Seconds the server is asked to hold a long poll, 1 to 300",
+    "schedule": "When the server publishes: steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S; empty leaves it as it is",
+    "message_bytes": "Length of each message's content; empty leaves it as it is",
+    "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
+    "server_token": "Refuse a server that does not have this token in /stats",
+    "http2_host": "Base URL for HTTP/2 push; empty: the HTTP/2 port that the server names in /stats",
+    "run_dir": "Folder for what is recorded; empty: runs/TIME-session",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """The same, read. message_bytes: None leaves the server's own."""
+
+    poll_interval_s: float = 1.0
+    hold_timeout_s: float = 30.0
+    schedule: str = ""
+    message_bytes: int | None = None
+    join_at: str = "newest"
+    server_token: str = ""
+    http2_host: str = ""
+    run_dir: str = ""
+
+
+def read_options(given: dict[str, object]) -> LoadOptions:
+    """Read options by their names in HELP. Raises ValueError naming option, value and remedy."""
+    text = {name: str(given.get(name) or "").strip() for name in HELP}
+    options = LoadOptions(
+        poll_interval_s=_number("poll-interval", text["poll_interval"] or "1", 0.001, 3600),
+        hold_timeout_s=_number("hold-timeout", text["hold_timeout"] or "30", 1, 300),
+        schedule=text["schedule"],
+        message_bytes=round(_number("message-bytes", text["message_bytes"], 0, 1_000_000))
+        if text["message_bytes"]
+        else None,
+        join_at=text["join_at"] or "newest",
+        server_token=text["server_token"],
+        http2_host=text["http2_host"],
+        run_dir=text["run_dir"],
+    )
+    if options.schedule:
+        parse_schedule(options.schedule)
+    if options.join_at not in JOIN:
+        raise ValueError(f"--join-at {options.join_at!r} is none of: {', '.join(JOIN)}")
+    return options
+
+
+def _number(option: str, text: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise ValueError(f"--{option} {text!r} is not a number from {low:g} to {high:g}")
+    return value

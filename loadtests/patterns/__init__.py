@@ -1,0 +1,19 @@
+"""The file name is the registration: every module here that does not begin with _ is a pattern's user."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def user_class_name(name: str) -> str:
+    """Return the name under which Locust knows a pattern: long_polling -> LongPollingUser."""
+    return "".join(part.capitalize() for part in name.split("_")) + "User"
+
+
+def load(name: str) -> type:
+    """Import a pattern and return its user class. Imports Locust."""
+    loaded: type = getattr(import_module(f"{__name__}.{name}"), user_class_name(name))
+    return loaded

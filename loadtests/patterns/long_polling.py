@@ -1,0 +1,24 @@
+"""Long polling: the server holds the request until there is something to say; then ask again at once."""
+
+from loadtests.polling import PollingUser
+from loadtests.session import session
+from servers.clock import now_ns
+
+GRACE_S = 30.0
+"""How much longer than the hold an answer may take: a server may add jitter, and a network its delay."""
+
+
+class LongPollingUser(PollingUser):
+    """Always has one request with the server."""
+
+    label = "Long polling"
+    path = "/api/longpoll"
+    held = True
+
+    def on_start(self) -> None:
+        self.query = f"timeout={session.hold_timeout_s:g}&"
+        super().on_start()
+
+    def live(self) -> None:
+        while True:
+            self.poll(now_ns(), session.hold_timeout_s + GRACE_S)

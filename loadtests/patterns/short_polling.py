@@ -1,0 +1,27 @@
+"""Short polling: ask at fixed instants, whether or not there is something to say."""
+
+from loadtests.polling import PollingUser
+from loadtests.session import session
+from servers.clock import now_ns
+
+ANSWER_S = 30.0
+
+
+class ShortPollingUser(PollingUser):
+    """Asks every `poll_interval_s`, at instants fixed when it starts, its phase random.
+
+    A poll that is late is sent at once and keeps the instant at which it was due; the ones after it are not moved.
+    """
+
+    label = "Short polling"
+    path = "/api/poll"
+
+    def live(self) -> None:
+        interval_ns = round(session.poll_interval_s * 1e9)
+        due_ns = now_ns() + round(self.random.random() * interval_ns)
+        while True:
+            wait_ns = due_ns - now_ns()
+            if wait_ns > 0:
+                self.pause(wait_ns / 1e9)
+            self.poll(due_ns, ANSWER_S)
+            due_ns += interval_ns

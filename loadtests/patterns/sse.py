@@ -1,0 +1,15 @@
+"""Server-sent events: what EventSource does, resumed with Last-Event-ID."""
+
+from loadtests.http1 import get
+from loadtests.stream_decoders import SseDecoder
+from loadtests.streaming import StreamUser
+
+
+class SseUser(StreamUser):
+    """Reads one event a message."""
+
+    label = "Server-Sent Events"
+
+    def decoder(self) -> SseDecoder:
+        headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n"
+        return SseDecoder(get(self.netloc, "/api/events", headers))

@@ -1,0 +1,27 @@
+"""What all users of a load process share while a test runs: whom they ask, how, and from which message on."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Session:
+    """host, http2_host: base URLs. join_id: the cursor of a user that starts. first_user: see next_user_number."""
+
+    host: str = ""
+    http2_host: str = ""
+    poll_interval_s: float = 1.0
+    hold_timeout_s: float = 30.0
+    join_id: int = 0
+    worker_index: int = 0
+    _users: int = field(default=0)
+
+    def next_user_number(self) -> int:
+        """Return a number no other user of this test has, in any process."""
+        self._users += 1
+        return self.worker_index * 1_000_000 + self._users
+
+    def restart_numbers(self) -> None:
+        self._users = 0
+
+
+session = Session()

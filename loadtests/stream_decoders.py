@@ -1,0 +1,184 @@
+"""PURE. The HTTP/1.1 streams: JSON lines and server-sent events in chunks, and WebSocket frames. Bytes in, events out.
+
+No decoder relies on a chunk, a frame or a read being a message: proxies may cut bytes anew (RFC 6202 section 3.2).
+"""
+
+import base64
+import hashlib
+import struct
+from typing import Final
+
+from loadtests.events import Closed, Event, Head, Message, ProtocolError
+from loadtests.http1 import ChunkReader, HeadReader
+
+FRAME_MAX_BYTES: Final = 16_777_216
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class _Http1Stream:
+    """A request whose response goes on: its head is read, what follows is `_body`'s."""
+
+    good_status = 200
+
+    def __init__(self, request: bytes) -> None:
+        self._out = request
+        self._head: HeadReader | None = HeadReader()
+        self._over = False
+
+    def take_output(self) -> bytes:
+        out, self._out = self._out, b""
+        return out
+
+    def receive(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
+        if self._head is not None:
+            rest = self._head.receive(data)
+            if rest is None:
+                return events
+            head, self._head = self._head, None
+            events.append(Head(head.status, cursor=head.headers.get("x-cursor", "")))
+            if head.status != self.good_status:
+                self._close("status", f"the server answered {head.status}", events)
+            else:
+                self._check(head)
+            data = rest
+        if data and not self._over:
+            self._body(data, events)
+        return events
+
+    def _check(self, head: HeadReader) -> None:
+        raise NotImplementedError
+
+    def _body(self, data: bytes, events: list[Event]) -> None:
+        raise NotImplementedError
+
+    def _close(self, error: str, reason: str, events: list[Event]) -> None:
+        if not self._over:
+            self._over = True
+            events.append(Closed(error, reason))
+
+
+class _ChunkedStream(_Http1Stream):
+    """Text in chunks, cut at a separator."""
+
+    separator: bytes
+
+    def __init__(self, request: bytes) -> None:
+        super().__init__(request)
+        self._chunks = ChunkReader()
+        self._text = b""
+        self._counted_bytes = 0
+
+    def _check(self, head: HeadReader) -> None:
+        if head.headers.get("transfer-encoding", "").lower() != "chunked":
+            raise ProtocolError("a stream that is not chunked")
+
+    def _body(self, data: bytes, events: list[Event]) -> None:
+        chunks = self._chunks
+        text = self._text + chunks.receive(data) if self._text else chunks.receive(data)
+        *pieces, self._text = text.split(self.separator)
+        for piece in pieces:
+            framing_bytes, self._counted_bytes = chunks.framing_bytes - self._counted_bytes, chunks.framing_bytes
+            self._piece(piece, len(piece) + len(self.separator) + framing_bytes, events)
+        if chunks.ended:
+            self._close("", "", events)
+
+    def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
+        raise NotImplementedError
+
+
+class LinesDecoder(_ChunkedStream):
+    """JSON lines: one line a message."""
+
+    separator = b"\n"
+
+    def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
+        if piece:
+            events.append(Message(piece, wire_bytes))
+
+
+class SseDecoder(_ChunkedStream):
+    """Server-sent events (WHATWG HTML section 9.2), as our servers write them: LF only, one data line an event.
+
+    A comment is nothing; an event with a name other than "message" is a control line, and its data has a `type`.
+    """
+
+    separator = b"\n\n"
+
+    def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
+        data = [line[5:].removeprefix(b" ") for line in piece.split(b"\n") if line.startswith(b"data:")]
+        if data:
+            events.append(Message(b"\n".join(data), wire_bytes))
+
+
+class WebSocketDecoder(_Http1Stream):
+    """WebSocket frames of a server (RFC 6455). Pings are answered, a close is answered and ends the stream.
+
+    key: what the request carried as Sec-WebSocket-Key; the server must prove that it has read it (section 4.2.2).
+    """
+
+    good_status = 101
+
+    def __init__(self, request: bytes, key: bytes) -> None:
+        super().__init__(request)
+        self._accept = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324
+        self._buffer = b""
+        self._parts = b""
+        self._parts_wire_bytes = 0
+        self._in_message = False
+
+    def _check(self, head: HeadReader) -> None:
+        if head.headers.get("sec-websocket-accept") != self._accept:
+            raise ProtocolError("the server did not prove that it speaks WebSocket")
+
+    def _body(self, data: bytes, events: list[Event]) -> None:
+        if self._buffer:
+            data, self._buffer = self._buffer + data, b""
+        at, size = 0, len(data)
+        while size - at >= 2 and not self._over:
+            first, length, start = data[at], data[at + 1], at + 2
+            if length & 0x80:
+                raise ProtocolError("a masked frame from a server")
+            if length == 126:
+                if size - at < 4:
+                    break
+                (length,), start = struct.unpack_from(">H", data, start), at + 4
+            elif length == 127:
+                if size - at < 10:
+                    break
+                (length,), start = struct.unpack_from(">Q", data, start), at + 10
+            if length > FRAME_MAX_BYTES:
+                raise ProtocolError(f"a frame of {length} bytes")
+            end = start + length
+            if end > size:
+                break
+            self._frame(first, data[start:end], end - at, events)
+            at = end
+        self._buffer = data[at:]
+
+    def _frame(self, first: int, payload: bytes, wire_bytes: int, events: list[Event]) -> None:
+        opcode, final = first & 0x0F, first & 0x80
+        if first & 0x70 or opcode not in {0, 1, 2, 8, 9, 10} or (opcode >= 8 and not final):
+            raise ProtocolError(f"a frame that begins with {first:#x}")
+        if opcode == 8:
+            self._out += client_frame(8, payload[:2])
+            self._close("", payload[2:].decode("utf-8", "replace"), events)
+        elif opcode == 9:
+            self._out += client_frame(10, payload)
+        elif opcode < 8:
+            if (opcode == 0) != self._in_message:
+                raise ProtocolError("a continuation without its message, or a message within one")
+            self._parts += payload
+            self._parts_wire_bytes += wire_bytes
+            self._in_message = not final
+            if final:
+                events.append(Message(self._parts, self._parts_wire_bytes))
+                self._parts, self._parts_wire_bytes = b"", 0
+
+
+def client_frame(opcode: int, payload: bytes) -> bytes:
+    """Return a short frame as clients must send it: masked. The mask is 0, which leaves the payload as it is:
+    masking protects proxies from scripts in browsers (RFC 6455 section 10.3), and there is neither here."""
+    if len(payload) > 125:
+        raise ValueError(f"a control frame carries at most 125 bytes, not {len(payload)}")
+    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload

@@ -1,0 +1,80 @@
+"""The server to be measured: is it there, is it ours, and does it share our clock?"""
+
+import http.client
+from urllib.parse import urlsplit
+
+import msgspec
+
+from servers.clock import clock_id
+
+ANSWER_S = 10.0
+
+
+class WrongServer(Exception):
+    """Nothing to measure at this address; the message says why and what to do."""
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """What /stats says, as far as the load side reads it."""
+
+    token: str
+    clock_id: str
+    newest_id: int
+    http2_port: int | None = None
+
+
+class Target:
+    """A server that has been met. Raises ValueError for a bad URL, WrongServer when it is not what was asked for."""
+
+    def __init__(self, host: str, token: str = "") -> None:
+        url = urlsplit(host)
+        if url.scheme != "http" or not url.hostname:
+            raise ValueError(f"--host {host!r} is not a URL such as http://127.0.0.1:8080")
+        self._host, self._port = url.hostname, url.port or 80
+        stats = self._stats()
+        if token and stats.token != token:
+            raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
+        if stats.clock_id != clock_id():
+            raise WrongServer(
+                f"{host} runs by another clock ({stats.clock_id!r}, here {clock_id()!r}), so latency cannot be measured "
+                "from here; run the load on the server's machine"
+            )
+        self.newest_id = stats.newest_id
+        self.http2_host = f"http://{self._host}:{stats.http2_port}" if stats.http2_port else ""
+
+    def publish(self, schedule: str, message_bytes: int | None) -> None:
+        """Have the server publish by another schedule or length. Raises WrongServer when it will not."""
+        wanted: dict[str, object] = {}
+        if schedule:
+            wanted["schedule"] = schedule
+        if message_bytes is not None:
+            wanted["message_bytes"] = message_bytes
+        if wanted:
+            status, body = self._ask("PUT", "/api/schedule", msgspec.json.encode(wanted))
+            if status != 200:
+                raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
+
+    def _stats(self) -> Stats:
+        status, body = self._ask("GET", "/stats")
+        try:
+            if status == 200:
+                return msgspec.json.decode(body, type=Stats)
+        except msgspec.MsgspecError:
+            pass
+        raise WrongServer(
+            f"http://{self._host}:{self._port} is not a pollbench server (GET /stats answered {status}); "
+            "start one with: pollbench serve"
+        )
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_S)
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as wrong:
+            raise WrongServer(
+                f"http://{self._host}:{self._port} cannot be reached ({wrong}); start a server with: pollbench serve"
+            ) from None
+        finally:
+            connection.close()

@@ -1,0 +1,100 @@
+"""A simulated client: it keeps a cursor, stamps what arrives, records it, and comes back after an error.
+
+A pattern says how to ask (`loadtests/patterns/`); everything that must be the same for all patterns is here.
+"""
+
+import random
+from collections.abc import Iterable
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import gevent
+from locust import User, task
+
+from loadtests.arrival import DELIVERY, ERRORS, MODES, REQUEST
+from loadtests.backoff import Backoff
+from loadtests.recorder import recorder
+from loadtests.session import session
+from loadtests.transport import Connection, Exchange
+from servers.clock import now_ns
+from servers.message import Stamp
+
+CUT = ERRORS.index("cut")
+CODES = {error: code for code, error in enumerate(ERRORS)}
+MODE_CODES = {mode: code for code, mode in enumerate(MODES)}
+
+
+class PatternUser(User):
+    """One client of one pattern. A pattern sets `label` and implements `live`, which goes on until it is killed."""
+
+    abstract = True
+    label: ClassVar[str]
+
+    def on_start(self) -> None:
+        self.pattern = type(self).__module__.rpartition(".")[2]
+        self.number = session.next_user_number()
+        self.random = random.Random(self.number)  # noqa: S311
+        self.cursor = session.join_id
+        self.connections = 0
+        self.backoff = Backoff(self.random)
+        self.tape = recorder.tape(self.pattern)
+        target = urlsplit(session.http2_host if self.http2 else session.host)
+        self.address = (target.hostname or "127.0.0.1", target.port or 80)
+        self.netloc = target.netloc
+
+    http2: ClassVar[bool] = False
+
+    @task
+    def run_live(self) -> None:
+        self.live()
+
+    def live(self) -> None:
+        raise NotImplementedError
+
+    def connect(self) -> Connection:
+        """Open the next connection. Raises OSError."""
+        self.connections += 1
+        return Connection(*self.address)
+
+    def delivered(self, stamp: Stamp, received_ns: int, wire_bytes: int, mode: int = 0) -> None:
+        """Record that a message reached this user, and move its cursor."""
+        self.tape.deliveries += DELIVERY.pack(
+            self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode
+        )
+        self.cursor = max(self.cursor, stamp.id)
+
+    def requested(
+        self,
+        due_ns: int,
+        exchange: Exchange,
+        *,
+        status: int = 0,
+        error: int = 0,
+        messages: int = 0,
+        empty: int = 0,
+        hold_ns: int = 0,
+    ) -> None:
+        """Record one request, answered or not."""
+        self.tape.requests += REQUEST.pack(
+            self.number,
+            self.connections,
+            due_ns,
+            exchange.started_ns,
+            exchange.first_byte_ns,
+            exchange.ended_ns or now_ns(),
+            status,
+            error,
+            messages,
+            empty,
+            exchange.bytes_out,
+            exchange.bytes_in,
+            hold_ns,
+        )
+
+    def control(self, kinds: Iterable[str]) -> None:
+        """Obey what a server says about the cursor: "ahead" means that its ids have begun anew."""
+        if "ahead" in kinds:
+            self.cursor = 0
+
+    def pause(self, seconds: float) -> None:
+        gevent.sleep(seconds)
