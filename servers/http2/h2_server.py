@@ -3,18 +3,28 @@
 Each correction names what h2 does; they are the reason for pinning its minor version in pyproject.toml.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated
+from h2.events import ConnectionTerminated, Event
+from h2.frame_buffer import FrameBuffer
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import Frame, GoAwayFrame
 
 from servers.http2.limits import Limits
 
 _UNADVERTISED_STREAMS: Final = 1_000
+
+
+class PromptFrameBuffer(FrameBuffer):
+    """Refuses a frame that is too long by its head. h2 does so once it has the whole frame, up to 16 MiB of it."""
+
+    def __next__(self) -> Frame:
+        if len(self._data) >= 3:
+            self._validate_frame_length(int.from_bytes(self._data[:3], "big"))
+        return super().__next__()
 
 
 class ServerH2(H2Connection):
@@ -29,6 +39,7 @@ class ServerH2(H2Connection):
         )
         self.local_settings = Settings(client=False, initial_values=_settings(limits, limits.streams))
         self.decoder.max_header_list_size = limits.header_list_bytes
+        self.incoming_buffer = PromptFrameBuffer(server=True)
 
     def start(self, limits: Limits) -> None:
         """Queue our SETTINGS.
@@ -43,7 +54,7 @@ class ServerH2(H2Connection):
         """Return a GOAWAY with NO_ERROR (RFC 9113 6.8). Sent through h2, it would be the last thing h2 sends."""
         return GoAwayFrame(last_stream_id=self.highest_inbound_stream_id).serialize()
 
-    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Any], list[Any]]:
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
         """A client that leaves in peace still reads the responses it asked for; h2 would drop them."""
         if frame.error_code != ErrorCodes.NO_ERROR:
             return super()._receive_goaway_frame(frame)
