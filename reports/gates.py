@@ -17,11 +17,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from loadtests.arrival import ERRORS
+from reports.evidence import evidence
 from reports.junit import Case, Outcome, junit_xml
-from reports.load import KEYS, ReportError, load
-from reports.measures import per_cell
-from reports.outcome import ExitCode, interval_text, markdown_table, markdown_text
+from reports.load import KEYS, ReportError
+from reports.outcome import ExitCode, interval_text, markdown_notes, markdown_table, markdown_text
 from reports.situations import Situation, by_situation, planned
 from reports.slo import Goal, parse_slo
 from reports.statistics import Interval, median_interval
@@ -56,12 +55,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """All results of one run. invalid: why its numbers cannot be trusted, one line each; empty when they can."""
+    """All results of one run. invalid: why nothing may be decided from it; doubts: why some numbers may be wrong."""
 
     run: str
     slo: str
     results: tuple[Result, ...]
-    invalid: tuple[str, ...]
+    invalid: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -93,9 +93,9 @@ class Gate:
     def markdown(self) -> str:
         """Return the summary for a pull request or $GITHUB_STEP_SUMMARY: misses first."""
         header = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
-        invalid = "".join(f"- {markdown_text(reason)}\n" for reason in self.invalid) + "\n" * bool(self.invalid)
         rows = [row for _, row in sorted(zip(self.results, self.rows(), strict=True), key=lambda pair: pair[0].met)]
-        return f"### {markdown_text(self.headline)}\n\n{invalid}{markdown_table(header, rows)}"
+        notes = markdown_notes((*self.invalid, *self.doubts))
+        return f"### {markdown_text(self.headline)}\n\n{notes}{markdown_table(header, rows)}"
 
     def junit(self) -> bytes:
         return junit_xml(
@@ -117,11 +117,9 @@ def check_slo(run_dir: Path, slo: Path) -> Gate:
         goals = parse_slo(slo.read_text(encoding="utf-8"), str(slo))
     except (OSError, UnicodeDecodeError) as problem:
         raise ReportError(f"{slo}: cannot be read ({problem}). Name a TOML file with goals.") from problem
-    run = load(run_dir)
-    cells = per_cell(run)
-    # Kinds of error that never came up have no column; a goal may still ask for none of them.
-    absent = {f"error_{kind}": 0 for kind in ERRORS[1:] if f"error_{kind}" not in cells}
-    return Gate(run_dir.name, slo.name, tuple(judge(goals, cells.assign(**absent), planned(run.manifest))), ())
+    found = evidence(run_dir)
+    results = judge(goals, found.cells, planned(found.run.manifest))
+    return Gate(run_dir.name, slo.name, tuple(results), found.invalid, found.doubts)
 
 
 def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:

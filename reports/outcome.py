@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from reports.statistics import Interval
+from reports.units import number
 
 
 class ExitCode(IntEnum):
@@ -18,13 +19,19 @@ class ExitCode(IntEnum):
 
 
 def amount(value: float) -> str:
-    """Return a number with the three digits that a handful of repeats can support; counts stay whole."""
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
+    """Return three significant digits, and a whole number (a count) as one."""
+    return f"{value:,.0f}" if value == round(value) else number(value)
 
 
 def interval_text(interval: Interval) -> str:
     low, median, high = amount(interval.low), amount(interval.median), amount(interval.high)
     return median if low == high else f"{median} ({low} to {high})"
+
+
+def markdown_notes(notes: Iterable[str]) -> str:
+    """Return a list and the empty line behind it, or nothing."""
+    lines = [f"- {markdown_text(note)}\n" for note in notes]
+    return "".join([*lines, "\n"]) if lines else ""
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,9 +1,13 @@
-"""Frames as `reports.measures.per_cell` gives them, made from one list of numbers per pattern."""
+"""Frames as `reports.measures.per_cell` gives them, and run folders that pass for measured ones."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
+
+from loadtests import manifest
 
 MakeCells = Callable[..., pd.DataFrame]
 
@@ -31,3 +35,16 @@ def make_cells() -> MakeCells:
         return pd.DataFrame(rows)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def edit_run() -> Callable[..., Path]:
+    """Return edit(folder, **fields) of run.json; kind="compare" lets a made-up run pass for a measured one."""
+
+    def edit(folder: Path, **changes: object) -> Path:
+        file = folder / "run.json"
+        run = msgspec.json.decode(file.read_bytes(), type=manifest.Run)
+        file.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, **changes)))
+        return folder
+
+    return edit

@@ -1,5 +1,6 @@
 """SLO files: what they may say, how they are judged, and how every mistake in one is named."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -198,10 +199,11 @@ def test_junit_has_a_case_for_every_goal_and_situation(make_cells: MakeCells) ->
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, edit_run: Callable[..., Path]) -> Path:
     scenario = Scenario(name="feed", purpose="a test", clients=(4,), schedule="poisson:5", window_s=3.0)
     labels = {"short_polling": "Short polling", "sse": "SSE"}
-    return write_run(tmp_path_factory.mktemp("runs") / "run", [scenario], labels=labels)
+    folder = write_run(tmp_path_factory.mktemp("runs") / "run", [scenario], labels=labels)
+    return edit_run(folder, kind="compare")
 
 
 def test_a_run_folder_is_held_against_a_file(run: Path, tmp_path: Path) -> None:
@@ -218,6 +220,14 @@ def test_a_run_folder_is_held_against_a_file(run: Path, tmp_path: Path) -> None:
         ("sse", "met"),
     ]
     assert gate.exit_code is ExitCode.SLO_MISSED
+
+
+def test_a_made_up_run_passes_no_gate(run: Path, tmp_path: Path, edit_run: Callable[..., Path]) -> None:
+    made_up = edit_run(Path(shutil.copytree(run, tmp_path / "run")), kind="synthetic")
+    (tmp_path / "slo.toml").write_text('slo = ["missed == 0"]')
+    gate = check_slo(made_up, tmp_path / "slo.toml")
+    assert gate.exit_code is ExitCode.INVALID
+    assert "Nothing here was measured" in gate.markdown()
 
 
 def test_an_slo_file_that_cannot_be_read_is_one_line(run: Path, tmp_path: Path) -> None:

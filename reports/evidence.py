@@ -1,0 +1,43 @@
+"""A run folder as evidence for a judgement: one row of measures per cell, and what speaks against believing them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from loadtests.arrival import ERRORS
+from reports.caution import Caution
+from reports.checks import cautions
+from reports.load import Run, load
+from reports.measures import per_cell, summary
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """cells: what `per_cell` gives, with a column also for kinds of error that never came up."""
+
+    run: Run
+    cells: pd.DataFrame
+    cautions: list[Caution]
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """Why nothing may be decided from this run, one line each; empty when it may."""
+        return self._lines("invalid")
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why some of its numbers may be wrong, one line each."""
+        return self._lines("suspect")
+
+    def _lines(self, severity: str) -> tuple[str, ...]:
+        return tuple(f"{c.what}: {c.cause} {c.remedy}" for c in self.cautions if c.severity == severity)
+
+
+def evidence(run_dir: Path) -> Evidence:
+    """Load and measure. Raises ReportError, one line, when the folder cannot be read."""
+    run = load(run_dir)
+    cells = per_cell(run)
+    found = cautions(run, cells, summary(run, cells))
+    absent = {f"error_{kind}": 0 for kind in ERRORS[1:] if f"error_{kind}" not in cells}
+    return Evidence(run, cells.assign(**absent), found)
