@@ -5,6 +5,19 @@ from typing import Final
 
 from servers.schedule import parse_schedule
 
+OPTIONS: Final = {
+    "clients": "--clients",
+    "schedule": "--schedule",
+    "message_bytes": "--message-bytes",
+    "poll_interval_s": "--poll-interval",
+    "hold_timeout_s": "--hold-timeout",
+    "spawn_per_s": "--spawn-rate",
+    "warmup_s": "--warmup",
+    "window_s": "--window",
+    "drain_s": "--drain",
+}
+"""The command line option that overrides a field of a named scenario."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
@@ -29,25 +42,21 @@ class Scenario:
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
-        checks = [
-            ("clients", self.clients, bool(self.clients) and all(n >= 1 for n in self.clients), "1 or more"),
-            ("schedule", self.schedule, rate_per_s > 0, "a schedule that publishes"),
-            ("message_bytes", self.message_bytes, 0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
-            (
-                "poll_interval_s",
-                self.poll_interval_s,
-                0 < self.poll_interval_s <= 3600,
-                "more than 0, at most 3600",
-            ),
-            ("hold_timeout_s", self.hold_timeout_s, 1 <= self.hold_timeout_s <= 300, "1 to 300"),
-            ("spawn_per_s", self.spawn_per_s, self.spawn_per_s > 0, "more than 0"),
-            ("warmup_s", self.warmup_s, self.warmup_s >= 0, "0 or more"),
-            ("window_s", self.window_s, self.window_s > 0, "more than 0"),
-            ("drain_s", self.drain_s, self.drain_s is None or self.drain_s >= 0, "0 or more"),
-        ]
-        for field, value, good, remedy in checks:
+        checks: dict[str, tuple[bool, str]] = {
+            "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
+            "schedule": (rate_per_s > 0, "a schedule that publishes"),
+            "message_bytes": (0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
+            "poll_interval_s": (0 < self.poll_interval_s <= 3600, "more than 0, at most 3600"),
+            "hold_timeout_s": (1 <= self.hold_timeout_s <= 300, "1 to 300"),
+            "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
+            "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),
+            "window_s": (0 < self.window_s <= 86_400, "more than 0, at most 86400"),
+            "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
+        }
+        for field, (good, remedy) in checks.items():
             if not good:
-                raise ValueError(f"{field} {value!r} is out of range: it must be {remedy}")
+                value = plain(getattr(self, field))
+                raise ValueError(f"{OPTIONS[field]} {value} is out of range: it must be {remedy}")
 
     @property
     def drain_or_default_s(self) -> float:
@@ -59,6 +68,13 @@ class Scenario:
 
     def ramp_s(self, clients: int) -> float:
         return clients / self.spawn_per_s + 0.5
+
+
+def plain(value: object) -> str:
+    """Return a field's value as it is typed on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return str(value).removesuffix(".0")
 
 
 _ALL: Final = (

@@ -20,11 +20,15 @@ class Stats(msgspec.Struct, frozen=True):
     token: str
     clock_id: str
     newest_id: int
+    start_at_ns: int
     http2_port: int | None = None
 
 
 class Target:
-    """A server that has been met. Raises ValueError for a bad URL, WrongServer when it is not what was asked for."""
+    """A server that has been met; newest_id and its schedule's start_at_ns are as they were then.
+
+    Raises ValueError for a bad URL, WrongServer when it is not what was asked for.
+    """
 
     def __init__(self, host: str, token: str = "") -> None:
         url = urlsplit(host)
@@ -36,10 +40,11 @@ class Target:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
         if stats.clock_id != clock_id():
             raise WrongServer(
-                f"{host} runs by another clock ({stats.clock_id!r}, here {clock_id()!r}), so latency cannot be measured "
-                "from here; run the load on the server's machine"
+                f"{host} runs by another clock ({stats.clock_id!r}, here {clock_id()!r}), so no latency can be "
+                "measured from here; run the load on the server's machine"
             )
         self.newest_id = stats.newest_id
+        self.start_at_ns = stats.start_at_ns
         self.http2_host = f"http://{self._host}:{stats.http2_port}" if stats.http2_port else ""
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:

@@ -1,0 +1,242 @@
+"""Measures one cell: a fresh server, its users, a window, and everything stopped and on disk at the end.
+
+Nothing is timed by guesses. The server starts silent; when Locust says that all users run, publishing is switched
+on, and the window is counted from the instant at which the server says it began. At the end publishing is switched
+off before users are stopped, so the newest id is exactly what there was to deliver.
+"""
+
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from loadtests.arrival import Sample
+from loadtests.child import Child, ChildFailed
+from loadtests.collect import collect
+from loadtests.manifest import Cell
+from loadtests.plan import NS_PER_S, PlannedCell, sampling_instants_ns
+from loadtests.recorder import Recorder
+from loadtests.sampler import Sampler
+from loadtests.target import Target, WrongServer
+from servers.clock import now_ns
+
+HOST: Final = "127.0.0.1"
+READY_S: Final = 60.0
+SETTLE_S: Final = 0.25
+"""From the last user's start to the first message: time for the last connections to be accepted."""
+BACKSTOP_S: Final = 120
+"""Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
+TICK_S: Final = 0.1
+
+READY_LINE: Final = re.compile(r'^\{"event":"ready".*\}$', re.MULTILINE)
+SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
+"""Locust's own words; its version is pinned, and a test hears them."""
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """How the two processes of a cell are started. The arguments of the cell are added behind."""
+
+    server: Sequence[str] = (sys.executable, "-m", "servers")
+    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
+
+
+OURS: Final = Programs()
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """What is needed of a server's first line."""
+
+    pid: int
+    http_port: int
+
+
+class CellFailed(Exception):
+    """What was measured is worth nothing, and why."""
+
+
+def measure(planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> Cell:
+    """Measure one cell into an empty folder; `tick` is called about ten times a second.
+
+    Never raises for what goes wrong in the cell: its problems say it. The caller saves the cell.
+    """
+    attempt = Attempt(planned, label, folder, programs, tick)
+    try:
+        attempt.run()
+    except (ChildFailed, CellFailed, WrongServer, ProcessLookupError) as problem:
+        attempt.fail(str(problem))
+    return attempt.cell
+
+
+class Attempt:
+    """One try at a cell. `cell` holds what is known so far, so that a failure keeps what came before it."""
+
+    def __init__(self, planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> None:
+        self._planned = planned
+        self._scenario = planned.scenario
+        self._folder = folder
+        self._programs = programs
+        self._tick = tick
+        self.cell = unmeasured(planned, label)
+
+    def note(self, **facts: object) -> None:
+        self.cell = msgspec.structs.replace(self.cell, **facts)
+
+    def fail(self, problem: str) -> None:
+        self.note(status="failed", problems=[*self.cell.problems, problem])
+
+    def run(self) -> None:
+        """The whole cell, in the order in which it happens."""
+        token = secrets.token_hex(8)
+        with self._start("server", self._server_command(token)) as server:
+            host = self._meet(server, token)
+            sampler = Sampler(server.pid, "server")
+            samples = [sampler.sample()]
+            with self._start("load", self._load_command(host, token)) as load:
+                self._await_users(load)
+                self._publish(host, token)
+                samples += self._watch(sampler, server, load)
+                self._end(host, token, load)
+            self._end_server(server)
+        self._collect(samples)
+        self.note(status="failed" if self.cell.problems else "finished")
+
+    def _start(self, name: str, command: list[str]) -> Child:
+        self.note(**{f"{name}_command": command})
+        return Child(name, command, self._folder / f"{name}.log")
+
+    def _server_command(self, token: str) -> list[str]:
+        scenario = self._scenario
+        options = {
+            "--host": HOST,
+            "--port": 0,
+            "--http2-port": 0,
+            "--schedule": "manual",
+            "--message-bytes": scenario.message_bytes,
+            "--hold-timeout": scenario.hold_timeout_s,
+            "--token": token,
+            "--journal": self._folder / "published.csv",
+        }
+        return [*self._programs.server, self._planned.pattern, *_flat(options), "--announce-json"]
+
+    def _load_command(self, host: str, token: str) -> list[str]:
+        scenario = self._scenario
+        options = {
+            "--users": self._planned.clients,
+            "--spawn-rate": scenario.spawn_per_s,
+            "--run-time": f"{int(scenario.load_s(self._planned.clients)) + BACKSTOP_S}s",
+            "--host": host,
+            "--server-token": token,
+            "--run-dir": self._folder,
+            "--poll-interval": scenario.poll_interval_s,
+            "--hold-timeout": scenario.hold_timeout_s,
+            "--join-at": "oldest",
+            "--exit-code-on-error": 0,
+        }
+        flags = ["--headless", "--only-summary"]
+        return [*self._programs.load, user_class(self._planned.pattern), *flags, *_flat(options)]
+
+    def _meet(self, server: Child, token: str) -> str:
+        """Find out where the server listens, and make sure that whoever answers there is the one we started."""
+        line = server.heard(READY_LINE, READY_S)[0]
+        said = msgspec.json.decode(line, type=Announcement)
+        self.note(server_pid=said.pid)
+        host = f"http://{HOST}:{said.http_port}"
+        Target(host, token)
+        return host
+
+    def _await_users(self, load: Child) -> None:
+        ramp_s = self._scenario.ramp_s(self._planned.clients)
+        started = int(load.heard(SPAWNED_LINE, ramp_s + READY_S)[1])
+        self.note(spawned_by_ns=now_ns())
+        if started != self._planned.clients:
+            raise CellFailed(f"{started} users were started instead of {self._planned.clients}")
+        time.sleep(SETTLE_S)
+
+    def _publish(self, host: str, token: str) -> None:
+        Target(host, token).publish(self._scenario.schedule, None)
+        publish_from_ns = Target(host, token).start_at_ns
+        window_from_ns = publish_from_ns + round(self._scenario.warmup_s * NS_PER_S)
+        self.note(
+            publish_from_ns=publish_from_ns,
+            window_from_ns=window_from_ns,
+            window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
+        )
+
+    def _watch(self, sampler: Sampler, server: Child, load: Child) -> list[Sample]:
+        """Wait out window and drain, looking at the server from time to time and at both processes all the time."""
+        edges = self.cell.window_from_ns, self.cell.window_until_ns
+        until_ns = edges[1] + round(self._scenario.drain_or_default_s * NS_PER_S)
+        samples = []
+        for instant_ns in sampling_instants_ns(self.cell.publish_from_ns, until_ns, edges):
+            while (left_s := (instant_ns - now_ns()) / NS_PER_S) > 0:
+                time.sleep(min(left_s, TICK_S))
+                self._tick()
+                server.check()
+                load.check()
+            samples.append(sampler.sample())
+        return samples
+
+    def _end(self, host: str, token: str, load: Child) -> None:
+        Target(host, token).publish("manual", None)
+        self.note(published=Target(host, token).newest_id, load_ended_ns=now_ns())
+        code = load.stop()
+        self.note(load_exit_code=code)
+        if code != 0:
+            raise CellFailed(f"the load ended with exit code {code}: {load.last_words()}")
+
+    def _end_server(self, server: Child) -> None:
+        code = server.stop()
+        if code != 0:
+            raise CellFailed(f"the server ended with exit code {code} when told to stop: {server.last_words()}")
+
+    def _collect(self, samples: list[Sample]) -> None:
+        """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
+        recorder = Recorder()
+        recorder.start(self._folder)
+        for sample in samples:
+            recorder.sample(sample)
+        recorder.finish()
+        collected = collect(self._folder)
+        self.note(rows=collected.rows, problems=collected.problems)
+
+
+def user_class(pattern: str) -> str:
+    """Return the name of a pattern's Locust user class: short_polling -> ShortPollingUser."""
+    return "".join(word.capitalize() for word in pattern.split("_")) + "User"
+
+
+def unmeasured(planned: PlannedCell, label: str) -> Cell:
+    return Cell(
+        name=planned.name,
+        pattern=planned.pattern,
+        label=label,
+        scenario=planned.scenario.name,
+        clients=planned.clients,
+        repeat=planned.repeat,
+        status="failed",
+        problems=[],
+        server_pid=0,
+        server_command=[],
+        load_command=[],
+        load_exit_code=0,
+        spawned_by_ns=0,
+        publish_from_ns=0,
+        window_from_ns=0,
+        window_until_ns=0,
+        load_ended_ns=0,
+        published=0,
+        rows={},
+    )
+
+
+def _flat(options: dict[str, object]) -> list[str]:
+    return [str(word) for pair in options.items() for word in pair]

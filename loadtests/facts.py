@@ -1,0 +1,72 @@
+"""What machine, versions and source a run was made with: enough to judge a run by, and to repeat it."""
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from loadtests.manifest import Machine
+from servers.clock import clock_id
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+PACKAGES: Final = ("pollbench", "locust", "gevent", "aiohttp", "uvloop", "h2", "httptools", "msgspec", "pandas")
+"""The packages whose version can move a figure."""
+
+
+def machine() -> Machine:
+    return Machine(
+        system=platform.platform(),
+        cpu=_cpu_model(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        python=platform.python_version(),
+        clock_id=clock_id(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return package -> version, "" for one that is not installed."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def commit() -> str:
+    """Return the checkout's commit, followed by "+changes" when files differ from it; "" outside a checkout."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    changed = head and _git("status", "--porcelain", "--untracked-files=no")
+    return f"{head}+changes" if changed else head
+
+
+def _version(package: str) -> str:
+    if package == "pollbench":
+        project = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+        found = re.search(r'^version = "(.+)"$', project, re.MULTILINE)
+        return found[1] if found else ""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(CHECKOUT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
+        return found[1] if found else platform.machine()
+    if platform.system() == "Darwin":
+        sysctl = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(sysctl, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    return platform.processor()

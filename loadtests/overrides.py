@@ -1,0 +1,71 @@
+"""PURE. The command line options that change a named scenario: one for each field that a cell depends on."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Annotated, Any, Final
+
+import typer
+
+from loadtests.plan import choose
+from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
+
+_MEANINGS: Final = {
+    "clients": (str, "N[,N]", "how many clients wait; several counts are a sweep"),
+    "schedule": (str, "FORM", "poisson:RATE, steady:RATE or burst:SIZE/PERIOD_S"),
+    "message_bytes": (int, "N", "length of a message's content"),
+    "poll_interval_s": (float, "S", "between two short polls of a client"),
+    "hold_timeout_s": (float, "S", "longest hold of a long poll"),
+    "spawn_per_s": (float, "N", "clients that start per second"),
+    "warmup_s": (float, "S", "publishing before the window, not measured"),
+    "window_s": (float, "S", "every message due in it is measured"),
+    "drain_s": (float, "S", "after the window, for what is still under way"),
+}
+
+
+def with_overrides(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a typer command these options. It takes them as one argument, `overrides`: field -> value or None."""
+
+    @wraps(command)
+    def called(**arguments: Any) -> int:
+        overrides = {field: arguments.pop(field) for field in OPTIONS}
+        return command(**arguments, overrides=overrides)
+
+    own = inspect.signature(command)
+    kept = [parameter for name, parameter in own.parameters.items() if name != "overrides"]
+    added = [
+        inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(field))
+        for field in OPTIONS
+    ]
+    called.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*kept, *added)}
+    return called
+
+
+def _annotation(field: str) -> Any:
+    kind, metavar, meaning = _MEANINGS[field]
+    option = typer.Option(
+        OPTIONS[field], metavar=metavar, help=meaning, rich_help_panel="Instead of the scenario's own"
+    )
+    return Annotated[kind | None, option]
+
+
+def overridden(name: str | None, overrides: Mapping[str, Any], otherwise: Scenario) -> Scenario:
+    """Return the named scenario, or `otherwise`, with the fields changed that `overrides` gives.
+
+    Raises ValueError naming option, value and remedy.
+    """
+    scenario = otherwise if name is None else SCENARIOS[choose([name], SCENARIOS, "scenario")[0]]
+    given = {field: value for field, value in overrides.items() if value is not None}
+    if "clients" in given:
+        given["clients"] = client_counts(given["clients"])
+    return replace(scenario, **given)
+
+
+def client_counts(text: str) -> tuple[int, ...]:
+    """Read "50" or "10,50,200", dropping repeats. Raises ValueError."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise ValueError(f"--clients {text!r} is not a whole number, nor several with commas between") from None

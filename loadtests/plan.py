@@ -1,0 +1,143 @@
+"""PURE. Which cells a run consists of, in which order, what they are called, and how long they take.
+
+Repeats are interleaved (A B C A B C, never A A B B): whatever drifts on the machine meanwhile then drifts for all
+patterns alike, and a run that is cut short still holds whole repeats.
+"""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Final
+
+import msgspec
+
+from loadtests.manifest import Run
+from loadtests.scenario import OPTIONS, SCENARIOS, Scenario, plain
+
+START_AND_STOP_S: Final = 2.2
+"""What a cell takes beside its load: two interpreters to start, two to stop, rows to collect (measured)."""
+NS_PER_S: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One pattern under one scenario with so many clients, for the repeat-th time, counted from 1."""
+
+    pattern: str
+    scenario: Scenario
+    clients: int
+    repeat: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.scenario.name}-{self.clients}-{self.pattern}-{self.repeat}"
+
+    @property
+    def expected_s(self) -> float:
+        return self.scenario.load_s(self.clients) + START_AND_STOP_S
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is asked to measure. patterns: names, in the order in which they take turns."""
+
+    scenario: Scenario
+    patterns: tuple[str, ...]
+    repeats: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.repeats <= 1000:
+            raise ValueError(f"repeats {self.repeats} is out of range: it must be 1 to 1000")
+        if not self.patterns:
+            raise ValueError("no pattern was named: name at least one")
+
+    @property
+    def expected_s(self) -> float:
+        return sum(cell.expected_s for cell in self.cells())
+
+    def __str__(self) -> str:
+        """One line for people."""
+        patterns = f"{len(self.patterns)} patterns" if len(self.patterns) > 1 else self.patterns[0]
+        clients = f"{plain(self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
+        times = f"{self.repeats} times" if self.repeats > 1 else "once"
+        return f"{self.scenario.name}: {patterns}, {clients}, {self.scenario.schedule}, {times}"
+
+    def cells(self) -> list[PlannedCell]:
+        return [
+            PlannedCell(pattern, self.scenario, clients, repeat)
+            for repeat in range(1, self.repeats + 1)
+            for clients in self.scenario.clients
+            for pattern in self.patterns
+        ]
+
+
+def plan_of(run: Run) -> Plan:
+    """Read back the plan that a run was started with. Raises ValueError when its cells are not what it would give."""
+    if len(run.scenarios) != 1:
+        raise ValueError(f"the run has {len(run.scenarios)} scenarios; this version resumes runs of one")
+    scenario = msgspec.convert(run.scenarios[0], Scenario)
+    plan = Plan(scenario, tuple(run.patterns), run.repeats)
+    if [cell.name for cell in plan.cells()] != run.cells:
+        raise ValueError("its cells are not the ones its scenario, patterns and repeats give: run.json was edited")
+    return plan
+
+
+def differences(asked: Plan, saved: Plan) -> list[str]:
+    """Name what differs between two plans, one "field asked, not saved" each; empty when they are the same."""
+    pairs: list[tuple[str, object, object]] = [
+        (option, getattr(asked.scenario, field), getattr(saved.scenario, field)) for field, option in OPTIONS.items()
+    ]
+    pairs += [
+        ("--scenario", asked.scenario.name, saved.scenario.name),
+        ("--pattern", asked.patterns, saved.patterns),
+        ("--repeats", asked.repeats, saved.repeats),
+    ]
+    return [f"{option} {plain(new)} instead of {plain(old)}" for option, new, old in pairs if new != old]
+
+
+def command_line(kind: str, plan: Plan) -> str:
+    """Return the command that measures this plan again: everything that is not the named scenario's is spelled out."""
+    scenario, named = plan.scenario, SCENARIOS[plan.scenario.name]
+    if kind == "run":
+        words = ["pollbench", "run", plan.patterns[0], scenario.name]
+    else:
+        words = ["pollbench", "compare", "--scenario", scenario.name, "--pattern", ",".join(plan.patterns)]
+    for field, option in OPTIONS.items():
+        value = getattr(scenario, field)
+        if value != getattr(named, field):
+            words += [option, plain(value)]
+    return shlex.join([*words, "--repeats", str(plan.repeats)])
+
+
+def remaining(plan: Plan, finished: Collection[str]) -> list[PlannedCell]:
+    """Return the cells still to be measured, in the plan's order."""
+    return [cell for cell in plan.cells() if cell.name not in finished]
+
+
+def scenario_fields(scenario: Scenario) -> dict[str, object]:
+    """Return the scenario as run.json keeps it; `plan_of` reads it back."""
+    return asdict(scenario)
+
+
+def choose(wanted: Sequence[str], known: Mapping[str, object], what: str) -> tuple[str, ...]:
+    """Split comma lists, drop repeats, and check every name against the known ones.
+
+    Raises ValueError that names the nearest known name, and all of them.
+    """
+    names = list(dict.fromkeys(name.strip() for text in wanted for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise ValueError(f"{what} {name!r} is none of: {', '.join(known)}{hint}")
+    return tuple(names)
+
+
+def sampling_instants_ns(from_ns: int, until_ns: int, edges_ns: Collection[int]) -> list[int]:
+    """Return when the server is looked at: every second from the first instant to the last, and at both edges.
+
+    The window's edges get a sample of their own, so that its cost is a difference of two readings, not a guess
+    between two seconds.
+    """
+    return sorted({*range(from_ns, until_ns, NS_PER_S), until_ns, *edges_ns})

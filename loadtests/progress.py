@@ -1,0 +1,83 @@
+"""How far a run is, on stderr: a bar with the time left on a terminal, one line per cell everywhere else."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from loadtests.manifest import Cell
+from loadtests.plan import PlannedCell
+from servers.clock import now_ns
+
+
+class TimeLeft(ProgressColumn):
+    """What the plan says is left. Known in advance, so there is no need to estimate it from a speed."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{duration(max(0.0, (task.total or 0.0) - task.completed))} left", style="progress.remaining")
+
+
+class Bar:
+    """Shows cells as they are measured. A cell never counts for more than its expected time until it has ended."""
+
+    def __init__(self, console: Console, cells: Sequence[PlannedCell]) -> None:
+        self._console = console
+        self._cells = list(cells)
+        self._ended = 0
+        self._done_s = 0.0
+        self._started_ns = now_ns()
+        self._progress = Progress(
+            TextColumn("{task.fields[count]}"),
+            BarColumn(bar_width=None),
+            TimeLeft(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        total_s = sum(cell.expected_s for cell in cells)
+        self._task = self._progress.add_task("", total=total_s, count=self._count())
+
+    def starts(self, planned: PlannedCell) -> None:
+        self._started_ns = now_ns()
+        self._progress.update(self._task, description=escape(planned.name), count=self._count())
+
+    def tick(self) -> None:
+        in_cell_s = (now_ns() - self._started_ns) / 1e9
+        expected_s = self._cells[self._ended].expected_s
+        self._progress.update(self._task, completed=self._done_s + min(in_cell_s, expected_s))
+
+    def ended(self, cell: Cell) -> None:
+        self._done_s += self._cells[self._ended].expected_s
+        self._ended += 1
+        self._progress.update(self._task, completed=self._done_s, count=self._count())
+        if cell.problems:
+            self._console.print(f"[red]failed[/] {cell.name}: {escape('; '.join(cell.problems))}", soft_wrap=True)
+        elif not self._console.is_terminal:
+            self._console.print(f"{self._count()} {cell.name}", soft_wrap=True)
+
+    def _count(self) -> str:
+        return f"{self._ended}/{len(self._cells)}"
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: "8 s", "2 min 40 s", "3 h 05 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

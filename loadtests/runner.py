@@ -1,0 +1,179 @@
+"""Runs a plan, cell by cell, and saves after each: what is finished stays finished, whatever happens next.
+
+run.json is written before the first cell, cell.json as the last file of its cell, each in one step, so that no half
+of either can ever be read. A cell without cell.json did not finish; resuming measures it again from the start.
+"""
+
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from loadtests import facts
+from loadtests.arrival import SCHEMA_VERSION
+from loadtests.cell import OURS, Programs, measure
+from loadtests.manifest import Cell, Run
+from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
+from servers.clock import wall_timestamp
+
+RUNS: Final = Path("runs")
+
+
+class RunRefused(ValueError):
+    """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
+
+
+class Watcher(Protocol):
+    """Whoever shows how far a run is."""
+
+    def starts(self, planned: PlannedCell) -> None: ...
+    def tick(self) -> None: ...
+    def ended(self, cell: Cell) -> None: ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to. cells: those measured now, in order. halted: why it stopped early, "" if it did not."""
+
+    cells: list[Cell] = field(default_factory=list)
+    interrupted: bool = False
+    halted: str = ""
+
+    @property
+    def failed(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.status == "failed"]
+
+
+def folder_for(kind: str, scenario: str, now: datetime) -> Path:
+    """Name a new run folder, such as runs/2026-11-24T07-30-00-compare-feed."""
+    return RUNS / f"{now:%Y-%m-%dT%H-%M-%S}-{kind}-{scenario}"
+
+
+def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
+    """Make the run folder and its run.json. Raises RunRefused when there is something in it already."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        used = any(folder.iterdir())
+    except OSError as problem:
+        raise RunRefused(f"--out {folder}: {problem.strerror}; name a folder that can be written") from None
+    if used:
+        raise RunRefused(f"--out {folder} is not empty; name a new folder, or continue that run with --resume {folder}")
+    run = Run(
+        command=command_line(kind, plan),
+        started_at=wall_timestamp(),
+        kind=kind,
+        scenarios=[scenario_fields(plan.scenario)],
+        patterns={name: labels[name] for name in plan.patterns},
+        repeats=plan.repeats,
+        cells=[cell.name for cell in plan.cells()],
+        machine=facts.machine(),
+        versions=facts.versions(),
+        commit=facts.commit(),
+    )
+    save(folder / "run.json", run)
+
+
+def reopen(folder: Path) -> Plan:
+    """Read a run that is to be continued. Raises RunRefused when its cells could not stand beside new ones."""
+    run = _read(folder / "run.json")
+    try:
+        plan = plan_of(run)
+    except (ValueError, msgspec.ValidationError) as problem:
+        raise RunRefused(f"--resume {folder}: {problem}") from None
+    here = facts.machine()
+    pairs = [
+        ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
+        ("commit", run.commit, facts.commit()),
+        *((f"{name} version", old, facts.versions().get(name, "")) for name, old in run.versions.items()),
+    ]
+    for what, old, new in pairs:
+        if old != new:
+            raise RunRefused(
+                f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
+                "cells of both would not be comparable: start a new run"
+            )
+    return plan
+
+
+def same_plan(folder: Path, asked: Plan, saved: Plan) -> None:
+    """Raise RunRefused when options given beside --resume ask for something else than the run was started with."""
+    if different := differences(asked, saved):
+        raise RunRefused(
+            f"--resume {folder} keeps to its own plan, but you ask for {'; '.join(different)}: "
+            "drop those options, or start a new run"
+        )
+
+
+def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:
+    """Return the finished cells of a run by name. A cell.json that cannot be read counts as not finished."""
+    found: dict[str, Cell] = {}
+    for name in names:
+        try:
+            cell = msgspec.json.decode((folder / "cells" / name / "cell.json").read_bytes(), type=Cell)
+        except (OSError, msgspec.DecodeError):
+            continue
+        if cell.status == "finished" and cell.schema == SCHEMA_VERSION:
+            found[name] = cell
+    return found
+
+
+def run_cells(
+    folder: Path,
+    cells: Sequence[PlannedCell],
+    labels: Mapping[str, str],
+    watcher: Watcher,
+    programs: Programs = OURS,
+) -> Outcome:
+    """Measure these cells into the run folder. Ctrl-C and a full disk end it early; what is finished is kept."""
+    outcome = Outcome()
+    try:
+        for planned in cells:
+            watcher.starts(planned)
+            cell_folder = folder / "cells" / planned.name
+            shutil.rmtree(cell_folder, ignore_errors=True)
+            cell_folder.mkdir(parents=True)
+            cell = measure(planned, labels[planned.pattern], cell_folder, programs, watcher.tick)
+            save(cell_folder / "cell.json", cell)
+            outcome.cells.append(cell)
+            watcher.ended(cell)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    except OSError as problem:
+        outcome.halted = f"cannot write {problem.filename or folder}: {problem.strerror}"
+    return outcome
+
+
+def save(file: Path, content: msgspec.Struct) -> None:
+    """Write a JSON file in one step: all of it, or nothing."""
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as written:
+        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2))
+        written.flush()
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def _read(file: Path) -> Run:
+    try:
+        content = file.read_bytes()
+        schema = msgspec.json.decode(content, type=dict[str, object]).get("schema")
+        if schema != SCHEMA_VERSION:
+            raise RunRefused(f"{file} has schema {schema}, this pollbench writes {SCHEMA_VERSION}: start a new run")
+        return msgspec.json.decode(content, type=Run)
+    except OSError as problem:
+        raise RunRefused(f"{file}: {problem.strerror}; name a run folder, as `pollbench compare` prints it") from None
+    except msgspec.DecodeError as problem:
+        raise RunRefused(f"{file} is not what pollbench wrote ({problem}): start a new run") from None
+
+
+def newest() -> Path:
+    """Return the run folder whose name sorts last, which is the newest. Raises RunRefused when there is none."""
+    found = sorted(file.parent for file in RUNS.glob("*/run.json"))
+    if not found:
+        raise RunRefused(f"there is no run in {RUNS}/ yet; make one with `pollbench compare`, or name its folder")
+    return found[-1]

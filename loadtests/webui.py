@@ -1,0 +1,54 @@
+"""Starts a server and Locust's web UI beside it, and ends both together."""
+
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from loadtests.cell import HOST, OURS, READY_LINE, READY_S, Announcement
+from loadtests.child import Child, ChildFailed
+
+USERS: Final = 20
+"""What the start form says until it is changed."""
+
+
+class Unreachable(Exception):
+    """A port that is taken, or a server that does not come up; the message says which, why and what to do."""
+
+
+def serve(port: int, say: Callable[[str], None]) -> int:
+    """Show the web UI on this port until Ctrl-C; return Locust's exit code. Raises Unreachable."""
+    _check_free(port)
+    with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
+        ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
+        with Child("server", [*OURS.server, *ports], Path(folder, "server.log")) as server:
+            try:
+                line = server.heard(READY_LINE, READY_S)[0]
+            except ChildFailed as problem:
+                raise Unreachable(str(problem)) from None
+            host = f"http://{HOST}:{msgspec.json.decode(line, type=Announcement).http_port}"
+            say(f"server  {host}")
+            say(f"web UI  http://{HOST}:{port}   Ctrl-C ends both")
+            return _locust(["--host", host, "--web-host", HOST, "--web-port", str(port)])
+
+
+def _locust(where: list[str]) -> int:
+    form = ["--class-picker", "--users", str(USERS), "--spawn-rate", str(USERS), "--exit-code-on-error", "0"]
+    locust = subprocess.Popen([*OURS.load, *form, *where])  # noqa: S603
+    try:
+        return locust.wait()
+    except KeyboardInterrupt:
+        locust.terminate()
+        return locust.wait()
+
+
+def _check_free(port: int) -> None:
+    try:
+        socket.create_server((HOST, port)).close()
+    except (OSError, OverflowError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "there is no such port"
+        raise Unreachable(f"--port {port}: {reason}; choose another") from None

@@ -1,0 +1,304 @@
+"""The front door: every command is a few lines that call a stage, and only this file sees all stages.
+
+Progress and errors go to stderr, an error as one line; results go to stdout, where `--json` makes them readable for
+machines. Stages are imported when needed: pandas alone would make `--help` wait for half a second.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from loadtests import runner, webui
+from loadtests.overrides import overridden, with_overrides
+from loadtests.plan import Plan, choose, remaining
+from loadtests.progress import Bar, duration
+from loadtests.scenario import SCENARIOS, plain
+
+DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EPILOG: Final = (
+    "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
+    "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
+    "130 interrupted, finished cells are kept and reported."
+)
+app = typer.Typer(
+    help="Polling, long polling, streaming or push: measure which one your service needs, and what it costs.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out, err = Console(), Console(stderr=True)
+
+
+def _patterns() -> dict[str, str]:
+    """Return name -> label of every pattern there is."""
+    from servers import patterns
+
+    return {name: patterns.load(name).LABEL for name in patterns.names()}
+
+
+def _pattern_names() -> list[str]:
+    return list(_patterns())
+
+
+def _scenario_names() -> list[str]:
+    return list(SCENARIOS)
+
+
+BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtests.benchmarks")
+Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="run folder to make (default: runs/TIME-...)")]
+RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def serve(context: typer.Context) -> None:
+    """Run the reference servers, to poke with curl or with your own client.
+
+    Everything behind `serve` goes to python -m servers as it is; `pollbench serve --help` lists it.
+
+    Examples:
+
+        pollbench serve --schedule steady:1
+        pollbench serve sse websocket --port 9000
+    """
+    os.execv(sys.executable, [sys.executable, "-m", "servers", *context.args])  # noqa: S606
+
+
+@app.command()
+@with_overrides
+def run(
+    overrides: Mapping[str, object],
+    pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=_pattern_names)],
+    scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=_scenario_names)] = "feed",
+    repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
+    folder: Out = None,
+    as_json: Json = False,
+) -> int:
+    """Measure one pattern under one scenario.
+
+    Examples:
+
+        pollbench run sse
+        pollbench run long_polling quiet --hold-timeout 10 --repeats 3
+    """
+    labels = _patterns()
+    plan = Plan(overridden(scenario, overrides, SCENARIOS["feed"]), choose([pattern], labels, "pattern"), repeats)
+    folder = folder or runner.folder_for("run", plan.scenario.name, datetime.now())
+    runner.begin(folder, plan, labels, "run")
+    return _measure(folder, plan, labels, as_json)
+
+
+@app.command()
+@with_overrides
+def compare(
+    overrides: Mapping[str, object],
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[,NAME]", help="which (default: all)", autocompletion=_pattern_names),
+    ] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="which (default: feed)", autocompletion=_scenario_names)
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each (default: 3)")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
+    folder: Out = None,
+    as_json: Json = False,
+) -> int:
+    """Measure patterns side by side and write a report: all six in under 3 minutes.
+
+    Examples:
+
+        pollbench compare
+        pollbench compare --scenario busy --pattern long_polling,sse --clients 200 --repeats 5
+        pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
+    """
+    labels = _patterns()
+    saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
+    plan = Plan(
+        overridden(scenario, overrides, saved.scenario),
+        choose(pattern, labels, "pattern") if pattern else saved.patterns,
+        saved.repeats if repeats is None else repeats,
+    )
+    if resume:
+        runner.same_plan(resume, plan, saved)
+        return _measure(resume, plan, labels, as_json)
+    folder = folder or runner.folder_for("compare", plan.scenario.name, datetime.now())
+    runner.begin(folder, plan, labels, "compare")
+    return _measure(folder, plan, labels, as_json)
+
+
+@app.command()
+def report(
+    folder: RunFolder = None,
+    show: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> int:
+    """Make the report of a run again: one HTML page, with its tables and charts as files beside it.
+
+    Examples:
+
+        pollbench report --open
+        pollbench report runs/2026-11-24T07-30-00-compare-feed
+    """
+    page = _page(folder or runner.newest())
+    out.print(page, highlight=False, soft_wrap=True)
+    if show:
+        typer.launch(page.resolve().as_uri())
+    return DONE
+
+
+@app.command()
+def scenarios(as_json: Json = False) -> int:
+    """List the scenarios: what each is for, and how long it takes.
+
+    Example:
+
+        pollbench scenarios
+    """
+    times_s = {name: Plan(each, tuple(_patterns()), 3).expected_s for name, each in SCENARIOS.items()}
+    if as_json:
+        print(json.dumps([asdict(each) | {"compare_s": times_s[name]} for name, each in SCENARIOS.items()]))
+        return DONE
+    table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
+    for name, each in SCENARIOS.items():
+        table.add_row(name, each.purpose, plain(each.clients), each.schedule, duration(times_s[name]))
+    out.print(table)
+    return DONE
+
+
+@app.command()
+def patterns(as_json: Json = False) -> int:
+    """List the patterns that can be measured.
+
+    Example:
+
+        pollbench patterns
+    """
+    labels = _patterns()
+    if as_json:
+        print(json.dumps(labels))
+        return DONE
+    for name, label in labels.items():
+        out.print(f"{name:16}{label}")
+    return DONE
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(metavar="PORT", help="of the web page")] = 8089) -> int:
+    """Start a server and Locust's web UI: pick patterns, turn the knobs, watch.
+
+    Example:
+
+        pollbench ui
+    """
+    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True))
+
+
+@app.command()
+def benchmarks(as_json: Json = False) -> int:
+    """Measure how fast this suite itself is, beside plain peers.
+
+    Example:
+
+        pollbench benchmarks
+    """
+    figures: dict[str, dict[str, float]] = {}
+    for module in filter(find_spec, BENCHMARKS):
+        command = [sys.executable, "-m", module, "--json"]
+        figures[module] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
+    if as_json:
+        print(json.dumps(figures))
+        return DONE
+    table = Table("benchmark", "figure", "value", box=None, header_style="dim")
+    for module, values in figures.items():
+        for name, value in values.items():
+            table.add_row(module, name, f"{value:,.4g}")
+    out.print(table)
+    return DONE
+
+
+def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool) -> int:
+    """Measure what a run folder lacks, report what it then has, and return the exit code."""
+    names = [cell.name for cell in plan.cells()]
+    cells = remaining(plan, runner.finished_cells(folder, names))
+    expected_s = sum(cell.expected_s for cell in cells)
+    err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
+    with Bar(err, cells) as bar:
+        outcome = runner.run_cells(folder, cells, labels, bar)
+    kept = runner.finished_cells(folder, names)
+    _show(folder, _page(folder) if kept else None, outcome, as_json)
+    resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
+    if outcome.interrupted:
+        return _fail(INTERRUPTED, f"interrupted; {resume}")
+    if outcome.halted:
+        return _fail(INCOMPLETE, f"{outcome.halted}; {resume}")
+    if outcome.failed:
+        return _fail(FAILED, f"{len(outcome.failed)} cells failed, their logs are in {folder}/cells; {resume}")
+    return DONE
+
+
+def _show(folder: Path, page: Path | None, outcome: runner.Outcome, as_json: bool) -> None:
+    """Print what a run came to: the summary and where the page is."""
+    import pandas as pd
+
+    from reports.terminal import summary_table
+
+    summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
+    if as_json:
+        cells = [{"name": cell.name, "status": cell.status, "problems": cell.problems} for cell in outcome.cells]
+        rows = json.loads(summary.to_json(orient="records"))
+        result = {"run": str(folder), "report": str(page) if page else None, "cells": cells, "summary": rows}
+        print(json.dumps(result))
+    elif page:
+        out.print(summary_table(summary))
+        out.print(f"\n{page}", highlight=False, soft_wrap=True)
+
+
+def _page(folder: Path) -> Path:
+    """Write the report of a run and return its page. Raises ValueError for a run that cannot be reported."""
+    from reports.load import ReportError
+    from reports.page import write_report
+
+    try:
+        return write_report(folder)
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Whatever goes wrong in a foreseen way is one line on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(app(words or ["--help"], prog_name="pollbench", standalone_mode=False) or DONE)
+    except typer.TyperException as problem:
+        return _fail(USAGE, problem.format_message())
+    except ValueError as problem:
+        return _fail(USAGE, str(problem))
+    except webui.Unreachable as problem:
+        return _fail(UNREACHABLE, str(problem))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM ends a run as Ctrl-C does: processes stopped, finished cells kept and reported."""
+    raise KeyboardInterrupt
+
+
+def _fail(code: int, problem: str) -> int:
+    err.print(f"pollbench: {' '.join(problem.split())}", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""PURE. The summary of a run as a table for the terminal: the same numbers as the page, in the same order."""
+
+from typing import Final
+
+import pandas as pd
+from rich.table import Table
+
+COLUMNS: Final = {
+    "p50\nms": ("p50_ms", 1.0, 1),
+    "p99\nms": ("p99_ms", 1.0, 1),
+    "requests per\ndelivery": ("requests_per_delivery", 1.0, 2),
+    "empty\n%": ("empty_ratio", 100.0, 0),
+    "bytes per\ndelivery": ("http_bytes_per_delivery", 1.0, 0),
+    "CPU ms per\n1,000": ("cpu_ms_per_1000", 1.0, 0),
+    "kB per\nclient": ("memory_per_client_bytes", 1e-3, 1),
+    "missed": ("missed", 1.0, 0),
+    "errors": ("errors", 1.0, 0),
+}
+"""Heading -> measure of reports.measures, factor, digits."""
+
+
+def summary_table(summary: pd.DataFrame) -> Table:
+    """Lay out what `measures.summary` gives: one row per situation, medians over the repeats, "" for unknown."""
+    sweep = summary["clients"].nunique() > 1
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in ("pattern", "clients", *COLUMNS) if sweep else ("pattern", *COLUMNS):
+        table.add_column(heading, justify="left" if heading == "pattern" else "right")
+    for row in summary.to_dict("records"):
+        values = (number(row.get(name), factor, digits) for name, factor, digits in COLUMNS.values())
+        table.add_row(str(row["label"]), *([str(row["clients"])] if sweep else []), *values)
+    return table
+
+
+def number(value: float | None, factor: float, digits: int) -> str:
+    return "" if value is None or pd.isna(value) else f"{value * factor:,.{digits}f}"
