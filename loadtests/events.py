@@ -31,7 +31,13 @@ class Closed(NamedTuple):
     reason: str
 
 
-Event = Head | Message | Closed
+class Refused(NamedTuple):
+    """A push was announced that will not arrive: turned down by us, taken back by the server, or no 200."""
+
+    stream_id: int
+
+
+Event = Head | Message | Closed | Refused
 
 
 class StreamDecoder(Protocol):

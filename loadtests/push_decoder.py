@@ -7,7 +7,7 @@ request takes, refuses what RFC 9113 forbids a server, and the tests hold it aga
 
 from typing import Final
 
-from loadtests.events import Closed, Event, Head, Message, ProtocolError
+from loadtests.events import Closed, Event, Head, Message, ProtocolError, Refused
 from loadtests.http2_frames import (
     ACK,
     DATA,
@@ -48,11 +48,9 @@ class _Push:
 
 
 class PushDecoder:
-    """promised: pushes announced to us; refused: those of them that we turned down, or the server took back."""
+    """Decodes one connection. Its first output is preface, settings, and the request for `target`."""
 
     def __init__(self, authority: str, target: str, *, scheme: str = "http", accept_push: bool = True) -> None:
-        self.promised = 0
-        self.refused = 0
         self._accept_push = accept_push
         self._request = {b":method": b"GET", b":scheme": scheme.encode(), b":authority": authority.encode()}
         self._frames = FrameReader()
@@ -83,7 +81,7 @@ class PushDecoder:
             elif one.kind == HEADERS:
                 self._headers(one, events)
             elif one.kind == PUSH_PROMISE:
-                self._promise(one)
+                self._promise(one, events)
             elif one.kind == RST_STREAM:
                 self._reset(one, events)
             elif one.kind == GOAWAY:
@@ -109,8 +107,10 @@ class PushDecoder:
 
     def _lines(self, one: Frame, events: list[Event]) -> None:
         """Cut our response into lines: a frame is not a message, however often the two coincide."""
-        if self._over or not self._head_seen:
-            raise ProtocolError("DATA outside the response")
+        if not self._head_seen:
+            raise ProtocolError("DATA before the response")
+        if self._over:
+            return  # the text of an error
         self._line_wire_bytes += one.wire_bytes - len(one.payload)
         *lines, rest = one.payload.split(b"\n")
         for line in lines:
@@ -133,8 +133,6 @@ class PushDecoder:
                 self._pushed(one.stream_id, push, events)
 
     def _our_headers(self, flags: int, fields: dict[bytes, bytes], events: list[Event]) -> None:
-        if self._over:
-            raise ProtocolError("HEADERS after the response")
         status = fields.get(b":status", b"")
         if status.startswith(b"1"):
             return  # an interim response, such as 103
@@ -144,10 +142,12 @@ class PushDecoder:
             self._head_seen = True
             mode, cursor = (fields.get(name, b"").decode("latin-1") for name in (b"x-updates-mode", b"x-cursor"))
             events.append(Head(int(status), mode, cursor, int(fields.get(b"x-first-id", b"0"))))
+            if status != b"200":
+                self._close("status", f"the server answered {int(status)}", events)
         if flags & END_STREAM:
             self._close("", fields.get(b"x-closed-reason", b"").decode("latin-1"), events)
 
-    def _promise(self, one: Frame) -> None:
+    def _promise(self, one: Frame, events: list[Event]) -> None:
         """Accept a promise, or refuse it; one that RFC 9113 8.4.1 forbids is an error."""
         fields = dict(self._fields.decode(one.payload[4:]))
         promised_id = int.from_bytes(one.payload[:4], "big") & 0x7FFFFFFF
@@ -160,11 +160,10 @@ class PushDecoder:
         if not self._request.items() <= fields.items():
             raise ProtocolError("a push of something else than a GET from this server")
         self._last_promised = promised_id
-        self.promised += 1
         if len(self._pushes) < OPEN_PUSHES:
             self._pushes[promised_id] = _Push(one.wire_bytes)
         else:
-            self.refused += 1
+            events.append(Refused(promised_id))
             self._out += frame(RST_STREAM, 0, promised_id, UINT32.pack(REFUSED_STREAM))
 
     def _open_push(self, one: Frame) -> _Push | None:
@@ -179,7 +178,7 @@ class PushDecoder:
         if push.status == b"200":
             events.append(Message(push.body, push.wire_bytes, pushed=True))
         else:
-            self.refused += 1
+            events.append(Refused(stream_id))
 
     def _reset(self, one: Frame, events: list[Event]) -> None:
         error_code = int.from_bytes(one.payload, "big")
@@ -187,7 +186,7 @@ class PushDecoder:
             error = "refused" if error_code == REFUSED_STREAM else "reset"
             self._close(error, f"RST_STREAM with code {error_code}", events)
         elif self._pushes.pop(one.stream_id, None) is not None:
-            self.refused += 1
+            events.append(Refused(one.stream_id))
 
     def _goaway(self, one: Frame, events: list[Event]) -> None:
         """After GOAWAY with NO_ERROR the server still ends what it has begun (RFC 9113 6.8): read on."""

@@ -2,15 +2,27 @@
 
 from typing import ClassVar
 
+from loadtests.events import Event, Refused
 from loadtests.push_decoder import PushDecoder
 from loadtests.streaming import StreamUser
+from loadtests.transport import Exchange
+from loadtests.user import CODES
 
 
 class Http2PushUser(StreamUser):
-    """Accepts pushes. A delivery that came in the response itself is recorded as inline, so it cannot pass for a push."""
+    """Accepts pushes. A delivery that came in the response itself is recorded as inline, so it cannot pass for a push.
+
+    A push that is refused is recorded as a request of its own with the error "refused".
+    """
 
     label = "HTTP/2 push"
     http2: ClassVar[bool] = True
 
     def decoder(self) -> PushDecoder:
         return PushDecoder(self.netloc, f"/api/updates?last_id={self.cursor}")
+
+    def _take(self, event: Event, received_ns: int) -> None:
+        if type(event) is Refused:
+            self.requested(received_ns, Exchange(received_ns), error=CODES["refused"])
+        else:
+            super()._take(event, received_ns)
