@@ -1,0 +1,69 @@
+"""A real server process, as a test starts, asks and stops it."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+HANG_S = 20.0
+"""Only catches hangs; no test asserts how long anything took."""
+
+
+class ServerProcess:
+    """`python -m servers` on ephemeral ports, publishing only what is posted unless told otherwise."""
+
+    def __init__(self, *arguments: str) -> None:
+        ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
+        quiet = [] if "--schedule" in arguments else ["--schedule", "manual"]
+        self.command = [sys.executable, "-m", "servers", *arguments, *ports, *quiet]
+        self.process = subprocess.Popen(
+            self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"the server did not start: {self.process.communicate()[1]}")
+        self.ready: dict[str, Any] = json.loads(line)
+        self.port: int = self.ready["http_port"]
+        self.http2_port: int | None = self.ready["http2_port"]
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=HANG_S) as answer:
+            return dict(json.load(answer))
+
+    def post(self, content: str) -> int:
+        """Publish one message; return its id."""
+        url = f"http://127.0.0.1:{self.port}/api/message"
+        with urllib.request.urlopen(url, data=content.encode(), timeout=HANG_S) as answer:
+            return int(json.load(answer)["id"])
+
+    def tell_to_stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> tuple[int, str]:
+        """Stop it and return its exit code and what it wrote on stderr."""
+        if self.process.poll() is None:
+            self.tell_to_stop()
+        try:
+            _, errors = self.process.communicate(timeout=HANG_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return self.process.returncode, errors
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[ServerProcess]:
+    """Run a server, and see that it stops cleanly and had nothing to complain of."""
+    server = ServerProcess(*arguments)
+    try:
+        yield server
+    finally:
+        code, errors = server.stop()
+    assert (code, errors) == (0, "")
