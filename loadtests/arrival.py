@@ -92,7 +92,7 @@ REQUEST: Final = struct.Struct("<iiqqqqhhiiqqq")
 DELIVERY: Final = struct.Struct("<iqqqqii")
 SAMPLE: Final = struct.Struct("<qiiqqqqqqqqqq")
 
-ROW_TYPES: Final = {
+ROW_TYPES: Final[dict[str, tuple[type[Request | Delivery | Sample], struct.Struct]]] = {
     "requests": (Request, REQUEST),
     "deliveries": (Delivery, DELIVERY),
     "samples": (Sample, SAMPLE),

@@ -33,7 +33,7 @@ class Collected:
 
 
 def collect(cell_dir: Path, samples: Sequence[Sample] = (), pattern: str = "*") -> Collected:
-    """Write the Parquet files of a cell: the rows of `pattern`, and `samples` beside those of the load. Raises OSError."""
+    """Write the Parquet files of a cell: the rows of `pattern`, and `samples` beside the load's own. Raises OSError."""
     raw = cell_dir / "raw"
     result = Collected()
     recorded: Counter[str] = Counter()

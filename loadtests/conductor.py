@@ -1,4 +1,4 @@
-"""The hooks that make Locust a measuring instrument: whom to measure, recording, sampling, and an end that loses nothing.
+"""The hooks that make Locust a measuring instrument: whom to measure, recording, and an end that loses nothing.
 
 Locust gives workers half a second when it quits (runners.py, MasterRunner.quit), which costs a short run half its
 samples. So the master first sends `drain`; each worker stops its users, writes its rows, and answers `drained`; only
@@ -23,6 +23,8 @@ from loadtests.options import LoadOptions, read_options
 from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.target import Target, WrongServer
+from loadtests.transport import expire_overdue
+from servers.clock import now_ns
 
 log = logging.getLogger("pollbench")
 
@@ -95,6 +97,7 @@ class Conductor:
     def _write_each_second(self) -> None:
         while True:
             gevent.sleep(1.0)
+            expire_overdue(now_ns())
             recorder.sample(self._generator.sample())
             recorder.write()
 
@@ -157,7 +160,6 @@ class Conductor:
             raise SystemExit(code)
         runner.log_exception("pollbench", problem, "")
         if environment.web_ui is None:
-            log.error("stopping: nothing was measured")
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)

@@ -12,7 +12,7 @@ from servers.schedule import parse_schedule
 JOIN: Final = ("newest", "oldest")
 
 HELP: Final = {
-    "poll_interval": "Seconds between the polls of a short-polling user",
+    "poll_interval": "Seconds between the polls of a short-polling user; 0: as fast as answers come",
     "hold_timeout": "Seconds the server is asked to hold a long poll, 1 to 300",
     "schedule": "When the server publishes: steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S; empty leaves it as it is",
     "message_bytes": "Length of each message's content; empty leaves it as it is",
@@ -41,7 +41,7 @@ def read_options(given: dict[str, object]) -> LoadOptions:
     """Read options by their names in HELP. Raises ValueError naming option, value and remedy."""
     text = {name: str(given.get(name) or "").strip() for name in HELP}
     options = LoadOptions(
-        poll_interval_s=_number("poll-interval", text["poll_interval"] or "1", 0.001, 3600),
+        poll_interval_s=_number("poll-interval", text["poll_interval"] or "1", 0, 3600),
         hold_timeout_s=_number("hold-timeout", text["hold_timeout"] or "30", 1, 300),
         schedule=text["schedule"],
         message_bytes=round(_number("message-bytes", text["message_bytes"], 0, 1_000_000))

@@ -1,10 +1,9 @@
 """What short and long polling share: one request after another on a connection that is kept alive."""
 
 import msgspec
-from gevent import Timeout
 
 from loadtests.events import ProtocolError
-from loadtests.transport import Connection, Exchange
+from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
@@ -34,6 +33,7 @@ class PollingUser(PatternUser):
         self._head = f"GET {self.path}?{self.query}last_id="
         self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n\r\n"
         self._asked_for = -1
+        self._asked_ns = 0
         self._request = b""
 
     def poll(self, due_ns: int, timeout_s: float) -> bool:
@@ -44,12 +44,9 @@ class PollingUser(PatternUser):
         if self._asked_for != self.cursor:
             self._asked_for = self.cursor
             self._request = f"{self._head}{self.cursor}{self._tail}".encode("ascii")
-        exchange = Exchange(now_ns())
         error = CUT
         try:
-            connection = self._connection
-            if connection is None:
-                connection = self._connection = self.connect()
+            connection = self._connection or self._connect()
             exchange = connection.exchange(self._request, timeout_s)
             if connection.reader.status == 200:
                 error = 0
@@ -58,7 +55,7 @@ class PollingUser(PatternUser):
                     self.disconnect()
             else:
                 error = CODES["status"]
-        except Timeout:
+        except NoAnswer:
             error = CODES["timeout"]
         except ConnectionRefusedError:
             error = CODES["refused"]
@@ -68,10 +65,15 @@ class PollingUser(PatternUser):
             error = CODES["protocol"]
         finally:
             if error:
-                self._failed(due_ns, exchange, error)
+                self._failed(due_ns, error)
         if error:
             self.pause(self.backoff.failed(self._retry_after_s()))
         return not error
+
+    def _connect(self) -> Connection:
+        self._asked_ns = now_ns()
+        self._connection = self.connect()
+        return self._connection
 
     def disconnect(self) -> None:
         if self._connection is not None:
@@ -89,17 +91,17 @@ class PollingUser(PatternUser):
             self.delivered(decode_stamp(raw), exchange.ended_ns, len(memoryview(raw)) + 1)
         count = len(answer.messages)
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
-        self.requested(due_ns, exchange, status=200, messages=count, empty=not count, hold_ns=hold_ns)
+        self.requested(due_ns, exchange, 200, 0, count, not count, hold_ns)
         self.backoff.succeeded()
 
-    def _failed(self, due_ns: int, exchange: Exchange, error: int) -> None:
+    def _failed(self, due_ns: int, error: int) -> None:
         connection = self._connection
-        status = 0
-        if connection is not None:
-            exchange = connection.last
-            status = connection.reader.status if error == CODES["status"] else 0
-        self.requested(due_ns, exchange, status=status, error=error)
-        if error != CODES["status"]:
+        if connection is None:
+            self.requested(due_ns, Exchange(self._asked_ns), 0, error)
+            return
+        answered = error == CODES["status"]
+        self.requested(due_ns, connection.last, connection.reader.status if answered else 0, error)
+        if not answered:
             self.disconnect()
 
     def _retry_after_s(self) -> float:

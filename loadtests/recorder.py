@@ -62,7 +62,7 @@ class Recorder:
         self._samples += SAMPLE.pack(*row)
 
     def write(self) -> None:
-        """Move what is in memory to the files, and show it to `observe`. Raises OSError; the rows then stay in memory."""
+        """Move what is in memory to the files, show it to `observe`. Raises OSError; the rows then stay in memory."""
         for pattern, tape in self._tapes.items():
             self._append("requests", pattern, tape.requests, REQUEST.size)
             self._append("deliveries", pattern, tape.deliveries, DELIVERY.size)

@@ -13,7 +13,6 @@ from flask import Response, request
 from locust import stats as locust_stats
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
-from locust.stats import StatsEntry
 
 from loadtests.live import Live, buckets_of, latency_ms, unpacked
 from loadtests.recorder import Observer, Rows
@@ -35,7 +34,7 @@ _fresh: dict[str, Live] = {}
 _started_s = 0.0
 
 
-def fine_bucket(response_time: float) -> float:
+def fine_bucket(response_time: float) -> Any:
     """Round to three significant digits: Locust's own two digits show the minimum as the median below 1 ms."""
     return float(f"{response_time:.3g}")
 
@@ -87,7 +86,7 @@ def _log_requests(environment: Environment, pattern: str, rows: Rows) -> None:
             entry.num_fail_per_sec[int(time.time())] += failures
 
 
-def _log_many(entry: StatsEntry, took_ns: "np.ndarray[Any, np.dtype[np.int64]]", content_bytes: int) -> None:
+def _log_many(entry: Any, took_ns: "np.ndarray[Any, np.dtype[np.int64]]", content_bytes: int) -> None:
     """Do for many requests what StatsEntry.log does for one (locust/stats.py)."""
     if not len(took_ns):
         return
@@ -101,7 +100,7 @@ def _log_many(entry: StatsEntry, took_ns: "np.ndarray[Any, np.dtype[np.int64]]",
     lowest = float(took_ms.min())
     entry.min_response_time = lowest if entry.min_response_time is None else min(entry.min_response_time, lowest)
     entry.max_response_time = max(entry.max_response_time, float(took_ms.max()))
-    for bucket, count in zip(*np.unique(buckets_of(took_ns), return_counts=True)):
+    for bucket, count in zip(*np.unique(buckets_of(took_ns), return_counts=True), strict=True):
         entry.response_times[fine_bucket(latency_ms(int(bucket)))] += int(count)
 
 

@@ -8,9 +8,9 @@ import gevent
 import msgspec
 from gevent.event import Event as GreenEvent
 
-from loadtests.events import Head, Message, ProtocolError, StreamDecoder
+from loadtests.events import Closed, Head, Message, ProtocolError, StreamDecoder
 from loadtests.events import Event as StreamEvent
-from loadtests.transport import READ_BYTES, Connection, Exchange
+from loadtests.transport import READ_BYTES, Exchange
 from loadtests.user import CODES, CUT, MODE_CODES, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
@@ -57,9 +57,7 @@ class StreamUser(PatternUser):
         except OSError:
             self._error = CODES["reset"]
         finally:
-            self.requested(
-                due_ns, self._exchange, status=self._status, error=self._error, messages=self._messages, empty=0
-            )
+            self.requested(due_ns, self._exchange, self._status, self._error, self._messages)
             if connection is not None:
                 connection.close()
 
@@ -118,9 +116,9 @@ class StreamUser(PatternUser):
             self.control((event.cursor,))
             if event.status in {200, 101}:
                 self.backoff.succeeded()
-        else:
+        elif type(event) is Closed:
             self._exchange.ended_ns = received_ns
-            self._end(CODES[event[0]] if event[0] else 0)
+            self._end(CODES[event.error])
 
     def _end(self, error: int) -> None:
         self._error = error

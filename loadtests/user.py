@@ -29,11 +29,12 @@ class PatternUser(User):
 
     abstract = True
     label: ClassVar[str]
+    http2: ClassVar[bool] = False
 
     def on_start(self) -> None:
         self.pattern = type(self).__module__.rpartition(".")[2]
         self.number = session.next_user_number()
-        self.random = random.Random(self.number)  # noqa: S311
+        self.random = random.Random(self.number)
         self.cursor = session.join_id
         self.connections = 0
         self.backoff = Backoff(self.random)
@@ -41,8 +42,6 @@ class PatternUser(User):
         target = urlsplit(session.http2_host if self.http2 else session.host)
         self.address = (target.hostname or "127.0.0.1", target.port or 80)
         self.netloc = target.netloc
-
-    http2: ClassVar[bool] = False
 
     @task
     def run_live(self) -> None:
@@ -67,14 +66,13 @@ class PatternUser(User):
         self,
         due_ns: int,
         exchange: Exchange,
-        *,
-        status: int = 0,
+        status: int,
         error: int = 0,
         messages: int = 0,
         empty: int = 0,
         hold_ns: int = 0,
     ) -> None:
-        """Record one request, answered or not."""
+        """Record one request, answered or not. error: index into arrival.ERRORS."""
         self.tape.requests += REQUEST.pack(
             self.number,
             self.connections,

@@ -23,6 +23,6 @@ class Http2PushUser(StreamUser):
 
     def _take(self, event: Event, received_ns: int) -> None:
         if type(event) is Refused:
-            self.requested(received_ns, Exchange(received_ns), error=CODES["refused"])
+            self.requested(received_ns, Exchange(received_ns), 0, CODES["refused"])
         else:
             super()._take(event, received_ns)
