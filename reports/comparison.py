@@ -46,7 +46,7 @@ class Row:
         shift, interval, p = "", "", ""
         if self.shift is not None:
             shift, low, high = (self._change(change) for change in (self.shift.amount, self.shift.low, self.shift.high))
-            interval, p = f"{low} to {high}", f"{self.p:.2g}"
+            interval, p = f"{low.removesuffix(' %')} to {high}", f"{self.p:.2g}"
         shown = (interval_text(side) if side else "" for side in (self.base, self.new))
         return (self.verdict, self.situation.pattern, self.situation.scene, self.measure, *shown, shift, interval, p)
 

@@ -165,7 +165,7 @@ def test_the_rows_read_as_text(comparison: Comparison) -> None:
         "base": "10.25 (10.0 to 10.5)",
         "new": "11.25 (11.0 to 11.5)",
         "shift": "+9.8 %",
-        "interval": "+6.8 % to +12.7 %",
+        "interval": "+6.8 to +12.7 %",
         "p": "0.0043",
     } | {key: worst[key] for key in ("base", "new", "interval")}
     assert comparison.headline == "run_b against run_a: 1 worse"
