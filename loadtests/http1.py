@@ -77,7 +77,7 @@ class HeadReader:
             return None
         first, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
         version, _, rest = first.partition(" ")
-        if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
+        if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
             raise ProtocolError(f"not an HTTP/1.1 response: {first[:60]!r}")
         self.status = int(rest[:3])
         self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -12,6 +12,7 @@ from loadtests.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.http1 import ChunkReader, HeadReader
 
 FRAME_MAX_BYTES: Final = 16_777_216
+CONTROL_MAX_BYTES: Final = 125
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -160,6 +161,8 @@ class WebSocketDecoder(_Http1Stream):
         opcode, final = first & 0x0F, first & 0x80
         if first & 0x70 or opcode not in {0, 1, 2, 8, 9, 10} or (opcode >= 8 and not final):
             raise ProtocolError(f"a frame that begins with {first:#x}")
+        if opcode >= 8 and len(payload) > CONTROL_MAX_BYTES:
+            raise ProtocolError(f"a control frame of {len(payload)} bytes")
         if opcode == 8:
             self._out += client_frame(8, payload[:2])
             self._close("", payload[2:].decode("utf-8", "replace"), events)
@@ -179,6 +182,6 @@ class WebSocketDecoder(_Http1Stream):
 def client_frame(opcode: int, payload: bytes) -> bytes:
     """Return a short frame as clients must send it: masked. The mask is 0, which leaves the payload as it is:
     masking protects proxies from scripts in browsers (RFC 6455 section 10.3), and there is neither here."""
-    if len(payload) > 125:
-        raise ValueError(f"a control frame carries at most 125 bytes, not {len(payload)}")
+    if len(payload) > CONTROL_MAX_BYTES:
+        raise ValueError(f"a control frame carries at most {CONTROL_MAX_BYTES} bytes, not {len(payload)}")
     return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
