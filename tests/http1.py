@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client on asyncio, written for the tests so that they do not check aiohttp with aiohttp."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ class Response:
     async def json(self) -> Any:
         return msgspec.json.decode(await self.read())
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes: the chunks of a chunked body, else whatever each read brings."""
         if self.headers.get("transfer-encoding") != "chunked":
             while data := await self._reader.read(65_536):
@@ -42,7 +42,7 @@ class Response:
             yield (await self._reader.readexactly(size + 2))[:-2]
         assert await self._reader.readexactly(2) == b"\r\n"
 
-    async def lines(self, ending: bytes = b"\n") -> AsyncIterator[bytes]:
+    async def lines(self, ending: bytes = b"\n") -> AsyncGenerator[bytes, None]:
         """Yield what stands between the endings, wherever the pieces of the body end."""
         rest = b""
         async for piece in self.pieces():
@@ -60,10 +60,16 @@ class Http1:
         self.writer = writer
 
     async def ask(
-        self, target: str, method: str = "GET", body: bytes = b"", version: str = "1.1", **headers: str
+        self,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "GET",
+        body: bytes = b"",
+        version: str = "1.1",
     ) -> Response:
-        """Send a request and return once the head of the response is there. `_` in header names stands for `-`."""
-        given = {"Host": "test"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        """Send a request and return once the head of the response is there."""
+        given = {"Host": "test", **(headers or {})}
         if body:
             given["Content-Length"] = str(len(body))
         head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
@@ -76,7 +82,7 @@ class Http1:
         return Response(int(status_line.split()[1]), {name.lower(): value for name, value in fields}, self.reader)
 
     async def post(self, content: str) -> int:
-        answer = await self.ask("/api/message", "POST", content.encode())
+        answer = await self.ask("/api/message", method="POST", body=content.encode())
         assert answer.status == 201
         return int((await answer.json())["id"])
 
@@ -101,7 +107,7 @@ def run(check: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(check, HANG_S))
 
 
-async def poll_forever(port: int, path: str, last_id: int, pause_s: float) -> AsyncIterator[Line]:
+async def poll_forever(port: int, path: str, last_id: int, pause_s: float) -> AsyncGenerator[Line, None]:
     """Yield what polls bring, each poll asking for what comes after the last one; ends when the server does."""
     async with connected(port) as client:
         while True:

@@ -6,7 +6,7 @@ ends the conversation, and closing it makes the client vanish without a good-bye
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from importlib import import_module
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.parametrize("pattern", patterns.names())
 KEEPS_NO_CONNECTION_WAITING = {"short_polling"}
 
 
-def messages(pattern: str, server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
+def messages(pattern: str, server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
     module = "tests.pushing" if pattern == "http2_push" else f"tests.patterns.test_{pattern}"
-    lines: AsyncIterator[Line] = import_module(module).messages(server, last_id)
+    lines: AsyncGenerator[Line, None] = import_module(module).messages(server, last_id)
     return lines
 
 

@@ -1,7 +1,7 @@
 """Chunked streaming: JSON lines that do not depend on chunks, heartbeats, and the steps of a task."""
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from tests.http1 import Line, connected, run
 from tests.server_process import ServerProcess
 
 
-async def messages(server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
+async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
     async with connected(server.port) as client:
         response = await client.ask(f"{PATH}?last_id={last_id}")
         async for line in response.lines():
@@ -35,7 +35,7 @@ def test_a_stream_begins_with_connected_and_breaks_a_silence_with_heartbeats(ser
         newest = server.stats()["newest_id"]
         lines = messages(server, newest)
         kinds = [(await anext(lines))["type"] for _ in range(3)]
-        await lines.aclose()  # type: ignore[attr-defined]
+        await lines.aclose()
         assert kinds == ["connected", "heartbeat", "heartbeat"]
 
     run(check())

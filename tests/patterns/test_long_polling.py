@@ -1,7 +1,7 @@
 """Long polling: how long a request is held, how many are, and what ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.http1 import Line, connected, poll_forever, run
 from tests.server_process import ServerProcess, serving
 
 
-def messages(server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
+def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
     return poll_forever(server.port, PATH, last_id, pause_s=0.0)
 
 
@@ -68,7 +68,7 @@ def test_a_client_that_wants_its_connection_closed_is_held_and_answered_too(serv
     async def check() -> None:
         newest = server.stats()["newest_id"]
         async with connected(server.port) as client, connected(server.port) as other:
-            held = asyncio.create_task(client.ask(f"{PATH}?last_id={newest}", Connection="close"))
+            held = asyncio.create_task(client.ask(f"{PATH}?last_id={newest}", {"Connection": "close"}))
             await other.until("held", 1)
             await other.post("x")
             assert (await (await held).json())["count"] == 1

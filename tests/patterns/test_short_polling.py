@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ from tests.http1 import Line, connected, poll_forever, run
 from tests.server_process import ServerProcess
 
 
-def messages(server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
+def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
     return poll_forever(server.port, PATH, last_id, pause_s=0.01)
 
 
@@ -52,12 +52,12 @@ def test_a_client_that_holds_the_etag_gets_304_without_a_body_until_something_is
             first = await client.ask(target)
             await first.read()
             etag = first.headers["etag"]
-            again = await client.ask(target, If_None_Match=etag)
+            again = await client.ask(target, {"If-None-Match": etag})
             assert (again.status, await again.read()) == (304, b"")
             assert again.headers["etag"] == etag
             assert again.headers["cache-control"] == first.headers["cache-control"]
             server.post("y")
-            changed = await client.ask(target, If_None_Match=etag)
+            changed = await client.ask(target, {"If-None-Match": etag})
             assert (changed.status, (await changed.json())["count"]) == (200, 1)
             assert changed.headers["etag"] != etag
 
@@ -83,9 +83,9 @@ def test_validators_are_compared_weakly(if_none_match: str, known: bool) -> None
 
 def test_a_client_that_wants_its_connection_closed_gets_that(server: ServerProcess) -> None:
     async def check() -> None:
-        for options in ({"Connection": "close"}, {"version": "1.0"}):
+        for version, headers in (("1.1", {"Connection": "close"}), ("1.0", {})):
             async with connected(server.port) as client:
-                response = await client.ask(f"{PATH}?last_id=0", **options)
+                response = await client.ask(f"{PATH}?last_id=0", headers, version=version)
                 assert response.status == 200
                 assert (await response.json())["count"] >= 0
                 assert await client.reader.read() == b""

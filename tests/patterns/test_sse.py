@@ -1,7 +1,7 @@
 """Server-Sent Events: fields, resumption by Last-Event-ID, comments as heartbeats."""
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
@@ -11,9 +11,9 @@ from tests.http1 import Line, connected, run
 from tests.server_process import ServerProcess
 
 
-async def messages(server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
+async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
     async with connected(server.port) as client:
-        response = await client.ask(PATH, Last_Event_ID=str(last_id))
+        response = await client.ask(PATH, {"Last-Event-ID": str(last_id)})
         async for event in response.lines(b"\n\n"):
             if b"data: " in event:
                 yield decoded(event)
@@ -48,7 +48,7 @@ def test_a_header_of_a_reconnecting_browser_counts_more_than_the_url_it_began_wi
     async def check() -> None:
         newest = server.post("x")
         async with connected(server.port) as client:
-            response = await client.ask(f"{PATH}?last_id=0", Last_Event_ID=str(newest - 1))
+            response = await client.ask(f"{PATH}?last_id=0", {"Last-Event-ID": str(newest - 1)})
             events = response.lines(b"\n\n")
             await anext(events)
             assert decoded(await anext(events))["id"] == newest
@@ -60,7 +60,7 @@ def test_a_header_of_a_reconnecting_browser_counts_more_than_the_url_it_began_wi
 def test_a_last_event_id_that_no_server_sent_is_refused(server: ServerProcess, given: str) -> None:
     async def check() -> None:
         async with connected(server.port) as client:
-            response = await client.ask(PATH, Last_Event_ID=given)
+            response = await client.ask(PATH, {"Last-Event-ID": given})
             assert (response.status, (await response.json())["field"]) == (400, "Last-Event-ID")
 
     run(check())

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -20,12 +20,12 @@ KEY = base64.b64encode(b"sixteen bytes :)").decode()
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
-    "Sec_WebSocket_Version": "13",
-    "Sec_WebSocket_Key": KEY,
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": KEY,
 }
 
 
-async def messages(server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
+async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
     async with socket(server, last_id) as client:
         while True:
             opcode, payload = await read_frame(client.reader)
@@ -40,7 +40,7 @@ async def messages(server: ServerProcess, last_id: int) -> AsyncIterator[Line]:
 async def socket(server: ServerProcess, last_id: int) -> AsyncIterator[Http1]:
     """Connect and shake hands (RFC 6455 section 4)."""
     async with connected(server.port) as client:
-        response = await client.ask(f"{PATH}?last_id={last_id}", **HANDSHAKE)
+        response = await client.ask(f"{PATH}?last_id={last_id}", HANDSHAKE)
         assert response.status == 101
         accept = hashlib.sha1(KEY.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
         assert base64.b64decode(response.headers["sec-websocket-accept"]) == accept
@@ -109,7 +109,7 @@ def test_what_clients_send_is_ignored_up_to_4_kb_and_refused_above(server: Serve
 def test_a_request_that_is_no_handshake_is_told_what_is_spoken_here(server: ServerProcess, missing: str) -> None:
     async def check() -> None:
         async with connected(server.port) as client:
-            response = await client.ask(PATH, **{name: value for name, value in HANDSHAKE.items() if name != missing})
+            response = await client.ask(PATH, {name: value for name, value in HANDSHAKE.items() if name != missing})
             assert response.status == 426
             assert response.headers["upgrade"] == "websocket"
             assert (await response.json())["field"] == "Upgrade"
