@@ -1,0 +1,76 @@
+"""What a load process can be told, from the command line or the web form, and how wrong values are refused."""
+
+import random
+
+import pytest
+
+from loadtests.backoff import FIRST_S, LONGEST_S, Backoff
+from loadtests.options import HELP, LoadOptions, read_options
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    assert read_options({}) == LoadOptions()
+    assert read_options(dict.fromkeys(HELP, "")) == LoadOptions()
+
+
+def test_every_option_is_read() -> None:
+    given = {
+        "poll_interval": "0.5",
+        "hold_timeout": "5",
+        "schedule": "steady:2",
+        "message_bytes": "0",
+        "join_at": "oldest",
+        "server_token": "t",
+        "http2_host": "http://127.0.0.1:1",
+        "run_dir": "somewhere",
+    }
+    assert set(given) == set(HELP)
+    assert read_options(dict(given)) == LoadOptions(
+        poll_interval_s=0.5,
+        hold_timeout_s=5.0,
+        schedule="steady:2",
+        message_bytes=0,
+        join_at="oldest",
+        server_token="t",
+        http2_host="http://127.0.0.1:1",
+        run_dir="somewhere",
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("poll_interval", "-1"),
+        ("poll_interval", "soon"),
+        ("poll_interval", "nan"),
+        ("hold_timeout", "0"),
+        ("hold_timeout", "301"),
+        ("message_bytes", "-1"),
+        ("message_bytes", "1000001"),
+        ("schedule", "sometimes"),
+        ("join_at", "middle"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_with_what_would_be_right(option: str, value: str) -> None:
+    with pytest.raises(ValueError, match=value.replace("-", ".")) as refusal:
+        read_options({option: value})
+    assert option.replace("_", "-") in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_backoff_doubles_its_bound_up_to_a_limit_and_starts_over_after_a_success() -> None:
+    backoff = Backoff(random.Random(1))
+    bounds = [min(LONGEST_S, FIRST_S * 2**failures) for failures in range(40)]
+    for bound in bounds:
+        assert 0 <= backoff.failed() <= bound
+    backoff.succeeded()
+    assert backoff.failed() <= FIRST_S
+
+
+def test_backoff_never_comes_back_before_the_server_wants() -> None:
+    assert Backoff(random.Random(1)).failed(at_least_s=3.0) >= 3.0
+
+
+def test_users_spread_out_after_a_common_failure() -> None:
+    waits = {round(Backoff(random.Random(number)).failed(), 6) for number in range(100)}
+    assert len(waits) > 90
