@@ -2,13 +2,15 @@
 
 `collect(cell_dir)` reads `cell_dir/raw` and writes requests, deliveries and samples as Parquet with the columns of
 arrival.py, codes turned into names and the pattern added. What the load processes say they recorded is held against
-what is there; the raw files go only when both agree.
+what is there; the raw files go only when both agree. `python -m loadtests.collect DIR` does it for a session that was
+driven by hand.
 """
 
 import json
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION, Sample
+from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
 from loadtests.recorder import DTYPES, Rows
 
 NAMES: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
@@ -32,19 +34,17 @@ class Collected:
     problems: list[str] = field(default_factory=list)
 
 
-def collect(cell_dir: Path, samples: Sequence[Sample] = (), pattern: str = "*") -> Collected:
-    """Write the Parquet files of a cell: the rows of `pattern`, and `samples` beside the load's own. Raises OSError."""
+def collect(cell_dir: Path) -> Collected:
+    """Write the Parquet files of a cell. Raises OSError."""
     raw = cell_dir / "raw"
     result = Collected()
     recorded: Counter[str] = Counter()
     for counts in sorted(raw.glob("counts-*.json")):
         recorded.update(json.loads(counts.read_text(encoding="utf-8")))
     for table in ROW_TYPES:
-        files = sorted(raw.glob("samples-*.rows" if table == "samples" else f"{table}-{pattern}-*.rows"))
-        more = np.array(list(samples) if table == "samples" else [], DTYPES[table])
+        files = sorted(raw.glob(f"{table}-*.rows"))
         with pq.ParquetWriter(cell_dir / f"{table}.parquet", _schema(table), compression="zstd") as writer:
-            result.rows[table] = len(more) + _copy(writer, table, files, recorded, result.problems)
-            writer.write_table(_arrow(table, "", more))
+            result.rows[table] = _copy(writer, table, files, recorded, result.problems)
     present = {file.stem for file in raw.glob("*.rows")}
     result.problems += [
         f"{name}.rows is missing: {rows} rows" for name, rows in recorded.items() if name not in present
@@ -96,3 +96,14 @@ def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
         else:
             columns.append(pa.array(values))
     return pa.table(columns, schema=_schema(table))
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    for problem in collect(folder).problems:
+        sys.stderr.write(f"error: {folder}: {problem}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,8 @@ then does the master go on. A worker that does not answer fails the run.
 
 import logging
 import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +87,11 @@ class Conductor:
         session.join_id = target.newest_id if options.join_at == "newest" else 0
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
-        self.run_dir = Path(options.run_dir) if options.run_dir else Path("runs", f"{stamp()}-session")
+        parsed = environment.parsed_options
+        if not isinstance(environment.runner, WorkerRunner):
+            # The master decides; Locust carries its options to the workers when the test starts.
+            parsed.session_dir = str(Path(options.run_dir or f"runs/{stamp()}-session").resolve())
+        self.run_dir = Path(parsed.session_dir)
 
     def _start_recording(self, environment: Environment) -> None:
         recorder.start(self.run_dir)
@@ -141,6 +147,15 @@ class Conductor:
         """Without workers: users have ended, so what they recorded is whole."""
         if not isinstance(environment.runner, MasterRunner):
             self._stop_recording()
+        if not isinstance(environment.runner, WorkerRunner):
+            self._keep(environment)
+
+    def _keep(self, environment: Environment) -> None:
+        """Turn the rows of a session driven by hand into Parquet, in a process of its own: pyarrow would stall us."""
+        if vars(environment.parsed_options)["run_dir"] or not (self.run_dir / "raw").exists():
+            return
+        subprocess.run([sys.executable, "-m", "loadtests.collect", str(self.run_dir)], check=False)  # noqa: S603
+        log.info("what was recorded is in %s", self.run_dir)
 
     def _stop_recording(self) -> int:
         if not self._recording:

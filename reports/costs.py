@@ -58,20 +58,17 @@ def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, fro
     return float((overhead * (inside_ns / life_ns)).sum())
 
 
-def sample_costs(samples: pd.DataFrame, from_ns: int, until_ns: int, delivered: int, clients: int) -> dict[str, float]:
+def sample_costs(
+    samples: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int, delivered: int, clients: int
+) -> dict[str, float]:
     """Return CPU, memory and wire bytes per delivery or client, and how busy server and generator were.
 
+    received_ns: of every delivery of the cell. delivered: messages due in the window that arrived.
     NaN where the platform has no such number. Shares are of one core.
     """
     server, generator = samples[samples["role"] == "server"], samples[samples["role"] == "generator"]
     window_ns = until_ns - from_ns
     cpu_ns = _grown(server, "cpu_ns", from_ns, until_ns)
-    wire = _grown(generator, "wire_bytes_in", from_ns, until_ns) + _grown(
-        generator, "wire_bytes_out", from_ns, until_ns
-    )
-    segments = _grown(generator, "wire_segments_in", from_ns, until_ns) + _grown(
-        generator, "wire_segments_out", from_ns, until_ns
-    )
     inside = generator[generator["at_ns"].between(from_ns, until_ns)]
     lag_ms = inside["lag_ns"][inside["lag_ns"] >= 0] / NS_PER_MS
     return {
@@ -80,14 +77,39 @@ def sample_costs(samples: pd.DataFrame, from_ns: int, until_ns: int, delivered: 
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
         "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
         "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,
-        "wire_bytes_per_delivery": _per(wire, delivered),
-        "segments_per_delivery": _per(segments, delivered),
+        **_wire(generator, received_ns, from_ns, until_ns),
         "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
         "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
     }
 
 
-def _per(amount: float, count: int) -> float:
+def _wire(generator: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int) -> dict[str, float]:
+    """Bytes and segments between two looks at the sockets, over the deliveries that came between the same two.
+
+    Not interpolated to the window: traffic comes in steps, one a message, and half a step is a wrong answer.
+    """
+    known = generator[generator["wire_bytes_in"] >= 0].sort_values("at_ns")
+    bytes_seen = segments_seen = delivered = 0.0
+    processes = [process for _, process in known.groupby("pid")]
+    for process in processes:
+        looks = process[process["at_ns"] >= from_ns]
+        if len(looks) < 2:
+            return {"wire_bytes_per_delivery": np.nan, "segments_per_delivery": np.nan}
+        first = looks.iloc[0]
+        after = looks[looks["at_ns"] >= until_ns]
+        last = after.iloc[0] if len(after) else looks.iloc[-1]
+        columns = ["wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+        grown = last[columns] - first[columns]
+        bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
+        segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
+        delivered += received_ns.between(first["at_ns"], last["at_ns"], inclusive="right").sum() / len(processes)
+    return {
+        "wire_bytes_per_delivery": _per(bytes_seen, delivered),
+        "segments_per_delivery": _per(segments_seen, delivered),
+    }
+
+
+def _per(amount: float, count: float) -> float:
     return amount / count if count else np.nan
 
 

@@ -23,13 +23,15 @@ QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One column of the table. `unit` is printed in the header; smaller is better for all of them."""
+    """One column of the table; less is better in all of them. `unit` stands in its header and is worth `scale` of the
+    frame's own unit."""
 
     name: str
     group: str
     title: str
     unit: str
     meaning: str
+    scale: float = 1.0
 
 
 MEASURES: Final = (
@@ -38,14 +40,13 @@ MEASURES: Final = (
     Measure("p99_ms", "Delivery latency", "p99", "ms", "99 % of all deliveries took at most this"),
     Measure("max_ms", "Delivery latency", "max", "ms", "the slowest delivery of a repeat"),
     Measure("requests_per_delivery", "Requests", "per delivery", "", "completed requests for each delivered message"),
-    Measure("empty_ratio", "Requests", "empty", "", "share of responses that brought no message"),
-    Measure("http_bytes_per_delivery", "Bytes per delivery", "HTTP", "B", "both directions, heads included"),
-    Measure("wire_bytes_per_delivery", "Bytes per delivery", "TCP", "B", "both directions, as the kernel counted"),
+    Measure("empty_ratio", "Requests", "empty", "%", "share of responses that brought no message", 0.01),
+    Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, heads included"),
+    Measure("wire_bytes_per_delivery", "Per delivery", "TCP", "B", "bytes both ways, as the kernel counted them"),
     Measure("cpu_ms_per_1000", "Server", "CPU per 1,000", "ms", "server CPU time for each 1,000 deliveries"),
-    Measure("memory_per_client_bytes", "Server", "memory per client", "B", "growth of resident memory per client"),
-    Measure("kernel_per_client_bytes", "Server", "kernel per client", "B", "socket memory in the kernel, per client"),
+    Measure("memory_per_client_bytes", "Server", "memory", "kB", "growth of resident memory for each client", 1e3),
+    Measure("kernel_per_client_bytes", "Server", "kernel", "kB", "socket memory in the kernel for each client", 1e3),
 )
-BY_NAME: Final = {measure.name: measure for measure in MEASURES}
 
 
 def latencies(run: Run) -> pd.DataFrame:
@@ -109,7 +110,9 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(_of(latency, name)),
         **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
-        **sample_costs(_of(run.samples, name), from_ns, until_ns, delivered, cell["clients"]),
+        **sample_costs(
+            _of(run.samples, name), deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]
+        ),
         **{count: int(counts[count]) for count in COUNTS},
     }
 
