@@ -1,0 +1,160 @@
+"""PURE. How long messages took: as a distribution, as a spectrum of percentiles, and over time."""
+
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+
+from reports.scene import Scene
+from reports.style import MUTED, figure, label_ends, ms_axis, spread, y_title
+from reports.units import quantity
+
+SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
+POINTS: Final = 1200
+"""Dots drawn per pattern; the lines are worked out from every delivery."""
+BINS: Final = 40
+
+
+def ecdf(scene: Scene) -> Figure:
+    """Share of messages delivered within a time. Line: median of the repeats; band: their range."""
+    canvas = figure(3.7)
+    axes = canvas.add_subplot()
+    lowest, highest = _reach(scene)
+    ms_axis(axes.xaxis, lowest, highest)
+    axes.set(ylim=(0, 1.02), xlabel="delivery latency, due to received")
+    y_title(axes, "share of messages delivered within")
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0 %", "25 %", "50 %", "75 %", "100 %"])
+    for pattern, curve in scene.curves.items():
+        known = curve.dropna()
+        axes.fill_betweenx(known.index, known["low"], known["high"], color=scene.look.line(pattern), alpha=0.14, lw=0)
+        axes.plot(known["mid"], known.index, color=scene.look.line(pattern), gid=f"ecdf-{pattern}")
+    _label_risers(axes, scene)
+    return canvas
+
+
+def _label_risers(axes: Axes, scene: Scene) -> None:
+    """Name each rising curve: those that rise together share a column of names at different heights beside them."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+
+    def place(pattern: str, level: float, edge: str = "mid") -> float:
+        value = float(np.interp(level, scene.curves[pattern].index, scene.curves[pattern][edge].ffill()))
+        return float(to_axes.transform((value, level))[0])
+
+    columns: list[list[str]] = []
+    for pattern in sorted(scene.curves, key=lambda name: place(name, 0.5)):
+        if columns and place(pattern, 0.5) - place(columns[-1][-1], 0.5) < 0.12:
+            columns[-1].append(pattern)
+        else:
+            columns.append([pattern])
+    for column in columns:
+        levels = spread([0.5] * len(column), 0.085)
+        for pattern, level in zip(column, levels, strict=True):
+            edge = max(place(member, level, "high") for member in column)
+            left = edge > 0.8
+            edge = min(place(member, level, "low") for member in column) if left else edge
+            axes.annotate(
+                scene.look.labels[pattern],
+                (float(np.interp(level, scene.curves[pattern].index, scene.curves[pattern]["mid"].ffill())), level),
+                (edge - 0.02 if left else edge + 0.02, to_axes.transform((1, level))[1]),
+                textcoords="axes fraction",
+                ha="right" if left else "left",
+                va="center",
+                weight="bold",
+                color=scene.look.text(pattern),
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": scene.look.line(pattern),
+                    "lw": 0.8,
+                    "shrinkA": 1,
+                    "relpos": (1 if left else 0, 0.5),
+                },
+            )
+
+
+def spectrum(scene: Scene) -> Figure:
+    """Latency at ever higher percentiles, as HdrHistogram draws it: the further right, the rarer."""
+    canvas = figure(3.7)
+    axes = canvas.add_subplot()
+    ms_axis(axes.yaxis, *_reach(scene, from_level=SPECTRUM[0]))
+    ends = {}
+    for pattern, curve in scene.curves.items():
+        known = curve[(curve.index >= SPECTRUM[0]) & (curve.index < 1)].dropna()
+        rarity = 1 / (1 - known.index.to_numpy())
+        axes.fill_between(rarity, known["low"], known["high"], color=scene.look.line(pattern), alpha=0.14, lw=0)
+        axes.plot(rarity, known["mid"], color=scene.look.line(pattern), gid=f"spectrum-{pattern}")
+        ends[pattern] = (float(rarity[-1]), float(known["mid"].iloc[-1]))
+    furthest = max((x for x, _ in ends.values()), default=2.0)
+    axes.set(
+        xscale="log", xlim=(1 / (1 - SPECTRUM[0]), furthest), xlabel="share of messages that were at least this fast"
+    )
+    shown = [level for level in SPECTRUM if 1 / (1 - level) <= furthest * 1.01]
+    axes.set_xticks([1 / (1 - level) for level in shown], labels=[f"{100 * level:.4g} %" for level in shown])
+    axes.minorticks_off()
+    y_title(axes, "delivery latency")
+    label_ends(axes, ends, scene.look)
+    return canvas
+
+
+def over_time(scene: Scene) -> Figure:
+    """Every message where it was due. Dots: single deliveries, thinned; line: the median of a slice of time."""
+    columns = 3
+    rows = max(1, -(-len(scene.curves) // columns))
+    canvas = figure(0.5 + 1.55 * rows)
+    panels = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    lowest, highest = _reach(scene)
+    for axes, pattern in zip(panels, scene.curves, strict=False):
+        rows_of = scene.latency[scene.latency["pattern"] == pattern]
+        due_s, latency_ms = rows_of["due_s"].to_numpy(), rows_of["latency_ms"].to_numpy()
+        chosen = np.random.default_rng(1).permutation(len(due_s))[:POINTS]
+        _dots(axes, due_s[chosen], np.maximum(latency_ms[chosen], lowest), scene.look.line(pattern))
+        middle, median = _running_median(due_s, latency_ms)
+        axes.plot(middle, median, color=scene.look.text(pattern), lw=1.4, gid=f"over-time-{pattern}")
+        axes.set_title(scene.look.labels[pattern], color=scene.look.text(pattern))
+        axes.set_xlim(0, float(scene.setting["window_s"]))
+        ms_axis(axes.yaxis, lowest, highest)
+    for axes in panels[len(scene.curves) :]:
+        axes.set_axis_off()
+    canvas.supxlabel("seconds into the window at which the message was due", size=8.5, color=MUTED)
+    return canvas
+
+
+def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+    """Many dots as one path of round strokes hardly longer than wide: a tenth of the bytes of markers in an SVG."""
+    vertices = np.repeat(np.column_stack([x, y]), 2, axis=0)
+    vertices[1::2, 0] += np.ptp(x) * 0.002 if len(x) else 0.0
+    codes = np.tile([Path.MOVETO, Path.LINETO], len(x))
+    patch = PathPatch(Path(vertices, codes), facecolor="none", edgecolor=colour, lw=1.6, alpha=0.28, capstyle="round")
+    axes.add_patch(patch)
+
+
+def _running_median(at_s: np.ndarray, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of up to BINS slices with equally many deliveries each."""
+    order = np.argsort(at_s, kind="stable")
+    slices = [part for part in np.array_split(order, min(BINS, len(order))) if len(part)]
+    return (
+        np.array([np.median(at_s[part]) for part in slices]),
+        np.array([np.median(latency_ms[part]) for part in slices]),
+    )
+
+
+def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
+    """Limits of a latency axis that show every curve; what is zero or less cannot be shown and is in the cautions."""
+    values = np.concatenate(
+        [curve[from_level:].to_numpy().ravel() for curve in scene.curves.values()] or [np.array([1.0])]
+    )
+    shown = values[values > 0]
+    if not len(shown):
+        return 0.1, 10.0
+    return float(shown.min()) * 0.8, float(shown.max()) * 1.25
+
+
+def describe(scene: Scene) -> str:
+    """The same in words, for those who cannot see the chart."""
+    rows = scene.rows.to_dict("records")
+    return "; ".join(
+        f"{row['label']}: median {quantity(row['p50_ms'], 'ms')}, 99 % within {quantity(row['p99_ms'], 'ms')}"
+        for row in rows
+    )

@@ -1,0 +1,77 @@
+"""PURE. A scene is what one set of charts shows: one scenario with one number of clients, all patterns, all repeats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from reports.load import Run
+from reports.style import Look
+
+LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
+"""Quantile levels of a curve: even, and ever finer towards the slowest."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Frames cut to one scenario and client count; `summary` alone holds all client counts of the scenario."""
+
+    setting: Mapping[str, Any]
+    clients: int
+    look: Look
+    summary: pd.DataFrame
+    cells: pd.DataFrame
+    latency: pd.DataFrame
+    requests: pd.DataFrame
+    deliveries: pd.DataFrame
+    published: pd.DataFrame
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The summary at this scene's number of clients."""
+        return self.summary[self.summary["clients"] == self.clients]
+
+    @property
+    def patterns(self) -> list[str]:
+        """The patterns that have a result here, in planned order."""
+        return [str(pattern) for pattern in self.rows["pattern"]]
+
+    @cached_property
+    def curves(self) -> dict[str, pd.DataFrame]:
+        """Per pattern: latency_ms at each of LEVELS (index), its `mid`, `low` and `high` over repeats.
+
+        A level that a repeat has too few deliveries to tell apart from its worst is NaN.
+        """
+        curves = {}
+        for pattern, rows in self.latency.groupby("pattern", observed=True):
+            repeats = [_quantiles(values.to_numpy()) for _, values in rows.groupby("repeat")["latency_ms"]]
+            # A level counts only where every repeat has it: the median of fewer would jump.
+            stack = np.vstack(repeats)
+            curves[str(pattern)] = pd.DataFrame(
+                {"mid": np.median(stack, axis=0), "low": stack.min(axis=0), "high": stack.max(axis=0)}, LEVELS
+            )
+        return {pattern: curves[pattern] for pattern in self.patterns if pattern in curves}
+
+
+def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
+    """Return one scene per scenario, at its largest number of clients that has a result, in planned order."""
+    look = Look.of(run.manifest.patterns)
+    found = []
+    for setting in run.manifest.scenarios:
+        own = summary[summary["scenario"] == setting["name"]]
+        if not len(own):
+            continue
+        clients = int(own["clients"].max())
+        frames = (run.finished, latency, run.requests, run.deliveries, run.published)
+        cut = [frame[(frame["scenario"] == setting["name"]) & (frame["clients"] == clients)] for frame in frames]
+        found.append(Scene(setting, clients, look, own, *cut))
+    return found
+
+
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    told_apart = (1 - 1 / len(values) >= LEVELS) | (LEVELS == 1)
+    quantiles = np.quantile(values, LEVELS, method="inverted_cdf")
+    return np.where(told_apart, quantiles, np.nan)

@@ -1,0 +1,174 @@
+"""PURE. How charts look: one colour per pattern everywhere, lines labelled where they are, and nothing without a use.
+
+The six colours were searched for the largest smallest difference under normal, deutan, protan and tritan vision
+(Machado 2009, OKLab) at a contrast of 3.3 to white; the dark set likewise on near black at 4.6. Lines are labelled
+directly all the same, so colour never carries meaning alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.units import quantity
+
+INK: Final = "#1b1d22"
+MUTED: Final = "#6a7079"
+GRID: Final = "#e4e6ea"
+PAPER: Final = "#ffffff"
+WIDTH_IN: Final = 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """line: for marks on white; text: the same, dark enough to read; dark: for both on a dark page."""
+
+    line: str
+    text: str
+    dark: str
+
+
+KNOWN: Final = {
+    "chunked": Colour("#0c6f5e", "#0b6a5a", "#21ae74"),
+    "http2_push": Colour("#3285e6", "#1d6bc4", "#64c2ff"),
+    "long_polling": Colour("#b88200", "#8a6100", "#f2c94c"),
+    "short_polling": Colour("#bd2200", "#b02000", "#ff6422"),
+    "sse": Colour("#2e3191", "#2e3192", "#8c78f8"),
+    "websocket": Colour("#ce41a7", "#b12e8d", "#ff8abe"),
+}
+SPARE: Final = (
+    Colour("#7d8590", "#5f6771", "#a9b1bb"),
+    Colour("#7a4b1f", "#7a4b20", "#c99a6b"),
+    Colour("#6b8e00", "#55700a", "#b5d24a"),
+    Colour("#00798c", "#00707f", "#4fd0e0"),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Names and colours of a run's patterns, in the order in which they were planned."""
+
+    labels: Mapping[str, str]
+    colours: Mapping[str, Colour]
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> "Look":
+        strangers = sorted(set(labels) - set(KNOWN))
+        spare = {name: SPARE[at % len(SPARE)] for at, name in enumerate(strangers)}
+        return cls(labels, {name: KNOWN.get(name) or spare[name] for name in labels})
+
+    def line(self, pattern: str) -> str:
+        return self.colours[pattern].line
+
+    def text(self, pattern: str) -> str:
+        return self.colours[pattern].text
+
+
+RC: Final[Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 8.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.7,
+    "lines.solid_capstyle": "round",
+    "path.simplify_threshold": 0.3,
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "pollbench",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelsize": 8,
+    "xtick.major.size": 3,
+    "xtick.minor.size": 0,
+    "ytick.color": MUTED,
+    "ytick.labelsize": 8,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in this style, whatever the reader's own matplotlib settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def figure(height_in: float) -> Figure:
+    """Return an empty figure of the page's width. It belongs to nobody: pyplot never hears of it."""
+    return Figure(figsize=(WIDTH_IN, height_in))
+
+
+def y_title(axes: Axes, text: str) -> None:
+    """Say what the y axis is, above it, where it can be read without turning the head."""
+    axes.set_title(text, color=MUTED, weight="normal", size=8.5)
+
+
+def ms_axis(axis: Any, lowest: float, highest: float) -> None:
+    """Make an axis logarithmic in ms, with readable ticks at powers of ten."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (lowest, highest)})
+    powers = np.arange(np.floor(np.log10(lowest)), np.ceil(np.log10(highest)) + 1)
+    ticks = [float(10**power) for power in powers if lowest <= 10**power <= highest]
+    axis.set_ticks(ticks, labels=[quantity(tick, "ms", 1) for tick in ticks])
+    axis.minorticks_off()
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Return positions as near as possible to those wanted, in the same order, at least `gap` apart.
+
+    With i * gap taken off, "at least gap apart" reads "not decreasing": isotonic regression, by pooling.
+    """
+    order = np.argsort(wanted, kind="stable")
+    pools: list[tuple[float, int]] = []
+    for nth, at in enumerate(order):
+        total, count = wanted[at] - nth * gap, 1
+        while pools and pools[-1][0] / pools[-1][1] > total / count:
+            before, members = pools.pop()
+            total, count = total + before, count + members
+        pools.append((total, count))
+    level = [total / count for total, count in pools for _ in range(count)]
+    placed = [0.0] * len(level)
+    for nth, at in enumerate(order):
+        placed[at] = level[nth] + nth * gap
+    return placed
+
+
+def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], look: Look) -> None:
+    """Write each pattern's name to the right of the axes, beside the end (x, y in data) of its line."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = [float(to_axes.transform(end)[1]) for end in ends.values()]
+    gap = 12.5 / (axes.get_position().height * axes.figure.get_figheight() * 72)  # type: ignore[union-attr]
+    for (pattern, end), height in zip(ends.items(), spread(heights, gap), strict=True):
+        axes.annotate(
+            look.labels[pattern],
+            end,
+            (1.02, height),
+            textcoords="axes fraction",
+            color=look.text(pattern),
+            weight="bold",
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": look.line(pattern), "lw": 0.8, "shrinkA": 1, "relpos": (0, 0.5)},
+        )
