@@ -79,6 +79,8 @@ class Service:
         """Publish by another schedule, message length, or both, from now on; answer with what is in force."""
         schedule, message_bytes = self.publisher.schedule, self.publisher.message_bytes
         wanted = fields_of(await request.read())
+        for unknown in wanted.keys() - {"schedule", "message_bytes"}:
+            raise BadFieldError(unknown, "is not known here; give schedule, message_bytes or both")
         if "schedule" in wanted:
             try:
                 schedule = parse_schedule(str(wanted["schedule"]))

@@ -1,6 +1,7 @@
 """Rate limiting: a token bucket for each client address."""
 
 import math
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -8,8 +9,9 @@ from aiohttp.typedefs import Handler, Middleware
 from servers.clock import now_ns
 from servers.errors import error_response
 
-BURST = 2
-FORGET_ABOVE = 10_000
+BURST: Final = 2
+FORGET_ABOVE: Final = 10_000
+"""Clients remembered before those whose buckets must be full again are forgotten."""
 
 
 class TokenBuckets:
@@ -19,6 +21,10 @@ class TokenBuckets:
         self._rate_per_s = rate_per_s
         self._burst = max(1.0, BURST * rate_per_s)
         self._buckets: dict[str, tuple[float, int]] = {}
+
+    @property
+    def clients(self) -> int:
+        return len(self._buckets)
 
     def wait_s(self, client: str, at_ns: int) -> float:
         """Take a token and return 0, or return the seconds until there is one to take."""

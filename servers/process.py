@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import resource
 import secrets
 import signal
@@ -107,7 +108,8 @@ def bind(options: ServerOptions, port: int, option: str) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as wrong:
-        reason = wrong.strerror or str(wrong)
+        # create_server() adds the address to the text that belongs to the number; getaddrinfo() has its own numbers.
+        reason = os.strerror(wrong.errno) if wrong.errno and wrong.errno > 0 else wrong.strerror
         raise PortTakenError(
             f"cannot listen on {host} port {port}: {reason}; choose with {option} (0: any free)"
         ) from None

@@ -27,7 +27,11 @@ class PollQuery(NamedTuple):
 def parse_fields(query: str) -> dict[str, str]:
     """Split a query string. Raises BadFieldError for a name given twice: which of the two was meant?"""
     fields: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise BadFieldError("query", "is not UTF-8; percent-encode it as UTF-8") from None
+    for name, value in pairs:
         if name in fields:
             raise BadFieldError(name, "is given twice; give it once")
         fields[name] = value

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client on asyncio, written for the tests so that they do not check aiohttp with aiohttp."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -105,6 +105,12 @@ async def connected(port: int, limit: int = 65_536) -> AsyncIterator[Http1]:
 def run(check: Coroutine[Any, Any, None]) -> None:
     """Run an asynchronous test; a hang fails it."""
     asyncio.run(asyncio.wait_for(check, HANG_S))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once it is true."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.002)
 
 
 async def poll_forever(port: int, path: str, last_id: int, pause_s: float) -> AsyncGenerator[Line, None]:

@@ -1,0 +1,128 @@
+"""The publisher follows its schedule, catches up when late, and can be sent on another one."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+import uvloop
+
+from servers.alarm import Alarm
+from servers.clock import now_ns
+from servers.feed import Feed
+from servers.history import History
+from servers.message import Message
+from servers.publisher import BATCH, Publisher, filler
+from servers.schedule import Burst, Manual, Schedule, Steady
+from tests.http1 import run, until
+from tests.server_process import HANG_S
+
+LOOPS = pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.new_event_loop])
+
+
+def published_by(schedule: Schedule, start_ns: int, enough: Callable[[list[Message]], bool]) -> list[Message]:
+    """Publish until the journal is long enough; return it."""
+
+    async def check() -> list[Message]:
+        journal: list[Message] = []
+        publisher = Publisher(Feed(History(100), journal.append), schedule, 10, start_ns, failed=raise_it)
+        publisher.start()
+        await asyncio.wait_for(until(lambda: enough(journal)), HANG_S)
+        publisher.stop()
+        return journal
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(check())
+
+
+def raise_it(wrong: BaseException) -> None:
+    raise wrong
+
+
+def test_messages_are_due_when_the_schedule_says_and_never_early() -> None:
+    start_ns, schedule = now_ns() + 20_000_000, Steady(200)
+    journal = published_by(schedule, start_ns, lambda journal: len(journal) >= 20)
+    assert [m.due_ns - start_ns for m in journal] == list(islice(schedule.offsets_ns(), len(journal)))
+    assert all(m.published_ns >= m.due_ns for m in journal)
+
+
+def test_a_late_start_catches_up_with_every_message_and_says_how_late_it_was() -> None:
+    start_ns = now_ns() - 3_000_000_000
+    journal = published_by(Steady(200), start_ns, lambda journal: len(journal) >= 600)
+    assert [m.id for m in journal[:600]] == list(range(1, 601))
+    assert journal[0].published_ns - journal[0].due_ns > 2_900_000_000
+
+
+def test_a_burst_larger_than_a_batch_lets_readers_in_between() -> None:
+    async def check() -> None:
+        wakes: list[int] = []
+        feed = Feed(History(10_000))
+        feed.subscribe(lambda: wakes.append(feed.newest_id))
+        publisher = Publisher(feed, Burst(3 * BATCH, 3600), 0, now_ns() - 3600 * 10**9, failed=raise_it)
+        publisher.start()
+        await until(lambda: len(wakes) >= 3)
+        publisher.stop()
+        assert wakes == [BATCH, 2 * BATCH, 3 * BATCH]
+
+    run(check())
+
+
+def test_another_schedule_takes_over_at_once_and_ids_go_on() -> None:
+    async def check() -> None:
+        journal: list[Message] = []
+        publisher = Publisher(Feed(History(10), journal.append), Steady(500), 5, now_ns(), failed=raise_it)
+        publisher.start()
+        await until(lambda: len(journal) >= 5)
+        publisher.restart(Manual(), 7, now_ns())
+        silent_after = len(journal)
+        await asyncio.sleep(0.05)
+        assert len(journal) == silent_after
+        publisher.restart(Steady(500), 7, now_ns())
+        await until(lambda: len(journal) >= silent_after + 3)
+        publisher.stop()
+        assert [m.id for m in journal] == list(range(1, len(journal) + 1))
+        assert {len(m.content) for m in journal[:silent_after]} == {5}
+        assert {len(m.content) for m in journal[silent_after:]} == {7}
+
+    run(check())
+
+
+def test_a_journal_that_cannot_be_written_is_reported() -> None:
+    def full(_: Message) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def check() -> None:
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        publisher = Publisher(Feed(History(10), full), Steady(1000), 5, now_ns(), failed=failed.set_result)
+        publisher.start()
+        assert "No space" in str(await failed)
+
+    run(check())
+
+
+@LOOPS
+def test_an_alarm_rings_after_its_instant_and_can_be_set_again(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def check() -> None:
+        alarm = Alarm()
+        for wait_ns in (-1, 0, 100_000, 5_000_000, 300_000):
+            due_ns = now_ns() + wait_ns
+            await asyncio.wait_for(alarm.until(due_ns), HANG_S)
+            assert now_ns() >= due_ns
+        sleeper = asyncio.ensure_future(alarm.until(now_ns() + 10**12))
+        await asyncio.sleep(0.01)
+        sleeper.cancel()
+        await asyncio.gather(sleeper, return_exceptions=True)
+        await asyncio.wait_for(alarm.until(now_ns() + 1_000_000), HANG_S)
+        alarm.close()
+        alarm.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(check())
+
+
+@pytest.mark.parametrize("length", [0, 1, 200, 65_536, 65_537, 1_000_000])
+def test_the_content_has_the_length_that_was_asked_for(length: int) -> None:
+    assert len(filler(length)) == length
+    assert filler(length).isascii()

@@ -1,0 +1,88 @@
+"""When messages are due: in order, at the rate that was asked for, and the same every time."""
+
+from itertools import islice, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servers.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Steady, parse_schedule
+
+RATES = st.floats(0.01, 10_000)
+SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
+    st.builds(Steady, RATES),
+    st.builds(Poisson, RATES, st.integers(0, 1000)),
+    st.builds(Burst, st.integers(1, 50), st.floats(0.01, 100)),
+)
+
+
+@given(SCHEDULES)
+def test_due_instants_never_go_back_and_are_the_same_every_time(schedule: Schedule) -> None:
+    offsets_ns = list(islice(schedule.offsets_ns(), 200))
+    assert offsets_ns == sorted(offsets_ns)
+    assert offsets_ns == list(islice(schedule.offsets_ns(), 200))
+    assert offsets_ns[0] >= 0
+
+
+@given(st.one_of(st.builds(Steady, RATES), st.builds(Burst, st.integers(1, 50), st.floats(0.01, 100))))
+def test_the_long_run_rate_is_the_rate_that_was_asked_for(schedule: Schedule) -> None:
+    count = 1000
+    last_ns = list(islice(schedule.offsets_ns(), count))[-1]
+    one_period = getattr(schedule, "size", 1)
+    assert count / schedule.rate_per_s * NS_PER_S == pytest.approx(last_ns, rel=one_period / count + 1e-6)
+
+
+def test_a_poisson_schedule_has_exponential_gaps() -> None:
+    """Mean and standard deviation of the gaps are both 1/rate; 20,000 gaps put 4 standard errors at 3 %."""
+    offsets_ns = [0, *islice(Poisson(50).offsets_ns(), 20_000)]
+    gaps_s = [(b - a) / NS_PER_S for a, b in pairwise(offsets_ns)]
+    mean_s = sum(gaps_s) / len(gaps_s)
+    deviation_s = (sum((gap_s - mean_s) ** 2 for gap_s in gaps_s) / len(gaps_s)) ** 0.5
+    assert mean_s == pytest.approx(1 / 50, rel=0.03)
+    assert deviation_s == pytest.approx(1 / 50, rel=0.04)
+
+
+def test_seeds_make_different_schedules() -> None:
+    assert next(Poisson(1, seed=1).offsets_ns()) != next(Poisson(1, seed=2).offsets_ns())
+
+
+def test_steady_does_not_drift() -> None:
+    assert list(islice(Steady(3).offsets_ns(), 300))[-1] == 100 * NS_PER_S
+
+
+def test_nothing_is_ever_due_by_hand() -> None:
+    assert list(Manual().offsets_ns()) == []
+
+
+def test_a_burst_is_due_all_at_once() -> None:
+    assert list(islice(Burst(3, 0.5).offsets_ns(), 5)) == [NS_PER_S // 2] * 3 + [NS_PER_S] * 2
+
+
+@pytest.mark.parametrize("text", ["manual", "steady:5", "poisson:0.4", "poisson:40,seed=7", "burst:20/2"])
+def test_a_schedule_reads_back_what_it_says(text: str) -> None:
+    assert str(parse_schedule(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "steady",
+        "steady:",
+        "steady:0",
+        "steady:-1",
+        "steady:nan",
+        "steady:inf",
+        "poisson:1,seed=x",
+        "poisson:1,sed=1",
+        "burst:0/1",
+        "burst:1/0",
+        "burst:1.5/1",
+        "burst:5",
+        "manual:1",
+        "hourly:1",
+    ],
+)
+def test_any_other_text_is_refused_with_the_forms_that_are_known(text: str) -> None:
+    with pytest.raises(ValueError, match=r"manual \| steady:RATE"):
+        parse_schedule(text)
