@@ -27,7 +27,6 @@ from loadtests.target import Target, WrongServer
 from servers.clock import now_ns
 
 HOST: Final = "127.0.0.1"
-READY_S: Final = 60.0
 SETTLE_S: Final = 0.25
 """From the last user's start to the first message: time for the last connections to be accepted."""
 BACKSTOP_S: Final = 120
@@ -43,10 +42,14 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """How the two processes of a cell are started. The arguments of the cell are added behind."""
+    """How the two processes of a cell are started; its own arguments are added behind.
+
+    ready_s: how long each may take until it says that it is ready.
+    """
 
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
+    ready_s: float = 60.0
 
 
 OURS: Final = Programs()
@@ -146,7 +149,7 @@ class Attempt:
 
     def _meet(self, server: Child, token: str) -> str:
         """Find out where the server listens, and make sure that whoever answers there is the one we started."""
-        line = server.heard(READY_LINE, READY_S)[0]
+        line = server.heard(READY_LINE, self._programs.ready_s)[0]
         said = msgspec.json.decode(line, type=Announcement)
         self.note(server_pid=said.pid)
         host = f"http://{HOST}:{said.http_port}"
@@ -155,7 +158,7 @@ class Attempt:
 
     def _await_users(self, load: Child) -> None:
         ramp_s = self._scenario.ramp_s(self._planned.clients)
-        started = int(load.heard(SPAWNED_LINE, ramp_s + READY_S)[1])
+        started = int(load.heard(SPAWNED_LINE, ramp_s + self._programs.ready_s)[1])
         self.note(spawned_by_ns=now_ns())
         if started != self._planned.clients:
             raise CellFailed(f"{started} users were started instead of {self._planned.clients}")
@@ -200,6 +203,8 @@ class Attempt:
 
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
+        if not any((self._folder / "raw").glob("counts-*.json")):
+            raise CellFailed("the load ended without saying what it recorded, so rows may be missing")
         recorder = Recorder()
         recorder.start(self._folder)
         for sample in samples:

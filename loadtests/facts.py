@@ -1,5 +1,6 @@
 """What machine, versions and source a run was made with: enough to judge a run by, and to repeat it."""
 
+import hashlib
 import os
 import platform
 import re
@@ -30,14 +31,14 @@ def machine() -> Machine:
 
 
 def versions() -> dict[str, str]:
-    """Return package -> version, "" for one that is not installed."""
-    return {name: _version(name) for name in PACKAGES}
+    """Return package -> version, "" for one that is not installed; and "sources", a digest of what measures."""
+    return {name: _version(name) for name in PACKAGES} | {"sources": _digest()}
 
 
-def commit() -> str:
-    """Return the checkout's commit, followed by "+changes" when files differ from it; "" outside a checkout."""
-    head = _git("rev-parse", "--short=12", "HEAD")
-    changed = head and _git("status", "--porcelain", "--untracked-files=no")
+def commit(checkout: Path = CHECKOUT) -> str:
+    """Return a checkout's commit, followed by "+changes" when files differ from it; "" outside of one."""
+    head = _git(checkout, "rev-parse", "--short=12", "HEAD")
+    changed = head and _git(checkout, "status", "--porcelain", "--untracked-files=no")
     return f"{head}+changes" if changed else head
 
 
@@ -52,8 +53,17 @@ def _version(package: str) -> str:
         return ""
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(CHECKOUT), *arguments]
+def _digest() -> str:
+    """Name the code of servers and load side: cells are comparable only when it was the same, commit or not."""
+    digest = hashlib.sha256()
+    for folder in ("servers", "loadtests"):
+        for file in sorted((CHECKOUT / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(checkout), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

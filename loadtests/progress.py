@@ -56,9 +56,10 @@ class Bar:
         self._ended += 1
         self._progress.update(self._task, completed=self._done_s, count=self._count())
         if cell.problems:
-            self._console.print(f"[red]failed[/] {cell.name}: {escape('; '.join(cell.problems))}", soft_wrap=True)
+            line = f"[red]failed[/] {cell.name}: {escape('; '.join(cell.problems))}"
+            self._console.print(line, highlight=False, soft_wrap=True)
         elif not self._console.is_terminal:
-            self._console.print(f"{self._count()} {cell.name}", soft_wrap=True)
+            self._console.print(f"{self._count()} {cell.name}", highlight=False, soft_wrap=True)
 
     def _count(self) -> str:
         return f"{self._ended}/{len(self._cells)}"

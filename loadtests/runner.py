@@ -85,11 +85,10 @@ def reopen(folder: Path) -> Plan:
         plan = plan_of(run)
     except (ValueError, msgspec.ValidationError) as problem:
         raise RunRefused(f"--resume {folder}: {problem}") from None
-    here = facts.machine()
+    here, versions = facts.machine(), facts.versions()
     pairs = [
         ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
-        ("commit", run.commit, facts.commit()),
-        *((f"{name} version", old, facts.versions().get(name, "")) for name, old in run.versions.items()),
+        *((f"{name} version", old, versions.get(name, "")) for name, old in run.versions.items()),
     ]
     for what, old, new in pairs:
         if old != new:

@@ -25,7 +25,7 @@ class Scenario:
 
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
-    to arrive). drain_s None means: one poll interval plus a second.
+    to arrive). drain_s None means: one poll interval plus half a second.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Scenario:
     poll_interval_s: float = 1.0
     hold_timeout_s: float = 30.0
     spawn_per_s: float = 200.0
-    warmup_s: float = 1.0
+    warmup_s: float = 0.5
     window_s: float = 5.0
     drain_s: float | None = None
 
@@ -60,14 +60,14 @@ class Scenario:
 
     @property
     def drain_or_default_s(self) -> float:
-        return self.poll_interval_s + 1.0 if self.drain_s is None else self.drain_s
+        return self.poll_interval_s + 0.5 if self.drain_s is None else self.drain_s
 
     def load_s(self, clients: int) -> float:
         """Seconds of load for one cell, start-up not included."""
         return self.ramp_s(clients) + self.warmup_s + self.window_s + self.drain_or_default_s
 
     def ramp_s(self, clients: int) -> float:
-        return clients / self.spawn_per_s + 0.5
+        return clients / self.spawn_per_s
 
 
 def plain(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.cell import HOST, OURS, READY_LINE, READY_S, Announcement
+from loadtests.cell import HOST, OURS, READY_LINE, Announcement
 from loadtests.child import Child, ChildFailed
 
 USERS: Final = 20
@@ -27,7 +27,7 @@ def serve(port: int, say: Callable[[str], None]) -> int:
         ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
         with Child("server", [*OURS.server, *ports], Path(folder, "server.log")) as server:
             try:
-                line = server.heard(READY_LINE, READY_S)[0]
+                line = server.heard(READY_LINE, OURS.ready_s)[0]
             except ChildFailed as problem:
                 raise Unreachable(str(problem)) from None
             host = f"http://{HOST}:{msgspec.json.decode(line, type=Announcement).http_port}"

@@ -1,0 +1,194 @@
+"""Which cells, in which order, under which names."""
+
+import argparse
+import shlex
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests.overrides import client_counts, overridden
+from loadtests.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
+from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
+
+FEED = SCENARIOS["feed"]
+KNOWN = {name: name for name in ("chunked", "http2_push", "long_polling", "short_polling", "sse", "websocket")}
+
+patterns_st = st.lists(st.sampled_from(sorted(KNOWN)), min_size=1, unique=True).map(tuple)
+scenarios_st = st.builds(
+    replace,
+    st.sampled_from(list(SCENARIOS.values())),
+    clients=st.lists(st.integers(1, 5000), min_size=1, max_size=4, unique=True).map(tuple),
+    poll_interval_s=st.floats(0.01, 3600),
+    message_bytes=st.integers(0, 1_000_000),
+    window_s=st.floats(0.1, 86_400),
+    drain_s=st.none() | st.floats(0, 86_400),
+    schedule=st.sampled_from(["poisson:5", "steady:0.5", "burst:20/2", "poisson:3,seed=7"]),
+)
+plans_st = st.builds(Plan, scenarios_st, patterns_st, st.integers(1, 5))
+
+
+def names(plan: Plan) -> list[str]:
+    return [cell.name for cell in plan.cells()]
+
+
+def test_repeats_are_interleaved_and_cells_named_by_scenario_clients_pattern_repeat() -> None:
+    assert names(Plan(FEED, ("sse", "chunked"), 2)) == [
+        "feed-50-sse-1",
+        "feed-50-chunked-1",
+        "feed-50-sse-2",
+        "feed-50-chunked-2",
+    ]
+
+
+def test_a_sweep_has_a_cell_for_each_count_of_clients() -> None:
+    assert names(Plan(replace(FEED, clients=(10, 20)), ("sse",), 2)) == [
+        "feed-10-sse-1",
+        "feed-20-sse-1",
+        "feed-10-sse-2",
+        "feed-20-sse-2",
+    ]
+
+
+@given(plans_st)
+def test_no_two_cells_share_a_name_and_every_combination_has_one(plan: Plan) -> None:
+    assert len(set(names(plan))) == len(plan.scenario.clients) * len(plan.patterns) * plan.repeats
+
+
+@given(plans_st)
+def test_between_two_repeats_of_a_pattern_every_other_pattern_had_its_turn(plan: Plan) -> None:
+    turns = [cell.pattern for cell in plan.cells()]
+    for at in range(0, len(turns), len(plan.patterns)):
+        assert tuple(turns[at : at + len(plan.patterns)]) == plan.patterns
+
+
+@given(plans_st, st.data())
+def test_what_remains_is_the_plan_without_what_is_finished_in_order(plan: Plan, data: st.DataObject) -> None:
+    finished = data.draw(st.sets(st.sampled_from(names(plan))))
+    left = [cell.name for cell in remaining(plan, finished)]
+    assert left == [name for name in names(plan) if name not in finished]
+
+
+@given(plans_st, st.sampled_from(["run", "compare"]))
+def test_the_recorded_command_gives_the_same_plan_again(plan: Plan, kind: str) -> None:
+    if kind == "run":
+        plan = replace(plan, patterns=plan.patterns[:1])
+    assert read_command(command_line(kind, plan)) == plan
+
+
+def read_command(command: str) -> Plan:
+    """Read a command as pollbench does, without typer."""
+    parser = argparse.ArgumentParser()
+    kinds = {"clients": str, "schedule": str, "message_bytes": int}
+    for field, option in OPTIONS.items():
+        parser.add_argument(option, dest=field, type=kinds.get(field, float))
+    words = shlex.split(command)
+    if words[1] == "run":
+        parser.add_argument("pattern")
+        parser.add_argument("scenario")
+    else:
+        parser.add_argument("--pattern")
+        parser.add_argument("--scenario")
+    parser.add_argument("--repeats", type=int)
+    given_words = vars(parser.parse_args(words[2:]))
+    overrides = {field: given_words[field] for field in OPTIONS}
+    scenario = overridden(given_words["scenario"], overrides, FEED)
+    return Plan(scenario, choose([given_words["pattern"]], KNOWN, "pattern"), given_words["repeats"])
+
+
+def test_differences_name_option_and_both_values() -> None:
+    saved = Plan(FEED, ("sse",), 3)
+    asked = Plan(replace(FEED, clients=(10, 20)), ("sse", "chunked"), 3)
+    assert differences(asked, saved) == [
+        "--clients 10,20 instead of 50",
+        "--pattern sse,chunked instead of sse",
+    ]
+    assert differences(saved, saved) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (["sse"], ("sse",)),
+        (["sse,chunked", "websocket"], ("sse", "chunked", "websocket")),
+        (["sse, sse,", "sse"], ("sse",)),
+    ],
+)
+def test_names_come_from_comma_lists_and_repeated_options_once_each(wanted: list[str], chosen: tuple[str, ...]) -> None:
+    assert choose(wanted, KNOWN, "pattern") == chosen
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_with_all() -> None:
+    with pytest.raises(ValueError, match=r"pattern 'longpolling' is none of: chunked, .* did you mean long_polling\?"):
+        choose(["longpolling"], KNOWN, "pattern")
+    with pytest.raises(ValueError, match=r"pattern 'xyz' is none of: [^;]*$"):
+        choose(["xyz"], KNOWN, "pattern")
+
+
+@pytest.mark.parametrize("repeats", [0, -1, 1001])
+def test_repeats_out_of_range_are_refused(repeats: int) -> None:
+    with pytest.raises(ValueError, match="--repeats"):
+        Plan(FEED, ("sse",), repeats)
+
+
+def test_no_pattern_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="no pattern"):
+        Plan(FEED, (), 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("clients", ()),
+        ("clients", (0,)),
+        ("clients", (50_001,)),
+        ("schedule", "manual"),
+        ("schedule", "now and then"),
+        ("message_bytes", -1),
+        ("poll_interval_s", 0.0),
+        ("poll_interval_s", float("nan")),
+        ("hold_timeout_s", 0.5),
+        ("hold_timeout_s", 301.0),
+        ("spawn_per_s", 0.0),
+        ("warmup_s", -1.0),
+        ("window_s", 0.0),
+        ("window_s", float("inf")),
+        ("drain_s", -0.1),
+    ],
+)
+def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"schedule|" + OPTIONS[field]):
+        replace(FEED, **{field: value})  # type: ignore[arg-type]
+
+
+def test_client_counts_are_whole_numbers() -> None:
+    assert client_counts("10,50, 10") == (10, 50)
+    for text in ("", "ten", "1.5", "10,,20"):
+        with pytest.raises(ValueError, match="--clients"):
+            client_counts(text)
+
+
+@given(st.integers(0, 10**18), st.integers(1, 20 * 10**9), st.data())
+def test_the_server_is_looked_at_every_second_at_both_edges_and_at_the_end(
+    from_ns: int, length_ns: int, data: st.DataObject
+) -> None:
+    until_ns = from_ns + length_ns
+    edges = data.draw(st.tuples(st.integers(from_ns, until_ns), st.integers(from_ns, until_ns)))
+    instants = sampling_instants_ns(from_ns, until_ns, edges)
+    assert instants == sorted(set(instants))
+    assert {from_ns, until_ns, *edges} <= set(instants)
+    assert all(later - sooner <= 10**9 for sooner, later in pairwise(instants))
+
+
+def test_every_named_scenario_says_what_it_is_for_and_what_it_costs() -> None:
+    for name, scenario in SCENARIOS.items():
+        assert isinstance(scenario, Scenario)
+        assert scenario.name == name
+        assert scenario.purpose
+        assert Plan(scenario, ("sse",), 1).expected_s > scenario.window_s
+
+
+def test_the_default_comparison_is_planned_to_take_less_than_three_minutes() -> None:
+    assert Plan(FEED, tuple(KNOWN), 3).expected_s < 170

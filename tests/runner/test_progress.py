@@ -1,0 +1,60 @@
+"""What people see while a run goes on."""
+
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from loadtests.cell import unmeasured
+from loadtests.plan import Plan
+from loadtests.progress import Bar, duration
+from loadtests.scenario import SCENARIOS
+
+CELLS = Plan(SCENARIOS["feed"], ("sse", "chunked"), 1).cells()
+
+
+def shown(terminal: bool) -> tuple[Bar, io.StringIO]:
+    text = io.StringIO()
+    return Bar(Console(file=text, force_terminal=terminal, width=200), CELLS), text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (8.4, "8 s"), (59.6, "1 min 00 s"), (160, "2 min 40 s"), (3600, "1 h 00 min"), (11_100, "3 h 05 min")],
+)
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_terminal_shows_count_cell_and_time_left() -> None:
+    bar, text = shown(terminal=True)
+    with bar:
+        bar.starts(CELLS[0])
+        bar.ended(unmeasured(CELLS[0], "SSE"))
+        bar.starts(CELLS[1])
+        bar.tick()
+    assert "1/2" in text.getvalue()
+    assert "feed-50-chunked-1" in text.getvalue()
+    assert f"{duration(CELLS[1].expected_s)} left" in text.getvalue()
+
+
+def test_a_pipe_gets_one_plain_line_per_cell() -> None:
+    bar, text = shown(terminal=False)
+    with bar:
+        for planned in CELLS:
+            bar.starts(planned)
+            bar.tick()
+            bar.ended(unmeasured(planned, "SSE"))
+    assert text.getvalue() == "1/2 feed-50-sse-1\n2/2 feed-50-chunked-1\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_problems_are_shown_as_they_happen_and_as_they_are(terminal: bool) -> None:
+    bar, text = shown(terminal)
+    cell = unmeasured(CELLS[0], "SSE")
+    with bar:
+        bar.starts(CELLS[0])
+        bar.ended(msgspec.structs.replace(cell, problems=["[Errno 9] no"]))
+    assert "failed" in text.getvalue()
+    assert "[Errno 9] no" in text.getvalue()

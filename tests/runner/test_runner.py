@@ -1,0 +1,218 @@
+"""Runs of short cells with real processes, some of which go wrong."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from loadtests import runner
+from loadtests.arrival import SCHEMA_VERSION
+from loadtests.cell import Programs
+from loadtests.child import Child
+from loadtests.manifest import Cell, Run
+from loadtests.plan import Plan, PlannedCell, remaining
+from loadtests.scenario import Scenario
+
+LABELS = {"sse": "Server-Sent Events", "chunked": "Chunked streaming"}
+Make = Callable[..., Programs]
+
+
+class Watching:
+    """Notes what a run tells its watcher; ends it with Ctrl-C in the named cell."""
+
+    def __init__(self, interrupt_in: str = "") -> None:
+        self.told: list[str] = []
+        self._interrupt_in = interrupt_in
+        self._cell = ""
+
+    def starts(self, planned: PlannedCell) -> None:
+        self._cell = planned.name
+
+    def tick(self) -> None:
+        if self._cell == self._interrupt_in:
+            raise KeyboardInterrupt
+
+    def ended(self, cell: Cell) -> None:
+        self.told.append(f"{cell.name} {cell.status}")
+
+
+def one_cell(folder: Path, scenario: Scenario, programs: Programs) -> Cell:
+    plan = Plan(scenario, ("sse",), 1)
+    runner.begin(folder, plan, LABELS, "run")
+    return runner.run_cells(folder, plan.cells(), LABELS, Watching(), programs).cells[0]
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    cell = one_cell(tmp_path, brief, programs())
+    folder = tmp_path / "cells" / "feed-2-sse-1"
+    assert (cell.status, cell.problems) == ("finished", [])
+    assert {file.name for file in folder.iterdir()} == {
+        "cell.json",
+        "requests.parquet",
+        "deliveries.parquet",
+        "samples.parquet",
+        "published.csv",
+        "server.log",
+        "load.log",
+    }
+    assert msgspec.json.decode((folder / "cell.json").read_bytes(), type=Cell) == cell
+    journal = (folder / "published.csv").read_text(encoding="ascii").splitlines()
+    assert journal[0] == "id,due_ns,published_ns"
+    assert len(journal) - 1 == cell.published
+    assert cell.window_until_ns - cell.window_from_ns == 400_000_000
+    assert cell.spawned_by_ns < cell.publish_from_ns < cell.window_from_ns < cell.window_until_ns < cell.load_ended_ns
+    assert cell.rows == {"requests": 0, "deliveries": 0, "samples": 5}
+    assert children() == []
+
+
+@pytest.mark.parametrize(
+    ("server", "load", "problem"),
+    [
+        ("ends at once", "good", "the server ended by itself with exit code 1: error: no such luck"),
+        ("says nothing", "good", "the server was not ready after 1 s: it said nothing"),
+        ("server: another token", "good", "is another server: its token is 'somebody-else'"),
+        ("server: dies", "good", "the server ended by itself with exit code 9"),
+        ("server: ends badly", "good", "the server ended with exit code 5 when told to stop: error: could not close"),
+        ("", "ends at once", "the load ended by itself with exit code 1: error: no such luck"),
+        ("", "says nothing", "the load was not ready after"),
+        ("", "too few users", "1 users were started instead of 2"),
+        ("", "unhappy", "the load ended with exit code 4: the load is unhappy"),
+        ("", "silent about rows", "the load ended without saying what it recorded"),
+        ("", "lost a row", "requests-sse-1.rows is missing: 1 rows"),
+    ],
+)
+def test_a_failed_cell_says_why_and_leaves_no_process(
+    tmp_path: Path, brief: Scenario, programs: Make, server: str, load: str, problem: str
+) -> None:
+    scenario = replace(brief, window_s=2.0) if server == "server: dies" else brief
+    ready_s = 1 if "says nothing" in (server, load) else 30
+    cell = one_cell(tmp_path, scenario, programs(server, load, ready_s))
+    assert cell.status == "failed"
+    assert problem in "; ".join(cell.problems)
+    assert runner.finished_cells(tmp_path, ["feed-2-sse-1"]) == {}
+    assert children() == []
+
+
+def test_a_run_goes_on_after_a_failed_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:
+    plan = Plan(brief, ("sse", "nonsense", "chunked"), 1)
+    labels = {**LABELS, "nonsense": "Nonsense"}
+    runner.begin(tmp_path, plan, labels, "compare")
+    watching = Watching()
+    outcome = runner.run_cells(tmp_path, plan.cells(), labels, watching, programs())
+    assert watching.told == ["feed-2-sse-1 finished", "feed-2-nonsense-1 failed", "feed-2-chunked-1 finished"]
+    assert [cell.name for cell in outcome.failed] == ["feed-2-nonsense-1"]
+    assert "nonsense" in outcome.failed[0].problems[0]
+
+
+def test_ctrl_c_keeps_what_is_finished_and_resuming_measures_only_the_rest(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    plan = Plan(brief, ("sse", "chunked"), 1)
+    runner.begin(tmp_path, plan, LABELS, "compare")
+    outcome = runner.run_cells(tmp_path, plan.cells(), LABELS, Watching("feed-2-chunked-1"), programs())
+    assert outcome.interrupted
+    assert children() == []
+    names = [cell.name for cell in plan.cells()]
+    finished = runner.finished_cells(tmp_path, names)
+    assert list(finished) == ["feed-2-sse-1"]
+    assert (tmp_path / "cells" / "feed-2-chunked-1").is_dir()
+
+    saved = runner.reopen(tmp_path)
+    assert saved == plan
+    watching = Watching()
+    again = runner.run_cells(tmp_path, remaining(saved, finished), LABELS, watching, programs())
+    assert watching.told == ["feed-2-chunked-1 finished"]
+    assert not again.interrupted
+    assert list(runner.finished_cells(tmp_path, names)) == names
+
+
+def test_a_failed_cell_is_measured_again_when_resuming(tmp_path: Path, brief: Scenario, programs: Make) -> None:
+    assert one_cell(tmp_path, brief, programs(load="unhappy")).status == "failed"
+    plan = runner.reopen(tmp_path)
+    again = runner.run_cells(tmp_path, remaining(plan, {}), LABELS, Watching(), programs())
+    assert [cell.status for cell in again.cells] == ["finished"]
+
+
+def test_a_disk_that_takes_nothing_more_halts_the_run_and_says_so(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    plan = Plan(brief, ("sse",), 1)
+    runner.begin(tmp_path, plan, LABELS, "run")
+    (tmp_path / "cells").write_text("in the way", encoding="ascii")
+    outcome = runner.run_cells(tmp_path, plan.cells(), LABELS, Watching(), programs())
+    assert outcome.cells == []
+    assert outcome.halted.startswith(f"cannot write {tmp_path}")
+
+
+def test_a_process_that_will_not_stop_is_ended_all_the_same(tmp_path: Path, programs: Make) -> None:
+    child = Child("load", programs(load="deaf").load, tmp_path / "load.log")
+    child.heard(re.compile("deaf"), 10)
+    assert child.stop(grace_s=0.1) == -9
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_the_run_says_what_was_asked_of_which_machine(tmp_path: Path, brief: Scenario) -> None:
+    runner.begin(tmp_path / "new", Plan(brief, ("sse", "chunked"), 2), LABELS, "compare")
+    run = msgspec.json.decode((tmp_path / "new" / "run.json").read_bytes(), type=Run)
+    assert run.schema == SCHEMA_VERSION
+    assert run.patterns == LABELS
+    assert run.command.startswith("pollbench compare --scenario feed --pattern sse,chunked --clients 2 ")
+    assert run.machine.cores >= 1
+    assert run.machine.memory_bytes > 0
+    assert run.versions["locust"]
+    assert run.versions["pollbench"]
+
+
+def test_a_folder_with_something_in_it_is_not_taken_for_a_new_run(tmp_path: Path, brief: Scenario) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="ascii")
+    with pytest.raises(runner.RunRefused, match=r"is not empty.*--resume"):
+        runner.begin(tmp_path, Plan(brief, ("sse",), 1), LABELS, "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"schema": SCHEMA_VERSION + 1}, "schema"),
+        ({"cells": ["feed-2-sse-1", "feed-2-sse-9"]}, "run.json was edited"),
+        ({"repeats": 0}, "--repeats 0"),
+        ({"scenarios": []}, "0 scenarios"),
+        ({"scenarios": [{"name": "feed"}]}, "missing required field"),
+        ({"versions": {"sources": "0123456789ab"}}, "its sources version was 0123456789ab"),
+        ({"versions": {"locust": "1.0"}}, "its locust version was 1.0"),
+        ({"kind": 7}, "not what pollbench wrote"),
+    ],
+)
+def test_a_run_that_new_cells_could_not_join_is_not_resumed(
+    tmp_path: Path, brief: Scenario, change: dict[str, object], problem: str
+) -> None:
+    runner.begin(tmp_path, Plan(brief, ("sse",), 1), LABELS, "run")
+    written = json.loads((tmp_path / "run.json").read_bytes())
+    (tmp_path / "run.json").write_text(json.dumps(written | change), encoding="utf-8")
+    with pytest.raises(runner.RunRefused, match=problem):
+        runner.reopen(tmp_path)
+
+
+def test_a_run_json_that_is_missing_or_torn_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(runner.RunRefused, match="name a run folder"):
+        runner.reopen(tmp_path / "nowhere")
+    (tmp_path / "run.json").write_text('{"schema": 1, "comm', encoding="ascii")
+    with pytest.raises(runner.RunRefused, match="not what pollbench wrote"):
+        runner.reopen(tmp_path)
+
+
+def test_a_cell_json_that_cannot_be_read_counts_as_not_finished(tmp_path: Path) -> None:
+    folder = tmp_path / "cells" / "feed-2-sse-1"
+    folder.mkdir(parents=True)
+    (folder / "cell.json").write_text("{", encoding="ascii")
+    assert runner.finished_cells(tmp_path, ["feed-2-sse-1"]) == {}
