@@ -27,13 +27,17 @@ def latency_ms(bucket: int) -> float:
 
 @dataclass(slots=True)
 class Live:
-    """Totals since the start of a test. histogram: bucket -> deliveries."""
+    """Totals since the start of a test. histogram: bucket -> deliveries.
+
+    bytes_in: of responses that are complete; delivered_bytes: of messages, also on streams that are still open.
+    """
 
     requests: int = 0
     empty: int = 0
     errors: int = 0
     deliveries: int = 0
     bytes_in: int = 0
+    delivered_bytes: int = 0
     histogram: dict[int, int] = field(default_factory=dict)
 
     def add_requests(self, rows: Rows) -> None:
@@ -44,6 +48,7 @@ class Live:
 
     def add_deliveries(self, rows: Rows) -> None:
         self.deliveries += len(rows)
+        self.delivered_bytes += int(rows["bytes"].sum())
         buckets = buckets_of(rows["received_ns"] - rows["due_ns"])
         for bucket, count in zip(*np.unique(buckets, return_counts=True), strict=True):
             self.histogram[int(bucket)] = self.histogram.get(int(bucket), 0) + int(count)
@@ -54,8 +59,14 @@ class Live:
         self.errors += other.errors
         self.deliveries += other.deliveries
         self.bytes_in += other.bytes_in
+        self.delivered_bytes += other.delivered_bytes
         for bucket, count in other.histogram.items():
             self.histogram[bucket] = self.histogram.get(bucket, 0) + count
+
+    @property
+    def bytes_per_delivery(self) -> int | None:
+        """Return what has been received for each delivery so far, None without deliveries."""
+        return round(max(self.bytes_in, self.delivered_bytes) / self.deliveries) if self.deliveries else None
 
     def quantile_ms(self, q: float) -> float | None:
         """Return the latency that a share q of the deliveries does not exceed; None without deliveries."""
@@ -68,7 +79,8 @@ class Live:
 
     def packed(self) -> list[object]:
         """Return what msgpack can carry; `unpacked` is the inverse."""
-        return [self.requests, self.empty, self.errors, self.deliveries, self.bytes_in, self.histogram]
+        totals: list[object] = [self.requests, self.empty, self.errors, self.deliveries]
+        return [*totals, self.bytes_in, self.delivered_bytes, self.histogram]
 
 
 def unpacked(fields: list[Any]) -> Live:

@@ -25,10 +25,13 @@ conductor.listen(events)
 
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
-    group = parser.add_argument_group("pollbench", "What the users do, and what the server publishes")
+    # On the parser itself, not in a group: Locust shows only those in its start form.
     defaults = {"poll_interval": "1", "hold_timeout": "30", "join_at": "newest"}
     for option, text in HELP.items():
-        choices = JOIN if option == "join_at" else None
-        group.add_argument(
-            f"--{option.replace('_', '-')}", default=defaults.get(option, ""), choices=choices, help=text
+        parser.add_argument(
+            f"--{option.replace('_', '-')}",
+            default=defaults.get(option, ""),
+            choices=JOIN if option == "join_at" else None,
+            include_in_web_ui=option not in {"run_dir", "server_token"},
+            help=text,
         )

@@ -61,15 +61,17 @@ def observer(environment: Environment) -> Observer:
     """Return what the recorder shows its rows to."""
 
     def observe(table: str, pattern: str, rows: Rows) -> None:
+        if table == "samples":
+            return
         for lives in (_lives, _fresh):
             live = lives.setdefault(pattern, Live())
             if table == "requests":
                 live.add_requests(rows)
-            elif table == "deliveries":
+            else:
                 live.add_deliveries(rows)
         if table == "requests":
             _log_requests(environment, pattern, rows)
-        elif table == "deliveries":
+        else:
             _log_many(environment.stats.get(pattern, "DELIVERY"), rows["received_ns"] - rows["due_ns"], 0)
 
     return observe
@@ -133,7 +135,7 @@ def rows_now() -> list[dict[str, object]]:
             "p99": _shown(live.quantile_ms(0.99)),
             "requests": live.requests,
             "empty": round(100 * live.empty / live.requests, 1) if live.requests else "",
-            "bytes": round(live.bytes_in / live.deliveries) if live.deliveries and live.bytes_in else "",
+            "bytes": _shown(live.bytes_per_delivery),
             "errors": live.errors,
         }
         for pattern, live in sorted(_lives.items())
