@@ -6,14 +6,17 @@ Two patterns are level when their intervals overlap ("no measurable difference")
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any, Final
 
 import pandas as pd
 
-from reports.units import counted, listed, number, percent, quantity, times
+from reports.statistics import SMALLEST_RESAMPLED
+from reports.units import counted, grouped, listed, number, percent, quantity, sentence, times
 
 LEVEL: Final = 1.05
+LEVEL_ALONE: Final = 1.5
+"""Without repeats nothing says what chance does; only what is plain is called a difference."""
 GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
 QUESTIONS: Final = (
     ("Fastest", "p50_ms", "ms", "for half of the messages"),
@@ -43,7 +46,8 @@ class Goal:
 
 def level(row: Row, leader: Row, name: str) -> bool:
     """Return whether `row` cannot be told from `leader`, which is no larger."""
-    # A single repeat has no interval: NaN, which is below nothing.
+    if isnan(row[f"{name}_low"]) or isnan(leader[f"{name}_high"]):
+        return bool(row[name] <= leader[name] * LEVEL_ALONE)
     return bool(row[f"{name}_low"] <= leader[f"{name}_high"] or row[name] <= leader[name] * LEVEL)
 
 
@@ -61,7 +65,7 @@ def findings(rows: pd.DataFrame) -> list[Finding]:
         for question, name, unit, what in QUESTIONS
         if rows[name].notna().any()
     ]
-    return [*told, Finding("Complete", _complete(rows))]
+    return [*told, Finding("Complete", _complete(rows)), Finding("How sure", _certainty(rows))]
 
 
 def headline(rows: pd.DataFrame) -> str:
@@ -106,13 +110,19 @@ def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
     lowest, highest = quantity(leader[name], unit), quantity(first[-1][name], unit)
     told = f"{_names(first, rows)}: {lowest if lowest == highest else f'{lowest} to {highest}'} {what}"
     if len(first) > 1:
-        alike = all(row[f"{name}_low"] <= leader[f"{name}_high"] for row in first)
-        told += ", no measurable difference" if alike else ", nearly level"
+        told += f", {_closeness(first, name)}"
     if not rest:
         return f"{told}."
     if leader[name] <= 0:
         return f"{told}. " + listed([f"{row['label']} {quantity(row[name], unit)}" for row in rest]) + "."
     return f"{told}. {listed([_multiple(row, leader, name) for row in rest])} as much."
+
+
+def _closeness(first: Sequence[Row], name: str) -> str:
+    if any(isnan(row[f"{name}_low"]) for row in first):
+        return "too close to tell"
+    overlap = all(row[f"{name}_low"] <= first[0][f"{name}_high"] for row in first)
+    return "no measurable difference" if overlap else "nearly level"
 
 
 def _multiple(row: Row, leader: Row, name: str) -> str:
@@ -134,14 +144,19 @@ def _complete(rows: pd.DataFrame) -> str:
         told += f"({percent((owed - delivered) / owed)})"
     told += ", none twice" if not repeated else f", {repeated:,} more than once"
     told += ", no request failed." if not errors else f"; {counted(errors, 'request')} failed."
-    return told[0].upper() + told[1:]
+    return sentence(told)
 
 
 def _names(chosen: Sequence[Row], rows: pd.DataFrame) -> str:
-    """Name some of the patterns of a scene as shortly as can be."""
-    names, everyone = [str(row["label"]) for row in chosen], [str(label) for label in rows["label"]]
-    if len(names) == len(everyone) > 1:
-        return f"All {len(names)} patterns"
-    if len(names) == len(everyone) - 1 and len(names) > 2:
-        return f"All but {next(label for label in everyone if label not in names)}"
-    return listed([label for label in everyone if label in names])
+    return sentence(grouped([str(row["label"]) for row in chosen], [str(label) for label in rows["label"]]))
+
+
+def _certainty(rows: pd.DataFrame) -> str:
+    repeats = int(rows["repeats"].min())
+    if repeats == 1:
+        return "One repeat: what differs by less than half as much again is called too close to tell."
+    interval = "lowest and highest repeat" if repeats < SMALLEST_RESAMPLED else "95 % intervals of the median"
+    return (
+        f"Medians of {counted(repeats, 'repeat')}. No measurable difference means that {interval} overlap; "
+        "nearly level, that they differ by less than 5 %."
+    )

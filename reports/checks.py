@@ -12,7 +12,7 @@ from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
-from reports.units import counted, listed, number, percent, quantity
+from reports.units import counted, grouped, listed, number, percent, quantity
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
@@ -41,7 +41,7 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
             "invalid",
             "Nothing here was measured",
             "the run was made up by reports/synthetic.py, to test the report.",
-            "Measure with `pollbench compare`.",
+            "Measure with: pollbench compare",
         )
 
 
@@ -97,8 +97,7 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
             total, owed = int(bad[count].sum()), int(bad["owed"].sum())
             yield Caution(
                 "suspect",
-                f"{counted(total, 'delivery', 'deliveries')} {what} "
-                f"({percent(total / owed)} in {listed(_labels(bad))})",
+                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {_names(facts, bad)})",
                 cause,
                 "Lower the rate or the number of clients, or lengthen the drain, and read the cells' logs.",
             )
@@ -130,7 +129,7 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
     if len(inline):
         yield Caution(
             "suspect" if inline["pushed_ratio"].any() else "invalid",
-            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {listed(_labels(inline))} were not pushed",
+            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {_names(facts, inline)} were not pushed",
             "they came inside the response to the client's own request, which is chunked streaming by another name.",
             "Use a client that allows push, and no proxy that strips it.",
         )
@@ -141,7 +140,7 @@ def _generator(facts: Facts) -> Iterable[Caution]:
     if len(busy):
         yield Caution(
             "suspect",
-            f"The load generator used {percent(busy['generator_cpu_share'].max())} of a core ({listed(_labels(busy))})",
+            f"The load generator used {percent(busy['generator_cpu_share'].max())} of a core ({_names(facts, busy)})",
             "messages waited in the generator, which counts as latency of the pattern.",
             "Use fewer clients, or more load processes, and see whether the latency stays.",
         )
@@ -150,8 +149,7 @@ def _generator(facts: Facts) -> Iterable[Caution]:
     if len(lagging):
         yield Caution(
             "suspect",
-            f"The load generator lagged {quantity(lagging['generator_lag_ms'].max(), 'ms')} "
-            f"({listed(_labels(lagging))})",
+            f"The load generator lagged {quantity(lagging['generator_lag_ms'].max(), 'ms')} ({_names(facts, lagging)})",
             "its own loop was late by more than half of the latency reported there.",
             "Close other programs, use fewer clients, or more load processes.",
         )
@@ -163,7 +161,8 @@ def _publisher(facts: Facts) -> Iterable[Caution]:
     if len(late):
         yield Caution(
             "suspect",
-            f"The publisher was up to {quantity(late['lateness_p99_ms'].max(), 'ms')} late ({listed(_labels(late))})",
+            f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
+            f"({_names(facts, late)})",
             "the server did not come round to publishing in time; latency counts from the due instant and includes it.",
             "Lower the rate or the number of clients if this is not what you want to know.",
         )
@@ -226,8 +225,8 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         )
 
 
-def _labels(rows: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(rows["label"]))
+def _names(facts: Facts, rows: pd.DataFrame) -> str:
+    return grouped(list(dict.fromkeys(rows["label"])), list(dict.fromkeys(facts.cells["label"])))
 
 
 CHECKS: Final[tuple[Check, ...]] = (

@@ -25,6 +25,7 @@ from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
 from reports.units import counted, number, quantity
+from servers.schedule import Burst, Poisson, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -132,7 +133,7 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
     ]
     return Section(
         name=name,
-        title=f"{counted(scene.clients, 'client')}, {scene.setting['schedule']}",
+        title=f"{counted(scene.clients, 'client')}, {_schedule(str(scene.setting['schedule']))}",
         purpose=str(scene.setting["purpose"]),
         headline=headline(scene.rows),
         findings=findings(scene.rows),
@@ -141,6 +142,18 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
         charts=drawn,
         agreements=[row for row in theory if row.scenario == name],
     )
+
+
+def _schedule(text: str) -> str:
+    """Say a schedule in words; one that is new to this page in its own short form."""
+    match parse_schedule(text):
+        case Poisson(rate_per_s=rate):
+            return f"{rate:g} messages a second at random instants"
+        case Steady(rate_per_s=rate):
+            return f"{rate:g} messages a second, evenly spaced"
+        case Burst(size=size, period_s=period_s):
+            return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+    return text
 
 
 def _uncertainty(repeats: int) -> str:
@@ -172,5 +185,5 @@ def _settings(scene: Scene) -> dict[str, str]:
         if value is None:
             continue
         unit = next((unit for ending, unit in units.items() if key.endswith(ending)), None)
-        told[title] = quantity(float(str(value)) * unit[1], unit[0]) if unit else str(value)
+        told[title] = quantity(float(str(value)) * unit[1], unit[0]) if unit else _schedule(str(value))
     return told

@@ -1,5 +1,6 @@
 """PURE. Numbers as people read them. Rounding happens here, on the way to the page, and nowhere else."""
 
+from collections.abc import Sequence
 from math import floor, isfinite, log10
 from typing import Final
 
@@ -14,7 +15,9 @@ def number(value: float, digits: int = 3) -> str:
         return NONE
     if value == 0:
         return "0"
-    decimals = max(0, digits - 1 - floor(log10(abs(value))))
+    # Rounded first: 0.9996 is a 1 with two decimals, not with four.
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(0, digits - 1 - floor(log10(abs(rounded))))
     return f"{value:,.{min(decimals, digits)}f}"
 
 
@@ -61,6 +64,20 @@ def counted(count: float, noun: str, plural: str = "") -> str:
     return f"{int(count):,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def listed(words: list[str], last: str = "and") -> str:
+def listed(words: Sequence[str], last: str = "and") -> str:
     """Join words as a sentence does: a, b and c."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def grouped(names: Sequence[str], everyone: Sequence[str]) -> str:
+    """Name some of a set as shortly as can be: all 6 patterns; all but SSE; SSE and WebSocket."""
+    if len(names) == len(everyone) > 1:
+        return f"all {len(names)} patterns"
+    if len(names) == len(everyone) - 1 and len(names) > 2:
+        return f"all but {next(name for name in everyone if name not in names)}"
+    return listed([name for name in everyone if name in names])
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital first letter."""
+    return text[:1].upper() + text[1:]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,7 +27,14 @@ def traffic(scene: Scene) -> Figure:
     """Bytes per delivery: the message with its own framing, and what is spent around it."""
     canvas, (axes,) = _panels(scene, 1)
     rows = scene.rows
-    _bars(axes, scene, "http_bytes_per_delivery", lambda value: quantity(value, "B"), "bytes per delivery, both ways", "wire_bytes_per_delivery")
+    _bars(
+        axes,
+        scene,
+        "http_bytes_per_delivery",
+        lambda value: quantity(value, "B"),
+        "bytes per delivery, both ways",
+        "wire_bytes_per_delivery",
+    )
     payload = rows["payload_bytes_per_delivery"].to_numpy()
     for bar, part in zip(list(axes.patches), payload, strict=True):
         if np.isfinite(part):
@@ -70,9 +76,10 @@ def _bars(
     colours = [scene.look.line(pattern) for pattern in scene.patterns]
     values = rows[name].to_numpy(float)
     axes.barh(range(len(values)), np.nan_to_num(values), BAR, color=colours)
+    highest = float(np.nanmax([*values, *rows[f"{name}_high"], *(rows[beside] if beside else ()), 0.0]))
     for at, row in enumerate(rows.to_dict("records")):
         value, low, high = (row[f"{name}{edge}"] for edge in ("", "_low", "_high"))
-        if pd.notna(low) and high > low:
+        if high - low > 0.01 * highest:
             axes.plot([low, high], [at, at], color=INK, lw=1.1, solid_capstyle="butt")
         end = np.nanmax([0.0, value, high, row[beside] if beside else np.nan])
         text = write(value) if np.isfinite(value) else NONE
@@ -81,5 +88,4 @@ def _bars(
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
-    highest = np.nanmax([*values, *rows[f"{name}_high"], *(rows[beside] if beside else ()), 0.0])
-    axes.set_xlim(min(0.0, float(np.nanmin([*values, 0.0]))), float(highest) * 1.22 or 1.0)
+    axes.set_xlim(min(0.0, float(np.nanmin([*values, 0.0]))), highest * 1.22 or 1.0)

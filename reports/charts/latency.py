@@ -1,21 +1,26 @@
 """PURE. How long messages took: as a distribution, as a spectrum of percentiles, and over time."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
 
-from reports.scene import Scene
+from reports.scene import LEVELS, Scene
 from reports.style import MUTED, figure, label_ends, ms_axis, spread, y_title
 from reports.units import quantity
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 POINTS: Final = 1200
 """Dots drawn per pattern; the lines are worked out from every delivery."""
-BINS: Final = 40
+SLICES: Final = 40
+NAME_WIDTH: Final = 0.2
+"""Of the axes, about what the longest label takes."""
 
 
 def ecdf(scene: Scene) -> Figure:
@@ -36,42 +41,51 @@ def ecdf(scene: Scene) -> Figure:
 
 
 def _label_risers(axes: Axes, scene: Scene) -> None:
-    """Name each rising curve: those that rise together share a column of names at different heights beside them."""
+    """Name each rising curve: of those that rise together the left ones above left, the others below right."""
     to_axes = axes.transData + axes.transAxes.inverted()
 
-    def place(pattern: str, level: float, edge: str = "mid") -> float:
-        value = float(np.interp(level, scene.curves[pattern].index, scene.curves[pattern][edge].ffill()))
-        return float(to_axes.transform((value, level))[0])
+    def at(pattern: str, level: float, edge: str = "mid") -> float:
+        """Return how far right a curve is at a level, in parts of the axes."""
+        curve = scene.curves[pattern][edge].ffill()
+        return float(to_axes.transform((np.interp(level, curve.index, curve), level))[0])
 
-    columns: list[list[str]] = []
-    for pattern in sorted(scene.curves, key=lambda name: place(name, 0.5)):
-        if columns and place(pattern, 0.5) - place(columns[-1][-1], 0.5) < 0.12:
-            columns[-1].append(pattern)
+    for together in _bundles(scene, at):
+        room = at(together[0], 0.5) > NAME_WIDTH
+        half = len(together) // 2 if at(together[-1], 0.5) < 1 - NAME_WIDTH else len(together)
+        half = half if room else 0
+        for group, left, centre in ((together[:half], True, 0.65), (together[half:], False, 0.35)):
+            alone = 0.5 if len(together) == 1 else centre
+            for pattern, level in zip(group, spread([alone] * len(group), 0.085), strict=True):
+                ends = [at(other, level, "low" if left else "high") for other in together]
+                edge = min(ends) - 0.02 if left else max(ends) + 0.02
+                axes.annotate(
+                    scene.look.labels[pattern],
+                    (float(np.interp(level, LEVELS, scene.curves[pattern]["mid"].ffill())), level),
+                    (edge, float(to_axes.transform((1, level))[1])),
+                    textcoords="axes fraction",
+                    ha="right" if left else "left",
+                    va="center",
+                    weight="bold",
+                    color=scene.look.text(pattern),
+                    arrowprops={
+                        "arrowstyle": "-",
+                        "color": scene.look.line(pattern),
+                        "lw": 0.8,
+                        "shrinkA": 1,
+                        "relpos": (1 if left else 0, 0.5),
+                    },
+                )
+
+
+def _bundles(scene: Scene, at: Callable[[str, float], float]) -> list[list[str]]:
+    """Patterns from left to right, those whose medians are close to each other in one bundle."""
+    bundles: list[list[str]] = []
+    for pattern in sorted(scene.curves, key=lambda name: at(name, 0.5)):
+        if bundles and at(pattern, 0.5) - at(bundles[-1][-1], 0.5) < NAME_WIDTH / 2:
+            bundles[-1].append(pattern)
         else:
-            columns.append([pattern])
-    for column in columns:
-        levels = spread([0.5] * len(column), 0.085)
-        for pattern, level in zip(column, levels, strict=True):
-            edge = max(place(member, level, "high") for member in column)
-            left = edge > 0.8
-            edge = min(place(member, level, "low") for member in column) if left else edge
-            axes.annotate(
-                scene.look.labels[pattern],
-                (float(np.interp(level, scene.curves[pattern].index, scene.curves[pattern]["mid"].ffill())), level),
-                (edge - 0.02 if left else edge + 0.02, to_axes.transform((1, level))[1]),
-                textcoords="axes fraction",
-                ha="right" if left else "left",
-                va="center",
-                weight="bold",
-                color=scene.look.text(pattern),
-                arrowprops={
-                    "arrowstyle": "-",
-                    "color": scene.look.line(pattern),
-                    "lw": 0.8,
-                    "shrinkA": 1,
-                    "relpos": (1 if left else 0, 0.5),
-                },
-            )
+            bundles.append([pattern])
+    return bundles
 
 
 def spectrum(scene: Scene) -> Figure:
@@ -114,6 +128,7 @@ def over_time(scene: Scene) -> Figure:
         axes.plot(middle, median, color=scene.look.text(pattern), lw=1.4, gid=f"over-time-{pattern}")
         axes.set_title(scene.look.labels[pattern], color=scene.look.text(pattern))
         axes.set_xlim(0, float(scene.setting["window_s"]))
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         ms_axis(axes.yaxis, lowest, highest)
     for axes in panels[len(scene.curves) :]:
         axes.set_axis_off()
@@ -130,14 +145,13 @@ def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     axes.add_patch(patch)
 
 
-def _running_median(at_s: np.ndarray, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Medians of up to BINS slices with equally many deliveries each."""
-    order = np.argsort(at_s, kind="stable")
-    slices = [part for part in np.array_split(order, min(BINS, len(order))) if len(part)]
-    return (
-        np.array([np.median(at_s[part]) for part in slices]),
-        np.array([np.median(latency_ms[part]) for part in slices]),
-    )
+def _running_median(due_s: np.ndarray, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of equal slices of time, wide enough to hold some three messages each; empty slices are left out."""
+    slices = int(np.clip(len(np.unique(due_s)) // 3, 1, SLICES))
+    edges = np.linspace(due_s.min(), due_s.max(), slices + 1)
+    which = np.clip(np.searchsorted(edges, due_s, side="right") - 1, 0, slices - 1)
+    medians = pd.Series(latency_ms).groupby(which).median()
+    return (edges[:-1] + edges[1:])[medians.index] / 2, medians.to_numpy()
 
 
 def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
