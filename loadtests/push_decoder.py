@@ -139,9 +139,12 @@ class PushDecoder:
         if not self._head_seen:
             if not status.isdigit():
                 raise ProtocolError("a response without :status")
+            first_id = fields.get(b"x-first-id", b"0")
+            if not first_id.isdigit():
+                raise ProtocolError(f"x-first-id {first_id[:20]!r} is not a number")
             self._head_seen = True
             mode, cursor = (fields.get(name, b"").decode("latin-1") for name in (b"x-updates-mode", b"x-cursor"))
-            events.append(Head(int(status), mode, cursor, int(fields.get(b"x-first-id", b"0"))))
+            events.append(Head(int(status), mode, cursor, int(first_id)))
             if status != b"200":
                 self._close("status", f"the server answered {int(status)}", events)
         if flags & END_STREAM:

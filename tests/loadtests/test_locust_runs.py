@@ -1,0 +1,207 @@
+"""Real runs: Locust in one process, forked, or as master and workers loses no row, and never hangs or lies."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from loadtests.cell import READY_LINE
+from loadtests.child import Child
+from loadtests.collect import collect
+from loadtests.recorder import DTYPES
+from servers.clock import now_ns
+from tests.loadtests.load_process import ALL_USERS, HANG_S, Load, Loads, check_whole, free_port, http_host, loads_on
+from tests.server_process import ServerProcess, serving
+
+pytestmark = pytest.mark.slow
+
+HEADLESS = ("--headless", "--users", "12", "--spawn-rate", "12", "--poll-interval", "0.2", "--exit-code-on-error", "0")
+FOR_3_S = ("--run-time", "3s")
+FOR_LONG = ("--run-time", "60s")
+EVERY_PATTERN = {"short_polling", "long_polling", "chunked", "http2_push", "sse", "websocket"}
+
+
+@pytest.fixture(scope="module")
+def publishing() -> Iterator[ServerProcess]:
+    with serving("--schedule", "steady:20") as server:
+        yield server
+
+
+@pytest.fixture
+def loads(publishing: ServerProcess, tmp_path: Path) -> Iterator[Loads]:
+    with loads_on(tmp_path, http_host(publishing)) as started:
+        yield started
+
+
+def children_of(load: Load) -> list[psutil.Process]:
+    return psutil.Process(load.process.pid).children()
+
+
+def forked() -> tuple[str, ...]:
+    """Locust's forks look for their master where the option says, not where it listens."""
+    port = str(free_port())
+    return ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+
+
+def run_spread(loads: Loads, *arguments: str) -> tuple[Load, list[Load]]:
+    """Start a master and two workers on ports of their own."""
+    port = str(free_port())
+    master = loads.start(
+        *ALL_USERS, "--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port,
+        "--expect-workers", "2", *HEADLESS, *arguments,
+    )  # fmt: skip
+    joining = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    return master, [loads.start(*ALL_USERS, *joining) for _ in range(2)]
+
+
+# Every way to run, whole
+
+
+def test_one_process_records_every_pattern_whole(loads: Loads) -> None:
+    load = loads.start(*ALL_USERS, *HEADLESS, *FOR_3_S)
+    assert load.ended() == 0, load.words()
+    deliveries = check_whole(loads, users=12)
+    assert set(deliveries["pattern"].unique()) == EVERY_PATTERN
+    assert (deliveries["mode"].eq("pushed") == deliveries["pattern"].eq("http2_push")).all()
+    requests = loads.table("requests")
+    assert set(requests["error"].unique()) <= {"", "cut"}
+    assert not (loads.cell / "raw").exists()
+
+
+def test_forked_processes_record_every_pattern_whole(loads: Loads) -> None:
+    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, *FOR_3_S)
+    assert load.ended() == 0, load.words()
+    check_whole(loads, users=12)
+    assert loads.table("samples")["pid"].nunique() == 2
+
+
+def test_a_master_and_two_workers_record_every_pattern_whole(loads: Loads) -> None:
+    master, workers = run_spread(loads, *FOR_3_S)
+    assert master.ended() == 0, master.words()
+    assert [worker.ended() for worker in workers] == [0, 0]
+    check_whole(loads, users=12)
+    samples = loads.table("samples")
+    assert set(samples["role"].unique()) == {"generator"}
+    assert set(samples["pid"]) == {worker.process.pid for worker in workers}
+
+
+# Ended early
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: signal.Signals(number).name)
+def test_a_signal_ends_a_run_and_keeps_every_row(loads: Loads, number: signal.Signals) -> None:
+    load = loads.start(*ALL_USERS, *HEADLESS, *FOR_LONG)
+    load.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+    load.process.send_signal(number)
+    assert load.ended() == 0, load.words()
+    check_whole(loads, users=12)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: signal.Signals(number).name)
+def test_a_signal_to_the_master_keeps_every_row_of_its_workers(loads: Loads, number: signal.Signals) -> None:
+    master, workers = run_spread(loads, *FOR_LONG)
+    master.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+    master.process.send_signal(number)
+    assert master.ended() == 0, master.words()
+    assert [worker.ended() for worker in workers] == [0, 0]
+    check_whole(loads, users=12)
+
+
+def test_a_worker_that_is_killed_fails_the_run(loads: Loads) -> None:
+    master, workers = run_spread(loads, "--run-time", "6s")
+    master.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+    workers[0].kill()
+    assert master.ended() == 4, master.words()
+    assert "1 of 2 workers did not hand in their samples" in master.words()
+    assert workers[1].ended() == 0
+
+
+def test_a_forked_worker_that_is_killed_fails_the_run(loads: Loads) -> None:
+    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, "--run-time", "6s")
+    load.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+    children_of(load)[0].send_signal(signal.SIGKILL)
+    assert load.ended() != 0, load.words()
+
+
+def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomplete(loads: Loads) -> None:
+    load = loads.start(*ALL_USERS, *HEADLESS, *FOR_LONG)
+    load.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+    os.killpg(load.process.pid, signal.SIGKILL)
+    assert load.ended() == -signal.SIGKILL
+    collected = collect(loads.cell)
+    assert collected.rows["deliveries"] > 0
+    assert collected.problems == ["no load process said what it recorded: it did not end in order"]
+    assert (loads.cell / "raw").exists()
+
+
+# Told something wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--poll-interval", "often"), 2, "--poll-interval 'often' is not a number from 0 to 3600"),
+        (("--hold-timeout", "301"), 2, "--hold-timeout '301' is not a number from 1 to 300"),
+        (("--schedule", "daily"), 2, "schedule 'daily' is none of"),
+        (("--server-token", "mine"), 3, "is another server: its token is"),
+        (("--host", "http://127.0.0.1:1"), 3, "http://127.0.0.1:1 cannot be reached"),
+        (("--host", "https://127.0.0.1:1"), 2, "--host 'https://127.0.0.1:1' is not a URL such as"),
+    ],
+    ids=["poll interval", "hold", "schedule", "token", "nobody there", "https"],
+)
+def test_what_cannot_work_ends_with_one_line_that_says_why(
+    loads: Loads, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    load = loads.start("SseUser", *HEADLESS, *FOR_3_S, *arguments)
+    assert (load.ended(), load.words().count(words)) == (code, 1), load.words()
+    assert "Traceback" not in load.words()
+    assert not loads.cell.exists()
+
+
+# The server goes away
+
+
+def restartable(port: int, http2_port: int, log: Path) -> Child:
+    """Start a server whose ids begin at 1, at an address where one may have been before."""
+    where = ["--port", str(port), "--http2-port", str(http2_port), "--announce-json"]
+    server = Child("server", [sys.executable, "-m", "servers", "--schedule", "steady:20", *where], log)
+    server.heard(READY_LINE, HANG_S)
+    return server
+
+
+def test_users_survive_a_server_that_dies_and_follow_the_one_that_takes_its_place(tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    with loads_on(tmp_path, f"http://127.0.0.1:{ports[0]}") as loads:
+        with restartable(*ports, tmp_path / "first.log") as first:
+            load = loads.start(*ALL_USERS, *HEADLESS, *FOR_LONG)
+            load.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+            os.kill(first.pid, signal.SIGKILL)
+        requests_bytes = loads.raw_bytes("requests")
+        load.until(lambda: loads.raw_bytes("requests") > requests_bytes + 1_000, "attempts to reconnect")
+        reborn_ns = now_ns()
+        with restartable(*ports, tmp_path / "second.log"):
+            load.until(lambda: users_since(loads, reborn_ns) == 12, "every user's return")
+            load.process.send_signal(signal.SIGTERM)
+            assert load.ended() == 0, load.words()
+        assert collect(loads.cell).problems == []
+    requests, deliveries = loads.table("requests"), loads.table("deliveries")
+    assert {"refused", "reset"} <= set(requests["error"].unique()) <= {"", "refused", "reset", "cut"}
+    assert "Traceback" not in load.words()
+    reborn = deliveries["received_ns"] > reborn_ns
+    cursors = deliveries[~reborn].groupby("user")["id"].max()
+    for user, ids in deliveries[reborn].groupby("user")["id"]:
+        # A user that is back only when the new ids have passed its cursor cannot tell them from the old ones.
+        assert ids.iloc[0] in {1, cursors.get(user, 0) + 1}
+        assert ids.tolist() == list(range(ids.iloc[0], ids.iloc[0] + len(ids)))
+
+
+def users_since(loads: Loads, instant_ns: int) -> int:
+    """Return how many users have been delivered something since then, as far as it is in files yet."""
+    files = (loads.cell / "raw").glob("deliveries-*.rows")
+    rows = [np.fromfile(file, DTYPES["deliveries"]) for file in files]
+    return len({int(user) for batch in rows for user in batch["user"][batch["received_ns"] > instant_ns]})
