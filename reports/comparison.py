@@ -16,9 +16,10 @@ Verdict = Literal["worse", "better", "changed", "~", "only in base", "only in ne
 LEAST_PERCENT: Final = 2.0
 HEADER: Final = ("", "pattern", "scenario", "measure", "base", "new", "shift", "interval", "p")
 NOTE: Final = (
-    "Base and new are medians over repeats. The shift is Hodges and Lehmann's, in percent of the base median, with its "
-    "95 % interval or the best that the repeats allow. p is Mann and Whitney's, after Holm's correction for everything "
-    f"asked here. ~: p above {ALPHA:g}, or a shift below {LEAST_PERCENT:g} %."
+    "Base and new are medians over repeats with their 95 % interval, or their range where there are fewer than 6. The "
+    "shift is Hodges and Lehmann's, in percent of the base median, with its 95 % interval or the best that the repeats "
+    "allow. p is Mann and Whitney's, after Holm's correction for everything asked here. "
+    f"~: p above {ALPHA:g}, or a shift below {LEAST_PERCENT:g} %."
 )
 WORST_FIRST: Final[tuple[Verdict, ...]] = ("worse", "changed", "better", "~", "only in base", "only in new")
 

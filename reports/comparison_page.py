@@ -1,4 +1,4 @@
-"""A comparison as one small HTML file: no script, no font, nothing from the network."""
+"""A comparison as one HTML file, in the report's style: no script, no font, nothing from the network."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.comparison import HEADER, NOTE, Comparison, Row
+from reports.comparison import NOTE, Comparison, Row
 
 HALF_WIDTH_PX: Final = 80
-MARK_BEFORE: Final = HEADER.index("base")
 WIDEST_PERCENT: Final = 100.0
 """Beyond a doubling the marks touch the edge; the numbers stand beside them."""
 
@@ -23,6 +22,15 @@ class Mark:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the page. figures: base, new, shift and p, each with what stands small beneath it."""
+
+    row: Row
+    figures: list[tuple[str, str]]
+    mark: Mark | None
+
+
 def comparison_page(comparison: Comparison) -> str:
     """Return the page. Rows come worst first; what is not proven is folded away."""
     environment = Environment(
@@ -33,33 +41,37 @@ def comparison_page(comparison: Comparison) -> str:
         lstrip_blocks=True,
     )
     edge = _edge(comparison)
-    lines = [(row, row.cells(), _mark(row, edge)) for row in comparison.rows]
+    lines = [Line(row, _figures(row), _mark(row, edge)) for row in comparison.rows]
     return environment.get_template("comparison.html.j2").render(
         comparison=comparison,
-        header=[*HEADER[:MARK_BEFORE], f"-{edge:.0f} % to +{edge:.0f} %", *HEADER[MARK_BEFORE:]],
-        mark_before=MARK_BEFORE,
+        scale=f"-{edge:.0f} % to +{edge:.0f} %",
         width=2 * HALF_WIDTH_PX,
         note=NOTE,
         tables={
-            "Proven": [line for line in lines if line[0].shift and line[0].verdict != "~"],
-            "Not proven": [line for line in lines if line[0].verdict == "~"],
-            "Only in one run": [line for line in lines if line[0].shift is None],
+            "Proven": [line for line in lines if line.row.shift and line.row.verdict != "~"],
+            "Not proven": [line for line in lines if line.row.verdict == "~"],
+            "Only in one run": [line for line in lines if line.row.shift is None],
         },
     )
 
 
+def _figures(row: Row) -> list[tuple[str, str]]:
+    *_, base, new, shift, interval, p = row.cells()
+    before, after = (cell.rstrip(")").partition(" (") for cell in (base, new))
+    return [(before[0], before[2]), (after[0], after[2]), (shift, interval), (p, "")]
+
+
 def _edge(comparison: Comparison) -> float:
     """Return the percent at the edge of the boxes: the largest bound of any interval, rounded up to a tidy number."""
-    bounds = [
-        abs(row.percent(bound)) for row in comparison.rows if row.shift for bound in (row.shift.low, row.shift.high)
-    ]
-    largest = max((bound for bound in bounds if math.isfinite(bound)), default=WIDEST_PERCENT)
+    shifts = [(row, row.shift) for row in comparison.rows if row.shift]
+    bounds = [abs(row.percent(bound)) for row, shift in shifts for bound in (shift.low, shift.high)]
+    largest = max(filter(math.isfinite, bounds), default=WIDEST_PERCENT)
     return next((tidy for tidy in (5.0, 10.0, 20.0, 50.0) if largest <= tidy), WIDEST_PERCENT)
 
 
 def _mark(row: Row, edge: float) -> Mark | None:
     if row.shift is None:
         return None
-    share = [min(1.0, max(-1.0, row.percent(x) / edge)) for x in (row.shift.amount, row.shift.low, row.shift.high)]
-    at, low, high = (round(HALF_WIDTH_PX * (1 + 0.95 * x), 1) for x in share)
+    shares = [min(1.0, max(-1.0, row.percent(x) / edge)) for x in (row.shift.amount, row.shift.low, row.shift.high)]
+    at, low, high = (round(HALF_WIDTH_PX * (1 + 0.95 * share), 1) for share in shares)
     return Mark(at, low, high)

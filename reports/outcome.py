@@ -8,7 +8,7 @@ from reports.units import number
 
 
 class ExitCode(IntEnum):
-    """What `pollbench check` and `pollbench compare-runs` end with. INVALID comes before the others: numbers that
+    """How holding a run against goals, or comparing two runs, ends. INVALID comes before the others: numbers that
     cannot be trusted neither meet a goal nor prove a regression. USAGE is a file or option that cannot be read."""
 
     OK = 0

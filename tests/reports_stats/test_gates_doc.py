@@ -1,0 +1,31 @@
+"""docs/gates.md says what the code does: its examples parse, its figures are the code's."""
+
+import re
+from pathlib import Path
+
+from reports.outcome import ExitCode
+from reports.questions import JUDGED
+from reports.slo import parse_slo
+from reports.statistics import repeats_needed
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_slo_files_parse() -> None:
+    examples = re.findall(r"```toml\n(.+?)```", DOCUMENT, re.DOTALL)
+    assert [len(parse_slo(example, "example")) for example in examples] == [3, 3]
+
+
+def test_the_exit_codes_are_all_there() -> None:
+    assert [int(code) for code in re.findall(r"^\| (\d) \| [a-z]", DOCUMENT, re.MULTILINE)] == sorted(ExitCode)
+
+
+def test_the_table_of_repeats_is_what_the_statistics_say() -> None:
+    table = re.search(r"\| questions \| (.+) \|\n.+\n\| repeats of each run \| (.+) \|", DOCUMENT)
+    assert table is not None
+    for questions, repeats in zip(table[1].split(" | "), table[2].split(" | "), strict=True):
+        numbers = [int(number) for number in re.findall(r"\d+", questions)]
+        assert {repeats_needed(number) for number in numbers} == {int(repeats)}
+        assert repeats_needed(numbers[-1] + 1) == int(repeats) + 1
+    assert "the seven measures compared by default" in DOCUMENT
+    assert len(JUDGED) == 7
