@@ -1,6 +1,7 @@
 """The server to be measured: is it there, is it ours, and does it share our clock?"""
 
 import http.client
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,10 +32,7 @@ class Target:
     """
 
     def __init__(self, host: str, token: str = "") -> None:
-        url = urlsplit(host)
-        if url.scheme != "http" or not url.hostname:
-            raise ValueError(f"--host {host!r} is not a URL such as http://127.0.0.1:8080")
-        self._host, self._port = url.hostname, url.port or 80
+        self._host, self._port = _address(host)
         stats = self._stats()
         if token and stats.token != token:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
@@ -83,3 +81,11 @@ class Target:
             ) from None
         finally:
             connection.close()
+
+
+def _address(host: str) -> tuple[str, int]:
+    with suppress(ValueError):  # brackets that do not close, a port that is no number
+        url = urlsplit(host)
+        if url.scheme == "http" and url.hostname:
+            return url.hostname, url.port or 80
+    raise ValueError(f"--host {host!r} is not a URL such as http://127.0.0.1:8080")

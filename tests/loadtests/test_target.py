@@ -1,0 +1,132 @@
+"""Who answers at an address: our server, another one, or nobody; each is said in one line."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import msgspec
+import pytest
+
+from loadtests.target import Target, WrongServer
+from servers.clock import clock_id
+from tests.server_process import ServerProcess, serving
+
+OURS = {"token": "t", "clock_id": clock_id(), "newest_id": 4, "start_at_ns": 9, "http2_port": 7}
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """Run some web server that gives one answer to everything; yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[ServerProcess]:
+    with serving("--token", "known") as server:
+        yield server
+
+
+def address(server: ServerProcess) -> str:
+    return f"http://127.0.0.1:{server.port}"
+
+
+def test_our_server_is_met_with_and_without_its_token(silent: ServerProcess) -> None:
+    for token in ("", "known"):
+        target = Target(address(silent), token)
+        assert target.newest_id == silent.stats()["newest_id"]
+        assert target.http2_host == f"http://127.0.0.1:{silent.http2_port}"
+
+
+def test_a_server_with_another_token_is_refused(silent: ServerProcess) -> None:
+    with pytest.raises(WrongServer, match=r"is another server: its token is 'known', not 'mine'$"):
+        Target(address(silent), "mine")
+
+
+def test_the_server_publishes_as_it_is_told_and_stops_when_it_is_told(silent: ServerProcess) -> None:
+    target = Target(address(silent))
+    target.publish("steady:50", 10)
+    assert silent.stats()["schedule"] == "steady:50"
+    assert Target(address(silent)).start_at_ns > 0
+    target.publish("manual", None)
+    assert silent.stats()["schedule"] == "manual"
+    target.publish("", None)
+    assert silent.stats()["schedule"] == "manual"
+
+
+def test_a_schedule_that_the_server_refuses_is_quoted_with_its_reason(silent: ServerProcess) -> None:
+    with pytest.raises(WrongServer, match=r"refused the schedule: .*daily"):
+        Target(address(silent)).publish("daily", None)
+
+
+def test_nobody_listening_is_said_with_what_to_do() -> None:
+    with pytest.raises(WrongServer, match=r"http://127\.0\.0\.1:1 cannot be reached .*pollbench serve"):
+        Target("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"not here"),
+        (200, b"<html>"),
+        (200, b"{}"),
+        (200, b'{"token": 7}'),
+        (200, b"\xff"),
+        (500, msgspec.json.encode(OURS)),
+    ],
+)
+def test_another_web_server_is_no_pollbench_server(status: int, body: bytes) -> None:
+    with answering(status, body) as host, pytest.raises(WrongServer, match=f"GET /stats answered {status}"):
+        Target(host)
+
+
+def test_a_server_by_another_clock_is_refused() -> None:
+    body = msgspec.json.encode(OURS | {"clock_id": "elsewhere"})
+    with answering(200, body) as host, pytest.raises(WrongServer, match=r"another clock \('elsewhere'"):
+        Target(host)
+
+
+def test_fields_that_a_newer_server_adds_are_no_hindrance() -> None:
+    with answering(200, msgspec.json.encode(OURS | {"more": [1]})) as host:
+        target = Target(host)
+    assert (target.newest_id, target.start_at_ns, target.http2_host) == (4, 9, "http://127.0.0.1:7")
+
+
+def test_a_server_without_http_2_has_no_address_for_it() -> None:
+    with answering(200, msgspec.json.encode(OURS | {"http2_port": None})) as host:
+        assert Target(host).http2_host == ""
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "127.0.0.1:8080",
+        "localhost",
+        "https://127.0.0.1",
+        "ftp://x",
+        "http://",
+        "http://h:x",
+        "http://h:70000",
+        "http://[x",
+    ],
+)
+def test_what_is_no_http_url_is_refused_with_an_example(host: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a URL such as http://127\.0\.0\.1:8080"):
+        Target(host)
