@@ -124,11 +124,11 @@ def shortcut(app: web.Application, handle: RequestHandler) -> RequestHandler:
         if isinstance(resource, web.PlainResource) and route.method == hdrs.METH_GET
     }
 
-    async def dispatch(request: web.BaseRequest) -> web.StreamResponse:
+    def dispatch(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         handler = routes.get(request.raw_path.partition("?")[0]) if request.method == hdrs.METH_GET else None
         if handler is None:
-            return await handle(request)
-        return await json_errors(cast(web.Request, request), handler)
+            return handle(request)
+        return json_errors(cast(web.Request, request), handler)
 
     return dispatch
 

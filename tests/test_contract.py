@@ -21,8 +21,7 @@ KEEPS_NO_CONNECTION_WAITING = {"short_polling"}
 
 
 def messages(pattern: str, server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    module = "tests.pushing" if pattern == "http2_push" else f"tests.patterns.test_{pattern}"
-    lines: AsyncGenerator[Line, None] = import_module(module).messages(server, last_id)
+    lines: AsyncGenerator[Line, None] = import_module(f"tests.patterns.test_{pattern}").messages(server, last_id)
     return lines
 
 

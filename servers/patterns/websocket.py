@@ -1,6 +1,7 @@
 """WebSocket: one text frame a message; the cursor comes in the query. What clients send is read and ignored."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -43,6 +44,17 @@ FRAMING: Final = Framing(
 )
 
 
+def hang_up(response: web.WebSocketResponse) -> None:
+    """Begin the closing handshake; the handler goes on when it is over."""
+    task = asyncio.create_task(response.close(code=WSCloseCode.GOING_AWAY))
+    _hanging_up.add(task)
+    task.add_done_callback(_hanging_up.discard)
+
+
+_hanging_up: Final[set[asyncio.Task[bool]]] = set()
+"""Keeps the tasks alive until they are done; the loop itself refers to tasks weakly."""
+
+
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     streams = Streams(feed, options, FRAMING)
 
@@ -52,14 +64,9 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
         if not response.can_prepare(request).ok:
             return error_response(426, f"{PATH} speaks WebSocket over HTTP/1.1", "Upgrade", {"Upgrade": "websocket"})
         await response.prepare(request)
-        closing: list[asyncio.Task[bool]] = []
-
-        def end() -> None:
-            closing.append(asyncio.create_task(response.close(code=WSCloseCode.GOING_AWAY)))
-
         if request.transport is None:
             return response
-        number = streams.join(request.transport, last_id, end)
+        number = streams.join(request.transport, last_id, partial(hang_up, response))
         try:
             async for _ in response:
                 pass
