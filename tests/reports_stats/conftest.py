@@ -6,8 +6,13 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from loadtests import manifest
+
+# How long an example takes says how busy the machine is, nothing about the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 MakeCells = Callable[..., pd.DataFrame]
 
