@@ -1,5 +1,6 @@
 """Live numbers: near enough to the truth, and the same whether counted at once or merged from workers."""
 
+import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,11 @@ def test_a_request_that_was_cut_by_the_end_is_no_error() -> None:
     live.add_requests(requests([0], error=6))
     live.add_requests(requests([0], error=2))
     assert (live.requests, live.errors) == (2, 1)
+
+
+def test_live_numbers_survive_the_way_from_worker_to_master() -> None:
+    live = Live()
+    live.add_deliveries(deliveries([1_000, 2_000_000, 2_000_000]))
+    live.add_requests(requests([0, 1], error=1))
+    sent = msgpack.dumps(live.packed())
+    assert unpacked(msgpack.loads(sent, raw=False, strict_map_key=False)) == live  # as locust/rpc/protocol.py does

@@ -1,10 +1,12 @@
 """Real runs: Locust in one process, forked, or as master and workers loses no row, and never hangs or lies."""
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import psutil
@@ -205,3 +207,37 @@ def users_since(loads: Loads, instant_ns: int) -> int:
     files = (loads.cell / "raw").glob("deliveries-*.rows")
     rows = [np.fromfile(file, DTYPES["deliveries"]) for file in files]
     return len({int(user) for batch in rows for user in batch["user"][batch["received_ns"] > instant_ns]})
+
+
+# In the browser
+
+
+def test_the_web_page_of_a_master_shows_the_deliveries_of_its_workers(loads: Loads) -> None:
+    web_port = free_port()
+    page = (
+        "--web-host",
+        "127.0.0.1",
+        "--web-port",
+        str(web_port),
+        "--autostart",
+        "--users",
+        "12",
+        "--spawn-rate",
+        "12",
+    )
+    load = loads.start(*ALL_USERS, *forked(), *page, "--poll-interval", "0.2", "--exit-code-on-error", "0")
+    load.until(lambda: set(shown(web_port)) == EVERY_PATTERN, "deliveries of every pattern on the page")
+    assert all(row["p50"] and row["errors"] == 0 for row in shown(web_port).values())
+    load.process.send_signal(signal.SIGTERM)
+    assert load.ended() == 0, load.words()
+    check_whole(loads, users=12)
+
+
+def shown(web_port: int) -> dict[str, dict[str, object]]:
+    """Return the rows of the Delivery tab by pattern."""
+    try:
+        with urlopen(f"http://127.0.0.1:{web_port}/stats/requests", timeout=HANG_S) as answer:
+            tables = {table["key"]: table["data"] for table in json.load(answer).get("extended_stats", [])}
+    except OSError:  # not up yet
+        return {}
+    return {str(row["pattern"]): row for row in tables["delivery"] if row["deliveries"]}
