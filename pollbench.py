@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,7 @@ from rich.table import Table
 
 from loadtests import runner, webui
 from loadtests.overrides import overridden, with_overrides
-from loadtests.plan import Plan, choose, remaining
+from loadtests.plan import Plan, choose, known_name, remaining
 from loadtests.progress import Bar, duration
 from loadtests.scenario import SCENARIOS, plain
 
@@ -38,7 +38,8 @@ app = typer.Typer(
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out, err = Console(), Console(stderr=True)
+out = Console(width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True)
 
 
 def _patterns() -> dict[str, str]:
@@ -56,7 +57,7 @@ def _scenario_names() -> list[str]:
     return list(SCENARIOS)
 
 
-BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtests.benchmarks")
+BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtests.benchmarks", "reports.benchmarks")
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="run folder to make (default: runs/TIME-...)")]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
@@ -94,10 +95,8 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
     """
     labels = _patterns()
-    plan = Plan(overridden(scenario, overrides, SCENARIOS["feed"]), choose([pattern], labels, "pattern"), repeats)
-    folder = folder or runner.folder_for("run", plan.scenario.name, datetime.now())
-    runner.begin(folder, plan, labels, "run")
-    return _measure(folder, plan, labels, as_json)
+    plan = Plan(overridden(scenario, overrides, SCENARIOS["feed"]), (known_name(pattern, labels, "pattern"),), repeats)
+    return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
 
 
 @app.command()
@@ -128,15 +127,17 @@ def compare(
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     plan = Plan(
         overridden(scenario, overrides, saved.scenario),
-        choose(pattern, labels, "pattern") if pattern else saved.patterns,
+        choose(saved.patterns if pattern is None else pattern, labels, "pattern"),
         saved.repeats if repeats is None else repeats,
     )
-    if resume:
-        runner.same_plan(resume, plan, saved)
-        return _measure(resume, plan, labels, as_json)
-    folder = folder or runner.folder_for("compare", plan.scenario.name, datetime.now())
-    runner.begin(folder, plan, labels, "compare")
-    return _measure(folder, plan, labels, as_json)
+    if resume is None:
+        return _measure(_new_run("compare", folder, plan, labels), plan, labels, as_json)
+    if folder is not None:
+        raise ValueError(
+            f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
+        )
+    runner.same_plan(resume, plan, saved)
+    return _measure(resume, plan, labels, as_json)
 
 
 @app.command()
@@ -195,7 +196,7 @@ def patterns(as_json: Json = False) -> int:
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(metavar="PORT", help="of the web page")] = 8089) -> int:
+def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089) -> int:
     """Start a server and Locust's web UI: pick patterns, turn the knobs, watch.
 
     Example:
@@ -226,6 +227,12 @@ def benchmarks(as_json: Json = False) -> int:
             table.add_row(module, name, f"{value:,.4g}")
     out.print(table)
     return DONE
+
+
+def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, str]) -> Path:
+    folder = folder or runner.folder_for(kind, plan.scenario.name, datetime.now(UTC))
+    runner.begin(folder, plan, labels, kind)
+    return folder
 
 
 def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool) -> int:
@@ -271,7 +278,8 @@ def _page(folder: Path) -> Path:
     from reports.page import write_report
 
     try:
-        return write_report(folder)
+        with err.status("writing the report"):
+            return write_report(folder)
     except ReportError as problem:
         raise ValueError(str(problem)) from None
 

@@ -55,12 +55,13 @@ def write_report(run_dir: Path) -> Path:
     cells = per_cell(run, latency)
     table_of = summary(run, cells)
     found = cautions(run, cells, table_of)
+    shown = scenes(run, table_of, latency)
     try:
-        charts = {scene.setting["name"]: _draw(scene, run_dir / "charts") for scene in scenes(run, table_of, latency)}
+        charts = {scene.setting["name"]: _draw(scene, run_dir / "charts") for scene in shown}
         table_of.to_csv(run_dir / "summary.csv", index=False)
         table_of.to_parquet(run_dir / "summary.parquet", index=False)
         page = run_dir / "report.html"
-        page.write_text(render(run, table_of, found, scenes(run, table_of, latency), charts), encoding="utf-8")
+        page.write_text(render(run, table_of, found, shown, charts), encoding="utf-8")
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -80,6 +81,7 @@ def _draw(scene: Scene, folder: Path) -> dict[str, str]:
                 file = folder / f"{scene.setting['name']}-{chart.name}.svg"
                 drawn[chart.name] = svg.standalone(figure)
                 file.write_text(drawn[chart.name], encoding="utf-8")
+                figure.set_layout_engine("none")  # it is laid out already
                 file.with_suffix(".png").write_bytes(svg.png(figure))
     return drawn
 

@@ -66,9 +66,15 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
             continue
         clients = int(own["clients"].max())
         frames = (run.finished, latency, run.requests, run.deliveries, run.published)
-        cut = [frame[(frame["scenario"] == setting["name"]) & (frame["clients"] == clients)] for frame in frames]
+        cut = [_cut(frame, str(setting["name"]), clients) for frame in frames]
         found.append(Scene(setting, clients, look, own, *cut))
     return found
+
+
+def _cut(frame: pd.DataFrame, scenario: str, clients: int) -> pd.DataFrame:
+    wanted = (frame["scenario"] == scenario) & (frame["clients"] == clients)
+    # Most runs have one scene, and five million rows are not copied for nothing.
+    return frame if wanted.all() else frame[wanted]
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:
