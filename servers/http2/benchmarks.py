@@ -177,11 +177,11 @@ def running_server(core: int | None) -> Iterator[Server]:
         process.wait()
 
 
-async def measure(server: Server, clients: int, rate_per_s: int, seconds: float) -> dict[str, float]:
+async def measure(server: Server, clients: int, rate_per_s: int, seconds: float, count: int) -> dict[str, float]:
     push_us, pushed = await pushes(server, clients, rate_per_s, seconds)
-    await gets(server, H1Counter, 2_000)
-    await gets(server, H2Counter, 2_000)
-    http1_us, http2_us = await gets(server, H1Counter, 20_000), await gets(server, H2Counter, 20_000)
+    await gets(server, H1Counter, count // 10)
+    await gets(server, H2Counter, count // 10)
+    http1_us, http2_us = await gets(server, H1Counter, count), await gets(server, H2Counter, count)
     return {
         "clients": clients,
         "pushes": pushed,
@@ -197,13 +197,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100, help="clients that take pushes (default 100)")
     parser.add_argument("--rate", type=int, default=20, help="messages per second to each of them (default 20)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the push measurement (default 4)")
+    parser.add_argument("--gets", type=int, default=20_000, help="GETs over each protocol (default 20000)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) > 1:
         os.sched_setaffinity(0, {cores[1]})
     with running_server(cores[0] if len(cores) > 1 else None) as server:
-        figures = asyncio.run(measure(server, options.clients, options.rate, options.seconds))
+        figures = asyncio.run(measure(server, options.clients, options.rate, options.seconds, options.gets))
     lines = [json.dumps(figures)] if options.json else [f"{name:28} {value:g}" for name, value in figures.items()]
     sys.stdout.write("\n".join(lines) + "\n")
 

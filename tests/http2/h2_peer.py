@@ -45,22 +45,22 @@ async def served(
     routes: Iterable[web.AbstractRouteDef],
     limits: Limits = DEFAULT_LIMITS,
     ssl_context: ssl.SSLContext | None = None,
+    kernel_bytes: int | None = None,
 ) -> AsyncIterator[tuple[int, H2Server]]:
-    """Serve an ordinary application; yield port and server."""
+    """Serve an ordinary application; yield port and server. kernel_bytes: bound of the kernel's send buffers."""
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app)
     await runner.setup()
-    server = await serve_h2(app, listening(), ssl_context=ssl_context, limits=limits)
+    sock = socket.create_server(("127.0.0.1", 0))
+    if kernel_bytes is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kernel_bytes)
+    server = await serve_h2(app, sock, ssl_context=ssl_context, limits=limits)
     try:
         yield server.port, server
     finally:
         await server.close()
         await runner.cleanup()
-
-
-def listening() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0))
 
 
 @dataclass

@@ -126,7 +126,7 @@ def test_a_header_list_that_is_too_long_is_refused() -> None:
 def test_a_client_that_never_reads_its_answers_is_cut() -> None:
     async def check() -> None:
         limits = replace(DEFAULT_LIMITS, output_bytes=20_000, control_frames=Rate(1e9, 1e9))
-        async with served([], limits) as (port, server), connected(port) as peer:
+        async with served([], limits, kernel_bytes=8_192) as (port, server), connected(port) as peer:
             await peer.round_trip()
             peer.pause()
             async with asyncio.timeout(20):
