@@ -88,6 +88,14 @@ class Comparison:
         found = [f"{self.count(verdict)} {verdict}" for verdict in proven if self.count(verdict)]
         return f"{self.new} against {self.base}: {', '.join(found) or 'no difference proven'}"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.invalid, *self.cautions)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return HEADER
+
     def table(self) -> list[tuple[str, ...]]:
         """Return every row as text, in the order of HEADER."""
         return [row.cells() for row in self.rows]
@@ -100,8 +108,7 @@ class Comparison:
         """Return a comment for a pull request: what was proven in sight, what was not folded away."""
         proven = [row.cells() for row in self.rows if row.shift and row.verdict != "~"]
         unproven = [row.cells() for row in self.rows if row.verdict == "~"]
-        notes = markdown_notes((*self.invalid, *self.cautions))
-        parts = [f"### {markdown_text(self.headline)}\n\n{notes}"]
+        parts = [f"### {markdown_text(self.headline)}\n\n{markdown_notes(self.notes)}"]
         if proven:
             parts.append(f"{markdown_table(HEADER, proven)}\n")
         if unproven:

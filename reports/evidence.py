@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -10,6 +11,8 @@ from reports.caution import Caution
 from reports.checks import cautions
 from reports.load import Run, load
 from reports.measures import per_cell, summary
+
+ERROR_COLUMNS: Final = [f"error_{kind}" for kind in ERRORS if kind not in {"", "cut"}]
 
 
 @dataclass(frozen=True)
@@ -39,5 +42,5 @@ def evidence(run_dir: Path) -> Evidence:
     run = load(run_dir)
     cells = per_cell(run)
     found = cautions(run, cells, summary(run, cells))
-    absent = {f"error_{kind}": 0 for kind in ERRORS[1:] if f"error_{kind}" not in cells}
+    absent = {name: 0 for name in ERROR_COLUMNS if name not in cells}
     return Evidence(run, cells.assign(**absent), found)

@@ -25,6 +25,7 @@ from reports.situations import Situation, by_situation, planned
 from reports.slo import Goal, parse_slo
 from reports.statistics import Interval, median_interval
 
+HEADER: Final = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
 FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
 
 
@@ -72,12 +73,20 @@ class Gate:
     @property
     def headline(self) -> str:
         missed = sum(not result.met for result in self.results)
-        if self.invalid:
-            return f"{self.run} proves nothing: it is invalid"
+        if self.exit_code is ExitCode.INVALID:
+            return f"{self.run} proves nothing: {'it is invalid' if self.invalid else 'not all goals were measured'}"
         return f"{self.run} misses {missed} of {len(self.results)} goals" if missed else f"{self.run} meets its goals"
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Return one row per result: state, pattern, situation, goal, measured, repeats that met it."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.invalid, *self.doubts)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return HEADER
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return one row of text per result, in the order of HEADER."""
         return [
             (
                 result.state,
@@ -92,14 +101,12 @@ class Gate:
 
     def markdown(self) -> str:
         """Return the summary for a pull request or $GITHUB_STEP_SUMMARY: misses first."""
-        header = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
-        rows = [row for _, row in sorted(zip(self.results, self.rows(), strict=True), key=lambda pair: pair[0].met)]
-        notes = markdown_notes((*self.invalid, *self.doubts))
-        return f"### {markdown_text(self.headline)}\n\n{notes}{markdown_table(header, rows)}"
+        rows = [row for _, row in sorted(zip(self.results, self.table(), strict=True), key=lambda pair: pair[0].met)]
+        return f"### {markdown_text(self.headline)}\n\n{markdown_notes(self.notes)}{markdown_table(HEADER, rows)}"
 
     def junit(self) -> bytes:
         return junit_xml(
-            f"pollbench {self.slo}", [self._case(*pair) for pair in zip(self.results, self.rows(), strict=True)]
+            f"pollbench {self.slo}", [self._case(*pair) for pair in zip(self.results, self.table(), strict=True)]
         )
 
     def _case(self, result: Result, row: tuple[str, ...]) -> Case:
@@ -115,8 +122,10 @@ def check_slo(run_dir: Path, slo: Path) -> Gate:
     """Read both and judge. Raises ReportError, one line, when either cannot be read or a goal could never fail."""
     try:
         goals = parse_slo(slo.read_text(encoding="utf-8"), str(slo))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ReportError(f"{slo}: cannot be read ({problem}). Name a TOML file with goals.") from problem
+    except OSError as problem:
+        raise ReportError(f"{slo}: cannot be read ({problem.strerror}). Name a TOML file with goals.") from problem
+    except UnicodeDecodeError as problem:
+        raise ReportError(f"{slo}: cannot be read ({problem}). Save it as UTF-8.") from problem
     found = evidence(run_dir)
     results = judge(goals, found.cells, planned(found.run.manifest))
     return Gate(run_dir.name, slo.name, tuple(results), found.invalid, found.doubts)

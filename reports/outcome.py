@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import Protocol
 
 from reports.statistics import Interval
 from reports.units import number
@@ -16,6 +17,25 @@ class ExitCode(IntEnum):
     SLO_MISSED = 5
     REGRESSION = 6
     INVALID = 7
+
+
+class Judgement(Protocol):
+    """What `Gate` and `Comparison` have in common: all that a command needs to show one and to end with its code.
+
+    notes: what to know before believing it, one line each. table: rows of text under `header`.
+    """
+
+    @property
+    def headline(self) -> str: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def header(self) -> tuple[str, ...]: ...
+    @property
+    def exit_code(self) -> ExitCode: ...
+    def table(self) -> list[tuple[str, ...]]: ...
+    def markdown(self) -> str: ...
+    def junit(self) -> bytes: ...
 
 
 def amount(value: float) -> str:

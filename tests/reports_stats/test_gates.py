@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from loadtests.scenario import Scenario
+from reports.comparison import Comparison
 from reports.gates import Gate, Result, check_slo, judge
 from reports.load import ReportError
-from reports.outcome import ExitCode
+from reports.outcome import ExitCode, Judgement
+from reports.questions import compare_cells
 from reports.situations import Situation
 from reports.slo import Goal, parse_slo
 from reports.synthetic import write_run
@@ -243,6 +245,22 @@ def test_a_goal_says_which_situations_it_covers() -> None:
     assert goal.covers(FEED)
     assert not goal.covers(QUIET)
     assert not goal.covers(FEED._replace(scenario="quiet"))
+
+
+def test_a_gate_and_a_comparison_are_shown_in_the_same_way(make_cells: MakeCells) -> None:
+    cells = make_cells({"long_polling": {"p99_ms": [100, 110, 120]}})
+    rows, _ = compare_cells(cells, cells, ["p99_ms"])
+    met = one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120])
+    judgements: list[Judgement] = [
+        Gate("run", "slo.toml", (met,), doubts=("late",)),
+        Comparison("base", "new", tuple(rows), ("late",)),
+    ]
+    for judgement in judgements:
+        assert [len(row) for row in judgement.table()] == [len(judgement.header)]
+        assert judgement.notes == ("late",)
+        assert "late" in judgement.markdown()
+        assert judgement.headline in judgement.markdown()
+        assert ET.fromstring(judgement.junit()).attrib["tests"] == "1"
 
 
 def test_the_exit_codes_are_the_documented_ones() -> None:
