@@ -58,6 +58,11 @@ class Answer:
         head = f"HTTP/1.1 200 OK\r\n{lines}Content-Length: {len(self._body)}\r\n\r\n"
         self._rendered = Rendered(head.encode("ascii") + self._body)
 
+    @property
+    def wire(self) -> bytes:
+        """The whole response, for HTTP/1.1 and a connection that is kept."""
+        return self._rendered.wire
+
     def to(self, request: web.Request) -> web.StreamResponse:
         """Return what a handler returns to this request."""
         return self._rendered if takes_rendered(request) else web.Response(body=self._body, headers=self._headers)
@@ -67,7 +72,7 @@ class Answer:
         if not takes_rendered(request):
             return self.to(request)
         if request.transport is not None:
-            request.transport.write(self._rendered.wire)
+            request.transport.write(self.wire)
         return SENT
 
 
@@ -84,6 +89,10 @@ class Answers:
         self._etag = etag
         self._kept: dict[int, Answer] = {}
         self._kept_for = (-1, -1)
+
+    @property
+    def kept(self) -> int:
+        return len(self._kept)
 
     def after(self, last_id: int) -> Answer:
         """Return the answer for a client at `last_id`. It may be one second old: Date is no finer, and nothing in it

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import resource
-import select
+import selectors
 import socket
 import subprocess
 import sys
@@ -72,23 +72,23 @@ class Sockets:
     """Many connections of this process, watched together."""
 
     def __init__(self, port: int, count: int) -> None:
-        self._epoll = select.epoll()
-        self.by_fd: dict[int, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self.all: list[socket.socket] = []
         for number in range(1, count + 1):
             sock = socket.create_connection(("127.0.0.1", port))
             sock.setblocking(False)
-            self._epoll.register(sock, select.EPOLLIN)
-            self.by_fd[sock.fileno()] = sock
+            self._selector.register(sock, selectors.EVENT_READ, sock)
+            self.all.append(sock)
             if number % 200 == 0:
                 time.sleep(0.02)
 
     def ready(self) -> Iterator[socket.socket]:
-        return (self.by_fd[fd] for fd, _ in self._epoll.poll(0.5))
+        return (key.data for key, _ in self._selector.select(0.5))
 
     def close(self) -> None:
-        for sock in self.by_fd.values():
+        for sock in self.all:
             sock.close()
-        self._epoll.close()
+        self._selector.close()
 
 
 def request(target: str, headers: dict[str, str] | None = None) -> bytes:
@@ -105,16 +105,16 @@ def missing_bytes(response: bytes) -> int:
 
 def poll_cost(server: Server, target: str, seconds: float) -> dict[str, float]:
     """Ask on every connection as soon as it has been answered."""
-    asking, count, partial = request(target), 0, dict[int, bytes]()
+    asking, count, partial = request(target), 0, dict[socket.socket, bytes]()
     with closing(Sockets(server.port, CONNECTIONS)) as sockets:
-        for sock in sockets.by_fd.values():
+        for sock in sockets.all:
             sock.send(asking)
         began_s, cpu_s = time.monotonic(), server.cpu_s()
         while time.monotonic() < began_s + seconds:
             for sock in sockets.ready():
-                response = partial.pop(sock.fileno(), b"") + sock.recv(65_536)
+                response = partial.pop(sock, b"") + sock.recv(65_536)
                 if missing_bytes(response):
-                    partial[sock.fileno()] = response
+                    partial[sock] = response
                     continue
                 count += 1
                 sock.send(asking)
@@ -130,18 +130,18 @@ def long_poll_cost(server: Server, path: str, seconds: float) -> dict[str, float
         ids = STAMPS.findall(response)
         return len(ids), request(f"{path}?last_id={int(ids[-1])}")
 
-    deliveries, answers, cpu_s, partial = 0, 0, 0.0, dict[int, bytes]()
+    deliveries, answers, cpu_s, partial = 0, 0, 0.0, dict[socket.socket, bytes]()
     with closing(Sockets(server.port, LONG_POLLS)) as sockets:
-        for sock in sockets.by_fd.values():
+        for sock in sockets.all:
             sock.send(request(f"{path}?last_id=0"))
         warm_s = time.monotonic() + WARMUP_S
         while (now_s := time.monotonic()) < warm_s + seconds:
             if not cpu_s and now_s >= warm_s:
                 deliveries, answers, cpu_s = 0, 0, server.cpu_s()
             for sock in sockets.ready():
-                response = partial.pop(sock.fileno(), b"") + sock.recv(262_144)
+                response = partial.pop(sock, b"") + sock.recv(262_144)
                 if missing_bytes(response):
-                    partial[sock.fileno()] = response
+                    partial[sock] = response
                     continue
                 brought, asking = next_request(response)
                 deliveries += brought
@@ -155,22 +155,22 @@ def fan_out(server: Server, asking: bytes, clients: int) -> dict[str, float]:
     """Let many clients wait, publish one message, and count whom it reaches."""
     idle_bytes = server.rss_bytes()
     with closing(Sockets(server.port, clients)) as sockets:
-        for sock in sockets.by_fd.values():
+        for sock in sockets.all:
             sock.send(asking)
         while waiting(server) < clients:
             time.sleep(0.1)
         held_bytes = server.rss_bytes() - idle_bytes
-        received = dict.fromkeys(sockets.by_fd, b"")
+        received = dict.fromkeys(sockets.all, b"")
         began_s, reached_s = time.monotonic(), 0.0
         post(server, b"fan-out")
         reached = 0
         while reached < clients and time.monotonic() < began_s + 10:
             for sock in sockets.ready():
-                received[sock.fileno()] += sock.recv(65_536)
-                if MARK in received[sock.fileno()]:
+                received[sock] += sock.recv(65_536)
+                if MARK in received[sock]:
                     reached += 1
                     reached_s = time.monotonic() - began_s
-                    received[sock.fileno()] = b""
+                    received[sock] = b""
     return {"reached": reached, "last_after_ms": reached_s * 1e3, "kb_per_client": held_bytes / clients / 1e3}
 
 

@@ -52,6 +52,13 @@ class Response:
         assert rest == b"", f"the body ends in the middle of a line: {rest[:80]!r}"
 
 
+async def read_response(reader: asyncio.StreamReader) -> Response:
+    """Return once the head of a response is there."""
+    status_line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")[:-4].split("\r\n")
+    fields = (line.split(": ", 1) for line in lines)
+    return Response(int(status_line.split()[1]), {name.lower(): value for name, value in fields}, reader)
+
+
 class Http1:
     """One connection."""
 
@@ -77,9 +84,7 @@ class Http1:
         return await self.response()
 
     async def response(self) -> Response:
-        status_line, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("ascii")[:-4].split("\r\n")
-        fields = (line.split(": ", 1) for line in lines)
-        return Response(int(status_line.split()[1]), {name.lower(): value for name, value in fields}, self.reader)
+        return await read_response(self.reader)
 
     async def post(self, content: str) -> int:
         answer = await self.ask("/api/message", method="POST", body=content.encode())

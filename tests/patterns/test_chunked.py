@@ -8,6 +8,7 @@ import pytest
 
 from servers.patterns.chunked import PATH, progress_steps
 from tests.http1 import Line, connected, run
+from tests.http2 import h2_peer
 from tests.server_process import ServerProcess
 
 
@@ -55,6 +56,41 @@ def test_http_1_0_gets_the_same_lines_without_chunks(server: ServerProcess) -> N
             await publisher.post("second")
             live = [line async for line in until_message(lines)]
             assert live[-1]["content"] == "second"
+
+    run(check())
+
+
+def test_http_2_gets_the_same_lines_and_a_client_that_leaves_is_forgotten(server: ServerProcess) -> None:
+    async def check() -> None:
+        newest = server.post("first")
+        assert server.http2_port is not None
+        async with h2_peer.connected(server.http2_port) as peer, connected(server.port) as publisher:
+            stream = peer.streams[peer.request(f"{PATH}?last_id={newest - 1}")]
+            await peer.until(lambda: b"first" in stream.body)
+            await publisher.post("second")
+            await peer.until(lambda: b"second" in stream.body)
+            lines = [msgspec.json.decode(line) for line in stream.body.splitlines()]
+            assert lines[0]["type"] == "connected"
+            assert [line["content"] for line in lines if "id" in line] == ["first", "second"]
+            await publisher.until("streams", 1)
+            await peer.close()
+            await publisher.until("streams", 0)
+
+    run(check())
+
+
+def test_a_slow_reader_on_http_2_is_cut_and_forgotten_too(server: ServerProcess) -> None:
+    async def check() -> None:
+        newest = server.stats()["newest_id"]
+        assert server.http2_port is not None
+        async with h2_peer.connected(server.http2_port) as peer, connected(server.port) as publisher:
+            peer.acknowledge = False
+            stream = peer.streams[peer.request(f"{PATH}?last_id={newest}")]
+            await publisher.until("streams", 1)
+            for _ in range(5):
+                await publisher.post("x" * 100_000)
+            await publisher.until("streams", 0)
+            await peer.until(lambda: stream.reset is not None)
 
     run(check())
 

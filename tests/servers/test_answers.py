@@ -1,0 +1,79 @@
+"""Poll answers: whatever way they leave, the same bytes; rendered once for all who ask alike."""
+
+import asyncio
+import json
+
+from aiohttp.test_utils import make_mocked_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servers.answers import SENT, Answer, Answers, poll_body
+from servers.feed import Feed
+from servers.history import History, Replay
+from tests.http1 import read_response
+
+BODIES = st.lists(st.integers(1, 10**6).map(lambda number: b'{"id":%d}' % number), max_size=20).map(tuple)
+REPLAYS = st.builds(
+    Replay,
+    BODIES,
+    last_id=st.integers(0, 99),
+    first_id=st.integers(1, 99),
+    cursor=st.sampled_from(["", "gone", "ahead"]),
+)
+
+
+@given(REPLAYS)
+def test_the_body_is_json_that_holds_the_messages_and_the_remark_if_there_is_one(replay: Replay) -> None:
+    body = json.loads(poll_body(replay, "now"))
+    assert body.pop("messages") == [json.loads(one) for one in replay.bodies]
+    assert (body.pop("count"), body.pop("polled_at")) == (len(replay.bodies), "now")
+    assert body == ({"cursor": replay.cursor, "first_id": replay.first_id} if replay.cursor else {})
+
+
+@given(REPLAYS)
+def test_the_rendered_response_is_one_that_a_client_reads_to_its_last_byte(replay: Replay) -> None:
+    answer = Answer(replay, etag='W/"x"')
+
+    async def check() -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(answer.wire)
+        reader.feed_eof()
+        response = await read_response(reader)
+        assert (response.status, response.headers["etag"]) == (200, 'W/"x"')
+        assert len((await response.json())["messages"]) == len(replay.bodies)
+        assert await reader.read() == b""
+
+    asyncio.run(check())
+    assert answer.silent == (not replay.bodies and not replay.cursor)
+
+
+def test_everyone_who_asks_alike_gets_the_same_object_until_something_is_published() -> None:
+    feed = Feed(History(100))
+    answers = Answers(feed)
+    feed.publish("x")
+    first = answers.after(0)
+    assert answers.after(1) is not first
+    feed.publish("y")
+    assert answers.after(0) is not first
+    assert answers.fresh(0) is not answers.fresh(0)
+
+
+def test_clients_with_cursors_of_their_own_do_not_make_it_keep_ever_more_answers() -> None:
+    feed = Feed(History(1000))
+    feed.publish_all("x", [1] * 500)
+    answers = Answers(feed)
+    for last_id in range(500):
+        answers.after(last_id)
+    assert answers.kept <= 16
+
+
+def test_bytes_that_were_rendered_for_a_kept_connection_go_to_no_other() -> None:
+    feed = Feed(History(10))
+    answer = Answers(feed).after(0)
+    kept = make_mocked_request("GET", "/api/poll")
+    closing = make_mocked_request("GET", "/api/poll", headers={"Connection": "close"})
+    closing._message = closing._message._replace(should_close=True)
+    assert answer.to(kept) is answer.to(kept)
+    assert answer.to(closing) is not answer.to(kept)
+    assert answer.sent_to(kept) is SENT
+    assert answer.sent_to(closing) is not SENT
