@@ -136,7 +136,7 @@ def compare(
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
         )
-    runner.same_plan(resume, plan, saved)
+    runner.check_resumable(resume, plan)
     return _measure(resume, plan, labels, as_json)
 
 

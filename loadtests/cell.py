@@ -67,7 +67,7 @@ class CellFailed(Exception):
 
 
 def measure(planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> Cell:
-    """Measure one cell into an empty folder; `tick` is called about ten times a second.
+    """Measure one cell into an empty folder; `tick` is called at least ten times a second, and may raise to end it.
 
     Never raises for what goes wrong in the cell: its problems say it. The caller saves the cell.
     """
@@ -149,7 +149,7 @@ class Attempt:
 
     def _meet(self, server: Child, token: str) -> str:
         """Find out where the server listens, and make sure that whoever answers there is the one we started."""
-        line = server.heard(READY_LINE, self._programs.ready_s)[0]
+        line = server.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
         said = msgspec.json.decode(line, type=Announcement)
         self.note(server_pid=said.pid)
         host = f"http://{HOST}:{said.http_port}"
@@ -158,7 +158,7 @@ class Attempt:
 
     def _await_users(self, load: Child) -> None:
         ramp_s = self._scenario.ramp_s(self._planned.clients)
-        started = int(load.heard(SPAWNED_LINE, ramp_s + self._programs.ready_s)[1])
+        started = int(load.heard(SPAWNED_LINE, ramp_s + self._programs.ready_s, self._tick)[1])
         self.note(spawned_by_ns=now_ns())
         if started != self._planned.clients:
             raise CellFailed(f"{started} users were started instead of {self._planned.clients}")

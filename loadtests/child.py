@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -44,13 +44,17 @@ class Child:
         if code is not None:
             raise ChildFailed(f"the {self.name} ended by itself with {_ending(code)}: {self.last_words()}")
 
-    def heard(self, words: re.Pattern[str], within_s: float) -> re.Match[str]:
-        """Wait until its log matches. Raises ChildFailed when it ends first, or says nothing of the kind in time."""
+    def heard(self, words: re.Pattern[str], within_s: float, tick: Callable[[], None] = lambda: None) -> re.Match[str]:
+        """Wait until its log matches, calling `tick` meanwhile.
+
+        Raises ChildFailed when it ends first, or says nothing of the kind in time.
+        """
         deadline = time.monotonic() + within_s
         while True:
             found = words.search(self._log.read_text(encoding="utf-8", errors="replace"))
             if found:
                 return found
+            tick()
             self.check()
             if time.monotonic() > deadline:
                 raise ChildFailed(f"the {self.name} was not ready after {within_s:g} s: {self.last_words()}")

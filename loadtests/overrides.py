@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from loadtests.plan import choose
+from loadtests.plan import known_name
 from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
 
 _MEANINGS: Final = {
@@ -56,7 +56,7 @@ def overridden(name: str | None, overrides: Mapping[str, Any], otherwise: Scenar
 
     Raises ValueError naming option, value and remedy.
     """
-    scenario = otherwise if name is None else SCENARIOS[choose([name], SCENARIOS, "scenario")[0]]
+    scenario = otherwise if name is None else SCENARIOS[known_name(name, SCENARIOS, "scenario")]
     given = {field: value for field, value in overrides.items() if value is not None}
     if "clients" in given:
         given["clients"] = client_counts(given["clients"])

@@ -121,17 +121,18 @@ def scenario_fields(scenario: Scenario) -> dict[str, object]:
 
 
 def choose(wanted: Sequence[str], known: Mapping[str, object], what: str) -> tuple[str, ...]:
-    """Split comma lists, drop repeats, and check every name against the known ones.
+    """Split comma lists, drop repeats, and check every name. Raises ValueError, see `known_name`."""
+    names = (name.strip() for text in wanted for name in text.split(","))
+    return tuple(dict.fromkeys(known_name(name, known, what) for name in names if name))
 
-    Raises ValueError that names the nearest known name, and all of them.
-    """
-    names = list(dict.fromkeys(name.strip() for text in wanted for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in known:
-            nearest = get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            raise ValueError(f"{what} {name!r} is none of: {', '.join(known)}{hint}")
-    return tuple(names)
+
+def known_name(name: str, known: Mapping[str, object], what: str) -> str:
+    """Return the name. Raises ValueError with the nearest known name, and all of them, when it is not known."""
+    if name in known:
+        return name
+    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    raise ValueError(f"{what} {name!r} is none of: {', '.join(known)}{hint}")
 
 
 def sampling_instants_ns(from_ns: int, until_ns: int, edges_ns: Collection[int]) -> list[int]:

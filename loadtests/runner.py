@@ -17,6 +17,7 @@ import msgspec
 from loadtests import facts
 from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import OURS, Programs, measure
+from loadtests.interrupt import Interrupt
 from loadtests.manifest import Cell, Run
 from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from servers.clock import wall_timestamp
@@ -79,12 +80,25 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
 
 
 def reopen(folder: Path) -> Plan:
-    """Read a run that is to be continued. Raises RunRefused when its cells could not stand beside new ones."""
-    run = _read(folder / "run.json")
+    """Read the plan of a run that is to be continued. Raises RunRefused."""
     try:
-        plan = plan_of(run)
+        return plan_of(_read(folder / "run.json"))
+    except RunRefused:
+        raise
     except (ValueError, msgspec.ValidationError) as problem:
         raise RunRefused(f"--resume {folder}: {problem}") from None
+
+
+def check_resumable(folder: Path, asked: Plan) -> None:
+    """Raise RunRefused when cells measured here and now, as asked, could not stand beside those of the run."""
+    if different := differences(asked, reopen(folder)):
+        raise RunRefused(
+            f"--resume {folder} keeps to its own plan, but you ask for {'; '.join(different)}: "
+            "drop those options, or start a new run"
+        )
+    run = _read(folder / "run.json")
+    if len(finished_cells(folder, run.cells)) == len(run.cells):
+        return
     here, versions = facts.machine(), facts.versions()
     pairs = [
         ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
@@ -96,16 +110,6 @@ def reopen(folder: Path) -> Plan:
                 f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
                 "cells of both would not be comparable: start a new run"
             )
-    return plan
-
-
-def same_plan(folder: Path, asked: Plan, saved: Plan) -> None:
-    """Raise RunRefused when options given beside --resume ask for something else than the run was started with."""
-    if different := differences(asked, saved):
-        raise RunRefused(
-            f"--resume {folder} keeps to its own plan, but you ask for {'; '.join(different)}: "
-            "drop those options, or start a new run"
-        )
 
 
 def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:
@@ -131,20 +135,37 @@ def run_cells(
     """Measure these cells into the run folder. Ctrl-C and a full disk end it early; what is finished is kept."""
     outcome = Outcome()
     try:
-        for planned in cells:
-            watcher.starts(planned)
-            cell_folder = folder / "cells" / planned.name
-            shutil.rmtree(cell_folder, ignore_errors=True)
-            cell_folder.mkdir(parents=True)
-            cell = measure(planned, labels[planned.pattern], cell_folder, programs, watcher.tick)
-            save(cell_folder / "cell.json", cell)
-            outcome.cells.append(cell)
-            watcher.ended(cell)
+        with Interrupt() as interrupt:
+            for planned in cells:
+                interrupt.check()
+                outcome.cells.append(_run_cell(folder, planned, labels, watcher, programs, interrupt))
     except KeyboardInterrupt:
         outcome.interrupted = True
     except OSError as problem:
         outcome.halted = f"cannot write {problem.filename or folder}: {problem.strerror}"
     return outcome
+
+
+def _run_cell(
+    folder: Path,
+    planned: PlannedCell,
+    labels: Mapping[str, str],
+    watcher: Watcher,
+    programs: Programs,
+    interrupt: Interrupt,
+) -> Cell:
+    def tick() -> None:
+        interrupt.check()
+        watcher.tick()
+
+    watcher.starts(planned)
+    cell_folder = folder / "cells" / planned.name
+    shutil.rmtree(cell_folder, ignore_errors=True)
+    cell_folder.mkdir(parents=True)
+    cell = measure(planned, labels[planned.pattern], cell_folder, programs, tick)
+    save(cell_folder / "cell.json", cell)
+    watcher.ended(cell)
+    return cell
 
 
 def save(file: Path, content: msgspec.Struct) -> None:

@@ -1,5 +1,6 @@
 """Starts a server and Locust's web UI beside it, and ends both together."""
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -49,6 +50,5 @@ def _locust(where: list[str]) -> int:
 def _check_free(port: int) -> None:
     try:
         socket.create_server((HOST, port)).close()
-    except (OSError, OverflowError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "there is no such port"
-        raise Unreachable(f"--port {port}: {reason}; choose another") from None
+    except OSError as problem:
+        raise Unreachable(f"--port {port}: {os.strerror(problem.errno or 0)}; choose another") from None

@@ -8,11 +8,11 @@ from rich.table import Table
 COLUMNS: Final = {
     "p50\nms": ("p50_ms", 1.0, 1),
     "p99\nms": ("p99_ms", 1.0, 1),
-    "requests per\ndelivery": ("requests_per_delivery", 1.0, 2),
+    "requests\n/msg": ("requests_per_delivery", 1.0, 2),
     "empty\n%": ("empty_ratio", 100.0, 0),
-    "bytes per\ndelivery": ("http_bytes_per_delivery", 1.0, 0),
-    "CPU ms per\n1,000": ("cpu_ms_per_1000", 1.0, 0),
-    "kB per\nclient": ("memory_per_client_bytes", 1e-3, 1),
+    "bytes\n/msg": ("http_bytes_per_delivery", 1.0, 0),
+    "CPU ms\n/1,000": ("cpu_ms_per_1000", 1.0, 0),
+    "kB\n/client": ("memory_per_client_bytes", 1e-3, 1),
     "missed": ("missed", 1.0, 0),
     "errors": ("errors", 1.0, 0),
 }
@@ -22,9 +22,9 @@ COLUMNS: Final = {
 def summary_table(summary: pd.DataFrame) -> Table:
     """Lay out what `measures.summary` gives: one row per situation, medians over the repeats, "" for unknown."""
     sweep = summary["clients"].nunique() > 1
-    table = Table(box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("pattern", "clients", *COLUMNS) if sweep else ("pattern", *COLUMNS):
-        table.add_column(heading, justify="left" if heading == "pattern" else "right")
+        table.add_column(heading, justify="left" if heading == "pattern" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         values = (number(row.get(name), factor, digits) for name, factor, digits in COLUMNS.values())
         table.add_row(str(row["label"]), *([str(row["clients"])] if sweep else []), *values)

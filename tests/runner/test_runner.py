@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,8 @@ class Watching:
 
     def tick(self) -> None:
         if self._cell == self._interrupt_in:
-            raise KeyboardInterrupt
+            self._cell = ""
+            signal.raise_signal(signal.SIGINT)
 
     def ended(self, cell: Cell) -> None:
         self.told.append(f"{cell.name} {cell.status}")
@@ -130,6 +132,7 @@ def test_ctrl_c_keeps_what_is_finished_and_resuming_measures_only_the_rest(
 
     saved = runner.reopen(tmp_path)
     assert saved == plan
+    runner.check_resumable(tmp_path, plan)
     watching = Watching()
     again = runner.run_cells(tmp_path, remaining(saved, finished), LABELS, watching, programs())
     assert watching.told == ["feed-2-chunked-1 finished"]
@@ -200,7 +203,7 @@ def test_a_run_that_new_cells_could_not_join_is_not_resumed(
     written = json.loads((tmp_path / "run.json").read_bytes())
     (tmp_path / "run.json").write_text(json.dumps(written | change), encoding="utf-8")
     with pytest.raises(runner.RunRefused, match=problem):
-        runner.reopen(tmp_path)
+        runner.check_resumable(tmp_path, runner.reopen(tmp_path))
 
 
 def test_a_run_json_that_is_missing_or_torn_is_refused_in_one_line(tmp_path: Path) -> None:

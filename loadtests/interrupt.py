@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM, noticed between steps instead of in the middle of one.
+
+An exception out of a signal handler can strike while a process is being started, and then nobody knows it or stops
+it. So the first signal only leaves a note, which the waiting loops read ten times a second. A second one strikes at
+once: whoever presses Ctrl-C twice does not want to wait.
+"""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """Takes over both signals while its block lasts. Main thread only."""
+
+    def __init__(self) -> None:
+        self.noticed = False
+        self._before: list[Any] = []
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt when a signal has come."""
+        if self.noticed:
+            raise KeyboardInterrupt
+
+    def _notice(self, _number: int, _frame: FrameType | None) -> None:
+        self.check()
+        self.noticed = True
+
+    def __enter__(self) -> Self:
+        self._before = [signal.signal(number, self._notice) for number in SIGNALS]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in zip(SIGNALS, self._before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,228 @@
+"""The front door: what it answers to wrong words, and a small real comparison from command to report."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+import pollbench
+from loadtests.scenario import OPTIONS, SCENARIOS
+
+BRIEF = ["--clients", "4", "--schedule", "steady:10", "--warmup", "0.2", "--window", "1.5", "--drain", "0.3"]
+ROOT = Path(pollbench.__file__).parent
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, str(ROOT / "pollbench.py"), *words]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands run in an empty folder, and leave the test process's signal handling as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "--windw", "3"], "No such option: --windw .*--window"),
+        (["compare", "--window", "soon"], "'--window': .*number"),
+        (["compare", "--window", "0"], "--window 0 is out of range: it must be more than 0"),
+        (["compare", "--window"], "'--window' requires an argument"),
+        (["compare", "--clients", "ten"], "--clients 'ten' is not a whole number"),
+        (["compare", "--clients", "0"], "--clients 0 is out of range: it must be 1 to 50000 each"),
+        (["compare", "--schedule", "often"], r"schedule 'often' is none of: .*poisson:RATE"),
+        (["compare", "--schedule", "manual"], "--schedule manual is out of range: .*publishes"),
+        (["compare", "--message-bytes", "-1"], "--message-bytes -1 is out of range"),
+        (["compare", "--poll-interval", "0"], "--poll-interval 0 is out of range"),
+        (["compare", "--hold-timeout", "0.5"], "--hold-timeout 0.5 is out of range: it must be 1 to 300"),
+        (["compare", "--spawn-rate", "0"], "--spawn-rate 0 is out of range"),
+        (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
+        (["compare", "--drain", "nan"], "--drain nan is out of range"),
+        (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
+        (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),
+        (["compare", "--pattern", ","], "no pattern was named"),
+        (["compare", "--scenario", "fed"], "scenario 'fed' is none of: .*quiet.*; did you mean feed"),
+        (["compare", "--scenario", ""], "scenario '' is none of"),
+        (["compare", "feed"], "unexpected extra argument"),
+        (["compare", "--resume", "nowhere"], "nowhere/run.json: No such file or directory; name a run folder"),
+        (["compare", "--out", "/proc/nowhere"], "--out /proc/nowhere: .*; name a folder that can be written"),
+        (["run"], "Missing argument 'pattern'"),
+        (["run", "see"], "pattern 'see' is none of: .*; did you mean sse"),
+        (["run", "sse", "burts"], "scenario 'burts' is none of: .*; did you mean burst"),
+        (["report", "nowhere"], "nowhere: no such folder"),
+        (["report"], "there is no run in runs/ yet"),
+        (["ui", "--port", "-1"], "'--port': .* 1"),
+        (["reprot"], "No such command 'reprot'. Did you mean 'report'"),
+    ],
+)
+def test_wrong_words_are_answered_in_one_line_and_measure_nothing(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = pollbench.main(words)
+    captured = capsys.readouterr()
+    assert code == pollbench.USAGE
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("pollbench: ")
+    assert re.search(said, captured.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert pollbench.main(["ui", "--port", str(port)]) == pollbench.UNREACHABLE
+    assert f"--port {port}: Address already in use; choose another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "benchmarks"])
+def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pollbench.main([]) == pollbench.DONE
+    overview = capsys.readouterr().out
+    assert name in overview
+    for code in (0, 1, 2, 3, 4, 130):
+        assert re.search(rf"\b{code}\b", overview)
+    if name != "serve":
+        assert pollbench.main([name, "--help"]) == pollbench.DONE
+        assert f"pollbench {name}" in capsys.readouterr().out.split("Example")[1]
+
+
+def test_every_scenario_field_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    pollbench.main(["compare", "--help"])
+    text = capsys.readouterr().out
+    assert all(option in text for option in OPTIONS.values())
+
+
+def test_scenarios_and_patterns_are_listed_for_people_and_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pollbench.main(["scenarios"]) == pollbench.DONE
+    text = capsys.readouterr().out
+    assert all(name in text for name in SCENARIOS)
+    pollbench.main(["scenarios", "--json"])
+    listed = json.loads(capsys.readouterr().out)
+    assert {each["name"] for each in listed} == set(SCENARIOS)
+    assert all(each["compare_s"] > 0 and each["purpose"] for each in listed)
+    pollbench.main(["patterns", "--json"])
+    assert json.loads(capsys.readouterr().out)["sse"] == "Server-Sent Events"
+    pollbench.main(["patterns"])
+    assert "Long polling" in capsys.readouterr().out
+
+
+def test_serve_hands_its_words_on_and_its_exit_code_back() -> None:
+    done = subprocess.run(command("serve", "--port", "no"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+    assert "--schedule" in subprocess.run(command("serve", "--help"), capture_output=True, text=True, timeout=60).stdout
+
+
+def test_serve_ends_with_zero_when_told_to_stop() -> None:
+    words = ("serve", "sse", "--port", "0", "--announce-json")
+    with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["http_port"] > 0
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_a_comparison_leaves_a_run_folder_a_report_and_a_summary(tmp_path: Path) -> None:
+    patterns = "short_polling,sse"
+    words = ["compare", "--pattern", patterns, "--repeats", "2", "--poll-interval", "0.2", *BRIEF, "--out", "run"]
+    done = subprocess.run(command(*words, "--json"), capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [cell["status"] for cell in result["cells"]] == ["finished"] * 4
+    assert {row["pattern"]: row["missed"] for row in result["summary"]} == {"short_polling": 0, "sse": 0}
+    assert result["report"] == "run/report.html"
+    assert "feed: 2 patterns, 4 clients, steady:10, 2 times: 4 cells" in done.stderr
+    assert "4/4 feed-4-sse-2" in done.stderr
+
+    run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in (tmp_path / "run" / "cells").iterdir()) == sorted(run["cells"])
+    assert "<html" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    for name in run["cells"]:
+        folder = tmp_path / "run" / "cells" / name
+        cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+        deliveries = pd.read_parquet(folder / "deliveries.parquet")
+        published = pd.read_csv(folder / "published.csv")
+        due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
+        assert len(due) in (15, 16)
+        for _, seen in deliveries.groupby("user"):
+            assert set(due["id"]) <= set(seen["id"])
+        assert not deliveries.duplicated(["user", "id"]).any()
+        samples = pd.read_parquet(folder / "samples.parquet")
+        assert set(samples["role"]) == {"server", "generator"}
+        assert not (folder / "raw").exists()
+
+    again = subprocess.run(command("compare", "--resume", "run"), capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0
+    assert "0 cells" in again.stderr
+    assert "Server-Sent Events" in again.stdout
+    other = subprocess.run(command("compare", "--resume", "run", "--clients", "9"), capture_output=True, text=True)
+    assert other.returncode == 2
+    assert "--clients 9 instead of 4" in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_and_reports_its_finished_cells(tmp_path: Path, stop: signal.Signals) -> None:
+    words = ["compare", "--pattern", "sse,chunked", "--repeats", "20", *BRIEF, "--out", "run"]
+    with subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        first = tmp_path / "run" / "cells" / "feed-4-sse-1" / "cell.json"
+        second = tmp_path / "run" / "cells" / "feed-4-chunked-1" / "load.log"
+        await_that(lambda: first.exists() and second.exists())
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == pollbench.INTERRUPTED
+    assert len(children) == 2
+    assert not [child for child in children if child.is_running()]
+    assert "interrupted; 1 of 40 cells are kept; go on with: pollbench compare --resume run" in err
+    assert "Server-Sent Events" in out
+    assert (tmp_path / "run" / "report.html").exists()
+    assert not (tmp_path / "run" / "cells" / "feed-4-chunked-1" / "cell.json").exists()
+
+
+@pytest.mark.slow
+def test_the_ui_serves_locusts_page_until_ctrl_c(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen(command("ui", "--port", str(port)), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("server  http://127.0.0.1:")
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        await_that(lambda: "Locust" in page(port))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.wait(30) == 0
+    assert not [child for child in children if child.is_running()]
+
+
+def page(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def await_that(true: object, within_s: float = 60) -> None:
+    assert callable(true)
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
