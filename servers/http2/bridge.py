@@ -6,6 +6,7 @@ is pinned. The writer is the only way out: `request.transport` refuses bytes, wh
 
 import asyncio
 import logging
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -110,7 +111,8 @@ class Bridge:
         except Exception:
             logger.exception("Error handling %s %s", request.method, request.path)
             if not stream.head_sent:
-                await finish(request, error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
+                with suppress(ConnectionError):
+                    await finish(request, error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 async def finish(request: web.BaseRequest, response: object) -> None:

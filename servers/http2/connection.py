@@ -55,7 +55,6 @@ class Connection(asyncio.Protocol):
         self._resets = Budget(limits.client_resets)
         self._controls = Budget(limits.control_frames)
         self._streams: dict[int, Stream] = {}
-        self._draining = False
         self._preface_seen = False
         self._timer: asyncio.TimerHandle | None = None
         self.sender = Sender(self._h2, limits, self._room)
@@ -119,9 +118,9 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Take no new streams, let the open ones finish, then close (RFC 9113 6.8)."""
-        if self._draining or self.sender.over:
+        if self.sender.draining or self.sender.over:
             return
-        self._draining = True
+        self.sender.draining = True
         if self._preface_seen:
             self.sender.write_after_h2(self._h2.goaway())
         if not self._streams:
@@ -141,7 +140,7 @@ class Connection(asyncio.Protocol):
                 handle(self, event)
 
     def _on_request(self, event: RequestReceived) -> None:
-        if self._draining or len(self._streams) >= self._limits.streams:
+        if self.sender.draining or len(self._streams) >= self._limits.streams:
             self.sender.reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
         stream = Stream(
@@ -157,7 +156,7 @@ class Connection(asyncio.Protocol):
     def _on_stream_finished(self, stream: Stream) -> None:
         del self._streams[stream.id]
         self._keepalive.used(self._loop.time())
-        if self._draining and not self._streams:
+        if self.sender.draining and not self._streams:
             self._end()
 
     def _on_data(self, event: DataReceived) -> None:

@@ -1,7 +1,6 @@
 """Server push as a handler sees it: ask the request for its pusher, hand it whole responses (RFC 9113 8.4)."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from aiohttp import web
 
@@ -11,8 +10,6 @@ from servers.http2.stream import Stream
 
 __all__ = ["PushedResponse", "Pusher", "pusher"]
 
-_PROMISED: Final = (b":method", b":scheme", b":authority")
-
 
 class Pusher:
     """Pushes responses to the client of one request, for as long as that request's own response is open."""
@@ -20,12 +17,12 @@ class Pusher:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         fields = dict(stream.fields)
-        fields[b":method"] = b"GET"
-        self._request = tuple((name, fields[name]) for name in _PROMISED if name in fields)
+        authority = fields.get(b":authority") or fields.get(b"host", b"")
+        self._request = ((b":method", b"GET"), (b":scheme", fields[b":scheme"]), (b":authority", authority))
 
     @property
     def enabled(self) -> bool:
-        """Whether the client takes pushes; it may change its mind while connected."""
+        """Whether pushes are possible; a client may change its mind while connected, and either side may say GOAWAY."""
         return self._stream.sender.push_enabled
 
     def push(self, responses: Iterable[PushedResponse]) -> int:
@@ -41,7 +38,7 @@ class Pusher:
         self._stream.on_push_room = callback
 
     def end(self, reason: str) -> None:
-        """End the request's own response, with `x-closed-reason` as a trailer.
+        """End the request's own response, which has no content waiting, with `x-closed-reason` as a trailer.
 
         Trailers need no window, so the reason reaches a client too slow to read anything else (RFC 9113 5.2.1).
         """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-from h2.exceptions import StreamClosedError, StreamIDTooLowError
+from h2.exceptions import StreamClosedError
 from hpack import NeverIndexedHeaderTuple
 
 from servers.http2.h2_server import ServerH2
@@ -25,11 +25,13 @@ FORGET_EVERY: Final = 256
 class Sender:
     """The sending half of a connection. `on_room` hears of streams whose waiting content has all been sent.
 
+    writable: whether the socket keeps up. draining: no new streams, from either side. over: nothing more is sent.
     peer: peer name, own name and TLS context of the socket.
     """
 
     def __init__(self, h2: ServerH2, limits: Limits, on_room: Callable[[int], None]) -> None:
         self.writable = True
+        self.draining = False
         self.over = False
         self.transport: asyncio.Transport
         self.peer: tuple[Any, Any, Any] = (None, None, None)
@@ -48,8 +50,7 @@ class Sender:
 
     def head(self, stream_id: int, fields: Fields, *, end: bool) -> None:
         if not self.over:
-            with suppress(StreamClosedError, StreamIDTooLowError):  # reset by an event not dispatched yet
-                self.h2.send_headers(stream_id, fields, end_stream=end)
+            self.h2.send_headers(stream_id, fields, end_stream=end)
 
     def content(self, stream_id: int, chunk: bytes | bytearray | memoryview, *, end: bool) -> None:
         self._outflow.add(stream_id, chunk, end=end)
@@ -77,8 +78,9 @@ class Sender:
 
     @property
     def push_enabled(self) -> bool:
-        """Whether the client takes pushes at all (RFC 9113 6.5.2, ENABLE_PUSH)."""
-        return bool(self.h2.remote_settings.enable_push)
+        """Whether pushes are possible at all: ENABLE_PUSH (RFC 9113 6.5.2), nobody has said GOAWAY, ids are left."""
+        ids_left = self.h2.highest_outbound_stream_id < self.h2.HIGHEST_ALLOWED_STREAM_ID - 2
+        return bool(self.h2.remote_settings.enable_push) and ids_left and not (self.draining or self.over)
 
     def push(self, parent_id: int, request: Fields, responses: Iterable[PushedResponse]) -> int:
         """Promise responses and send them, in order and in one write; return how many the client takes now."""
@@ -119,9 +121,8 @@ class Sender:
 
     def _may_push(self) -> bool:
         """h2 does not count pushes against the client's limit of open streams (RFC 9113 5.1.2), so we do."""
-        settings = self.h2.remote_settings
-        most = min(settings.max_concurrent_streams, self._limits.pushes_open)
-        return bool(settings.enable_push) and self.writable and not self.over and len(self._open_pushes) < most
+        most = min(self.h2.remote_settings.max_concurrent_streams, self._limits.pushes_open)
+        return self.writable and len(self._open_pushes) < most and self.push_enabled
 
     def _write_composed(self, composed: list[bytes]) -> None:
         if composed:

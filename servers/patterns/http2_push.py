@@ -92,7 +92,7 @@ class PushedUpdates:
         if self._feed.closed:
             client.close("the server is stopping")
         elif not client.push.enabled:
-            client.close("pushes are refused now; ask again to have updates inline")
+            client.close("no more pushes on this connection; ask again on another, or inline")
         elif client.last_id != self._feed.newest_id:
             replay = self._feed.after(client.last_id)
             if replay.first_id > client.last_id + 1:

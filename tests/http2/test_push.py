@@ -10,6 +10,7 @@ from aiohttp import web
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PushedStreamReceived, ResponseReceived, StreamEnded
 from h2.settings import SettingCodes
+from hyperframe.frame import GoAwayFrame
 
 from loadtests.events import Message
 from loadtests.push_decoder import PushDecoder
@@ -131,6 +132,19 @@ def test_a_client_may_refuse_pushes_from_the_middle_of_its_connection_on() -> No
             assert handler.push.push([response(2)]) == 0
             await peer.round_trip()
             assert len(peer.seen(PushedStreamReceived)) == 1
+
+    run(check())
+
+
+def test_nothing_is_promised_to_a_client_that_has_said_goodbye() -> None:
+    """RFC 9113 6.8: whoever receives GOAWAY opens no more streams."""
+
+    async def check() -> None:
+        async with open_stream() as (peer, handler, _):
+            peer.send(GoAwayFrame(last_stream_id=0).serialize())
+            await peer.until(lambda: bool(peer.seen(ConnectionTerminated)))
+            assert not handler.push.enabled
+            assert handler.push.push([response(1)]) == 0
 
     run(check())
 

@@ -173,7 +173,7 @@ def test_a_client_that_stops_taking_pushes_is_told_to_ask_again(server: ServerPr
             peer.h2.update_settings({SettingCodes.ENABLE_PUSH: 0})
             peer.flush()
             await peer.until(lambda: stream.ended)
-            assert stream.trailers["x-closed-reason"].startswith("pushes are refused")
+            assert stream.trailers["x-closed-reason"].startswith("no more pushes")
             inline = peer.streams[await following(peer)]
             assert inline.headers["x-updates-mode"] == "inline"
 
