@@ -22,6 +22,7 @@ class ServerProcess:
         ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
         quiet = [] if "--schedule" in arguments else ["--schedule", "manual"]
         self.command = [sys.executable, "-m", "servers", *arguments, *ports, *quiet]
+        self._told = False
         self.process = subprocess.Popen(
             self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -44,12 +45,14 @@ class ServerProcess:
             return int(json.load(answer)["id"])
 
     def tell_to_stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        """Ask once: a second signal would find a process that handles none any more."""
+        if not self._told:
+            self._told = True
+            self.process.send_signal(signal.SIGTERM)
 
     def stop(self) -> tuple[int, str]:
         """Stop it and return its exit code and what it wrote on stderr."""
-        if self.process.poll() is None:
-            self.tell_to_stop()
+        self.tell_to_stop()
         try:
             _, errors = self.process.communicate(timeout=HANG_S)
         except subprocess.TimeoutExpired:
@@ -66,4 +69,4 @@ def serving(*arguments: str) -> Iterator[ServerProcess]:
         yield server
     finally:
         code, errors = server.stop()
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, ""), (code, errors)
