@@ -9,13 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -26,6 +26,9 @@ from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, choose, known_name, remaining
 from loadtests.progress import Bar, duration
 from loadtests.scenario import SCENARIOS, plain
+
+if TYPE_CHECKING:
+    from reports.outcome import Judgement
 
 DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EPILOG: Final = (
@@ -61,6 +64,15 @@ BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtest
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="run folder to make (default: runs/TIME-...)")]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]
+Markdown = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", envvar="GITHUB_STEP_SUMMARY", help="append a summary for a PR"),
+]
+JUDGED_EPILOG: Final = (
+    "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
+    "7 nothing can be judged, as a run is invalid."
+)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -227,6 +239,75 @@ def benchmarks(as_json: Json = False) -> int:
             table.add_row(module, name, f"{value:,.4g}")
     out.print(table)
     return DONE
+
+
+@app.command(epilog=JUDGED_EPILOG)
+def gate(
+    folder: RunFolder = None,
+    slo: Annotated[Path, typer.Option(metavar="FILE", help="goals, see docs/gates.md")] = Path("slo.toml"),
+    junit: Junit = None,
+    markdown: Markdown = None,
+) -> int:
+    """Hold a run against its goals, for CI.
+
+    Example:
+
+        pollbench gate runs/2026-11-24T07-30-00-compare-feed --slo slo.toml --junit gate.xml
+    """
+    from reports.gates import check_slo
+
+    return _judge(lambda: check_slo(folder or runner.newest(), slo), junit, markdown)
+
+
+@app.command(name="compare-runs", epilog=JUDGED_EPILOG)
+def compare_runs(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="run folder to compare with")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="run folder to judge")],
+    measure: Annotated[str, typer.Option(metavar="NAME[,NAME]", help="ask about these only")] = "",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the comparison as a page")] = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+) -> int:
+    """Say what became better or worse from one run to another, and what is not proven.
+
+    Example:
+
+        pollbench compare-runs runs/before runs/after --html compare.html
+    """
+    from reports import compare_runs as stage
+    from reports.comparison_page import comparison_page
+    from reports.questions import JUDGED
+
+    def judge() -> "Judgement":
+        comparison = stage.compare_runs(base, new, measure.split(",") if measure else JUDGED)
+        if html:
+            html.write_text(comparison_page(comparison), encoding="utf-8")
+        return comparison
+
+    return _judge(judge, junit, markdown)
+
+
+def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None) -> int:
+    """Print a judgement, write what CI asked for, and return its exit code."""
+    from reports.load import ReportError
+
+    try:
+        judgement = judge()
+        if junit:
+            junit.write_bytes(judgement.junit())
+        if markdown:
+            with markdown.open("a", encoding="utf-8") as file:
+                file.write(judgement.markdown())
+    except (ReportError, OSError) as problem:
+        raise ValueError(str(problem)) from None
+    table = Table(*judgement.header, box=None, header_style="dim")
+    for row in judgement.table():
+        table.add_row(*row)
+    out.print(table)
+    for note in judgement.notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
+    return int(judgement.exit_code)
 
 
 def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, str]) -> Path:

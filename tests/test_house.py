@@ -14,8 +14,8 @@ LOADTESTS_MAY_TAKE = {"servers.clock", "servers.message", "servers.schedule"}
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
 PURE_MAY_IMPORT = {
     "servers": {"msgspec", "h2", "hpack", "hyperframe"},
-    "loadtests": {"msgspec", "httptools", "h2", "hpack", "hyperframe", "numpy"},
-    "reports": {"msgspec", "numpy", "pandas", "scipy", "matplotlib", "jinja2", "markupsafe"},
+    "loadtests": {"msgspec", "httptools", "h2", "hpack", "hyperframe", "numpy", "typer"},
+    "reports": {"msgspec", "numpy", "pandas", "scipy", "matplotlib", "jinja2", "markupsafe", "rich"},
 }
 IMPURE_STANDARD = {"socket", "time", "subprocess", "asyncio", "threading", "select", "ssl", "shutil", "tempfile"}
 
