@@ -144,11 +144,11 @@ def _table(folder: Path, table: str) -> pd.DataFrame:
     file = folder / f"{table}.parquet"
     columns = list(ROW_TYPES[table][0].__annotations__)
     try:
+        if missing := set(columns) - set(pq.read_schema(file).names):
+            raise _unreadable(file, f"no column {', '.join(sorted(missing))}")
         rows = pq.read_table(file, columns=columns, read_dictionary=[name for name in columns if name in NAMED])
     except (OSError, pa.ArrowException) as problem:
         raise _unreadable(file, problem) from problem
-    if missing := set(columns) - set(rows.column_names):
-        raise _unreadable(file, f"no column {', '.join(sorted(missing))}")
     frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
     for column in frame.columns.intersection(list(NAMED)):
         if unknown := set(frame[column].unique()) - set(NAMED[column]):

@@ -12,3 +12,7 @@ def server() -> Iterator[ServerProcess]:
     """One server process with every pattern, publishing what tests post; ids go on from test to test."""
     with serving("--history", "300", "--send-buffer", "65536", "--heartbeat", "0.2") as process:
         yield process
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files instead of comparing them")

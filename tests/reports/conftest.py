@@ -1,0 +1,48 @@
+"""A small simulated run, loaded once, and frames made by hand."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from loadtests.scenario import Scenario
+from reports.load import Run, load
+from reports.measures import latencies, per_cell, summary
+from reports.scene import Scene, scenes
+from reports.synthetic import write_run
+
+SMALL = Scenario(
+    name="small",
+    purpose="a run for tests",
+    clients=(6,),
+    schedule="poisson:8",
+    poll_interval_s=0.4,
+    warmup_s=0.2,
+    window_s=2.0,
+)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of six patterns, two repeats. Read only."""
+    return write_run(tmp_path_factory.mktemp("small"), [SMALL], repeats=2)
+
+
+@pytest.fixture(scope="session")
+def run(folder: Path) -> Run:
+    return load(folder)
+
+
+@pytest.fixture(scope="session")
+def cells(run: Run) -> pd.DataFrame:
+    return per_cell(run)
+
+
+@pytest.fixture(scope="session")
+def rows(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
+    return summary(run, cells)
+
+
+@pytest.fixture(scope="session")
+def scene(run: Run, rows: pd.DataFrame) -> Scene:
+    return scenes(run, rows, latencies(run))[0]

@@ -1,0 +1,82 @@
+"""Conservation: where every message went, on frames with known answers and against a count by hand."""
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.accounting import COUNTS, account
+
+Arrivals = list[tuple[int, int]]
+
+
+def frame(arrivals: Arrivals) -> pd.DataFrame:
+    """(user, id) in the order in which they arrived."""
+    return pd.DataFrame(
+        {
+            "user": [user for user, _ in arrivals],
+            "id": [number for _, number in arrivals],
+            "received_ns": range(len(arrivals)),
+        }
+    ).astype("int64")
+
+
+def counted(arrivals: Arrivals, published: list[int], clients: int = 1) -> dict[str, int]:
+    return {
+        str(name): int(total) for name, total in account(frame(arrivals), np.array(published), clients).sum().items()
+    }
+
+
+def test_a_message_overtaken_by_a_newer_one_is_missed_and_one_at_the_end_is_in_flight() -> None:
+    assert counted([(0, 1), (0, 3)], [1, 2, 3, 4]) == {
+        "owed": 4,
+        "delivered": 2,
+        "missed": 1,
+        "in_flight": 1,
+        "duplicated": 0,
+        "reordered": 0,
+        "unknown": 0,
+    }
+
+
+def test_a_repeat_is_duplicated_and_a_fall_is_reordered_but_both_are_delivered() -> None:
+    found = counted([(0, 2), (0, 1), (0, 2), (0, 3)], [1, 2, 3])
+    assert (found["delivered"], found["duplicated"], found["reordered"], found["missed"]) == (3, 1, 1, 0)
+
+
+def test_a_repeat_that_comes_late_is_not_also_reordered() -> None:
+    assert counted([(0, 1), (0, 2), (0, 1)], [1, 2])["reordered"] == 0
+
+
+def test_a_message_after_the_window_shows_that_the_one_before_it_was_missed() -> None:
+    assert counted([(0, 1), (0, 9)], [1, 2])["missed"] == 1
+
+
+def test_a_delivery_between_two_published_ids_that_was_never_published_is_unknown() -> None:
+    found = counted([(0, 1), (0, 2), (0, 3)], [1, 3])
+    assert (found["delivered"], found["unknown"]) == (2, 1)
+
+
+def test_a_user_who_never_received_anything_has_everything_in_flight() -> None:
+    per_user = account(frame([(7, 1), (7, 2)]), np.array([1, 2]), clients=3)
+    assert len(per_user) == 3
+    assert sorted(per_user["in_flight"]) == [0, 2, 2]
+
+
+@settings(deadline=None)  # how long an example takes says how busy the machine is
+@given(
+    arrivals=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), max_size=60),
+    published=st.lists(st.integers(1, 12), unique=True).map(sorted),
+)
+def test_published_is_delivered_plus_missed_plus_in_flight_for_every_user(
+    arrivals: Arrivals, published: list[int]
+) -> None:
+    per_user = account(frame(arrivals), np.array(published, int), clients=4)
+    assert (per_user["owed"] == per_user["delivered"] + per_user["missed"] + per_user["in_flight"]).all()
+    assert (per_user[COUNTS] >= 0).all(axis=None)
+    for user in range(4):
+        got = [number for who, number in arrivals if who == user]
+        due = [number for number in got if number in published]
+        assert per_user.loc[user, "delivered"] == len(set(due))
+        assert per_user.loc[user, "duplicated"] == len(due) - len(set(due))
+        assert per_user.loc[user, "missed"] == len({n for n in published if n < max(got, default=0)} - set(got))

@@ -1,0 +1,90 @@
+"""What the page says in words: nothing is called better on less than the repeats can show."""
+
+import pandas as pd
+import pytest
+
+from reports.answer import findings, goals, headline, level, ranking
+
+NAN = float("nan")
+
+
+def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
+    """One row a pattern: (low, median, high) of p50; everything else the same for all."""
+    same = {"missed": 0, "owed": 10, "delivered": 10, "duplicated": 0, "errors": 0, "repeats": 3}
+    frame = pd.DataFrame(
+        [
+            {"pattern": name, "label": name.upper(), "p50_ms_low": low, "p50_ms": mid, "p50_ms_high": high, **same}
+            for name, (low, mid, high) in p50.items()
+        ]
+    )
+    frame = frame.assign(
+        p99_ms=frame["p50_ms"] * 2, p99_ms_low=frame["p50_ms_low"] * 2, p99_ms_high=frame["p50_ms_high"] * 2
+    )
+    for name in ("cpu_ms_per_1000", "http_bytes_per_delivery", "memory_per_client_bytes"):
+        frame = frame.assign(**{name: 20.0, f"{name}_low": 20.0, f"{name}_high": 20.0})
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("other", "leader", "alike"),
+    [
+        ((1.5, 2.0, 2.5), (0.9, 1.0, 1.6), True),  # intervals overlap
+        ((1.7, 2.0, 2.5), (0.9, 1.0, 1.6), False),
+        ((1.04, 1.04, 1.04), (1.0, 1.0, 1.0), True),  # less than 5 %
+        ((1.06, 1.06, 1.06), (1.0, 1.0, 1.0), False),
+        ((NAN, 1.4, NAN), (NAN, 1.0, NAN), True),  # one repeat proves little
+        ((NAN, 1.6, NAN), (NAN, 1.0, NAN), False),
+    ],
+)
+def test_two_patterns_are_level_unless_the_repeats_tell_them_apart(
+    other: tuple[float, float, float], leader: tuple[float, float, float], alike: bool
+) -> None:
+    first, second = rows(a=leader, b=other).to_dict("records")
+    assert level(second, first, "p50_ms") is alike
+
+
+def test_a_ranking_leaves_out_what_was_not_measured() -> None:
+    first, rest = ranking(rows(a=(1, 1, 1), b=(9, 9, 9), c=(NAN, NAN, NAN)), "p50_ms")
+    assert [row["label"] for row in first] == ["A"]
+    assert [row["label"] for row in rest] == ["B"]
+
+
+def test_the_headline_names_the_first_and_the_last() -> None:
+    assert headline(rows(a=(1, 1, 1), b=(40, 50, 60))) == (
+        "A delivers half of all messages within 1.0 ms; B takes 50 ms, 50 × as long."  # noqa: RUF001
+    ).replace(" ms", "\u202fms").replace(" ×", "\u202f×")  # noqa: RUF001
+
+
+def test_the_headline_admits_that_there_is_no_difference() -> None:
+    assert headline(rows(a=(1, 1, 2), b=(1, 1, 2))).endswith("no measurable difference.")
+
+
+def test_the_headline_of_a_run_that_delivered_nothing_says_so() -> None:
+    assert headline(rows(a=(NAN, NAN, NAN))) == "Nothing was delivered."
+
+
+def test_an_answer_gives_the_factor_and_its_uncertainty() -> None:
+    fastest = findings(rows(a=(1, 1, 2), b=(1, 1, 2), c=(8, 10, 12)))[0]
+    assert fastest.question == "Fastest"
+    assert fastest.answer == (
+        "A and B: 1.0\u202fms for half of the messages, no measurable difference. C 10\u202f\N{MULTIPLICATION SIGN} "
+        "(4.0 to 12) as much."
+    )
+
+
+def test_losses_and_failures_are_part_of_the_answer() -> None:
+    whole = {finding.question: finding.answer for finding in findings(rows(a=(1, 1, 1)))}
+    assert whole["Complete"] == "All 10 deliveries that were due arrived, none twice, no request failed."
+    lossy = findings(rows(a=(1, 1, 1)).assign(delivered=9, missed=1, errors=2, duplicated=3))
+    assert "1 delivery of 10 did not arrive (10\u202f%), 3 more than once; 2 requests failed." in {
+        f.answer for f in lossy
+    }
+
+
+def test_goals_name_who_meets_them_and_only_where_something_changes() -> None:
+    found = goals(rows(fast=(1, 1, 1), slow=(300, 300, 300)))
+    assert [(goal.within, goal.met_by) for goal in found] == [("10\u202fms", "FAST"), ("1\u202fs", "All 2 patterns")]
+
+
+def test_a_pattern_that_loses_messages_meets_no_goal() -> None:
+    assert goals(rows(a=(1, 1, 1)).assign(missed=1)) == []

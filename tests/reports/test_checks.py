@@ -1,0 +1,116 @@
+"""Each caution appears for its cause, says what to do, and drags the verdict down as far as it should."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+from reports.caution import Caution, Verdict, verdict
+from reports.checks import cautions
+from reports.load import Run
+
+Facts = tuple[Run, pd.DataFrame, pd.DataFrame]
+Change = Callable[[Run, pd.DataFrame, pd.DataFrame], Facts]
+
+
+def settled(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    """The simulated run as if measured well: over a network, and long enough."""
+    scenarios = [{**scenario, "rtt_ms": 20.0, "schedule": "steady:8"} for scenario in run.manifest.scenarios]
+    manifest = msgspec.structs.replace(run.manifest, kind="compare", scenarios=scenarios)
+    return replace(run, manifest=manifest), cells, rows.assign(messages=1000)
+
+
+def told(found: list[Caution]) -> str:
+    return "\n".join(f"{caution.severity}: {caution.what}" for caution in found)
+
+
+def test_a_run_without_a_flaw_is_valid(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> None:
+    found = cautions(*settled(run, cells, rows))
+    assert not found, told(found)
+    assert verdict(found) == "VALID"
+
+
+def in_cells(**values: Any) -> Change:
+    return lambda run, cells, rows: (run, cells.assign(**values), rows)
+
+
+def in_rows(**values: Any) -> Change:
+    return lambda run, cells, rows: (run, cells, rows.assign(**values))
+
+
+def in_manifest(**values: Any) -> Change:
+    def change(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+        return replace(run, manifest=msgspec.structs.replace(run.manifest, **values)), cells, rows
+
+    return change
+
+
+def in_cell_files(**values: Any) -> Change:
+    return lambda run, cells, rows: (replace(run, cells=run.cells.assign(**values)), cells, rows)
+
+
+def without_delay(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    scenarios = [{**scenario, "rtt_ms": 0.0} for scenario in run.manifest.scenarios]
+    return in_manifest(scenarios=scenarios)(run, cells, rows)
+
+
+def failed_first_cell(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    status = ["failed", *run.cells["status"][1:]]
+    return in_cell_files(status=status, problems="a worker was lost")(run, cells, rows)
+
+
+def machine_without_clock(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    return in_manifest(machine=msgspec.structs.replace(run.manifest.machine, clock_id=""))(run, cells, rows)
+
+
+CASES: list[tuple[Change, Verdict, str]] = [
+    (in_manifest(kind="synthetic"), "INVALID", "Nothing here was measured"),
+    (failed_first_cell, "SUSPECT", "1 cell of 12 failed"),
+    (
+        lambda run, cells, rows: (replace(run, cells=run.cells[1:]), cells, rows),
+        "SUSPECT",
+        "1 cell of 12 never finished",
+    ),
+    (in_cells(negative=1), "INVALID", "12 messages arrived before being published"),
+    (machine_without_clock, "SUSPECT", "The clock has no name"),
+    (in_rows(missed=3), "SUSPECT", "18 deliveries never arrived"),
+    (in_rows(in_flight=1), "SUSPECT", "were still under way at the end"),
+    (in_rows(duplicated=1), "SUSPECT", "arrived more than once"),
+    (in_rows(reordered=1), "SUSPECT", "arrived after a newer one"),
+    (in_rows(unknown=1), "SUSPECT", "are not in the server's journal"),
+    (in_cell_files(spawned_by_ns=10**15), "INVALID", "Clients were still connecting when measuring began"),
+    (in_cells(users=5), "SUSPECT", "Not every client received something"),
+    (
+        in_cells(pushed_ratio=0.0),
+        "INVALID",
+        "100\N{NARROW NO-BREAK SPACE}% of the messages of HTTP/2 push were not pushed",
+    ),
+    (in_cells(pushed_ratio=0.5), "SUSPECT", "of HTTP/2 push were not pushed"),
+    (in_cells(generator_cpu_share=0.9), "SUSPECT", "The load generator used 90"),
+    (in_cells(generator_lag_ms=400.0), "SUSPECT", "The load generator lagged"),
+    (in_cells(lateness_p99_ms=400.0), "SUSPECT", "The publisher was late"),
+    (in_rows(mean_ms=900.0), "SUSPECT", "Short polling, mean latency: 900 ms measured, theory says 200"),
+    (in_rows(messages=50), "VALID", "p99 rests on 50 messages"),
+    (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
+    (in_rows(repeats=1), "VALID", "There is a single repeat"),
+    (without_delay, "VALID", "There was no network delay"),
+    (in_cells(kernel_per_client_bytes=float("nan")), "VALID", "Not measured here: kernel memory of sockets"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected", "what"), CASES, ids=[what for _, _, what in CASES])
+def test_a_flaw_becomes_a_caution_with_cause_and_remedy(
+    run: Run, cells: pd.DataFrame, rows: pd.DataFrame, change: Change, expected: Verdict, what: str
+) -> None:
+    found = cautions(*change(*settled(run, cells, rows)))
+    assert what in told(found)
+    assert verdict(found) == expected, told(found)
+    assert all(caution.cause and caution.remedy for caution in found)
+
+
+def test_cautions_come_worst_first(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> None:
+    both: Any = in_cells(negative=1, users=5)(*in_rows(repeats=1)(*settled(run, cells, rows)))
+    assert [caution.severity for caution in cautions(*both)] == ["invalid", "suspect", "note"]
