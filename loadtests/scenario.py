@@ -84,6 +84,7 @@ _ALL: Final = (
         clients=(50,),
         schedule="poisson:5",
         poll_interval_s=1.0,
+        window_s=4.0,
     ),
     Scenario(
         name="quiet",
