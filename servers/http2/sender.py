@@ -1,7 +1,7 @@
 """What leaves a connection: frames that h2 has queued, content as the windows open, and pushes.
 
-Everything is sent by `flush`, once per batch of input, per write of a handler and per push; nothing else touches the
-transport, so header blocks leave in the order in which HPACK encoded them (RFC 7541 2.2).
+Frames are written by `flush` and `write_after_h2` alone, once per batch of input, per write of a handler and per push.
+Both begin with what h2 has queued, so header blocks leave in the order in which HPACK encoded them (RFC 7541 2.2).
 """
 
 import asyncio
