@@ -114,6 +114,16 @@ def test_a_signal_to_the_master_keeps_every_row_of_its_workers(loads: Loads, num
     check_whole(loads, users=12)
 
 
+def test_ctrl_c_in_the_terminal_of_forked_processes_never_passes_for_a_whole_run_when_it_is_not(loads: Loads) -> None:
+    """A terminal signals the workers too, so they may be gone before the master asks them to drain."""
+    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, *FOR_LONG)
+    load.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
+    os.killpg(load.process.pid, signal.SIGINT)
+    code = load.ended()
+    assert code in {0, 4}, load.words()
+    assert collect(loads.cell).problems == [] or code == 4
+
+
 def test_a_worker_that_is_killed_fails_the_run(loads: Loads) -> None:
     master, workers = run_spread(loads, "--run-time", "6s")
     master.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
