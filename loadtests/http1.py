@@ -23,31 +23,35 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
+        self._reads: list[bytes] = []
         self._parts: list[bytes] = []
-        self._complete = False
+        self._complete = True
         self.status = 0
         self.keep_alive = True
         self.body = b""
-        self.headers: dict[str, str] = {}
 
     def receive(self, data: bytes) -> bool:
         """Take bytes; return whether they complete a response. Raises ProtocolError."""
+        if self._complete:
+            self._complete = False
+            self._reads = [data]
+            self._parts = []
+        else:
+            self._reads.append(data)
         try:
             self._parser.feed_data(data)
         except HttpParserError as wrong:
             raise ProtocolError(f"not an HTTP response: {wrong}") from wrong
-        if not self._complete:
-            return False
-        self._complete = False
-        self.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
-        return True
+        if self._complete:
+            self.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return self._complete
 
-    def on_message_begin(self) -> None:
-        self.headers = {}
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+    @property
+    def headers(self) -> dict[str, str]:
+        """Names in lower case. Read when asked for: only refusals are asked, and a header costs as much as a row."""
+        head = HeadReader()
+        head.receive(b"".join(self._reads))
+        return head.headers
 
     def on_body(self, part: bytes) -> None:
         self._parts.append(part)

@@ -1,21 +1,16 @@
-"""What all streams share: one request whose response goes on, read from the event loop's own callback.
+"""What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
-The user's greenlet sleeps; when its socket is readable the loop calls `_readable`, which reads the clock, decodes and
-records. Without a greenlet switch a message costs 40 % less, and the last of a broadcast's readers waits half as long.
-"""
+from typing import Final
 
-import gevent
 import msgspec
-from gevent.event import Event as GreenEvent
 
-from loadtests.events import Closed, Head, Message, ProtocolError, StreamDecoder
-from loadtests.events import Event as StreamEvent
-from loadtests.transport import READ_BYTES, Exchange
+from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder
+from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, MODE_CODES, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
 
-SILENCE_S = 60.0
+SILENCE_NS: Final = 60_000_000_000
 """Servers break every silence with a heartbeat; one that is quiet for so long is gone."""
 
 
@@ -35,75 +30,59 @@ class StreamUser(PatternUser):
 
     def _listen(self) -> None:
         """Follow one stream from request to end, and record it as one request."""
-        self._exchange = Exchange(now_ns())
+        due_ns = now_ns()
+        self._exchange = Exchange(due_ns)
         self._status = self._messages = 0
-        self._error = CUT
-        self._over = GreenEvent()
-        due_ns = self._exchange.started_ns
-        connection = None
+        self._closed: Closed | None = None
+        error, connection = CUT, None
         try:
-            connection = self._connection = self.connect()
-            self._decoder = self.decoder()
-            self._send()
-            watcher = gevent.get_hub().loop.io(connection.socket.fileno(), 1)
-            watcher.start(self._readable)
-            try:
-                self._wait_for_end()
-            finally:
-                watcher.stop()
-                watcher.close()
+            connection = self._connection = self.connect(self._received)
+            self._ask(connection)
+            error = CODES[self._end_of(connection).error]
+        except NoAnswer:
+            error = CODES["timeout"]
         except ConnectionRefusedError:
-            self._error = CODES["refused"]
+            error = CODES["refused"]
         except OSError:
-            self._error = CODES["reset"]
+            error = CODES["reset"]
+        except (ProtocolError, msgspec.MsgspecError):
+            error = CODES["protocol"]
         finally:
-            self.requested(due_ns, self._exchange, self._status, self._error, self._messages)
+            self.requested(due_ns, self._exchange, self._status, error, self._messages)
             if connection is not None:
                 connection.close()
 
-    def _wait_for_end(self) -> None:
-        heard_bytes = -1
-        while not self._over.wait(SILENCE_S):
-            if self._exchange.bytes_in == heard_bytes:
-                self._error = CODES["timeout"]
-                return
-            heard_bytes = self._exchange.bytes_in
+    def _ask(self, connection: Connection) -> None:
+        self._decoder = self.decoder()
+        self._exchange.started_ns = now_ns()
+        connection.deadline_ns = self._exchange.started_ns + SILENCE_NS
+        self._send_output()
 
-    def _send(self) -> None:
-        data = self._decoder.take_output()
-        if data:
-            self._connection.socket.sendall(data)
-            self._exchange.bytes_out += len(data)
+    def _end_of(self, connection: Connection) -> Closed:
+        """Wait until the server closes the stream; return what it said."""
+        while self._closed is None:
+            connection.wait()
+        return self._closed
 
-    def _readable(self) -> None:
-        """Called by the event loop: must neither block nor raise."""
-        try:
-            data = self._connection.socket._sock.recv(READ_BYTES)
-            received_ns = now_ns()
-        except BlockingIOError:
-            return
-        except OSError:
-            self._end(CODES["reset"])
-            return
-        if not data:
-            self._end(CODES["reset"])
-            return
-        exchange = self._exchange
+    def _received(self, data: bytes, received_ns: int) -> None:
+        exchange, connection = self._exchange, self._connection
         if not exchange.bytes_in:
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
-        try:
-            for event in self._decoder.receive(data):
-                self._take(event, received_ns)
-            answer = self._decoder.take_output()
-        except (ProtocolError, msgspec.MsgspecError):
-            self._end(CODES["protocol"])
-            return
-        if answer:
-            exchange.bytes_out += len(answer)
-            gevent.spawn(self._connection.socket.sendall, answer)
+        connection.deadline_ns = received_ns + SILENCE_NS
+        for event in self._decoder.receive(data):
+            self._take(event, received_ns)
+        self._send_output()
+        if self._closed is not None:
+            connection.wake()
 
-    def _take(self, event: StreamEvent, received_ns: int) -> None:
+    def _send_output(self) -> None:
+        data = self._decoder.take_output()
+        if data:
+            self._connection.send(data)
+            self._exchange.bytes_out += len(data)
+
+    def _take(self, event: Event, received_ns: int) -> None:
         if type(event) is Message:
             stamp = decode_stamp(event.body)
             if stamp.type:
@@ -118,8 +97,4 @@ class StreamUser(PatternUser):
                 self.backoff.succeeded()
         elif type(event) is Closed:
             self._exchange.ended_ns = received_ns
-            self._end(CODES[event.error])
-
-    def _end(self, error: int) -> None:
-        self._error = error
-        self._over.set()
+            self._closed = event

@@ -15,7 +15,7 @@ from loadtests.arrival import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.backoff import Backoff
 from loadtests.recorder import recorder
 from loadtests.session import session
-from loadtests.transport import Connection, Exchange
+from loadtests.transport import Connection, Exchange, Receive
 from servers.clock import now_ns
 from servers.message import Stamp
 
@@ -50,10 +50,10 @@ class PatternUser(User):
     def live(self) -> None:
         raise NotImplementedError
 
-    def connect(self) -> Connection:
-        """Open the next connection. Raises OSError."""
+    def connect(self, receive: Receive) -> Connection:
+        """Open the next connection; `receive` is called with all that comes. Raises OSError."""
         self.connections += 1
-        return Connection(*self.address)
+        return Connection(*self.address, receive)
 
     def delivered(self, stamp: Stamp, received_ns: int, wire_bytes: int, mode: int = 0) -> None:
         """Record that a message reached this user, and move its cursor."""

@@ -17,8 +17,9 @@ class LongPollingUser(PollingUser):
 
     def on_start(self) -> None:
         self.query = f"timeout={session.hold_timeout_s:g}&"
+        self.patience_s = session.hold_timeout_s + GRACE_S
         super().on_start()
 
     def live(self) -> None:
         while True:
-            self.poll(now_ns(), session.hold_timeout_s + GRACE_S)
+            self.poll(now_ns())
