@@ -86,8 +86,9 @@ def announce_json(service: Service) -> None:
 
 def announce_lines(service: Service) -> None:
     options = service.options
-    only = " (this machine only)" if options.host in {"127.0.0.1", "::1", "localhost"} else ""
-    lines = [f"listening on {options.host}{only}, {options.schedule}, stop with Ctrl-C"]
+    local = options.host in {"127.0.0.1", "::1", "localhost"}
+    reach = "this machine only" if local else "other machines can reach it"
+    lines = [f"listening on {options.host} ({reach}), {options.schedule}, stop with Ctrl-C"]
     for name in service.names:
         pattern = patterns.load(name)
         port = service.http2_port if pattern.HTTP2 else service.http_port

@@ -15,6 +15,7 @@ from servers.clock import now_ns
 # Values of Linux <sys/timerfd.h> and <time.h>, the same on every architecture CPython runs on.
 CLOCK_MONOTONIC = 1
 TFD_TIMER_ABSTIME = 1
+_libc = ctypes.CDLL(None)
 
 
 class _Timespec(ctypes.Structure):
@@ -43,7 +44,7 @@ class Alarm:
                 continue
             self._rung = asyncio.get_running_loop().create_future()
             when = _Itimerspec(_Timespec(0, 0), _Timespec(*divmod(due_ns, 1_000_000_000)))
-            ctypes.CDLL(None).timerfd_settime(self._fd, TFD_TIMER_ABSTIME, ctypes.byref(when), None)
+            _libc.timerfd_settime(self._fd, TFD_TIMER_ABSTIME, ctypes.byref(when), None)
             await self._rung
 
     def close(self) -> None:
@@ -62,4 +63,4 @@ def _timerfd() -> int:
     """Return a new non-blocking timerfd, -1 where there is none. Python has a name for it from 3.13 on only."""
     if not sys.platform.startswith("linux"):
         return -1
-    return int(ctypes.CDLL(None).timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
+    return int(_libc.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 
 from servers import patterns
 from servers.clock import clock_id, now_ns
-from servers.errors import json_errors
+from servers.errors import JSON, json_errors
 from servers.feed import Feed
 from servers.limits import rate_limit
 from servers.message import encode
@@ -23,7 +23,6 @@ from servers.publisher import Publisher
 from servers.query import BadFieldError, parse_fields
 from servers.schedule import parse_schedule
 
-JSON = "application/json"
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 

@@ -4,7 +4,6 @@ A schedule answers; the publisher sleeps. Because due instants never depend on w
 stall cannot hide: messages that came late still carry the instant at which they should have come (wrk2's rule).
 """
 
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,7 +95,11 @@ class Burst:
         return f"burst:{self.size}/{self.period_s:g}"
 
 
-FORMS = "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S  (RATE in messages per second)"
+LOW, HIGH = 1e-6, 1e6
+FORMS = (
+    "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S "
+    "(RATE in messages per second; every number but N from 1e-6 to 1e6)"
+)
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -109,25 +112,25 @@ def parse_schedule(text: str) -> Schedule:
         if kind == "manual" and not rest:
             return Manual()
         if kind == "steady":
-            return Steady(_positive(rest))
+            return Steady(_number(rest))
         if kind == "poisson":
             rate, _, option = rest.partition(",")
             if not option:
-                return Poisson(_positive(rate))
+                return Poisson(_number(rate))
             name, _, seed = option.partition("=")
             if name == "seed":
-                return Poisson(_positive(rate), int(seed))
+                return Poisson(_number(rate), int(seed))
         if kind == "burst":
             size, _, period = rest.partition("/")
-            if int(size) >= 1:
-                return Burst(int(size), _positive(period))
+            if 1 <= int(size) <= HIGH:
+                return Burst(int(size), _number(period))
     except ValueError:
         pass
     raise ValueError(f"schedule {text!r} is none of: {FORMS}")
 
 
-def _positive(text: str) -> float:
+def _number(text: str) -> float:
     value = float(text)
-    if not (0 < value < math.inf):
+    if not LOW <= value <= HIGH:
         raise ValueError(text)
     return value
