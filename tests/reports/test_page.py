@@ -1,0 +1,139 @@
+"""The page: what it says word for word, and that it needs nothing but itself."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.charts import CHARTS
+from reports.checks import cautions
+from reports.load import ReportError, Run
+from reports.page import render, write_report
+from reports.scene import Scene
+from reports.synthetic import write_run
+from tests.reports.conftest import SMALL
+
+GOLDEN = Path(__file__).with_name("report.golden.html")
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(write_run(tmp_path_factory.mktemp("written"), [SMALL], repeats=2))
+
+
+class Tags(HTMLParser):
+    """Reads a page strictly: every element is closed where it was opened. Keeps tags with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(page)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+    def of(self, *names: str) -> Iterator[tuple[str, dict[str, str | None]]]:
+        return ((tag, attributes) for tag, attributes in self.seen if tag in names)
+
+
+def test_the_page_says_what_it_said(
+    run: Run, cells: pd.DataFrame, rows: pd.DataFrame, scene: Scene, pytestconfig: pytest.Config
+) -> None:
+    """Rewrite it with: pytest tests/reports/test_page.py --update-golden, and read the difference."""
+    blank = '<svg viewBox="0 0 1 1"></svg>'
+    charts = {chart.name: blank for chart in CHARTS if chart.applies(scene)}
+    page = render(run, rows, cautions(run, cells, rows), [scene], {"small": charts})
+    if pytestconfig.getoption("--update-golden"):
+        GOLDEN.write_text(page, encoding="utf-8")
+    assert page == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_page_is_well_formed_and_every_id_is_used_once(written: Path) -> None:
+    tags = Tags(written.read_text(encoding="utf-8"))
+    ids = [attributes["id"] for _, attributes in tags.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    local = {str(attributes["href"])[1:] for _, attributes in tags.of("a") if str(attributes["href"]).startswith("#")}
+    assert local <= set(ids)
+
+
+def test_the_page_asks_nobody_for_anything(written: Path) -> None:
+    page = written.read_text(encoding="utf-8")
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+    assert not re.findall(r"url\((?!#)", page)
+    assert "@import" not in page
+    assert "<script" not in page
+    assert len(page.encode()) < 3_000_000
+
+
+def test_the_page_can_be_read_without_seeing_it(written: Path) -> None:
+    tags = Tags(written.read_text(encoding="utf-8"))
+    assert tags.seen[0] == ("html", {"lang": "en"})
+    pictures = [attributes for _, attributes in tags.of("svg")]
+    assert pictures
+    assert all(attributes["role"] == "img" and len(str(attributes["aria-label"])) > 40 for attributes in pictures)
+    assert len(list(tags.of("caption"))) == len(list(tags.of("table")))
+    assert all("scope" in attributes for _, attributes in tags.of("th"))
+    levels = [int(tag[1]) for tag, _ in tags.of("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_page_does_not_take_names_for_markup(tmp_path: Path) -> None:
+    page = write_report(write_run(tmp_path, [SMALL], repeats=1, labels={"sse": "<b>S&E</b>"}))
+    assert "<b>S&E</b>" not in page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;S&amp;E&lt;/b&gt;" in page.read_text(encoding="utf-8")
+
+
+def test_hold_time_is_never_called_latency(written: Path) -> None:
+    words = re.sub(r"<[^>]+>", " ", written.read_text(encoding="utf-8"))
+    for match in re.finditer(r"\bh[eo]ld\b", words):
+        around = words[max(0, match.start() - 60) : match.end() + 60]
+        assert "latency" not in around or "not latency" in around, around
+
+
+def test_the_same_figures_lie_beside_the_page(written: Path) -> None:
+    as_text, as_columns = (
+        pd.read_csv(written.with_name("summary.csv")),
+        pd.read_parquet(written.with_name("summary.parquet")),
+    )
+    assert list(as_text.columns) == list(as_columns.columns)
+    assert as_text["p50_ms"].tolist() == pytest.approx(as_columns["p50_ms"].tolist())
+    drawn = {file.name for file in (written.parent / "charts").iterdir()}
+    assert {"small-timeline.svg", "small-timeline.png", "small-latency.svg"} <= drawn
+
+
+def test_the_same_folder_gives_the_same_page(written: Path) -> None:
+    before = written.read_bytes()
+    assert write_report(written.parent).read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    write_run(tmp_path, [SMALL], repeats=1, labels={"sse": "SSE"})
+    (tmp_path / "charts").write_text("in the way", encoding="utf-8")
+    with pytest.raises(ReportError, match=r"charts: cannot be written \(File exists\)"):
+        write_report(tmp_path)
+
+
+def test_a_run_with_two_scenarios_has_a_section_for_each(tmp_path: Path) -> None:
+    other = replace(SMALL, name="other", schedule="burst:4/0.5")
+    page = write_report(write_run(tmp_path, [SMALL, other], repeats=1, labels={"sse": "SSE", "chunked": "Chunked"}))
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)"', text)[:2] == ["small", "other"]
+    assert "4 messages at once, every 500\N{NARROW NO-BREAK SPACE}ms" in text
+    Tags(text)
