@@ -325,12 +325,17 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
     with Bar(err, cells) as bar:
         outcome = runner.run_cells(folder, cells, labels, bar)
     kept = runner.finished_cells(folder, names)
-    _show(folder, _page(folder) if kept else None, outcome, as_json)
+    page, halted = None, outcome.halted
+    try:
+        page = _page(folder) if kept else None
+    except ValueError as problem:
+        halted = halted or str(problem)
+    _show(folder, page, outcome, as_json)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
     if outcome.interrupted:
         return _fail(INTERRUPTED, f"interrupted; {resume}")
-    if outcome.halted:
-        return _fail(INCOMPLETE, f"{outcome.halted}; {resume}")
+    if halted:
+        return _fail(INCOMPLETE, f"{halted}; {resume}")
     if outcome.failed:
         return _fail(FAILED, f"{len(outcome.failed)} cells failed, their logs are in {folder}/cells; {resume}")
     return DONE

@@ -142,7 +142,8 @@ def run_cells(
     except KeyboardInterrupt:
         outcome.interrupted = True
     except OSError as problem:
-        outcome.halted = f"cannot write {problem.filename or folder}: {problem.strerror}"
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        outcome.halted = f"cannot write {problem.filename or folder}: {reason}"
     return outcome
 
 

@@ -8,13 +8,13 @@ from rich.table import Table
 COLUMNS: Final = {
     "p50\nms": ("p50_ms", 1.0, 1),
     "p99\nms": ("p99_ms", 1.0, 1),
-    "requests\n/msg": ("requests_per_delivery", 1.0, 2),
+    "req.\n/msg": ("requests_per_delivery", 1.0, 2),
     "empty\n%": ("empty_ratio", 100.0, 0),
     "bytes\n/msg": ("http_bytes_per_delivery", 1.0, 0),
     "CPU ms\n/1,000": ("cpu_ms_per_1000", 1.0, 0),
-    "kB\n/client": ("memory_per_client_bytes", 1e-3, 1),
-    "missed": ("missed", 1.0, 0),
-    "errors": ("errors", 1.0, 0),
+    "kB per\nclient": ("memory_per_client_bytes", 1e-3, 1),
+    "mis-\nsed": ("missed", 1.0, 0),
+    "er-\nrors": ("errors", 1.0, 0),
 }
 """Heading -> measure of reports.measures, factor, digits."""
 
