@@ -1,4 +1,4 @@
-"""PURE. The summary of a run as a table for the terminal: the same numbers as the page, in the same order."""
+"""The summary of a run as a table for the terminal: the same numbers as the page, in the same order."""
 
 from typing import Final
 

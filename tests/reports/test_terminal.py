@@ -1,0 +1,46 @@
+"""The table that ends a run on the terminal."""
+
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from reports.terminal import COLUMNS, summary_table
+
+ROW = {
+    "label": "Server-Sent Events",
+    "clients": 50,
+    "p50_ms": 1.25,
+    "p99_ms": 1234.5,
+    "requests_per_delivery": 0.0,
+    "empty_ratio": float("nan"),
+    "http_bytes_per_delivery": 357.4,
+    "cpu_ms_per_1000": 52.0,
+    "memory_per_client_bytes": 8_200.0,
+    "missed": 0,
+    "errors": 12,
+}
+
+
+def printed(*rows: dict[str, object]) -> str:
+    text = io.StringIO()
+    Console(file=text, width=80).print(summary_table(pd.DataFrame(rows)))
+    return text.getvalue()
+
+
+def test_a_row_fits_eighty_columns_with_units_converted_and_unknown_left_blank() -> None:
+    last = printed(ROW).splitlines()[-1]
+    assert last.split() == ["Server-Sent", "Events", "1.2", "1,234.5", "0.00", "357", "52", "8.2", "0", "12"]
+
+
+def test_counts_of_clients_are_shown_when_there_are_several() -> None:
+    assert "clients" not in printed(ROW, ROW)
+    sweep = printed(ROW, ROW | {"clients": 500})
+    assert "clients" in sweep
+    assert "…" not in sweep
+
+
+@pytest.mark.parametrize("missing", [name for name, _, _ in COLUMNS.values()])
+def test_a_measure_the_platform_lacks_is_blank_not_an_error(missing: str) -> None:
+    assert "nan" not in printed({name: value for name, value in ROW.items() if name != missing})
