@@ -56,18 +56,17 @@ class End:
 class Flow:
     """One direction: what was read from `source` and is not yet written to `sink`, each with its release instant.
 
-    number: unique, breaks ties in the heap. open_ns: nothing counts as sent before it. backlog: bytes in the queue.
-    scheduled: the flow stands in the heap. blocked: the sink takes nothing now; the selector says when it does.
+    number: unique, breaks ties in the heap. backlog: bytes in the queue. scheduled: the flow stands in the heap.
+    blocked: the sink takes nothing now; the selector says when it does.
     """
 
-    __slots__ = ("backlog", "blocked", "line", "number", "open_ns", "queue", "scheduled", "sink", "source")
+    __slots__ = ("backlog", "blocked", "line", "number", "queue", "scheduled", "sink", "source")
 
-    def __init__(self, number: int, source: End, sink: End, network: Network, open_ns: int = 0) -> None:
+    def __init__(self, number: int, source: End, sink: End, network: Network) -> None:
         self.number = number
         self.source = source
         self.sink = sink
         self.line = Line(network)
-        self.open_ns = open_ns
         self.queue: deque[tuple[int, bytes | Signal]] = deque()
         self.backlog = 0
         self.scheduled = self.blocked = False
@@ -80,10 +79,10 @@ class Flow:
         self.blocked = False
 
 
-def join(client: End, server: End, number: int, network: Network, accepted_ns: int) -> None:
-    """Make a connection of two ends: the client's bytes count from the end of the handshake it has yet to pay for."""
+def join(client: End, server: End, number: int, network: Network) -> None:
+    """Make a connection of two ends, the server's yet to be connected."""
     server.connecting = True
-    Flow(2 * number, client, server, network, open_ns=accepted_ns + network.rtt_ns)
+    Flow(2 * number, client, server, network)
     Flow(2 * number + 1, server, client, network)
 
 

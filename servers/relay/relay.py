@@ -1,11 +1,11 @@
 """The relay: one thread, one selector, one heap of release instants. It never looks at a byte.
 
 The model. A chunk is written to the other side half a round trip after it arrived (network.py, stamps.py), in order,
-none lost. Opening a connection costs what TCP's handshake costs. On loopback a client's connect() returns at
-once, so the wait is charged right behind it: with an accept at t, the client's first bytes count as sent at t + rtt,
-when a real connect() would have returned, and the server is connected to at t + 1.5 rtt, when the ACK that ends a
-real handshake reaches it. A first answer thus comes at t + 2 rtt. (Toxiproxy leaves the handshake out: its issue 123.)
-FIN and RST travel like bytes; a FIN ends one direction only. A refused connection is reset at t + 2 rtt.
+none lost. Opening a connection costs what TCP's handshake costs: on loopback a client's connect() returns at once, so
+with an accept at t the server is connected to at t + 1.5 rtt, when the ACK that ends a real handshake reaches it, and
+the client's first bytes follow. They would have left at t + rtt, when a real connect() returns; the first answer comes
+at t + 2 rtt. (Toxiproxy leaves the handshake out: its issue 123.) FIN and RST travel like bytes, and a FIN ends one
+direction only. A client whose server cannot be reached is reset at t + 2 rtt.
 
 Back-pressure. A side that does not read stops the reading of the other side, as a closed TCP window would; so do
 BACKLOG_BYTES on their way. A reset by a side that is not being read is noticed once there is room again.
@@ -34,9 +34,10 @@ RELEASES_PER_TURN: Final = 64
 
 
 class Relay:
-    """Passes the connections of `listener` on to `upstream` through `network`; `report` takes lines for people.
+    """Passes the connections of `listener` on to `upstream` through `network`.
 
     upstream: address family and socket address. max_open: connections at one time; those beyond are reset.
+    report: takes lines for people.
     """
 
     def __init__(
@@ -84,8 +85,8 @@ class Relay:
         self._open_ends += 2
         self.tally.connections += 1
         client, server = End(sock), End(socket.socket(self._family, socket.SOCK_STREAM))
-        join(client, server, self.tally.connections, self._network, now_ns())
-        self._push(client.outbound, Signal.OPEN, client.outbound.open_ns)
+        join(client, server, self.tally.connections, self._network)
+        self._push(client.outbound, Signal.OPEN, now_ns() + self._network.rtt_ns)
         self._watch(client)
 
     def _ready(self, end: End, events: int) -> None:
@@ -115,7 +116,7 @@ class Relay:
         if flow.sink.gone:
             return
         size = 0 if isinstance(item, Signal) else len(item)
-        flow.queue.append((flow.line.release_ns(max(arrival_ns, flow.open_ns), size), item))
+        flow.queue.append((flow.line.release_ns(arrival_ns, size), item))
         flow.backlog += size
         self._schedule(flow)
         if flow.backlog >= BACKLOG_BYTES:
@@ -202,7 +203,6 @@ class Relay:
         reset_item = flow.queue[-1]
         flow.drop()
         flow.queue.append(reset_item)
-        self._watch(flow.sink)
         self._schedule(flow)
 
     def _unreachable(self, server: End, error: int) -> None:
@@ -218,7 +218,7 @@ class Relay:
         """Close an end that its peer has reset: what is on its way to it is lost, its partner will hear."""
         self._close(end)
         self._push(end.outbound, Signal.RESET, now_ns())
-        if end.outbound.blocked and not end.outbound.sink.connecting:
+        if end.outbound.blocked:
             self._cut(end.outbound)
 
     def _settle(self, end: End) -> None:
@@ -235,14 +235,11 @@ class Relay:
         end.gone = True
         self._open_ends -= 1
         end.inbound.drop()
-        self._watch(end.inbound.source)
 
     def _watch(self, end: End) -> None:
         """Tell the selector what an end is waited for now."""
-        if end.gone:
-            return
         events = end.wanted()
-        if events == end.events:
+        if end.gone or events == end.events:
             return
         if not end.events:
             self._selector.register(end.sock, events, partial(self._ready, end))

@@ -120,6 +120,15 @@ def test_a_side_that_talks_but_does_not_read_learns_that_the_other_is_gone() -> 
         assert received < sent
 
 
+def test_a_reset_does_not_wait_for_room_that_nobody_makes() -> None:
+    with relayed("--rtt", "400ms") as link:
+        link.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        link.client.sendall(bytes(4_000_000))
+        time.sleep(0.05)
+        abort(link.client)
+        wait_until_idle(link.relay)
+
+
 def fill(sock: socket.socket) -> int:
     """Send until nothing goes any more; return how much went."""
     sock.settimeout(0.5)
@@ -148,7 +157,7 @@ def test_connections_beyond_the_limit_of_open_files_are_reset_and_the_rest_go_on
     with listening() as server, relay_to(server, "--rtt", "0", files=40) as relay:
         clients = [relay.connect() for _ in range(4)]
         ends = [patient(server.accept()[0]) for _ in clients]
-        with relay.connect() as surplus, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), relay.connect() as surplus:
             surplus.recv(1)
         for client in clients:
             client.sendall(b"x")
@@ -162,6 +171,21 @@ def test_connections_beyond_the_limit_of_open_files_are_reset_and_the_rest_go_on
         stopped, err = relay.stop()
     assert stopped["refused"] == 1
     assert "4 connections are open" in err
+
+
+def test_connections_that_break_with_bytes_on_their_way_are_given_back_exactly_once() -> None:
+    with listening() as server, relay_to(server, "--rtt", "60ms", files=36) as relay:
+        for _ in range(3):
+            with relay.connect() as client, patient(server.accept()[0]) as end:
+                for _ in range(20):
+                    end.sendall(b"news")
+                    time.sleep(0.001)
+                abort(client)
+                with pytest.raises(ConnectionResetError):
+                    end.recv(1)
+            wait_until_idle(relay)
+        with relay.connect(), relay.connect(), pytest.raises(ConnectionResetError), relay.connect() as surplus:
+            surplus.recv(1)
 
 
 def test_a_relay_that_is_stopped_ends_its_connections() -> None:
