@@ -9,7 +9,8 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,7 +34,7 @@ BACKSTOP_S: Final = 120
 """Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
 TICK_S: Final = 0.1
 
-READY_LINE: Final = re.compile(r'^\{"event":"ready".*\}$', re.MULTILINE)
+READY_LINE: Final = re.compile(r'^\{"event": ?"ready".*\}$', re.MULTILINE)
 SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
 
@@ -42,13 +43,14 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """How the two processes of a cell are started; its own arguments are added behind.
+    """How the processes of a cell are started; its own arguments are added behind.
 
     ready_s: how long each may take until it says that it is ready.
     """
 
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
+    relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
     ready_s: float = 60.0
 
 
@@ -60,6 +62,13 @@ class Announcement(msgspec.Struct, frozen=True):
 
     pid: int
     http_port: int
+    http2_port: int | None = None
+
+
+class RelayAnnouncement(msgspec.Struct, frozen=True):
+    """What is needed of a relay's first line."""
+
+    port: int
 
 
 class CellFailed(Exception):
@@ -100,10 +109,11 @@ class Attempt:
         """The whole cell, in the order in which it happens."""
         token = secrets.token_hex(8)
         with self._start("server", self._server_command(token)) as server:
-            host = self._meet(server, token)
+            said = self._meet(server, token)
+            host = f"http://{HOST}:{said.http_port}"
             sampler = Sampler(server.pid, "server")
             samples = [sampler.sample()]
-            with self._start("load", self._load_command(host, token)) as load:
+            with self._network(said) as users_host, self._start("load", self._load_command(users_host, token)) as load:
                 self._await_users(load)
                 self._publish(host, token)
                 samples += self._watch(sampler, server, load)
@@ -111,6 +121,22 @@ class Attempt:
             self._end_server(server)
         self._collect(samples)
         self.note(status="failed" if self.cell.problems else "finished")
+
+    @contextmanager
+    def _network(self, said: Announcement) -> Iterator[dict[str, str]]:
+        """Put the scenario's round trip before the port that this pattern's users use; give the load its hosts."""
+        hosts = {"--host": f"http://{HOST}:{said.http_port}"}
+        if not self._scenario.rtt_ms:
+            yield hosts
+            return
+        port = said.http2_port or said.http_port
+        options = {"--to": f"{HOST}:{port}", "--rtt": f"{self._scenario.rtt_ms:g}ms"}
+        command = [*self._programs.relay, *_flat(options), "--announce-json"]
+        with Child("relay", command, self._folder / "relay.log") as relay:
+            line = relay.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
+            through = f"http://{HOST}:{msgspec.json.decode(line, type=RelayAnnouncement).port}"
+            yield hosts | {"--http2-host" if said.http2_port else "--host": through}
+            relay.check()
 
     def _start(self, name: str, command: list[str]) -> Child:
         self.note(**{f"{name}_command": command})
@@ -130,13 +156,13 @@ class Attempt:
         }
         return [*self._programs.server, self._planned.pattern, *_flat(options), "--announce-json"]
 
-    def _load_command(self, host: str, token: str) -> list[str]:
+    def _load_command(self, hosts: dict[str, str], token: str) -> list[str]:
         scenario = self._scenario
         options = {
             "--users": self._planned.clients,
             "--spawn-rate": scenario.spawn_per_s,
             "--run-time": f"{int(scenario.load_s(self._planned.clients)) + BACKSTOP_S}s",
-            "--host": host,
+            **hosts,
             "--server-token": token,
             "--run-dir": self._folder,
             "--poll-interval": scenario.poll_interval_s,
@@ -147,14 +173,13 @@ class Attempt:
         flags = ["--headless", "--only-summary"]
         return [*self._programs.load, user_class(self._planned.pattern), *flags, *_flat(options)]
 
-    def _meet(self, server: Child, token: str) -> str:
+    def _meet(self, server: Child, token: str) -> Announcement:
         """Find out where the server listens, and make sure that whoever answers there is the one we started."""
         line = server.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
         said = msgspec.json.decode(line, type=Announcement)
         self.note(server_pid=said.pid)
-        host = f"http://{HOST}:{said.http_port}"
-        Target(host, token)
-        return host
+        Target(f"http://{HOST}:{said.http_port}", token)
+        return said
 
     def _await_users(self, load: Child) -> None:
         ramp_s = self._scenario.ramp_s(self._planned.clients)
@@ -243,5 +268,5 @@ def unmeasured(planned: PlannedCell, label: str) -> Cell:
     )
 
 
-def _flat(options: dict[str, object]) -> list[str]:
+def _flat(options: Mapping[str, object]) -> list[str]:
     return [str(word) for pair in options.items() for word in pair]

@@ -1,4 +1,4 @@
-"""PURE. The command line options that change a named scenario: one for each field that a cell depends on."""
+"""The command line options that change a named scenario: one for each field that a cell depends on."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ _MEANINGS: Final = {
     "warmup_s": (float, "S", "publishing before the window, not measured"),
     "window_s": (float, "S", "every message due in it is measured"),
     "drain_s": (float, "S", "after the window, for what is still under way"),
+    "rtt_ms": (float, "MS", "round trip between clients and server, added by a relay"),
 }
 
 

@@ -15,6 +15,7 @@ OPTIONS: Final = {
     "warmup_s": "--warmup",
     "window_s": "--window",
     "drain_s": "--drain",
+    "rtt_ms": "--rtt",
 }
 """The command line option that overrides a field of a named scenario."""
 
@@ -26,6 +27,7 @@ class Scenario:
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: one poll interval plus half a second.
+    rtt_ms: round trip that a relay adds between the clients and the server; 0 for none, and no relay.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Scenario:
     warmup_s: float = 0.5
     window_s: float = 5.0
     drain_s: float | None = None
+    rtt_ms: float = 0.0
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
@@ -51,6 +54,7 @@ class Scenario:
             "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
             "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),
             "window_s": (0 < self.window_s <= 86_400, "more than 0, at most 86400"),
+            "rtt_ms": (0 <= self.rtt_ms <= 10_000, "0 to 10000 (milliseconds)"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
         for field, (good, remedy) in checks.items():
