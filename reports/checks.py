@@ -18,11 +18,9 @@ FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
 TOO_FEW_MESSAGES: Final = 10
 BUSY_CORE: Final = 0.8
-LAG_SHARE: Final = 0.5
-"""A generator lag above this share of a pattern's p50 may be most of what is reported as that pattern's latency."""
-LAG_FLOOR_MS: Final = 2.0
-LATE_SHARE: Final = 0.5
-LATE_FLOOR_MS: Final = 2.0
+TAIL_SHARE: Final = 0.5
+"""A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
+TAIL_FLOOR_MS: Final = 2.0
 
 
 Check = Callable[[Facts], Iterable[Caution]]
@@ -144,27 +142,29 @@ def _generator(facts: Facts) -> Iterable[Caution]:
             "messages waited in the generator, which counts as latency of the pattern.",
             "Use fewer clients, or more load processes, and see whether the latency stays.",
         )
-    worst = facts.cells["generator_lag_ms"] > (facts.cells["p50_ms"] * LAG_SHARE).clip(lower=LAG_FLOOR_MS)
-    lagging = facts.cells[worst]
+    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
+    lagging = facts.cells[facts.cells["generator_lag_ms"] > limit]
     if len(lagging):
         yield Caution(
             "suspect",
-            f"The load generator lagged {quantity(lagging['generator_lag_ms'].max(), 'ms')} ({_names(facts, lagging)})",
-            "its own loop was late by more than half of the latency reported there.",
+            f"The load generator was late by up to {quantity(lagging['generator_lag_ms'].max(), 'ms')} ({_names(facts, lagging)})",
+            "the worst lag of its own loop in a second was more than half of the p99 reported there: the slow "
+            "deliveries may be its own.",
             "Close other programs, use fewer clients, or more load processes.",
         )
 
 
 def _publisher(facts: Facts) -> Iterable[Caution]:
-    limit = (facts.cells["p50_ms"] * LATE_SHARE).clip(lower=LATE_FLOOR_MS)
+    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
     late = facts.cells[facts.cells["lateness_p99_ms"] > limit]
     if len(late):
         yield Caution(
             "suspect",
             f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
             f"({_names(facts, late)})",
-            "the server did not come round to publishing in time; latency counts from the due instant and includes it.",
-            "Lower the rate or the number of clients if this is not what you want to know.",
+            "the server did not come round to publishing in time; latency counts from the due instant, so more than half "
+            "of the p99 reported there is its lateness.",
+            "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
         )
 
 

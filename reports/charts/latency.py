@@ -19,7 +19,7 @@ SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 POINTS: Final = 1200
 """Dots drawn per pattern; the lines are worked out from every delivery."""
 SLICES: Final = 40
-NAME_WIDTH: Final = 0.2
+NAME_WIDTH: Final = 0.18
 """Of the axes, about what the longest label takes."""
 
 
@@ -28,7 +28,7 @@ def ecdf(scene: Scene) -> Figure:
     canvas = figure(3.7)
     axes = canvas.add_subplot()
     lowest, highest = _reach(scene)
-    ms_axis(axes.xaxis, lowest, highest)
+    ms_axis(axes.xaxis, lowest / 2, highest)  # room for names on the left
     axes.set(ylim=(0, 1.02), xlabel="delivery latency, due to received")
     y_title(axes, "share of messages delivered within")
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0 %", "25 %", "50 %", "75 %", "100 %"])
