@@ -147,7 +147,8 @@ def _generator(facts: Facts) -> Iterable[Caution]:
     if len(lagging):
         yield Caution(
             "suspect",
-            f"The load generator was late by up to {quantity(lagging['generator_lag_ms'].max(), 'ms')} ({_names(facts, lagging)})",
+            f"The load generator was late by up to {quantity(lagging['generator_lag_ms'].max(), 'ms')} "
+            f"({_names(facts, lagging)})",
             "the worst lag of its own loop in a second was more than half of the p99 reported there: the slow "
             "deliveries may be its own.",
             "Close other programs, use fewer clients, or more load processes.",
@@ -162,8 +163,8 @@ def _publisher(facts: Facts) -> Iterable[Caution]:
             "suspect",
             f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
             f"({_names(facts, late)})",
-            "the server did not come round to publishing in time; latency counts from the due instant, so more than half "
-            "of the p99 reported there is its lateness.",
+            "the server did not come round to publishing in time; latency counts from the due instant, so more than "
+            "half of the p99 reported there is its lateness.",
             "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
         )
 

@@ -74,9 +74,11 @@ def load(run_dir: Path) -> Run:
 
 
 def newest(runs_dir: Path) -> Path:
-    """Return the run folder under `runs_dir` that was started last. Raises ReportError when there is none."""
+    """Return the run folder under `runs_dir` that was started last and has a cell. Raises ReportError if none has."""
     started: list[tuple[str, Path]] = []
     for file in runs_dir.glob("*/run.json"):
+        if not any(file.parent.glob("cells/*/cell.json")):
+            continue
         try:
             started.append((_decode(file, manifest.Run).started_at, file.parent))
         except ReportError:
