@@ -7,11 +7,9 @@ off before users are stopped, so the newest id is exactly what there was to deli
 
 import re
 import secrets
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -22,16 +20,16 @@ from loadtests.child import Child, ChildFailed
 from loadtests.collect import collect
 from loadtests.manifest import Cell
 from loadtests.plan import NS_PER_S, PlannedCell, sampling_instants_ns
+from loadtests.programs import HOST, Programs
 from loadtests.recorder import Recorder
 from loadtests.sampler import Sampler
 from loadtests.target import Target, WrongServer
 from servers.clock import now_ns
 
-HOST: Final = "127.0.0.1"
 SETTLE_S: Final = 0.25
 """From the last user's start to the first message: time for the last connections to be accepted."""
-BACKSTOP_S: Final = 120
-"""Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
+SETTLE_ROUND_TRIPS: Final = 3
+"""To connect, to ask, to be answered."""
 TICK_S: Final = 0.1
 
 READY_LINE: Final = re.compile(r'^\{"event": ?"ready".*\}$', re.MULTILINE)
@@ -39,22 +37,6 @@ SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
 
 Tick = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """How the processes of a cell are started; its own arguments are added behind.
-
-    ready_s: how long each may take until it says that it is ready.
-    """
-
-    server: Sequence[str] = (sys.executable, "-m", "servers")
-    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
-    relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
-    ready_s: float = 60.0
-
-
-OURS: Final = Programs()
 
 
 class Announcement(msgspec.Struct, frozen=True):
@@ -108,70 +90,40 @@ class Attempt:
     def run(self) -> None:
         """The whole cell, in the order in which it happens."""
         token = secrets.token_hex(8)
-        with self._start("server", self._server_command(token)) as server:
+        with ExitStack() as stack:
+            server = self._start(stack, "server", self._programs.server_command(self._planned, token, self._folder))
             said = self._meet(server, token)
             host = f"http://{HOST}:{said.http_port}"
-            sampler = Sampler(server.pid, "server")
-            samples = [sampler.sample()]
-            with self._network(said) as users_host, self._start("load", self._load_command(users_host, token)) as load:
-                self._await_users(load)
-                self._publish(host, token)
-                samples += self._watch(sampler, server, load)
-                self._end(host, token, load)
-            self._end_server(server)
+            samplers = [Sampler(server.pid, "server")]
+            samples = [samplers[0].sample()]
+            users_hosts, relays = self._network(stack, said)
+            samplers += [Sampler(relay.pid, "relay") for relay in relays]
+            command = self._programs.load_command(self._planned, users_hosts, token, self._folder)
+            load = self._start(stack, "load", command)
+            self._await_users(load)
+            self._publish(host, token)
+            samples += self._watch(samplers, [server, load, *relays])
+            self._end(host, token, load)
+            for other in (*relays, server):
+                self._end_process(other)
         self._collect(samples)
         self.note(status="failed" if self.cell.problems else "finished")
 
-    @contextmanager
-    def _network(self, said: Announcement) -> Iterator[dict[str, str]]:
-        """Put the scenario's round trip before the port that this pattern's users use; give the load its hosts."""
+    def _start(self, stack: ExitStack, name: str, command: list[str]) -> Child:
+        if name != "relay":
+            self.note(**{f"{name}_command": command})
+        return stack.enter_context(Child(name, command, self._folder / f"{name}.log"))
+
+    def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
+        """Put the scenario's round trip before the port this pattern's users use; return their hosts and the relay."""
         hosts = {"--host": f"http://{HOST}:{said.http_port}"}
         if not self._scenario.rtt_ms:
-            yield hosts
-            return
-        port = said.http2_port or said.http_port
-        options = {"--to": f"{HOST}:{port}", "--rtt": f"{self._scenario.rtt_ms:g}ms"}
-        command = [*self._programs.relay, *_flat(options), "--announce-json"]
-        with Child("relay", command, self._folder / "relay.log") as relay:
-            line = relay.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
-            through = f"http://{HOST}:{msgspec.json.decode(line, type=RelayAnnouncement).port}"
-            yield hosts | {"--http2-host" if said.http2_port else "--host": through}
-            relay.check()
-
-    def _start(self, name: str, command: list[str]) -> Child:
-        self.note(**{f"{name}_command": command})
-        return Child(name, command, self._folder / f"{name}.log")
-
-    def _server_command(self, token: str) -> list[str]:
-        scenario = self._scenario
-        options = {
-            "--host": HOST,
-            "--port": 0,
-            "--http2-port": 0,
-            "--schedule": "manual",
-            "--message-bytes": scenario.message_bytes,
-            "--hold-timeout": scenario.hold_timeout_s,
-            "--token": token,
-            "--journal": self._folder / "published.csv",
-        }
-        return [*self._programs.server, self._planned.pattern, *_flat(options), "--announce-json"]
-
-    def _load_command(self, hosts: dict[str, str], token: str) -> list[str]:
-        scenario = self._scenario
-        options = {
-            "--users": self._planned.clients,
-            "--spawn-rate": scenario.spawn_per_s,
-            "--run-time": f"{int(scenario.load_s(self._planned.clients)) + BACKSTOP_S}s",
-            **hosts,
-            "--server-token": token,
-            "--run-dir": self._folder,
-            "--poll-interval": scenario.poll_interval_s,
-            "--hold-timeout": scenario.hold_timeout_s,
-            "--join-at": "oldest",
-            "--exit-code-on-error": 0,
-        }
-        flags = ["--headless", "--only-summary"]
-        return [*self._programs.load, user_class(self._planned.pattern), *flags, *_flat(options)]
+            return hosts, []
+        command = self._programs.relay_command(self._planned, said.http2_port or said.http_port)
+        relay = self._start(stack, "relay", command)
+        line = relay.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
+        through = f"http://{HOST}:{msgspec.json.decode(line, type=RelayAnnouncement).port}"
+        return hosts | {"--http2-host" if said.http2_port else "--host": through}, [relay]
 
     def _meet(self, server: Child, token: str) -> Announcement:
         """Find out where the server listens, and make sure that whoever answers there is the one we started."""
@@ -187,7 +139,7 @@ class Attempt:
         self.note(spawned_by_ns=now_ns())
         if started != self._planned.clients:
             raise CellFailed(f"{started} users were started instead of {self._planned.clients}")
-        time.sleep(SETTLE_S)
+        time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._scenario.rtt_ms / 1000)
 
     def _publish(self, host: str, token: str) -> None:
         Target(host, token).publish(self._scenario.schedule, None)
@@ -199,8 +151,8 @@ class Attempt:
             window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
         )
 
-    def _watch(self, sampler: Sampler, server: Child, load: Child) -> list[Sample]:
-        """Wait out window and drain, looking at the server from time to time and at both processes all the time."""
+    def _watch(self, samplers: Sequence[Sampler], children: Sequence[Child]) -> list[Sample]:
+        """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
         until_ns = edges[1] + round(self._scenario.drain_or_default_s * NS_PER_S)
         samples = []
@@ -208,9 +160,9 @@ class Attempt:
             while (left_s := (instant_ns - now_ns()) / NS_PER_S) > 0:
                 time.sleep(min(left_s, TICK_S))
                 self._tick()
-                server.check()
-                load.check()
-            samples.append(sampler.sample())
+                for child in children:
+                    child.check()
+            samples += [sampler.sample() for sampler in samplers]
         return samples
 
     def _end(self, host: str, token: str, load: Child) -> None:
@@ -221,10 +173,10 @@ class Attempt:
         if code != 0:
             raise CellFailed(f"the load ended with exit code {code}: {load.last_words()}")
 
-    def _end_server(self, server: Child) -> None:
-        code = server.stop()
+    def _end_process(self, child: Child) -> None:
+        code = child.stop()
         if code != 0:
-            raise CellFailed(f"the server ended with exit code {code} when told to stop: {server.last_words()}")
+            raise CellFailed(f"the {child.name} ended with exit code {code} when told to stop: {child.last_words()}")
 
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
@@ -237,11 +189,6 @@ class Attempt:
         recorder.finish()
         collected = collect(self._folder)
         self.note(rows=collected.rows, problems=collected.problems)
-
-
-def user_class(pattern: str) -> str:
-    """Return the name of a pattern's Locust user class: short_polling -> ShortPollingUser."""
-    return "".join(word.capitalize() for word in pattern.split("_")) + "User"
 
 
 def unmeasured(planned: PlannedCell, label: str) -> Cell:
@@ -266,7 +213,3 @@ def unmeasured(planned: PlannedCell, label: str) -> Cell:
         published=0,
         rows={},
     )
-
-
-def _flat(options: Mapping[str, object]) -> list[str]:
-    return [str(word) for pair in options.items() for word in pair]

@@ -16,10 +16,11 @@ import msgspec
 
 from loadtests import facts
 from loadtests.arrival import SCHEMA_VERSION
-from loadtests.cell import OURS, Programs, measure
+from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
 from loadtests.manifest import Cell, Run
 from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
+from loadtests.programs import OURS, Programs
 from servers.clock import wall_timestamp
 
 RUNS: Final = Path("runs")

@@ -26,7 +26,7 @@ class Scenario:
 
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
-    to arrive). drain_s None means: one poll interval plus half a second.
+    to arrive). drain_s None means: one poll interval, half a second, and two round trips.
     rtt_ms: round trip that a relay adds between the clients and the server; 0 for none, and no relay.
     """
 
@@ -64,7 +64,9 @@ class Scenario:
 
     @property
     def drain_or_default_s(self) -> float:
-        return self.poll_interval_s + 0.5 if self.drain_s is None else self.drain_s
+        if self.drain_s is not None:
+            return self.drain_s
+        return self.poll_interval_s + 0.5 + 2 * self.rtt_ms / 1000
 
     def load_s(self, clients: int) -> float:
         """Seconds of load for one cell, start-up not included."""

@@ -10,8 +10,9 @@ from typing import Final
 
 import msgspec
 
-from loadtests.cell import HOST, OURS, READY_LINE, Announcement
+from loadtests.cell import READY_LINE, Announcement
 from loadtests.child import Child, ChildFailed
+from loadtests.programs import HOST, OURS
 
 USERS: Final = 20
 """What the start form says until it is changed."""

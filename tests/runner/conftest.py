@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.cell import OURS, Programs
+from loadtests.programs import OURS, Programs
 from loadtests.scenario import Scenario
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -23,10 +23,11 @@ def brief() -> Scenario:
 def programs() -> Callable[..., Programs]:
     """Return the programs of a cell, real ones unless a way to go wrong is named."""
 
-    def make(server: str = "", load: str = "good", ready_s: float = 30) -> Programs:
+    def make(server: str = "", load: str = "good", relay: str = "", ready_s: float = 30) -> Programs:
         return Programs(
             server=(sys.executable, str(STAND_IN), server) if server else OURS.server,
             load=(sys.executable, str(STAND_IN), load) if load else OURS.load,
+            relay=(sys.executable, str(STAND_IN), relay) if relay else OURS.relay,
             ready_s=ready_s,
         )
 

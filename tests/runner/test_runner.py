@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 import psutil
 import pytest
 
 from loadtests import runner
 from loadtests.arrival import SCHEMA_VERSION
-from loadtests.cell import Programs
 from loadtests.child import Child
 from loadtests.manifest import Cell, Run
 from loadtests.plan import Plan, PlannedCell, remaining
+from loadtests.programs import Programs
 from loadtests.scenario import Scenario
 
 LABELS = {"sse": "Server-Sent Events", "chunked": "Chunked streaming"}
@@ -99,10 +100,34 @@ def test_a_failed_cell_says_why_and_leaves_no_process(
 ) -> None:
     scenario = replace(brief, window_s=2.0) if server == "server: dies" else brief
     ready_s = 1 if "says nothing" in (server, load) else 30
-    cell = one_cell(tmp_path, scenario, programs(server, load, ready_s))
+    cell = one_cell(tmp_path, scenario, programs(server, load, ready_s=ready_s))
     assert cell.status == "failed"
     assert problem in "; ".join(cell.problems)
     assert runner.finished_cells(tmp_path, ["feed-2-sse-1"]) == {}
+    assert children() == []
+
+
+@pytest.mark.parametrize("pattern", ["sse", "http2_push"])
+def test_a_round_trip_stands_between_users_and_server(
+    tmp_path: Path, brief: Scenario, programs: Make, pattern: str
+) -> None:
+    scenario = replace(brief, rtt_ms=60.0)
+    planned = Plan(scenario, (pattern,), 1).cells()
+    cell = runner.run_cells(tmp_path, planned, {pattern: pattern}, Watching(), programs(load="")).cells[0]
+    assert cell.problems == []
+    folder = tmp_path / "cells" / cell.name
+    deliveries = pd.read_parquet(folder / "deliveries.parquet")
+    seen = deliveries[deliveries["due_ns"].between(cell.window_from_ns, cell.window_until_ns)]
+    assert seen["user"].nunique() == scenario.clients[0]
+    assert (seen["received_ns"] - seen["published_ns"]).min() >= 30_000_000
+    samples = pd.read_parquet(folder / "samples.parquet")
+    assert {"server", "relay", "generator"} <= set(samples["role"])
+    assert children() == []
+
+
+def test_a_relay_that_does_not_come_up_fails_the_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:
+    cell = one_cell(tmp_path, replace(brief, rtt_ms=60.0), programs(relay="ends at once"))
+    assert cell.problems == ["the relay ended by itself with exit code 1: error: no such luck"]
     assert children() == []
 
 

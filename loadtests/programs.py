@@ -1,0 +1,73 @@
+"""PURE. Which processes a cell consists of, and what each is told."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from loadtests.plan import PlannedCell
+
+HOST: Final = "127.0.0.1"
+BACKSTOP_S: Final = 120
+"""Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """How the processes of a cell are started; its own arguments are added behind.
+
+    ready_s: how long each may take until it says that it is ready.
+    """
+
+    server: Sequence[str] = (sys.executable, "-m", "servers")
+    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
+    relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
+    ready_s: float = 60.0
+
+    def server_command(self, planned: PlannedCell, token: str, folder: Path) -> list[str]:
+        scenario = planned.scenario
+        options = {
+            "--host": HOST,
+            "--port": 0,
+            "--http2-port": 0,
+            "--schedule": "manual",
+            "--message-bytes": scenario.message_bytes,
+            "--hold-timeout": scenario.hold_timeout_s,
+            "--token": token,
+            "--journal": folder / "published.csv",
+        }
+        return [*self.server, planned.pattern, *_flat(options), "--announce-json"]
+
+    def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
+        options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.scenario.rtt_ms:g}ms"}
+        return [*self.relay, *_flat(options), "--announce-json"]
+
+    def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
+        """hosts: --host, and --http2-host where it differs from what the server says of itself."""
+        scenario = planned.scenario
+        options = {
+            "--users": planned.clients,
+            "--spawn-rate": scenario.spawn_per_s,
+            "--run-time": f"{int(scenario.load_s(planned.clients)) + BACKSTOP_S}s",
+            **hosts,
+            "--server-token": token,
+            "--run-dir": folder,
+            "--poll-interval": scenario.poll_interval_s,
+            "--hold-timeout": scenario.hold_timeout_s,
+            "--join-at": "oldest",
+            "--exit-code-on-error": 0,
+        }
+        return [*self.load, user_class(planned.pattern), "--headless", "--only-summary", *_flat(options)]
+
+
+OURS: Final = Programs()
+
+
+def user_class(pattern: str) -> str:
+    """Return the name of a pattern's Locust user class: short_polling -> ShortPollingUser."""
+    return "".join(word.capitalize() for word in pattern.split("_")) + "User"
+
+
+def _flat(options: Mapping[str, object]) -> list[str]:
+    return [str(word) for pair in options.items() for word in pair]
