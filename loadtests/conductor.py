@@ -40,7 +40,7 @@ class Conductor:
     def __init__(self) -> None:
         self._generator = Generator()
         self._writer: gevent.Greenlet | None = None
-        self._drained: dict[str, int] = {}
+        self._drained: set[str] = set()
         self._all_drained = Event()
         self._working: set[str] = set()
         self._recording = False
@@ -98,14 +98,18 @@ class Conductor:
         recorder.observe = screen.observer(environment)
         self._recording = True
         self._generator.start()
-        self._writer = gevent.spawn(self._write_each_second)
+        self._writer = gevent.spawn(self._write_each_second, environment)
 
-    def _write_each_second(self) -> None:
+    def _write_each_second(self, environment: Environment) -> None:
         while True:
             gevent.sleep(1.0)
             expire_overdue(now_ns())
             recorder.sample(self._generator.sample())
-            recorder.write()
+            try:
+                recorder.write()
+            except OSError as wrong:
+                self._abort(environment, INCOMPLETE, f"cannot record into {self.run_dir}: {wrong.strerror}; make room")
+                return
 
     def on_test_stopping(self, environment: Environment, **_kwargs: Any) -> None:
         """On the master: hold the end until every worker has drained."""
@@ -126,22 +130,21 @@ class Conductor:
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline:
             alive = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
-            if not (self._working & alive) - self._drained.keys():
+            if not (self._working & alive) - self._drained:
                 break
             self._all_drained.wait(0.2)
             self._all_drained.clear()
-        return len(self._working - self._drained.keys())
+        return len(self._working - self._drained)
 
     def _on_drained(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
-        self._drained[msg.node_id] = msg.data
+        self._drained.add(msg.node_id)
         self._all_drained.set()
 
     def _on_drain(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
         runner = environment.runner
         runner.stop()
-        rows = self._stop_recording()
         runner._send_stats()
-        runner.send_message("drained", rows)
+        runner.send_message("drained")
 
     def on_test_stop(self, environment: Environment, **_kwargs: Any) -> None:
         """Without workers: users have ended, so what they recorded is whole."""
@@ -157,15 +160,15 @@ class Conductor:
         subprocess.run([sys.executable, "-m", "loadtests.collect", str(self.run_dir)], check=False)  # noqa: S603
         log.info("what was recorded is in %s", self.run_dir)
 
-    def _stop_recording(self) -> int:
+    def _stop_recording(self) -> None:
         if not self._recording:
-            return 0
+            return
         self._recording = False
         if self._writer is not None:
             self._writer.kill()
         recorder.sample(self._generator.sample())
         self._generator.stop()
-        return sum(recorder.finish().values())
+        recorder.finish()
 
     def _abort(self, environment: Environment, code: int, problem: str) -> None:
         log.error("%s", problem)

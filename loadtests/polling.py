@@ -1,5 +1,7 @@
 """What short and long polling share: one request after another on a connection that is kept alive."""
 
+from typing import Final
+
 import msgspec
 
 from loadtests.events import ProtocolError
@@ -8,6 +10,9 @@ from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
+
+RETRY_AFTER_MAX_S: Final = 60.0
+"""A server may ask for any pause; a user that obeyed all of them might never be heard of again."""
 
 
 class PollBody(msgspec.Struct, frozen=True):
@@ -133,4 +138,4 @@ class PollingUser(PatternUser):
 
     def _retry_after_s(self, error: int) -> float:
         wanted = self._reader.headers.get("retry-after", "") if error == CODES["status"] else ""
-        return float(wanted) if wanted.isdigit() else 0.0
+        return min(float(wanted), RETRY_AFTER_MAX_S) if wanted.isdecimal() else 0.0
