@@ -1,8 +1,9 @@
 """Sleeps until an instant of the clock, closer to it than the event loop's own timers come.
 
 uvloop counts timers in whole milliseconds, and a publisher's lateness is part of every latency. A kernel timer that
-the loop merely watches wakes it 0.15 ms late (p50; p99 0.27 ms) where `asyncio.sleep` is 0.20 ms late (p99 0.75 ms),
-at the same CPU time per message; measured with uvloop 0.23 on 2 virtual cores.
+the loop merely watches wakes it 0.04 to 0.15 ms late at the median, `asyncio.sleep` 0.2 ms (99th percentile of 200
+Poisson instants: 0.27 and 0.75 ms), and costs no more CPU; uvloop 0.23, 2 virtual cores, idle. Spinning for the last
+2 ms would be 0.002 ms late, at 1.7 ms of CPU for every message.
 """
 
 import asyncio
