@@ -8,6 +8,8 @@ import struct
 from collections.abc import Collection, Iterator
 from typing import Final
 
+AF_NETLINK: Final = 16
+"""Python defines it on Linux only, and type checkers run on macOS too."""
 NETLINK_SOCK_DIAG: Final = 4
 SOCK_DIAG_BY_FAMILY: Final = 20
 NLM_F_REQUEST_DUMP: Final = 0x301
@@ -42,7 +44,7 @@ def socket_bytes(inodes: Collection[int]) -> int:
 def _sockets(family: int) -> Iterator[tuple[int, int]]:
     """Yield (inode, bytes) of every TCP socket of this network namespace."""
     request = REQUEST.pack(family, socket.IPPROTO_TCP, 1 << (INET_DIAG_SKMEMINFO - 1), ANY_STATE)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
+    with socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
         netlink.settimeout(1.0)
         header = HEADER.pack(HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0)
         netlink.sendto(header + request, (0, 0))
