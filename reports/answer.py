@@ -20,6 +20,7 @@ LEVEL_ALONE: Final = 1.5
 GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
 QUESTIONS: Final = (
     ("Fastest", "p50_ms", "ms", "for half of the messages"),
+    ("Fastest at 99 %", "p99_ms", "ms", "for 99 % of the messages"),
     ("Least server CPU", "cpu_ms_per_1000", "ms", "per 1,000 deliveries"),
     ("Least traffic", "http_bytes_per_delivery", "B", "per delivery"),
     ("Least server memory", "memory_per_client_bytes", "B", "per client"),
@@ -155,8 +156,10 @@ def _certainty(rows: pd.DataFrame) -> str:
     repeats = int(rows["repeats"].min())
     if repeats == 1:
         return "One repeat: what differs by less than half as much again is called too close to tell."
-    interval = "lowest and highest repeat" if repeats < SMALLEST_RESAMPLED else "95 % intervals of the median"
+    interval = (
+        "ranges from lowest to highest repeat" if repeats < SMALLEST_RESAMPLED else "95 % intervals of the median"
+    )
     return (
-        f"Medians of {counted(repeats, 'repeat')}. No measurable difference means that {interval} overlap; "
+        f"Medians of {counted(repeats, 'repeat')}. No measurable difference means that the {interval} overlap; "
         "nearly level, that they differ by less than 5 %."
     )

@@ -172,10 +172,11 @@ def _publisher(facts: Facts) -> Iterable[Caution]:
 def _theory(facts: Facts) -> Iterable[Caution]:
     for row in agreements(facts.run, facts.summary):
         if not row.agrees:
+            unit = f" {row.unit}" if row.unit else ""
             yield Caution(
                 "suspect",
-                f"{row.label}, {row.what}: {number(row.measured)} {row.unit} measured, "
-                f"theory says {number(row.theory)} ± {number(row.tolerance, 2)} {row.unit}",
+                f"{row.label}, {row.what}: {number(row.measured)}{unit} measured, "
+                f"theory says {number(row.theory)} ± {number(row.tolerance, 2)}{unit}",
                 "the server or the generator was overloaded, or polls and messages were not independent.",
                 "Repeat it; if it stays, lower the load, then doubt the suite.",
             )
@@ -214,7 +215,7 @@ def _loopback(facts: Facts) -> Iterable[Caution]:
 def _platform(facts: Facts) -> Iterable[Caution]:
     columns = {
         "wire_bytes_per_delivery": "bytes on the wire",
-        "kernel_per_client_bytes": "kernel memory of sockets",
+        "kernel_per_client_bytes": "memory queued in kernel sockets",
         "cpu_ms_per_1000": "server CPU",
     }
     if empty := [name for column, name in columns.items() if facts.cells[column].isna().all()]:

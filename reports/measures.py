@@ -23,8 +23,10 @@ QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One column of the table; less is better in all of them. `unit` stands in its header and is worth `scale` of the
-    frame's own unit."""
+    """One column of the table; less is better in all of them.
+
+    unit: stands in the header and is worth `scale` of the frame's own. optional: left out where it is zero for all.
+    """
 
     name: str
     group: str
@@ -32,6 +34,7 @@ class Measure:
     unit: str
     meaning: str
     scale: float = 1.0
+    optional: bool = False
 
 
 MEASURES: Final = (
@@ -43,9 +46,17 @@ MEASURES: Final = (
     Measure("empty_ratio", "Requests", "empty", "%", "share of responses that brought no message", 0.01),
     Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, heads included"),
     Measure("wire_bytes_per_delivery", "Per delivery", "TCP", "B", "bytes both ways, as the kernel counted them"),
-    Measure("cpu_ms_per_1000", "Server", "CPU per 1,000", "ms", "server CPU time for each 1,000 deliveries"),
+    Measure("cpu_ms_per_1000", "Server", "CPU / 1,000", "ms", "server CPU time for each 1,000 deliveries"),
     Measure("memory_per_client_bytes", "Server", "memory", "kB", "growth of resident memory for each client", 1e3),
-    Measure("kernel_per_client_bytes", "Server", "kernel", "kB", "socket memory in the kernel for each client", 1e3),
+    Measure(
+        "kernel_per_client_bytes",
+        "Server",
+        "kernel",
+        "kB",
+        "memory queued in kernel sockets, for each client",
+        1e3,
+        True,
+    ),
 )
 
 

@@ -5,8 +5,10 @@ long poll, `gap` from a server's answer to the next request in its hands. Publis
 everything pending, nothing is overloaded.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, sqrt
+from math import exp, inf, isinf, sqrt
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,22 @@ class LongPoll:
     def loss_without_cursor(self) -> float:
         """Share lost by a server that wakes only whoever is waiting: the negative control."""
         return self.rate * self.gap / (1 + self.rate * self.gap)
+
+
+def long_poll_responses(published: Sequence[float], gap: float, hold: float) -> int:
+    """O2 for given instants, ascending: how many responses one client gets from the first message to the last.
+
+    What is published within `gap` of an answer waits for the next request and comes in one batch.
+    """
+    responses, answered, at = 0, -inf, 0
+    while at < len(published):
+        asked = answered + gap
+        if published[at] > asked and not isinf(asked):
+            responses += int((published[at] - asked) // hold)
+        answered = max(published[at], asked)
+        at = bisect_right(published, answered)
+        responses += 1
+    return responses
 
 
 def one_message_wait(rate: float, gap: float) -> float:

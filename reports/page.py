@@ -135,7 +135,7 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
     ]
     return Section(
         name=name,
-        title=f"{counted(scene.clients, 'client')}, {_schedule(str(scene.setting['schedule']))}",
+        title=_situation(scene),
         purpose=str(scene.setting["purpose"]),
         headline=headline(scene.rows),
         findings=findings(scene.rows),
@@ -144,6 +144,12 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
         charts=drawn,
         agreements=[row for row in theory if row.scenario == name],
     )
+
+
+def _situation(scene: Scene) -> str:
+    told = f"{counted(scene.clients, 'client')}, {_schedule(str(scene.setting['schedule']))}"
+    rtt_ms = float(str(scene.setting.get("rtt_ms", 0.0)))
+    return f"{told}, {quantity(rtt_ms, 'ms')} round trip" if rtt_ms else told
 
 
 def _schedule(text: str) -> str:

@@ -52,7 +52,7 @@ class Table:
 
 def table(rows: pd.DataFrame) -> Table:
     """Lay out the summary of one scenario; columns that were measured for no pattern are left out."""
-    measured = [measure for measure in MEASURES if rows[measure.name].notna().any()]
+    measured = [measure for measure in MEASURES if _worth_showing(rows[measure.name], measure)]
     columns = [*measured, *COUNTED]
     groups = [(title, len(list(group))) for title, group in groupby(columns, key=lambda column: column.group)]
     lines = []
@@ -63,6 +63,10 @@ def table(rows: pd.DataFrame) -> Table:
             cells += [_counted(row, count.name) for count in COUNTED]
             lines.append(Line(row["pattern"], row["label"], row["clients"], cells))
     return Table(groups, columns, lines)
+
+
+def _worth_showing(values: "pd.Series[float]", measure: Measure) -> bool:
+    return bool(values.notna().any() and not (measure.optional and (values.fillna(0) == 0).all()))
 
 
 def _best(rows: pd.DataFrame, name: str) -> set[str]:

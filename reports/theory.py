@@ -4,7 +4,7 @@ Predictions are conditional on what was really published where that is possible,
 mistaken for an error of the suite. A pattern without an oracle has no row.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from reports.load import Run
-from reports.oracles import LongPoll, ShortPoll, mean_tolerance, ratio_tolerance
+from reports.measures import SITUATION
+from reports.oracles import ShortPoll, long_poll_responses, mean_tolerance, ratio_tolerance
 
 Row = Mapping[Any, Any]
 """One row of measures.summary."""
@@ -66,28 +67,36 @@ def _short_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[P
 def _empty_ratio(run: Run, row: Row, interval_ns: int) -> float:
     """Share of all phases at which a poll of this interval finds nothing, given what was published when."""
     shares = []
-    for cell in run.finished.to_dict("records"):
-        if any(cell[key] != row[key] for key in ("scenario", "clients", "pattern")):
-            continue
-        from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
-        at_ns = np.sort(run.published.loc[run.published["cell"] == cell["cell"], "published_ns"].to_numpy())
+    for from_ns, until_ns, at_ns in _published(run, row):
         found_until = np.minimum(at_ns + interval_ns, np.append(at_ns[1:], np.iinfo(np.int64).max))
         found_ns = np.clip(np.minimum(found_until, until_ns) - np.maximum(at_ns, from_ns), 0, None).sum()
         shares.append(1 - found_ns / (until_ns - from_ns))
     return float(np.mean(shares))
 
 
-def _long_polling(_run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
-    if not str(setting["schedule"]).startswith("poisson") or np.isnan(row["turnaround_ms"]):
+def _long_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
+    cells = [at_ns[(at_ns >= from_ns) & (at_ns < until_ns)] / 1e9 for from_ns, until_ns, at_ns in _published(run, row)]
+    messages = sum(map(len, cells))
+    if np.isnan(row["turnaround_ms"]) or not messages:
         return
-    rate = row["messages"] / (float(setting["window_s"]) * row["repeats"])
-    gap_s = (row["turnaround_ms"] + float(setting.get("rtt_ms", 0.0))) / 1000
-    oracle = LongPoll(rate, gap_s, float(setting["hold_timeout_s"]))
-    theory = 1 / oracle.messages_per_response
-    measured = row["responses_per_s"] / (rate * row["clients"])
-    # Clients move together, so only distinct messages count as trials; the window's edges cut up to one a client.
-    tolerance = ratio_tolerance(min(theory, 1.0), row["messages"]) + 1 / (rate * float(setting["window_s"]))
+    gap_s, hold_s = (row["turnaround_ms"] + float(setting.get("rtt_ms", 0.0))) / 1000, float(setting["hold_timeout_s"])
+    # The gap is known to about a quarter: the server's and the relay's own time are not in it.
+    least, theory, most = (
+        sum(long_poll_responses(cell.tolist(), gap, hold_s) for cell in cells) / messages
+        for gap in (1.25 * gap_s + 0.002, gap_s, 0.8 * gap_s)
+    )
+    measured = row["responses_per_s"] * float(setting["window_s"]) * len(cells) / (messages * row["clients"])
+    # The window cuts a batch at either end.
+    tolerance = max(theory - least, most - theory) + 2 * len(cells) / messages
     yield "responses per message", "", theory, measured, tolerance
+
+
+def _published(run: Run, row: Row) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield, for each cell behind a row of the summary, its window and when its messages were published."""
+    for cell in run.finished.to_dict("records"):
+        if all(cell[key] == row[key] for key in SITUATION):
+            at_ns = run.published.loc[run.published["cell"] == cell["cell"], "published_ns"].to_numpy()
+            yield cell["window_from_ns"], cell["window_until_ns"], np.sort(at_ns)
 
 
 ORACLES: Final[Mapping[str, Callable[[Run, Row, Mapping[str, Any]], Iterable[Prediction]]]] = {

@@ -97,7 +97,7 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
     (in_rows(repeats=1), "VALID", "There is a single repeat"),
     (without_delay, "VALID", "There was no network delay"),
-    (in_cells(kernel_per_client_bytes=float("nan")), "VALID", "Not measured here: kernel memory of sockets"),
+    (in_cells(kernel_per_client_bytes=float("nan")), "VALID", "Not measured here: memory queued in kernel sockets"),
 ]
 
 

@@ -9,6 +9,7 @@ from reports.oracles import (
     ShortPoll,
     UniformPoll,
     fan_out_wait,
+    long_poll_responses,
     mean_tolerance,
     one_message_wait,
     poll_bytes_per_s,
@@ -48,6 +49,29 @@ def test_long_polling_matches_a_simulation(rate: float, gap: float, hold: float)
     assert seen.mean_latency_s == pytest.approx(oracle.mean_latency, rel=0.03)
     assert seen.responses / seen.duration_s == pytest.approx(oracle.responses_per_s, rel=0.02)
     assert seen.empty_ratio == pytest.approx(oracle.empty_ratio, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("published", "responses"),
+    [
+        ([], 0),
+        ([5.0], 1),
+        ([1.0, 1.05], 2),  # the second comes in the gap and waits for the next request
+        ([1.0, 1.05, 1.09], 2),  # and so does the third, in the same answer
+        ([1.0, 1.05, 1.15], 3),
+        ([1.0, 1.0, 1.0], 1),
+        ([1.0, 8.0], 4),  # two holds of three seconds end empty in between
+    ],
+)
+def test_what_is_published_in_the_gap_comes_in_one_batch(published: list[float], responses: int) -> None:
+    assert long_poll_responses(published, gap=0.1, hold=3.0) == responses
+
+
+@pytest.mark.parametrize(("rate", "gap", "hold"), [(5, 0.1, 30), (20, 0.1, 30), (2, 0.4, 1)])
+def test_responses_for_given_instants_agree_with_the_closed_form(rate: float, gap: float, hold: float) -> None:
+    published = poisson_instants_s(rate, 30_000, seed=11)
+    wanted = LongPoll(rate, gap, hold).responses_per_s * (published[-1] - published[0])
+    assert long_poll_responses(published, gap, hold) == pytest.approx(wanted, rel=0.02)
 
 
 def test_a_long_poll_without_cursor_loses_a_third_at_five_a_second_and_a_gap_of_100_ms() -> None:
