@@ -24,7 +24,7 @@ from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
-from reports.units import counted, number, quantity
+from reports.units import counted, listed, number, quantity
 from servers.schedule import Burst, Poisson, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -147,9 +147,12 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
 
 
 def _situation(scene: Scene) -> str:
-    told = f"{counted(scene.clients, 'client')}, {_schedule(str(scene.setting['schedule']))}"
-    rtt_ms = float(str(scene.setting.get("rtt_ms", 0.0)))
-    return f"{told}, {quantity(rtt_ms, 'ms')} round trip" if rtt_ms else told
+    told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
+    if rtt_ms := float(str(scene.setting.get("rtt_ms", 0.0))):
+        told.append(f"{quantity(rtt_ms, 'ms')} round trip")
+    if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
+        told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
+    return ", ".join(told)
 
 
 def _schedule(text: str) -> str:
