@@ -29,9 +29,7 @@ def account(deliveries: pd.DataFrame, published_ids: np.ndarray, clients: int) -
     first = np.zeros(len(key), bool)
     first[np.unique(key, return_index=True)[1]] = True
     reordered = first & (key < np.maximum.accumulate(key)) if len(key) else first
-    position = np.searchsorted(published_ids, ids[order])
-    due = position < len(published_ids)
-    due[due] = published_ids[position[due]] == ids[order][due]
+    due = np.isin(ids[order], published_ids)
 
     def per_user(mask: np.ndarray) -> np.ndarray:
         return np.bincount(who[order][mask], minlength=len(users))
@@ -40,8 +38,8 @@ def account(deliveries: pd.DataFrame, published_ids: np.ndarray, clients: int) -
     np.maximum.at(newest, who, ids)
     overtaken = np.searchsorted(published_ids, newest, side="right")
     delivered = per_user(first & due)
-    window_ids = (published_ids[0], published_ids[-1]) if len(published_ids) else (0, -1)
-    inside = (ids[order] >= window_ids[0]) & (ids[order] <= window_ids[1])
+    first_id, last_id = (published_ids[0], published_ids[-1]) if len(published_ids) else (0, -1)
+    inside = (ids[order] >= first_id) & (ids[order] <= last_id)
     counted = pd.DataFrame(
         {
             "owed": len(published_ids),

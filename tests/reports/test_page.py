@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reports.benchmarks import measure
 from reports.charts import CHARTS
 from reports.checks import cautions
 from reports.load import ReportError, Run
@@ -137,3 +138,10 @@ def test_a_run_with_two_scenarios_has_a_section_for_each(tmp_path: Path) -> None
     assert re.findall(r'<section id="(\w+)"', text)[:2] == ["small", "other"]
     assert "4 messages at once, every 500\N{NARROW NO-BREAK SPACE}ms" in text
     Tags(text)
+
+
+@pytest.mark.slow
+def test_the_benchmark_tells_what_a_report_took(tmp_path: Path) -> None:
+    figures = measure(tmp_path, deliveries=6_000)
+    assert figures["deliveries"] > 5_000
+    assert min(figures.values()) > 0
