@@ -51,7 +51,9 @@ def one_cell(folder: Path, scenario: Scenario, programs: Programs) -> Cell:
 
 
 def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    """Return our processes, but for the tracker that multiprocessing, once used by any test, keeps to the end."""
+    started = psutil.Process().children(recursive=True)
+    return [child for child in started if "multiprocessing.resource_tracker" not in " ".join(child.cmdline())]
 
 
 def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
