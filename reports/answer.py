@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from reports.measures import QUANTILES
 from reports.statistics import SMALLEST_RESAMPLED
 from reports.units import counted, grouped, listed, number, percent, quantity, sentence, times
 
@@ -116,7 +117,8 @@ def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
         return f"{told}."
     if leader[name] <= 0:
         return f"{told}. " + listed([f"{row['label']} {quantity(row[name], unit)}" for row in rest]) + "."
-    return f"{told}. {listed([_multiple(row, leader, name) for row in rest])} as much."
+    more = "as long" if name in QUANTILES else "as much"
+    return f"{told}. {listed([_multiple(row, leader, name) for row in rest])} {more}."
 
 
 def _closeness(first: Sequence[Row], name: str) -> str:

@@ -68,7 +68,7 @@ def test_an_answer_gives_the_factor_and_its_uncertainty() -> None:
     assert fastest.question == "Fastest"
     assert fastest.answer == (
         "A and B: 1.0\u202fms for half of the messages, no measurable difference. C 10\u202f\N{MULTIPLICATION SIGN} "
-        "(4.0 to 12) as much."
+        "(4.0 to 12) as long."
     )
 
 
