@@ -1,5 +1,6 @@
 """PURE. What the users need of HTTP/1.1 (RFC 9112): a request out, whole responses or the chunks of one in."""
 
+from functools import lru_cache
 from typing import Final
 
 from httptools import HttpParserError, HttpResponseParser
@@ -22,9 +23,10 @@ class ResponseReader:
     """
 
     def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
         self._reads: list[bytes] = []
         self._parts: list[bytes] = []
+        self.on_body = self._parts.append
+        self._parser = HttpResponseParser(self)
         self._complete = True
         self.status = 0
         self.keep_alive = True
@@ -35,7 +37,7 @@ class ResponseReader:
         if self._complete:
             self._complete = False
             self._reads = [data]
-            self._parts = []
+            self._parts.clear()
         else:
             self._reads.append(data)
         try:
@@ -52,9 +54,6 @@ class ResponseReader:
         head = HeadReader()
         head.receive(b"".join(self._reads))
         return head.headers
-
-    def on_body(self, part: bytes) -> None:
-        self._parts.append(part)
 
     def on_message_complete(self) -> None:
         # Asked later, the parser would already speak of the next response.
@@ -101,6 +100,13 @@ class ChunkReader:
         """Return the payload in these bytes; `framing_bytes` grows by the rest. Raises ProtocolError."""
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
+        elif not self._left:
+            # Nearly every read is one whole chunk: no loop for it.
+            start = data.find(b"\r\n") + 2
+            if start > 1 and start + _chunk_bytes(data[: start - 2]) + 2 == len(data) and not self.ended:
+                self.ended = len(data) == start + 2
+                self.framing_bytes += start + 2
+                return data[start:-2]
         payload: list[bytes] = []
         at, size = 0, len(data)
         while at < size and not self.ended:
@@ -128,6 +134,7 @@ class ChunkReader:
         return payload[0] if len(payload) == 1 else b"".join(payload)
 
 
+@lru_cache(maxsize=1024)
 def _chunk_bytes(line: bytes) -> int:
     size = line.split(b";", 1)[0].strip()
     if not size or size.strip(b"0123456789abcdefABCDEF"):

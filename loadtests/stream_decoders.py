@@ -107,9 +107,13 @@ class SseDecoder(_ChunkedStream):
     separator = b"\n\n"
 
     def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
-        data = [line[5:].removeprefix(b" ") for line in piece.split(b"\n") if line.startswith(b"data:")]
-        if data:
-            events.append(Message(b"\n".join(data), wire_bytes))
+        data: bytes | None = None
+        for line in piece.split(b"\n"):
+            if line.startswith(b"data:"):
+                value = line[6:] if line.startswith(b"data: ") else line[5:]
+                data = value if data is None else data + b"\n" + value
+        if data is not None:
+            events.append(Message(data, wire_bytes))
 
 
 class WebSocketDecoder(_Http1Stream):

@@ -6,7 +6,7 @@ import msgspec
 
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder
 from loadtests.transport import Connection, Exchange, NoAnswer
-from loadtests.user import CODES, CUT, MODE_CODES, PatternUser
+from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
 
@@ -56,7 +56,7 @@ class StreamUser(PatternUser):
         self._decoder = self.decoder()
         self._exchange.started_ns = now_ns()
         connection.deadline_ns = self._exchange.started_ns + SILENCE_NS
-        self._send_output()
+        self._send(self._decoder.take_output())
 
     def _end_of(self, connection: Connection) -> Closed:
         """Wait until the server closes the stream; return what it said."""
@@ -72,15 +72,15 @@ class StreamUser(PatternUser):
         connection.deadline_ns = received_ns + SILENCE_NS
         for event in self._decoder.receive(data):
             self._take(event, received_ns)
-        self._send_output()
+        output = self._decoder.take_output()
+        if output:
+            self._send(output)
         if self._closed is not None:
             connection.wake()
 
-    def _send_output(self) -> None:
-        data = self._decoder.take_output()
-        if data:
-            self._connection.send(data)
-            self._exchange.bytes_out += len(data)
+    def _send(self, output: bytes) -> None:
+        self._connection.send(output)
+        self._exchange.bytes_out += len(output)
 
     def _take(self, event: Event, received_ns: int) -> None:
         if type(event) is Message:
@@ -89,7 +89,7 @@ class StreamUser(PatternUser):
                 self.control((stamp.type,))
             else:
                 self._messages += 1
-                self.delivered(stamp, received_ns, event.wire_bytes, MODE_CODES["pushed" if event.pushed else "inline"])
+                self.delivered(stamp, received_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
         elif type(event) is Head:
             self._status = event.status
             self.control((event.cursor,))

@@ -21,7 +21,7 @@ from servers.message import Stamp
 
 CUT = ERRORS.index("cut")
 CODES = {error: code for code, error in enumerate(ERRORS)}
-MODE_CODES = {mode: code for code, mode in enumerate(MODES)}
+INLINE, PUSHED = MODES.index("inline"), MODES.index("pushed")
 
 
 class PatternUser(User):
@@ -60,7 +60,8 @@ class PatternUser(User):
         self.tape.deliveries += DELIVERY.pack(
             self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode
         )
-        self.cursor = max(self.cursor, stamp.id)
+        if stamp.id > self.cursor:
+            self.cursor = stamp.id
 
     def requested(
         self,
