@@ -7,7 +7,9 @@ screens are fed from those same rows, in bulk, with numpy.
 
 import json
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,19 @@ class Tape:
         self.deliveries = bytearray()
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: raised between a write and its count, it would have the same rows written twice."""
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)
+
+
 class Recorder:
     """All tapes of this process. `observe`, when set, is shown every batch of rows: (table, pattern, rows)."""
 
@@ -63,10 +78,11 @@ class Recorder:
 
     def write(self) -> None:
         """Move what is in memory to the files, show it to `observe`. Raises OSError; the rows then stay in memory."""
-        for pattern, tape in self._tapes.items():
-            self._append("requests", pattern, tape.requests, REQUEST.size)
-            self._append("deliveries", pattern, tape.deliveries, DELIVERY.size)
-        self._append("samples", "", self._samples, SAMPLE.size)
+        with uninterrupted():
+            for pattern, tape in self._tapes.items():
+                self._append("requests", pattern, tape.requests, REQUEST.size)
+                self._append("deliveries", pattern, tape.deliveries, DELIVERY.size)
+            self._append("samples", "", self._samples, SAMPLE.size)
 
     def finish(self) -> dict[str, int]:
         """Write the rest, and a count of all rows for whoever collects them; return the count."""
