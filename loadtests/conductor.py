@@ -5,6 +5,7 @@ samples. So the master first sends `drain`; each worker stops its users, writes 
 then does the master go on. A worker that does not answer fails the run.
 """
 
+import gc
 import logging
 import os
 import subprocess
@@ -31,6 +32,8 @@ from servers.clock import now_ns
 log = logging.getLogger("pollbench")
 
 DRAIN_S: Final = 30.0
+QUIT_S: Final = 0.5
+"""How long Locust itself gives a message to its workers before it ends."""
 USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
 
 
@@ -65,9 +68,10 @@ class Conductor:
         try:
             options = read_options(vars(environment.parsed_options))
             target = Target(environment.host or "", options.server_token)
-            if not isinstance(runner, WorkerRunner):
-                target.publish(options.schedule, options.message_bytes)
             self._prepare(environment, options, target)
+            if not isinstance(runner, WorkerRunner):
+                check_http2(environment)
+                target.publish(options.schedule, options.message_bytes)
         except (ValueError, WrongServer, OSError) as wrong:
             code = UNREACHABLE if isinstance(wrong, WrongServer) else USAGE
             self._abort(environment, code, str(wrong))
@@ -97,6 +101,9 @@ class Conductor:
         recorder.start(self.run_dir)
         recorder.observe = screen.observer(environment)
         self._recording = True
+        # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.
+        gc.collect()
+        gc.freeze()
         self._generator.start()
         self._writer = gevent.spawn(self._write_each_second, environment)
 
@@ -178,9 +185,23 @@ class Conductor:
             raise SystemExit(code)
         runner.log_exception("pollbench", problem, "")
         if environment.web_ui is None:
+            if isinstance(runner, MasterRunner):
+                # Left alone, workers would wait a minute for a master that is gone.
+                runner.send_message("quit")
+                gevent.sleep(QUIT_S)
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)
+
+
+def check_http2(environment: Environment) -> None:
+    """Raise WrongServer when a chosen user needs the HTTP/2 port of a server that has none."""
+    needing = [chosen.__name__ for chosen in environment.user_classes if getattr(chosen, "http2", False)]
+    if needing and not session.http2_host:
+        raise WrongServer(
+            f"{session.host} serves no HTTP/2, which {', '.join(needing)} needs; have it serve http2_push, "
+            "or choose other users"
+        )
 
 
 def stamp() -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -173,6 +174,31 @@ def test_what_cannot_work_ends_with_one_line_that_says_why(
     assert (load.ended(), load.words().count(words)) == (code, 1), load.words()
     assert "Traceback" not in load.words()
     assert not loads.cell.exists()
+
+
+def test_a_forked_run_that_cannot_start_leaves_no_process_behind(loads: Loads) -> None:
+    load = loads.start("SseUser", *forked(), *HEADLESS, *FOR_3_S, "--host", "http://127.0.0.1:1")
+    assert load.ended() == 3, load.words()
+    deadline = time.monotonic() + HANG_S
+    while group_lives(load.process.pid):
+        assert time.monotonic() < deadline, load.words()
+        time.sleep(0.05)
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_push_users_are_refused_by_name_where_no_http2_is_served(tmp_path: Path) -> None:
+    with serving("sse") as server, loads_on(tmp_path, http_host(server)) as loads:
+        load = loads.start("Http2PushUser", *HEADLESS, *FOR_3_S)
+        assert load.ended() == 3
+        assert "serves no HTTP/2, which Http2PushUser needs" in load.words()
+        assert not loads.cell.exists()
 
 
 # The server goes away
