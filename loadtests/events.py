@@ -41,7 +41,13 @@ Event = Head | Message | Closed | Refused
 
 
 class StreamDecoder(Protocol):
-    """One request whose response goes on. `take_output` gives what is to be sent now, at first the request itself."""
+    """One request whose response goes on. `take_output` gives what is to be sent now, at first the request itself.
+
+    at_rest: what was received so far ends with a message, or with what is no part of one.
+    """
+
+    @property
+    def at_rest(self) -> bool: ...
 
     def take_output(self) -> bytes: ...
 
