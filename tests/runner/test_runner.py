@@ -119,7 +119,7 @@ def test_a_failed_cell_says_why_and_leaves_no_process(
 def test_a_round_trip_stands_between_users_and_server(
     tmp_path: Path, brief: Scenario, programs: Make, pattern: str
 ) -> None:
-    scenario = replace(brief, rtt_ms=60.0)
+    scenario = replace(brief, rtt_ms=(60.0,))
     planned = Plan(scenario, (pattern,), 1).cells()
     cell = runner.run_cells(tmp_path, planned, {pattern: pattern}, Watching(), programs(load="")).cells[0]
     assert cell.problems == []
@@ -133,7 +133,7 @@ def test_a_round_trip_stands_between_users_and_server(
 
 
 def test_a_relay_that_does_not_come_up_fails_the_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:
-    cell = one_cell(tmp_path, replace(brief, rtt_ms=60.0), programs(relay="ends at once"))
+    cell = one_cell(tmp_path, replace(brief, rtt_ms=(60.0,)), programs(relay="ends at once"))
     assert cell.problems == ["the relay ended by itself with exit code 1: error: no such luck"]
 
 
