@@ -5,7 +5,7 @@ append and the safest to find after a crash. `loadtests/collect.py` turns those 
 
 Schema history
 1   requests, deliveries, samples.
-2   deliveries: arrived_ns.
+2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
 """
 
 import struct

@@ -115,9 +115,9 @@ class Attempt:
         return stack.enter_context(Child(name, command, self._folder / f"{name}.log"))
 
     def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
-        """Put the scenario's round trip before the port this pattern's users use; return their hosts and the relay."""
+        """Put the cell's round trip before the port this pattern's users use; return their hosts and the relay."""
         hosts = {"--host": f"http://{HOST}:{said.http_port}"}
-        if not self._scenario.rtt_ms:
+        if not self._planned.rtt_ms:
             return hosts, []
         command = self._programs.relay_command(self._planned, said.http2_port or said.http_port)
         relay = self._start(stack, "relay", command)
@@ -139,7 +139,7 @@ class Attempt:
         self.note(spawned_by_ns=now_ns())
         if started != self._planned.clients:
             raise CellFailed(f"{started} users were started instead of {self._planned.clients}")
-        time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._scenario.rtt_ms / 1000)
+        time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._planned.rtt_ms / 1000)
 
     def _publish(self, host: str, token: str) -> None:
         Target(host, token).publish(self._scenario.schedule, None)
@@ -154,7 +154,7 @@ class Attempt:
     def _watch(self, samplers: Sequence[Sampler], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
-        until_ns = edges[1] + round(self._scenario.drain_or_default_s * NS_PER_S)
+        until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)
         samples = []
         for instant_ns in sampling_instants_ns(self.cell.publish_from_ns, until_ns, edges):
             while (left_s := (instant_ns - now_ns()) / NS_PER_S) > 0:
@@ -198,6 +198,7 @@ def unmeasured(planned: PlannedCell, label: str) -> Cell:
         label=label,
         scenario=planned.scenario.name,
         clients=planned.clients,
+        rtt_ms=planned.rtt_ms,
         repeat=planned.repeat,
         status="failed",
         problems=[],

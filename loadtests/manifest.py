@@ -3,7 +3,7 @@ which machine; each cell's `cell.json` says what happened. Both carry the schema
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
-    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat
+    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat; clients-rtt40 with a round trip of 40 ms
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
         published.csv                   id,due_ns,published_ns of every message the server published
@@ -58,6 +58,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     scenario: str
     clients: int
+    rtt_ms: float
     repeat: int
     status: str
     problems: list[str]

@@ -10,6 +10,7 @@ import typer
 
 from loadtests.plan import known_name
 from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
+from servers.relay.units import parse_duration_ns
 
 _MEANINGS: Final = {
     "clients": (str, "N[,N]", "how many clients wait; several counts are a sweep"),
@@ -21,7 +22,7 @@ _MEANINGS: Final = {
     "warmup_s": (float, "S", "publishing before the window, not measured"),
     "window_s": (float, "S", "every message due in it is measured"),
     "drain_s": (float, "S", "after the window, for what is still under way"),
-    "rtt_ms": (float, "MS", "round trip between clients and server, added by a relay"),
+    "rtt_ms": (str, "MS[,MS]", "round trip between clients and server, added by a relay; several are a sweep"),
 }
 
 
@@ -61,6 +62,8 @@ def overridden(name: str | None, overrides: Mapping[str, Any], otherwise: Scenar
     given = {field: value for field, value in overrides.items() if value is not None}
     if "clients" in given:
         given["clients"] = client_counts(given["clients"])
+    if "rtt_ms" in given:
+        given["rtt_ms"] = round_trips_ms(given["rtt_ms"])
     return replace(scenario, **given)
 
 
@@ -70,3 +73,8 @@ def client_counts(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         raise ValueError(f"--clients {text!r} is not a whole number, nor several with commas between") from None
+
+
+def round_trips_ms(text: str) -> tuple[float, ...]:
+    """Read "40", "40ms" or "0,20ms,0.1s", dropping repeats. Raises ValueError."""
+    return tuple(dict.fromkeys(parse_duration_ns("--rtt", part.strip()) / 1e6 for part in text.split(",")))

@@ -22,20 +22,21 @@ NS_PER_S: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """One pattern under one scenario with so many clients, for the repeat-th time, counted from 1."""
+    """One pattern under one scenario with so many clients at one round trip, for the repeat-th time, from 1."""
 
     pattern: str
     scenario: Scenario
     clients: int
+    rtt_ms: float
     repeat: int
 
     @property
     def name(self) -> str:
-        return f"{self.scenario.name}-{self.clients}-{self.pattern}-{self.repeat}"
+        return cell_name(self.scenario.name, self.clients, self.rtt_ms, self.pattern, self.repeat)
 
     @property
     def expected_s(self) -> float:
-        return self.scenario.load_s(self.clients) + START_AND_STOP_S
+        return self.scenario.load_s(self.clients, self.rtt_ms) + START_AND_STOP_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,23 @@ class Plan:
         patterns = f"{len(self.patterns)} patterns" if len(self.patterns) > 1 else self.patterns[0]
         clients = f"{plain(self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
         times = f"{self.repeats} times" if self.repeats > 1 else "once"
-        return f"{self.scenario.name}: {patterns}, {clients}, {self.scenario.schedule}, {times}"
+        network = f", round trip {plain(self.scenario.rtt_ms)} ms" if any(self.scenario.rtt_ms) else ""
+        return f"{self.scenario.name}: {patterns}, {clients}{network}, {self.scenario.schedule}, {times}"
 
     def cells(self) -> list[PlannedCell]:
         return [
-            PlannedCell(pattern, self.scenario, clients, repeat)
+            PlannedCell(pattern, self.scenario, clients, rtt_ms, repeat)
             for repeat in range(1, self.repeats + 1)
             for clients in self.scenario.clients
+            for rtt_ms in self.scenario.rtt_ms
             for pattern in self.patterns
         ]
+
+
+def cell_name(scenario: str, clients: int, rtt_ms: float, pattern: str, repeat: int) -> str:
+    """Name a cell and its folder: feed-50-sse-1, or feed-50-rtt40-sse-1 where there is a network delay."""
+    network = f"-rtt{rtt_ms:g}" if rtt_ms else ""
+    return f"{scenario}-{clients}{network}-{pattern}-{repeat}"
 
 
 def plan_of(run: Run) -> Plan:

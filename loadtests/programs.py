@@ -40,7 +40,7 @@ class Programs:
         return [*self.server, planned.pattern, *_flat(options), "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
-        options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.scenario.rtt_ms:g}ms"}
+        options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.rtt_ms:g}ms"}
         return [*self.relay, *_flat(options), "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
@@ -49,7 +49,7 @@ class Programs:
         options = {
             "--users": planned.clients,
             "--spawn-rate": scenario.spawn_per_s,
-            "--run-time": f"{int(scenario.load_s(planned.clients)) + BACKSTOP_S}s",
+            "--run-time": f"{int(scenario.load_s(planned.clients, planned.rtt_ms)) + BACKSTOP_S}s",
             **hosts,
             "--server-token": token,
             "--run-dir": folder,

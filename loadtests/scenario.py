@@ -27,7 +27,8 @@ class Scenario:
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: one poll interval, half a second, and two round trips.
-    rtt_ms: round trip that a relay adds between the clients and the server; 0 for none, and no relay.
+    rtt_ms: round trips that a relay adds between the clients and the server, each in cells of its own; 0 for none,
+    and no relay.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Scenario:
     warmup_s: float = 0.5
     window_s: float = 5.0
     drain_s: float | None = None
-    rtt_ms: float = 0.0
+    rtt_ms: tuple[float, ...] = (0.0,)
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
@@ -54,7 +55,10 @@ class Scenario:
             "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
             "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),
             "window_s": (0 < self.window_s <= 86_400, "more than 0, at most 86400"),
-            "rtt_ms": (0 <= self.rtt_ms <= 10_000, "0 to 10000 (milliseconds)"),
+            "rtt_ms": (
+                bool(self.rtt_ms) and all(0 <= rtt_ms <= 10_000 for rtt_ms in self.rtt_ms),
+                "0 to 10000 milliseconds each",
+            ),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
         for field, (good, remedy) in checks.items():
@@ -62,15 +66,14 @@ class Scenario:
                 value = plain(getattr(self, field))
                 raise ValueError(f"{OPTIONS[field]} {value} is out of range: it must be {remedy}")
 
-    @property
-    def drain_or_default_s(self) -> float:
+    def drain_or_default_s(self, rtt_ms: float) -> float:
         if self.drain_s is not None:
             return self.drain_s
-        return self.poll_interval_s + 0.5 + 2 * self.rtt_ms / 1000
+        return self.poll_interval_s + 0.5 + 2 * rtt_ms / 1000
 
-    def load_s(self, clients: int) -> float:
+    def load_s(self, clients: int, rtt_ms: float) -> float:
         """Seconds of load for one cell, start-up not included."""
-        return self.ramp_s(clients) + self.warmup_s + self.window_s + self.drain_or_default_s
+        return self.ramp_s(clients) + self.warmup_s + self.window_s + self.drain_or_default_s(rtt_ms)
 
     def ramp_s(self, clients: int) -> float:
         return clients / self.spawn_per_s
@@ -79,7 +82,7 @@ class Scenario:
 def plain(value: object) -> str:
     """Return a field's value as it is typed on the command line."""
     if isinstance(value, tuple):
-        return ",".join(str(item) for item in value)
+        return ",".join(plain(item) for item in value)
     return str(value).removesuffix(".0")
 
 

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from loadtests import manifest
 from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
 
-KEYS: Final = ["cell", "scenario", "clients", "pattern", "repeat"]
-"""The columns every frame starts with; `cell` alone identifies the other four."""
+KEYS: Final = ["cell", "scenario", "clients", "rtt_ms", "pattern", "repeat"]
+"""The columns every frame starts with; `cell` alone identifies the other five."""
+KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "repeat": "int32"}
 NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
 
@@ -130,7 +131,7 @@ def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.Cat
     frame = _published(folder) if table == "published" else _table(folder, table)
     for at, key in enumerate(KEYS):
         value = cell.name if key == "cell" else getattr(cell, key)
-        frame.insert(at, key, pd.Series(value, frame.index, keys.get(key, "int32")))
+        frame.insert(at, key, pd.Series(value, frame.index, keys.get(key) or KEY_TYPES[key]))
     return frame
 
 

@@ -17,7 +17,7 @@ from reports.costs import NS_PER_MS, request_costs, sample_costs
 from reports.load import KEYS, Run
 from reports.statistics import median_interval
 
-SITUATION: Final = ["scenario", "clients", "pattern"]
+SITUATION: Final = ["scenario", "clients", "rtt_ms", "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 
 
@@ -147,7 +147,7 @@ def latency_of(window: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row per scenario, client count and pattern, in planned order.
+    """Return one row per scenario, client count, round trip and pattern, in planned order.
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
     interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed

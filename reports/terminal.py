@@ -21,13 +21,17 @@ COLUMNS: Final = {
 
 def summary_table(summary: pd.DataFrame) -> Table:
     """Lay out what `measures.summary` gives: one row per situation, medians over the repeats, "" for unknown."""
-    sweep = summary["clients"].nunique() > 1
+    sweeps = {
+        heading: name
+        for heading, name in {"clients": "clients", "rtt\nms": "rtt_ms"}.items()
+        if summary[name].nunique() > 1
+    }
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("pattern", "clients", *COLUMNS) if sweep else ("pattern", *COLUMNS):
+    for heading in ("pattern", *sweeps, *COLUMNS):
         table.add_column(heading, justify="left" if heading == "pattern" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         values = (number(row.get(name), factor, digits) for name, factor, digits in COLUMNS.values())
-        table.add_row(str(row["label"]), *([str(row["clients"])] if sweep else []), *values)
+        table.add_row(str(row["label"]), *(f"{row[name]:g}" for name in sweeps.values()), *values)
     return table
 
 

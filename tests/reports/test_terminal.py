@@ -11,6 +11,7 @@ from reports.terminal import COLUMNS, summary_table
 ROW = {
     "label": "Server-Sent Events",
     "clients": 50,
+    "rtt_ms": 40.0,
     "p50_ms": 1.25,
     "p99_ms": 1234.5,
     "requests_per_delivery": 0.0,
@@ -39,6 +40,11 @@ def test_counts_of_clients_are_shown_when_there_are_several() -> None:
     sweep = printed(ROW, ROW | {"clients": 500})
     assert "clients" in sweep
     assert "…" not in sweep
+
+
+def test_round_trips_are_shown_when_there_are_several() -> None:
+    assert "rtt" not in printed(ROW, ROW)
+    assert "rtt" in printed(ROW, ROW | {"rtt_ms": 0.0})
 
 
 @pytest.mark.parametrize("missing", [name for name, _, _ in COLUMNS.values()])

@@ -20,8 +20,8 @@ from reports.synthetic import write_run
 
 MakeCells = Callable[..., pd.DataFrame]
 
-FEED = Situation("feed", 50, "long_polling")
-QUIET = Situation("quiet", 10, "sse")
+FEED = Situation("feed", 50, 0.0, "long_polling")
+QUIET = Situation("quiet", 10, 0.0, "sse")
 
 
 def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[Result]:

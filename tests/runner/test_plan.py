@@ -4,12 +4,13 @@ import argparse
 import shlex
 from dataclasses import replace
 from itertools import pairwise
+from math import prod
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.overrides import client_counts, overridden
+from loadtests.overrides import client_counts, overridden, round_trips_ms
 from loadtests.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
 from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
 
@@ -25,6 +26,7 @@ scenarios_st = st.builds(
     message_bytes=st.integers(0, 1_000_000),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
+    rtt_ms=st.lists(st.integers(0, 10_000).map(float), min_size=1, max_size=3, unique=True).map(tuple),
     schedule=st.sampled_from(["poisson:5", "steady:0.5", "burst:20/2", "poisson:3,seed=7"]),
 )
 plans_st = st.builds(Plan, scenarios_st, patterns_st, st.integers(1, 5))
@@ -52,9 +54,18 @@ def test_a_sweep_has_a_cell_for_each_count_of_clients() -> None:
     ]
 
 
+def test_a_sweep_over_round_trips_has_a_cell_for_each_and_names_those_with_a_delay() -> None:
+    assert names(Plan(replace(FEED, rtt_ms=(0.0, 20.0, 0.5)), ("sse",), 1)) == [
+        "feed-50-sse-1",
+        "feed-50-rtt20-sse-1",
+        "feed-50-rtt0.5-sse-1",
+    ]
+
+
 @given(plans_st)
 def test_no_two_cells_share_a_name_and_every_combination_has_one(plan: Plan) -> None:
-    assert len(set(names(plan))) == len(plan.scenario.clients) * len(plan.patterns) * plan.repeats
+    sizes = [len(plan.scenario.clients), len(plan.scenario.rtt_ms), len(plan.patterns), plan.repeats]
+    assert len(set(names(plan))) == prod(sizes)
 
 
 @given(plans_st)
@@ -81,7 +92,7 @@ def test_the_recorded_command_gives_the_same_plan_again(plan: Plan, kind: str) -
 def read_command(command: str) -> Plan:
     """Read a command as pollbench does, without typer."""
     parser = argparse.ArgumentParser()
-    kinds = {"clients": str, "schedule": str, "message_bytes": int}
+    kinds = {"clients": str, "rtt_ms": str, "schedule": str, "message_bytes": int}
     for field, option in OPTIONS.items():
         parser.add_argument(option, dest=field, type=kinds.get(field, float))
     words = shlex.split(command)
@@ -156,6 +167,9 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("window_s", 0.0),
         ("window_s", float("inf")),
         ("drain_s", -0.1),
+        ("rtt_ms", ()),
+        ("rtt_ms", (-1.0,)),
+        ("rtt_ms", (10_001.0,)),
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
@@ -168,6 +182,13 @@ def test_client_counts_are_whole_numbers() -> None:
     for text in ("", "ten", "1.5", "10,,20"):
         with pytest.raises(ValueError, match="--clients"):
             client_counts(text)
+
+
+def test_round_trips_are_durations_and_plain_numbers_are_milliseconds() -> None:
+    assert round_trips_ms("0,20ms, 0.08s,20") == (0.0, 20.0, 80.0)
+    for text in ("", "far", "-1", "10,,20"):
+        with pytest.raises(ValueError, match="--rtt"):
+            round_trips_ms(text)
 
 
 @given(st.integers(0, 10**18), st.integers(1, 20 * 10**9), st.data())
