@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from reports.accounting import COUNTS, account
+from reports.breakdown import first_arrivals, parts, positions
 from reports.costs import NS_PER_MS, request_costs, sample_costs
 from reports.load import KEYS, Run
 from reports.statistics import median_interval
@@ -61,9 +62,9 @@ MEASURES: Final = (
 
 
 def latencies(run: Run) -> pd.DataFrame:
-    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms and due_s.
+    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
-    due_s: seconds from the start of the window to the due instant.
+    wait_ms: from the kernel's stamp to our read, NaN without a stamp. due_s: seconds from the start of the window to the due instant.
     """
     window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
     cells = run.deliveries["cell"]
@@ -71,11 +72,13 @@ def latencies(run: Run) -> pd.DataFrame:
     due_ns = run.deliveries["due_ns"].to_numpy()
     inside = (due_ns >= from_ns) & (due_ns < _of_cell(cells, window["window_until_ns"]))
     frame = run.deliveries[inside]
-    received, published, due = (frame[f"{name}_ns"].to_numpy() for name in ("received", "published", "due"))
+    instants = ("received", "arrived", "published", "due")
+    received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
     intervals = {
         "latency_ms": (received - due) / NS_PER_MS,
         "transit_ms": (received - published) / NS_PER_MS,
         "lateness_ms": (published - due) / NS_PER_MS,
+        "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
         "due_s": (due - from_ns[inside]) / 1e9,
     }
     # Not assign(): it would copy every column once more.
@@ -115,13 +118,16 @@ def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
 def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts: "pd.Series[int]") -> dict[str, object]:
     name, from_ns, until_ns = cell["cell"], cell["window_from_ns"], cell["window_until_ns"]
     deliveries = _of(run.deliveries, name)
+    first = first_arrivals(_of(latency, name))
     delivered = int(counts["delivered"])
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
         "users": deliveries["user"].nunique(),
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
-        **latency_of(_of(latency, name)),
+        **latency_of(first),
+        **parts(first),
+        **positions(first),
         **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
         **sample_costs(
             _of(run.samples, name), deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]
@@ -130,9 +136,8 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
     }
 
 
-def latency_of(window: pd.DataFrame) -> dict[str, float]:
+def latency_of(first: pd.DataFrame) -> dict[str, float]:
     """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between."""
-    first = window if not window.duplicated(["user", "id"]).any() else window.drop_duplicates(["user", "id"])
     values = first["latency_ms"].to_numpy()
     if not len(values):
         return dict.fromkeys([*QUANTILES, "mean_ms", "transit_p50_ms", "lateness_p99_ms"], np.nan) | {"negative": 0}
