@@ -53,3 +53,8 @@ class StreamDecoder(Protocol):
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut. Raises ProtocolError."""
+
+
+def is_one_message(events: list[Event], data: bytes) -> bool:
+    """Whether a read is one message and nothing else. Its decoder must have been at rest before, and be so after."""
+    return len(events) == 1 and type(events[0]) is Message and events[0].wire_bytes == len(data)

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder
+from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
 from servers.clock import now_ns
@@ -73,7 +73,7 @@ class StreamUser(PatternUser):
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
         events = self._decoder.receive(data)
-        if arrived_ns and not (begins and is_one_message(events, data)):
+        if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
             arrived_ns = 0
         for event in events:
             self._take(event, received_ns, arrived_ns)
@@ -103,8 +103,3 @@ class StreamUser(PatternUser):
         elif type(event) is Closed:
             self._exchange.ended_ns = received_ns
             self._closed = event
-
-
-def is_one_message(events: list[Event], data: bytes) -> bool:
-    """Whether bytes that began with a message are that message and nothing more."""
-    return len(events) == 1 and type(events[0]) is Message and events[0].wire_bytes == len(data)
