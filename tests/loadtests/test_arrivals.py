@@ -1,13 +1,18 @@
 """Which reads are asked for the kernel's stamp, and which of them are one message, so that it speaks for that message."""
 
+import json
 import socket
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import gevent
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +34,8 @@ from tests.loadtests.test_decoders import (
 )
 
 S = 1_000_000_000
+HANG_S = 30.0
+"""Only catches hangs."""
 linux_only = pytest.mark.skipif(not AVAILABLE, reason="only Linux stamps what arrives")
 
 # A read is one message
@@ -289,3 +296,123 @@ def test_a_server_that_closes_ends_the_wait(reads: Reads) -> None:
     reads.server.close()
     with pytest.raises(ConnectionResetError, match="closed the connection"):
         reads.connection.wait()
+
+
+# Real users
+
+
+class OneUser:
+    """A user in a process of its own, and the server's end of its connection."""
+
+    def __init__(self, process: "subprocess.Popen[str]", server: socket.socket) -> None:
+        self._process = process
+        self._server = server
+        self._newest = 0
+
+    def next_message(self) -> bytes:
+        self._newest += 1
+        return msgspec.json.encode({"id": self._newest, "due_ns": 1, "published_ns": 2, "content": "x" * 50})
+
+    def asked(self) -> None:
+        """Wait for its request."""
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            request += self._server.recv(4096)
+
+    def send(self, data: bytes) -> dict[str, Any]:
+        """Send, and return what the user says of the read that this becomes."""
+        self._server.sendall(data)
+        assert self._process.stdout is not None
+        told: dict[str, Any] = json.loads(self._process.stdout.readline())
+        assert told["bytes"] == len(data), "sent at once is not always read at once"
+        return told
+
+
+@contextmanager
+def one_user(pattern: str) -> Iterator[OneUser]:
+    script = Path(__file__).with_name("one_user.py")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen([sys.executable, str(script), pattern, str(port)], stdout=subprocess.PIPE, text=True)
+        listener.settimeout(HANG_S)
+        try:
+            server = listener.accept()[0]
+            server.settimeout(HANG_S)
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with closing(server):
+                yield OneUser(process, server)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def until_stamped(attempt: Callable[[], dict[str, Any]]) -> list[tuple[int, int, int]]:
+    """Try until the deciding read has the kernel's stamp, as all but the first few have; return the rows it brought."""
+    for _ in range(200):
+        told = attempt()
+        if told["stamped"]:
+            return [tuple(row) for row in told["rows"]]
+    raise AssertionError("no read had a stamp")
+
+
+STREAMS: dict[str, Callable[[bytes], bytes]] = {
+    "chunked": lambda body: chunk(body + b"\n"),
+    "sse": lambda body: chunk(b"data: " + body + b"\n\n"),
+}
+
+
+@linux_only
+@pytest.mark.parametrize("pattern", STREAMS)
+def test_a_stream_gives_an_arrival_to_a_message_that_came_alone_and_whole_and_to_no_other(pattern: str) -> None:
+    framed = STREAMS[pattern]
+    with one_user(pattern) as user:
+        user.asked()
+        user.send(STREAM_HEAD)
+
+        sent_from_ns = now_ns()
+        ((_, received_ns, arrived_ns),) = until_stamped(lambda: user.send(framed(user.next_message())))
+        assert sent_from_ns - 10_000 <= arrived_ns <= received_ns
+
+        two = until_stamped(lambda: user.send(framed(user.next_message()) + framed(user.next_message())))
+        assert [arrived_ns for _, _, arrived_ns in two] == [0, 0]
+
+        def in_two_segments() -> dict[str, Any]:
+            wire = framed(user.next_message())
+            assert user.send(wire[:40])["rows"] == []
+            return user.send(wire[40:])
+
+        ((_, _, arrived_ns),) = until_stamped(in_two_segments)
+        assert arrived_ns == 0
+
+        def behind_a_tail() -> dict[str, Any]:
+            first, second = framed(user.next_message()), framed(user.next_message())
+            user.send(first[:40])
+            return user.send(first[40:] + second)
+
+        assert [arrived_ns for _, _, arrived_ns in until_stamped(behind_a_tail)] == [0, 0]
+
+
+@linux_only
+def test_a_poll_gives_the_arrival_of_its_response_to_all_it_brought_unless_that_came_in_pieces() -> None:
+    def response(*bodies: bytes) -> bytes:
+        body = b'{"messages":[%b]}' % b",".join(bodies)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    with one_user("long_polling") as user:
+
+        def whole() -> dict[str, Any]:
+            user.asked()
+            return user.send(response(user.next_message(), user.next_message()))
+
+        sent_from_ns = now_ns()
+        both = until_stamped(whole)
+        assert len(both) == 2
+        assert all(sent_from_ns - 10_000 <= arrived_ns <= received_ns for _, received_ns, arrived_ns in both)
+
+        def in_pieces() -> dict[str, Any]:
+            user.asked()
+            wire = response(user.next_message())
+            assert user.send(wire[:30])["rows"] == []
+            return user.send(wire[30:])
+
+        assert [arrived_ns for _, _, arrived_ns in until_stamped(in_pieces)] == [0]
