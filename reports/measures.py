@@ -60,6 +60,17 @@ MEASURES: Final = (
     ),
 )
 
+BREAKDOWN: Final = (
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
+    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+)
+"""Latency taken apart: see breakdown.py."""
+
 
 def latencies(run: Run) -> pd.DataFrame:
     """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
