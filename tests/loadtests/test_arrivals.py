@@ -1,4 +1,4 @@
-"""Which reads are asked for the kernel's stamp, and which of them are one message, so that it speaks for that message."""
+"""Which reads are asked for the kernel's stamp, and which of them are one message, so that it is that message's."""
 
 import json
 import socket
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ pieces_of = st.lists(st.tuples(sizes, st.booleans()), min_size=1, max_size=8)
 def judged(decoder: StreamDecoder, wire: Wire, cuts: set[int]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
     """Return the reads that were taken for one message, and those that were one."""
     edges = sorted({0, len(wire.data), *cuts})
-    reads = list(zip(edges, edges[1:], strict=False))
+    reads = list(pairwise(edges))
     taken = set()
     for begin, end in reads:
         data = wire.data[begin:end]
@@ -265,7 +266,7 @@ class Reads:
 def reads() -> Iterator[Reads]:
     kept: list[tuple[bytes, int, int]] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        connection = Connection(*listener.getsockname(), lambda *read: kept.append(read))
+        connection = Connection("127.0.0.1", listener.getsockname()[1], lambda *read: kept.append(read))
         server = listener.accept()[0]
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with closing(connection), closing(server):
