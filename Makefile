@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check fix bench notebook lock clean
+.PHONY: help compare test check fix bench notebook docs lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(STAMPS)/dev  ## how fast the suite itself is, side by side with plain p
 
 notebook: $(STAMPS)/notebook  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
+
+docs: $(STAMPS)/dev  ## build the documentation site into build/site, every link checked
+	$(BIN)/mkdocs build --strict --quiet
 
 lock: $(STAMPS)/dev  ## rewrite the lock files from pyproject.toml (UPGRADE=1 for newer releases)
 	scripts/lock

@@ -30,9 +30,12 @@ class Child:
         self.command = list(command)
         self._log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
+            except OSError as problem:
+                raise ChildFailed(f"the {name} cannot be started: {self.command[0]}: {problem.strerror}") from None
 
     @property
     def pid(self) -> int:

@@ -23,6 +23,7 @@ _MEANINGS: Final = {
     "window_s": (float, "S", "every message due in it is measured"),
     "drain_s": (float, "S", "after the window, for what is still under way"),
     "rtt_ms": (str, "MS[,MS]", "round trip between clients and server, added by a relay; several are a sweep"),
+    "server": (str, "COMMAND", "measure this server instead of ours (how: docs/howto/own-server.md)"),
 }
 
 

@@ -1,5 +1,6 @@
 """PURE. Which processes a cell consists of, and what each is told."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
-        return [*self.server, planned.pattern, *_flat(options), "--announce-json"]
+        server = shlex.split(scenario.server) or self.server
+        return [*server, planned.pattern, *_flat(options), "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
         options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.rtt_ms:g}ms"}

@@ -1,5 +1,6 @@
 """PURE. Named scenarios: how many clients wait for what, and what each scenario is for."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ OPTIONS: Final = {
     "window_s": "--window",
     "drain_s": "--drain",
     "rtt_ms": "--rtt",
+    "server": "--server",
 }
 """The command line option that overrides a field of a named scenario."""
 
@@ -29,6 +31,7 @@ class Scenario:
     to arrive). drain_s None means: one poll interval, half a second, and two round trips.
     rtt_ms: round trips that a relay adds between the clients and the server, each in cells of its own; 0 for none,
     and no relay.
+    server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Scenario:
     window_s: float = 5.0
     drain_s: float | None = None
     rtt_ms: tuple[float, ...] = (0.0,)
+    server: str = ""
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
@@ -59,6 +63,7 @@ class Scenario:
                 bool(self.rtt_ms) and all(0 <= rtt_ms <= 10_000 for rtt_ms in self.rtt_ms),
                 "0 to 10000 milliseconds each",
             ),
+            "server": (_can_be_split(self.server), "a command line, its quotes closed"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
         for field, (good, remedy) in checks.items():
@@ -77,6 +82,13 @@ class Scenario:
 
     def ramp_s(self, clients: int) -> float:
         return clients / self.spawn_per_s
+
+
+def _can_be_split(command: str) -> bool:
+    try:
+        return shlex.split(command) is not None
+    except ValueError:
+        return False
 
 
 def plain(value: object) -> str:
