@@ -10,7 +10,10 @@ from reports.replications import Claim, Measured
 
 TITLE: Final = "Bozdag, Mesbah and van Deursen 2007: coherence of pull and push"
 SOURCE: Final = "E. Bozdag, A. Mesbah and A. van Deursen, TUD-SERG-2007-016a, arXiv 0706.3984"
-SETUP: Final = "A stock ticker publishes every 1 to 50 s; 100 to 1,000 clients pull (DWR) every 1 to 50 s, or CometD pushes to them."
+SETUP: Final = (
+    "A stock ticker publishes every 1 to 50 s; 100 to 1,000 clients pull (DWR) every 1 to 50 s, or CometD pushes to "
+    "them."
+)
 PUBLISHED: Final = (
     "Push is more coherent. Pulling less often than is published loses updates, more often wastes traffic; only an "
     "equal "
