@@ -18,7 +18,7 @@ from reports.replications import Claim, Measured, Replication
 from reports.style import Look
 from reports.units import counted, number
 
-HEADER: Final = ("", "what", "published", "must be", "measured", "why")
+HEADER: Final = ("", "what", "published", "must be", "measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,7 @@ class Replicated:
 
     def table(self) -> list[tuple[str, ...]]:
         """Return one row of text per claim, in the order of HEADER."""
-        return [
-            (state(claim), claim.what, claim.published, claim.expected, with_unit(claim), claim.basis)
-            for claim in self.claims
-        ]
+        return [(state(claim), claim.what, claim.published, claim.expected, with_unit(claim)) for claim in self.claims]
 
     def markdown(self) -> str:
         return (
@@ -136,7 +133,7 @@ def render(
     return environment.get_template("replication.html.j2").render(
         result=result,
         replication=replication,
-        rows=result.table(),
+        rows=list(zip(result.table(), result.claims, strict=True)),
         pages=pages,
         chart=chart,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704
