@@ -406,7 +406,9 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
 
 
 def _run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
-    with Bar(err, cells) as bar:
+    from reports.terminal import Board
+
+    with Bar(err, cells, Board(folder)) as bar:
         return runner.run_cells(folder, cells, labels, bar)
 
 

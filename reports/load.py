@@ -4,7 +4,7 @@ Text columns become categories and counters the narrowest integer that holds the
 250 MB. Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -53,17 +53,21 @@ class Run:
         return self.cells[self.cells["status"] == "finished"].reset_index(drop=True)
 
 
-def load(run_dir: Path) -> Run:
-    """Read a run folder. Raises ReportError when it is missing, unreadable, of another schema, or without a result."""
+def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
+    """Read a run folder, or only the named cells of it.
+
+    Raises ReportError when it is missing, unreadable, of another schema, or without a result.
+    """
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such folder. Name a run folder, as `pollbench compare` prints it.")
     run = _decode(run_dir / "run.json", manifest.Run)
-    files = [run_dir / "cells" / name / "cell.json" for name in run.cells]
+    names = [name for name in run.cells if only is None or name in only]
+    files = [run_dir / "cells" / name / "cell.json" for name in names]
     cells = [_decode(file, manifest.Cell) for file in files if file.is_file()]
     finished = [cell for cell in cells if cell.status == "finished"]
     if not finished:
         raise ReportError(
-            f"{run_dir}: none of its {len(run.cells)} cells finished, so there is nothing to report. "
+            f"{run_dir}: none of its {len(names)} cells finished, so there is nothing to report. "
             "See cells/*/load.log, then run it again."
         )
     keys = _key_types(cells)
