@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from reports import svg
+from reports import interactive, svg
 from reports.answer import Finding, Goal, findings, goals, headline
 from reports.caution import Caution, Verdict, verdict
 from reports.charts import CHARTS, Chart
@@ -116,6 +116,9 @@ def render(
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
         settings=[_settings(scene) for scene in shown],
+        chart_data=interactive.data(shown),
+        script=interactive.script(),
+        plot_style=interactive.style(),
     )
 
 
