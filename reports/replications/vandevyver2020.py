@@ -129,7 +129,7 @@ def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
 
 
 def broadcast_spread_ms(data: Measured, clients: int) -> float:
-    """Time from a message's first to its last arrival: the lower quartile over messages, which a busy machine spares."""
+    """From a message's first arrival to its last: the lower quartile over messages, which a busy machine spares."""
     own = data.latency[(data.latency["pattern"] == "sse") & (data.latency["clients"] == clients)]
     arrivals = own.groupby(["cell", "id"], observed=True)["received_ns"].agg(["min", "max"])
     return float((arrivals["max"] - arrivals["min"]).quantile(0.25) / 1e6)
