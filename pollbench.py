@@ -25,7 +25,7 @@ from loadtests import runner, webui
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.progress import Bar, duration
-from loadtests.scenario import SCENARIOS, plain
+from loadtests.scenario import SCENARIOS, typed
 
 if TYPE_CHECKING:
     from reports.outcome import Judgement
@@ -196,7 +196,7 @@ def scenarios(as_json: Json = False) -> int:
         return DONE
     table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
-        table.add_row(name, each.purpose, plain(each.clients), each.schedule, duration(times_s[name]))
+        table.add_row(name, each.purpose, typed("clients", each.clients), each.schedule, duration(times_s[name]))
     out.print(table)
     return DONE
 

@@ -43,12 +43,28 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
 
 
+class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the relay of a cell said of itself at its end: what it carried, and what it added on its own account.
+
+    late_*: from the instant at which a chunk should have been written to the write. cpu_s: over its whole life.
+    """
+
+    connections: int
+    refused: int
+    chunks: int
+    bytes: int
+    late_mean_ms: float
+    late_max_ms: float
+    cpu_s: float
+
+
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
 
     status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
     window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     """
 
@@ -72,4 +88,5 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     window_until_ns: int
     load_ended_ns: int
     published: int
+    relay: RelayAccount | None = None
     rows: dict[str, int]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.plan import PlannedCell
+from loadtests.scenario import duration_of_ms
+from servers.relay.units import format_bandwidth
 
 HOST: Final = "127.0.0.1"
 BACKSTOP_S: Final = 120
@@ -42,7 +44,13 @@ class Programs:
         return [*server, planned.pattern, *_flat(options), "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
-        options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.rtt_ms:g}ms"}
+        scenario = planned.scenario
+        options = {
+            "--to": f"{HOST}:{port}",
+            "--rtt": duration_of_ms(planned.rtt_ms),
+            "--jitter": duration_of_ms(scenario.jitter_ms),
+            "--bandwidth": format_bandwidth(scenario.bandwidth_bits_per_s),
+        }
         return [*self.relay, *_flat(options), "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:

@@ -34,7 +34,7 @@ class ReportError(Exception):
 class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
-    cells: one row per cell.json, its fields as columns, `problems` joined by "; ".
+    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
     """
@@ -124,10 +124,17 @@ def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]
 
 
 def _cell_frame(cells: Sequence[manifest.Cell], keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
-    frame = pd.DataFrame([msgspec.structs.asdict(cell) for cell in cells]).rename(columns={"name": "cell"})
+    frame = pd.DataFrame([_flat(cell) for cell in cells]).rename(columns={"name": "cell"})
     frame["problems"] = frame["problems"].map("; ".join)
     frame = frame.drop(columns=["server_command", "load_command", "rows", "schema"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
+
+
+def _flat(cell: manifest.Cell) -> dict[str, object]:
+    fields = msgspec.structs.asdict(cell)
+    relay = fields.pop("relay")
+    accounts = manifest.RelayAccount.__struct_fields__
+    return fields | {f"relay_{name}": getattr(relay, name, float("nan")) for name in accounts}
 
 
 def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:

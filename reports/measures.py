@@ -120,6 +120,8 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
         "users": deliveries["user"].nunique(),
+        "relay_late_mean_ms": cell["relay_late_mean_ms"],
+        "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(_of(latency, name)),
         **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
