@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from reports.accounting import COUNTS, account
+from reports.breakdown import first_arrivals, parts, positions
 from reports.costs import NS_PER_MS, request_costs, sample_costs
 from reports.load import KEYS, Run
 from reports.statistics import median_interval
@@ -59,11 +60,23 @@ MEASURES: Final = (
     ),
 )
 
+BREAKDOWN: Final = (
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
+    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+)
+"""Latency taken apart: see breakdown.py."""
+
 
 def latencies(run: Run) -> pd.DataFrame:
-    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms and due_s.
+    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
-    due_s: seconds from the start of the window to the due instant.
+    wait_ms: from the kernel's stamp to our read, NaN without a stamp. due_s: seconds from the start of the window to
+    the due instant.
     """
     window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
     cells = run.deliveries["cell"]
@@ -71,11 +84,13 @@ def latencies(run: Run) -> pd.DataFrame:
     due_ns = run.deliveries["due_ns"].to_numpy()
     inside = (due_ns >= from_ns) & (due_ns < _of_cell(cells, window["window_until_ns"]))
     frame = run.deliveries[inside]
-    received, published, due = (frame[f"{name}_ns"].to_numpy() for name in ("received", "published", "due"))
+    instants = ("received", "arrived", "published", "due")
+    received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
     intervals = {
         "latency_ms": (received - due) / NS_PER_MS,
         "transit_ms": (received - published) / NS_PER_MS,
         "lateness_ms": (published - due) / NS_PER_MS,
+        "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
         "due_s": (due - from_ns[inside]) / 1e9,
     }
     # Not assign(): it would copy every column once more.
@@ -115,6 +130,7 @@ def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
 def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts: "pd.Series[int]") -> dict[str, object]:
     name, from_ns, until_ns = cell["cell"], cell["window_from_ns"], cell["window_until_ns"]
     deliveries = _of(run.deliveries, name)
+    first = first_arrivals(_of(latency, name))
     delivered = int(counts["delivered"])
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
@@ -123,7 +139,9 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
         "relay_late_mean_ms": cell["relay_late_mean_ms"],
         "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
-        **latency_of(_of(latency, name)),
+        **latency_of(first),
+        **parts(first),
+        **positions(first),
         **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
         **sample_costs(
             _of(run.samples, name), deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]
@@ -132,9 +150,8 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
     }
 
 
-def latency_of(window: pd.DataFrame) -> dict[str, float]:
+def latency_of(first: pd.DataFrame) -> dict[str, float]:
     """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between."""
-    first = window if not window.duplicated(["user", "id"]).any() else window.drop_duplicates(["user", "id"])
     values = first["latency_ms"].to_numpy()
     if not len(values):
         return dict.fromkeys([*QUANTILES, "mean_ms", "transit_p50_ms", "lateness_p99_ms"], np.nan) | {"negative": 0}

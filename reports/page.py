@@ -19,12 +19,12 @@ from reports.charts import CHARTS, Chart
 from reports.charts.latency import describe
 from reports.checks import cautions
 from reports.load import ReportError, Run, load
-from reports.measures import latencies, per_cell, summary
+from reports.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
-from reports.units import counted, listed, number, quantity
+from reports.units import counted, listed, number, percent, quantity
 from servers.schedule import Burst, Poisson, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,6 +41,8 @@ class Section:
     findings: Sequence[Finding]
     goals: Sequence[Goal]
     table: Table
+    breakdown: Table
+    stamped: str
     charts: Sequence[tuple[Chart, Markup]]
     agreements: Sequence[Agreement]
 
@@ -144,6 +146,8 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
         findings=findings(scene.rows),
         goals=goals(scene.rows),
         table=table(scene.summary),
+        breakdown=table(scene.summary, BREAKDOWN, ()),
+        stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=drawn,
         agreements=[row for row in theory if row.scenario == name],
     )
@@ -178,6 +182,15 @@ def _uncertainty(repeats: int) -> str:
     if repeats < 6:
         return f"Figures are medians of {repeats} repeats, with the lowest and highest repeat beneath."
     return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
+
+
+def _stamped(ratios: "pd.Series[float]") -> str:
+    """Say how much of what is said about waiting is known at all."""
+    if not ratios.any():
+        return "Nobody knows here when a message was in the client's kernel: this platform does not tell."
+    least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
+    span = least if least == most else f"{least} to {most}"
+    return f"When a message was in the client's kernel is known of {span} of a pattern's deliveries."
 
 
 def _settings(scene: Scene) -> dict[str, str]:

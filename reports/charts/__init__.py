@@ -6,7 +6,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from reports.charts import cost, latency, sweep
+from reports.charts import breakdown, cost, latency, sweep
 from reports.charts.timeline import timeline
 from reports.scene import Scene
 
@@ -50,6 +50,23 @@ CHARTS: Final = (
         "Dots are single deliveries, placed where they were due; the line is their running median. A slope means that "
         "the run was not steady, a column of dots that one message was slow for everyone.",
         latency.over_time,
+    ),
+    Chart(
+        "whose-time",
+        "Whose time it was",
+        "Pale: the publisher was late. In colour: the server and the network, for a poll also the wait for it to be "
+        "asked. Grey: ours, the message lay in the client's kernel until the load generator read it. Grey belongs to "
+        "the measurement and not to the pattern.",
+        breakdown.whose,
+        breakdown.is_known,
+    ),
+    Chart(
+        "fan-out",
+        "How a message reaches one client after the other",
+        "Left the first client that had a message, right the last. A line that rises is a broadcast that drains: what "
+        "the last client waits, the first does not. Pale below a line: the part that is the load generator's own.",
+        breakdown.fan_out,
+        breakdown.is_broadcast,
     ),
     Chart(
         "requests",

@@ -66,6 +66,7 @@ def machine_without_clock(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> 
     return in_manifest(machine=msgspec.structs.replace(run.manifest.machine, clock_id=""))(run, cells, rows)
 
 
+NAN = float("nan")
 CASES: list[tuple[Change, Verdict, str]] = [
     (in_manifest(kind="synthetic"), "INVALID", "Nothing here was measured"),
     (failed_first_cell, "SUSPECT", "1 cell of 12 failed"),
@@ -90,14 +91,17 @@ CASES: list[tuple[Change, Verdict, str]] = [
     ),
     (in_cells(pushed_ratio=0.5), "SUSPECT", "of HTTP/2 push were not pushed"),
     (in_cells(generator_cpu_share=0.9), "SUSPECT", "The load generator used 90"),
-    (in_cells(generator_lag_ms=900.0), "SUSPECT", "The load generator was late"),
+    (in_cells(wait_tail_ms=900.0), "SUSPECT", "The slowest 1 % waited 900\N{NARROW NO-BREAK SPACE}ms of "),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=900.0), "SUSPECT", "The load generator was late"),
+    (in_cells(generator_lag_ms=900.0), "VALID", ""),
+    (in_cells(wait_p50_ms=NAN), "VALID", "Not measured here: how long messages waited for the load generator"),
     (in_cells(lateness_p99_ms=900.0), "SUSPECT", "The publisher was late"),
     (in_rows(mean_ms=900.0), "SUSPECT", "Short polling, mean latency: 900 ms measured, theory says 200"),
     (in_rows(messages=50), "VALID", "p99 rests on 50 messages"),
     (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
     (in_rows(repeats=1), "VALID", "There is a single repeat"),
     (without_delay, "VALID", "There was no network delay"),
-    (in_cells(kernel_per_client_bytes=float("nan")), "VALID", "Not measured here: memory queued in kernel sockets"),
+    (in_cells(kernel_per_client_bytes=NAN), "VALID", "Not measured here: memory queued in kernel sockets"),
 ]
 
 

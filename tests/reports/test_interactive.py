@@ -108,11 +108,11 @@ def test_on_paper_the_picture_stands(page: Page) -> None:
 
 @pytest.mark.peer
 def test_the_table_sorts_both_ways_by_mouse_and_keyboard(page: Page) -> None:
-    header = page.locator("table.figures thead tr").last.locator("th", has_text="p50")
+    header = page.locator("table.figures").first.locator("thead tr").last.locator("th", has_text="p50")
     column = header.evaluate("header => header.cellIndex")
 
     def values() -> list[float]:
-        cells = page.locator(f"table.figures tbody tr td:nth-child({column + 1})").all()
+        cells = page.locator("table.figures").first.locator(f"tbody tr td:nth-child({column + 1})").all()
         return [float(cell.evaluate("cell => cell.firstChild.textContent").replace(",", "")) for cell in cells]
 
     header.click()
@@ -125,10 +125,10 @@ def test_the_table_sorts_both_ways_by_mouse_and_keyboard(page: Page) -> None:
 
 @pytest.mark.peer
 def test_the_table_is_copied_as_markdown(page: Page) -> None:
-    page.get_by_role("button", name="Copy as Markdown").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.get_by_role("button", name="Copy as Markdown").first.click()
+    expect(page.get_by_role("button", name="Copied").first).to_be_visible()
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
-    assert len(lines) == 2 + page.locator("table.figures tbody tr").count()
+    assert len(lines) == 2 + page.locator("table.figures").first.locator("tbody tr").count()
     assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
 
 
