@@ -5,20 +5,33 @@ Quantiles are taken per repeat, because the deliveries of one broadcast are not 
 the median of the repeats, and its interval is statistics.median_interval: their range, from six repeats a bootstrap.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from loadtests.arrival import ROW_TYPES
 from reports.accounting import COUNTS, account
-from reports.costs import NS_PER_MS, request_costs, sample_costs
+from reports.balance import discrepancies
+from reports.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
 from reports.load import KEYS, Run
-from reports.statistics import median_interval
+from reports.pace import send_pace
+from reports.statistics import median_interval, warmup_cut
+from reports.watch import WATCHED, watch
 
 SITUATION: Final = ["scenario", "clients", "rtt_ms", "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
+TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
+SUMMED: Final = frozenset(
+    {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
+)
+"""Columns of a cell that are added up over its repeats; so are errors."""
+
+
+Cell = Mapping[Hashable, Any]
+"""A row of `Run.finished`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,41 +105,66 @@ def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of accounting.py."""
     parts = []
     for cell in run.finished.to_dict("records"):
-        published = _of(run.published, cell["cell"])
-        due = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
-        ids = np.sort(published["id"][due].to_numpy())
-        counted = account(_of(run.deliveries, cell["cell"]), ids, cell["clients"]).reset_index()
-        parts.append(counted.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
+        counts = _accounts(cell, _tables(run, cell)).reset_index()
+        parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
+
+
+def _accounts(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    published = tables["published"]
+    due = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
+    return account(tables["deliveries"], np.sort(published["id"][due].to_numpy()), cell["clients"])
+
+
+def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
+    return {table: _of(getattr(run, table), cell["cell"]) for table in (*ROW_TYPES, "published")}
+
+
+def open_books(run: Run, cell: Cell) -> list[str]:
+    """Return what does not add up in one cell of `Run.finished`, one line each: see balance.py."""
+    tables = _tables(run, cell)
+    return discrepancies(cell, _accounts(cell, tables), tables)
 
 
 def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per finished cell: the KEYS, label, every measure, the COUNTS, and the errors by kind.
 
+    received: as delivered, but counted from the users' rows alone. discrepancies: how many lines `open_books` has.
+    warmup_share: of the window's deliveries, those that `warmup_cut` counts as warming up. And the columns of pace.py
+    and watch.py.
+
     latency: what `latencies(run)` returned, to save working it out twice.
     """
     latency = latencies(run) if latency is None else latency
-    counts = conservation(run).groupby("cell", observed=True)[COUNTS].sum()
-    rows = [_measure(run, cell, latency, counts.loc[cell["cell"]]) for cell in run.finished.to_dict("records")]
+    intervals_ns = {
+        scenario["name"]: round(float(str(scenario["poll_interval_s"])) * NS_PER_S)
+        for scenario in run.manifest.scenarios
+    }
+    rows = [_measure(run, cell, latency, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
     frame = pd.DataFrame(rows)
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
 
-def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts: "pd.Series[int]") -> dict[str, object]:
-    name, from_ns, until_ns = cell["cell"], cell["window_from_ns"], cell["window_until_ns"]
-    deliveries = _of(run.deliveries, name)
+def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> dict[str, object]:
+    from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
+    tables = _tables(run, cell)
+    deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
+    per_user = _accounts(cell, tables)
+    counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
+    window = _of(latency, cell["cell"])
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
-        "users": deliveries["user"].nunique(),
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
-        **latency_of(_of(latency, name)),
-        **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
-        **sample_costs(
-            _of(run.samples, name), deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]
-        ),
+        **latency_of(window),
+        "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
+        **request_costs(requests, deliveries, from_ns, until_ns, delivered),
+        **send_pace(requests, from_ns, until_ns, interval_ns),
+        **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
+        **watch(deliveries, requests, published),
+        "discrepancies": len(discrepancies(cell, per_user, tables)),
     }
 
 
@@ -135,14 +173,19 @@ def latency_of(window: pd.DataFrame) -> dict[str, float]:
     first = window if not window.duplicated(["user", "id"]).any() else window.drop_duplicates(["user", "id"])
     values = first["latency_ms"].to_numpy()
     if not len(values):
-        return dict.fromkeys([*QUANTILES, "mean_ms", "transit_p50_ms", "lateness_p99_ms"], np.nan) | {"negative": 0}
+        return dict.fromkeys([*QUANTILES, "mean_ms", *TRANSIT, "lateness_p99_ms"], np.nan) | {
+            "negative": 0,
+            "received": 0,
+        }
     quantiles = np.quantile(values, list(QUANTILES.values()), method="inverted_cdf")
+    transit = np.quantile(first["transit_ms"].to_numpy(), list(TRANSIT.values()), method="inverted_cdf")
     return {
         **dict(zip(QUANTILES, map(float, quantiles), strict=True)),
         "mean_ms": float(values.mean()),
-        "transit_p50_ms": float(np.quantile(first["transit_ms"].to_numpy(), 0.5, method="inverted_cdf")),
+        **dict(zip(TRANSIT, map(float, transit), strict=True)),
         "lateness_p99_ms": float(np.quantile(first["lateness_ms"].to_numpy(), 0.99, method="inverted_cdf")),
         "negative": int((first["transit_ms"].to_numpy() < 0).sum()),
+        "received": len(values),
     }
 
 
@@ -154,8 +197,8 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     over repeats. `cells`: what `per_cell(run)` returned, to save working it out twice.
     """
     cells = per_cell(run) if cells is None else cells
-    columns = [str(column) for column in cells if column not in {*KEYS, "label", "users"}]
-    summed = [c for c in columns if c in {*COUNTS, "messages", "negative"} or c.startswith("error")]
+    columns = [str(column) for column in cells if column not in {*KEYS, "label"}]
+    summed = [c for c in columns if c in SUMMED or c.startswith("error")]
     rows = []
     for _, group in cells.groupby(SITUATION, observed=True, sort=False):
         first = group[[*SITUATION, "label"]].to_dict("records")[0]
