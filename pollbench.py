@@ -307,7 +307,7 @@ def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path 
         table.add_row(*row)
     out.print(table)
     for note in judgement.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
     out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     return int(judgement.exit_code)
 
