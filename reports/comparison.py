@@ -50,7 +50,8 @@ class Row:
             shift, low, high = (self._change(change) for change in (self.shift.amount, self.shift.low, self.shift.high))
             interval, delta, p = f"{low.removesuffix(' %')} to {high}", f"{self.shift.delta:+.2f}", f"{self.p:.2g}"
         shown = (interval_text(side) if side else "" for side in (self.base, self.new))
-        return (self.verdict, self.situation.pattern, self.situation.scene, self.measure, *shown, shift, interval, delta, p)
+        about = (self.verdict, self.situation.pattern, self.situation.scene, self.measure)
+        return (*about, *shown, shift, interval, delta, p)
 
     def _change(self, change: float) -> str:
         percent = self.percent(change)

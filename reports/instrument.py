@@ -183,10 +183,10 @@ def ports(facts: Facts) -> Iterable[Caution]:
 def warming(facts: Facts) -> Iterable[Caution]:
     """Windows whose beginning differs from the rest. One cell may do so by chance (2 % do), most repeats do not."""
     unsettled = facts.cells["warmup_share"] > 0
-    for severity, often in (("suspect", True), ("note", False)):
+    for often in (True, False):
         chosen = _repeats_with(facts.cells, unsettled, mostly=often)
         if len(chosen):
-            yield _warming(facts, chosen, "suspect" if severity == "suspect" else "note")
+            yield _warming(facts, chosen, "suspect" if often else "note")
 
 
 def _warming(facts: Facts, cells: pd.DataFrame, severity: Severity) -> Caution:

@@ -28,6 +28,8 @@ SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
 )
 """Columns of a cell that are added up over its repeats; so are errors."""
+WORST: Final = frozenset({"send_late_max_ms"})
+"""Columns of which the repeats' largest counts."""
 
 
 Cell = Mapping[Hashable, Any]
@@ -194,7 +196,7 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
     interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed
-    over repeats. `cells`: what `per_cell(run)` returned, to save working it out twice.
+    over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it out twice.
     """
     cells = per_cell(run) if cells is None else cells
     columns = [str(column) for column in cells if column not in {*KEYS, "label"}]
@@ -204,7 +206,12 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
         first = group[[*SITUATION, "label"]].to_dict("records")[0]
         row: dict[Hashable, Any] = {**first, "repeats": len(group)}
         for column in columns:
-            row |= {column: int(group[column].sum())} if column in summed else _over_repeats(column, group[column])
+            if column in summed:
+                row[column] = int(group[column].sum())
+            elif column in WORST:
+                row[column] = float(group[column].max())
+            else:
+                row |= _over_repeats(column, group[column])
         rows.append(row)
     return pd.DataFrame(rows)
 
