@@ -28,12 +28,14 @@ from loadtests.progress import Bar, duration
 from loadtests.scenario import SCENARIOS, typed
 
 if TYPE_CHECKING:
+    from reports.caution import Ruling
     from reports.outcome import Judgement
 
-DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, INTERRUPTED = 0, 1, 2, 3, 4, 7, 130
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
     "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
+    "7 nothing may be decided from the run: its verdict is INVALID or FAIL; "
     "130 interrupted, finished cells are kept and reported."
 )
 app = typer.Typer(
@@ -375,7 +377,7 @@ def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path 
         table.add_row(*row)
     out.print(table)
     for note in judgement.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
     out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     return int(judgement.exit_code)
 
@@ -399,10 +401,13 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
         page = _page(folder) if kept else None
     except ValueError as problem:
         halted = halted or str(problem)
-    _show(folder, page, outcome, as_json)
+    ruling = _ruling(folder) if page else None
+    _show(folder, page, ruling, outcome, as_json)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
     code, what = _ended(replace(outcome, halted=halted), folder)
-    return _fail(code, f"{what}; {resume}") if code else DONE
+    if code in {INTERRUPTED, INCOMPLETE} or not (ruling and ruling.worthless):
+        return _fail(code, f"{what}; {resume}") if code else DONE
+    return _fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; nothing may be decided from {folder}")
 
 
 def _run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
@@ -423,20 +428,32 @@ def _ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:
     return DONE, ""
 
 
-def _show(folder: Path, page: Path | None, outcome: runner.Outcome, as_json: bool) -> None:
-    """Print what a run came to: the summary and where the page is."""
+def _ruling(folder: Path) -> "Ruling":
+    import msgspec
+
+    from reports.caution import Ruling
+    from reports.page import VERDICT_FILE
+
+    return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
+
+
+def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: runner.Outcome, as_json: bool) -> None:
+    """Print what a run came to: the summary, what it is worth, and where the page is."""
     import pandas as pd
 
-    from reports.terminal import summary_table
+    from reports.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
     if as_json:
         cells = [{"name": cell.name, "status": cell.status, "problems": cell.problems} for cell in outcome.cells]
         rows = json.loads(summary.to_json(orient="records"))
         result = {"run": str(folder), "report": str(page) if page else None, "cells": cells, "summary": rows}
+        result |= {"verdict": ruling.verdict, "cautions": [asdict(c) for c in ruling.cautions]} if ruling else {}
         print(json.dumps(result))
-    elif page:
+    elif ruling:
         out.print(summary_table(summary))
+        for line in ("", *ruling_lines(ruling)):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{page}", highlight=False, soft_wrap=True)
 
 

@@ -17,7 +17,10 @@ from loadtests.arrival import SCHEMA_VERSION
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run was made. Empty strings where the platform does not say."""
+    """Where a run was made. Empty strings, and 0 for open_files and ports, where the platform does not say.
+
+    open_files: that a process may have; ports: for connections from here to one address.
+    """
 
     system: str
     cpu: str
@@ -25,6 +28,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     python: str
     clock_id: str
+    open_files: int = 0
+    ports: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,21 +8,16 @@ from typing import Final
 
 import pandas as pd
 
-from reports.breakdown import PARTS
+from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
-from reports.units import counted, grouped, listed, number, percent, quantity
+from reports.units import counted, listed, number, percent
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
 TOO_FEW_MESSAGES: Final = 10
-BUSY_CORE: Final = 0.8
-TAIL_SHARE: Final = 0.5
-"""A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
-TAIL_FLOOR_MS: Final = 2.0
-
 
 Check = Callable[[Facts], Iterable[Caution]]
 
@@ -72,6 +67,7 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             f"{counted(negative, 'message')} arrived before being published",
             "server and clients did not read the same clock, so no latency of this run means anything.",
             "Run server and clients on one host that is not suspended or migrated meanwhile.",
+            "clock",
         )
     if not facts.run.manifest.machine.clock_id:
         yield Caution(
@@ -79,6 +75,7 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             "The clock has no name",
             "this platform tells no boot id, so nothing proves that server and clients share one clock.",
             "Make sure that both ran on one host, without a reboot between.",
+            "clock",
         )
 
 
@@ -96,7 +93,7 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
             total, owed = int(bad[count].sum()), int(bad["owed"].sum())
             yield Caution(
                 "suspect",
-                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {_names(facts, bad)})",
+                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {facts.names(bad)})",
                 cause,
                 "Lower the rate or the number of clients, or lengthen the drain, and read the cells' logs.",
             )
@@ -128,59 +125,9 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
     if len(inline):
         yield Caution(
             "suspect" if inline["pushed_ratio"].any() else "invalid",
-            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {_names(facts, inline)} were not pushed",
+            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {facts.names(inline)} were not pushed",
             "they came inside the response to the client's own request, which is chunked streaming by another name.",
             "Use a client that allows push, and no proxy that strips it.",
-        )
-
-
-def _generator(facts: Facts) -> Iterable[Caution]:
-    busy = facts.cells[facts.cells["generator_cpu_share"] > BUSY_CORE]
-    if len(busy):
-        yield Caution(
-            "suspect",
-            f"The load generator used {percent(busy['generator_cpu_share'].max())} of a core ({_names(facts, busy)})",
-            "messages waited in the generator, which counts as latency of the pattern.",
-            "Use fewer clients, or more load processes, and see whether the latency stays.",
-        )
-    tail_ms = facts.cells[[f"{part}_tail_ms" for part in PARTS]].sum(axis=1)
-    waiting = facts.cells[facts.cells["wait_tail_ms"] > (tail_ms * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)]
-    if len(waiting):
-        worst = (waiting["wait_tail_ms"] / tail_ms).idxmax()
-        yield Caution(
-            "suspect",
-            f"The slowest 1 % waited {quantity(waiting['wait_tail_ms'][worst], 'ms')} "
-            f"of {quantity(tail_ms[worst], 'ms')} "
-            f"for the load generator ({_names(facts, waiting)})",
-            "the clients' kernel had these messages and our own loop read them late: more than half of the p99 "
-            "reported there is ours.",
-            "Close other programs, use fewer clients, or more load processes.",
-        )
-    # Where no stamp tells, how late the loop was has to do.
-    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
-    lagging = facts.cells[facts.cells["wait_tail_ms"].isna() & (facts.cells["generator_lag_ms"] > limit)]
-    if len(lagging):
-        yield Caution(
-            "suspect",
-            f"The load generator was late by up to {quantity(lagging['generator_lag_ms'].max(), 'ms')} "
-            f"({_names(facts, lagging)})",
-            "the worst lag of its own loop in a second was more than half of the p99 reported there: the slow "
-            "deliveries may be its own.",
-            "Close other programs, use fewer clients, or more load processes.",
-        )
-
-
-def _publisher(facts: Facts) -> Iterable[Caution]:
-    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
-    late = facts.cells[facts.cells["lateness_p99_ms"] > limit]
-    if len(late):
-        yield Caution(
-            "suspect",
-            f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
-            f"({_names(facts, late)})",
-            "the server did not come round to publishing in time; latency counts from the due instant, so more than "
-            "half of the p99 reported there is its lateness.",
-            "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
         )
 
 
@@ -205,6 +152,7 @@ def _samples(facts: Facts) -> Iterable[Caution]:
             f"p99 rests on {counted(fewest, 'message')} for each pattern",
             "all clients share the fate of a message, so fewer than 100 make p99 nearly the worst of them.",
             "Measure longer or more often: --repeats, or a scenario with a longer window.",
+            "samples",
         )
     if (facts.summary["repeats"] == 1).any():
         yield Caution(
@@ -242,19 +190,23 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         )
 
 
-def _names(facts: Facts, rows: pd.DataFrame) -> str:
-    return grouped(list(dict.fromkeys(rows["label"])), list(dict.fromkeys(facts.cells["label"])))
-
-
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,
     _incomplete,
     _clock,
     _connected,
     _push_mode,
+    instrument.books,
     _accounts,
-    _generator,
-    _publisher,
+    instrument.promises,
+    instrument.failed_requests,
+    instrument.generator,
+    instrument.starved,
+    instrument.server,
+    instrument.publisher,
+    instrument.sending,
+    instrument.warming,
+    instrument.ports,
     _theory,
     _samples,
     _loopback,

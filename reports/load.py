@@ -34,7 +34,8 @@ class ReportError(Exception):
 class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
-    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*.
+    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*;
+    <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
     """
@@ -126,6 +127,8 @@ def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]
 def _cell_frame(cells: Sequence[manifest.Cell], keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
     frame = pd.DataFrame([_flat(cell) for cell in cells]).rename(columns={"name": "cell"})
     frame["problems"] = frame["problems"].map("; ".join)
+    for table in ROW_TYPES:
+        frame[f"{table}_rows"] = [cell.rows.get(table, -1) for cell in cells]
     frame = frame.drop(columns=["server_command", "load_command", "rows", "schema"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
 
@@ -156,14 +159,18 @@ def _published(folder: Path) -> pd.DataFrame:
 
 def _table(folder: Path, table: str) -> pd.DataFrame:
     file = folder / f"{table}.parquet"
-    columns = list(ROW_TYPES[table][0].__annotations__)
+    kind = ROW_TYPES[table][0]
     try:
-        if missing := set(columns) - set(pq.read_schema(file).names):
+        there = set(pq.read_schema(file).names)
+        if missing := set(kind._fields) - there - set(kind._field_defaults):
             raise _unreadable(file, f"no column {', '.join(sorted(missing))}")
+        columns = [name for name in kind._fields if name in there]
         rows = pq.read_table(file, columns=columns, read_dictionary=[name for name in columns if name in NAMED])
     except (OSError, pa.ArrowException) as problem:
         raise _unreadable(file, problem) from problem
     frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
+    for column in set(kind._fields) - there:
+        frame[column] = kind._field_defaults[column]
     for column in frame.columns.intersection(list(NAMED)):
         if unknown := set(frame[column].unique()) - set(NAMED[column]):
             raise _unreadable(file, f"{column} {sorted(map(str, unknown))} unknown to this version")

@@ -21,6 +21,8 @@ INK: Final = "#1b1d22"
 MUTED: Final = "#6a7079"
 GRID: Final = "#e4e6ea"
 PAPER: Final = "#ffffff"
+WARN: Final = "#946300"
+BAD: Final = "#b3231c"
 WIDTH_IN: Final = 9.0
 
 

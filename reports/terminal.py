@@ -7,8 +7,10 @@ import pandas as pd
 from rich.table import Table
 
 from loadtests.manifest import Cell
+from reports.caution import Ruling
 from reports.load import load
 from reports.measures import per_cell, summary
+from reports.units import counted
 
 COLUMNS: Final = {
     "p50\nms": ("p50_ms", 1.0, 1),
@@ -56,3 +58,11 @@ class Board:
 
 def number(value: float | None, factor: float, digits: int) -> str:
     return "" if value is None or pd.isna(value) else f"{value * factor:,.{digits}f}"
+
+
+def ruling_lines(ruling: Ruling, most: int = 3) -> list[str]:
+    """Return the verdict and its worst reasons as lines; the rest is counted, with where it stands."""
+    doubts = ruling.doubts()
+    lines = [f"{ruling.verdict}: {ruling.meaning}"]
+    lines += [f"  {caution.what}: {caution.cause} {caution.remedy}" for caution in doubts[:most]]
+    return [*lines, f"  and {counted(len(doubts) - most, 'caution')} more, in the report"] if doubts[most:] else lines

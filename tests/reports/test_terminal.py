@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from loadtests.manifest import Cell
+from reports.caution import Caution, Ruling
 from reports.load import Run
-from reports.terminal import COLUMNS, Board, summary_table
+from reports.terminal import COLUMNS, Board, ruling_lines, summary_table
 
 ROW = {
     "label": "Server-Sent Events",
@@ -63,3 +64,18 @@ def test_the_board_has_a_row_for_each_pattern_that_has_ended_and_the_medians_so_
 @pytest.mark.parametrize("missing", [name for name, _, _ in COLUMNS.values()])
 def test_a_measure_the_platform_lacks_is_blank_not_an_error(missing: str) -> None:
     assert "nan" not in printed({name: value for name, value in ROW.items() if name != missing})
+
+
+def test_the_verdict_comes_with_its_worst_reasons_and_counts_the_rest() -> None:
+    doubts = [Caution("invalid", f"Reason {nth}", "cause.", "Remedy.") for nth in range(5)]
+    lines = ruling_lines(Ruling.on([*doubts, Caution("note", "A limit", "cause.", "Remedy.")]))
+    assert lines[0] == "INVALID: Do not decide anything from this run; its cautions say why."
+    assert lines[1:] == [f"  Reason {nth}: cause. Remedy." for nth in range(3)] + [
+        "  and 2 cautions more, in the report"
+    ]
+
+
+def test_a_valid_run_is_one_line() -> None:
+    assert ruling_lines(Ruling.on([Caution("note", "A limit", "cause.", "Remedy.")])) == [
+        "VALID: Nothing was found that puts the figures in doubt."
+    ]
