@@ -22,6 +22,7 @@ _MEANINGS: Final = {
     "window_s": (float, "S", "every message due in it is measured"),
     "drain_s": (float, "S", "after the window, for what is still under way"),
     "rtt_ms": (float, "MS", "round trip between clients and server, added by a relay"),
+    "fault": (str, "FORM", "a server that is wrong on purpose, to test the instrument: drop:SHARE and others"),
 }
 
 

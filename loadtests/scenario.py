@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
 OPTIONS: Final = {
@@ -16,6 +17,7 @@ OPTIONS: Final = {
     "window_s": "--window",
     "drain_s": "--drain",
     "rtt_ms": "--rtt",
+    "fault": "--fault",
 }
 """The command line option that overrides a field of a named scenario."""
 
@@ -28,6 +30,7 @@ class Scenario:
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: one poll interval, half a second, and two round trips.
     rtt_ms: round trip that a relay adds between the clients and the server; 0 for none, and no relay.
+    fault: how the server is wrong on purpose (servers/faults/forms.py), "" for not at all.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Scenario:
     window_s: float = 5.0
     drain_s: float | None = None
     rtt_ms: float = 0.0
+    fault: str = ""
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
@@ -57,6 +61,8 @@ class Scenario:
             "rtt_ms": (0 <= self.rtt_ms <= 10_000, "0 to 10000 (milliseconds)"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
+        if self.fault:
+            parse_fault(self.fault)
         for field, (good, remedy) in checks.items():
             if not good:
                 value = plain(getattr(self, field))

@@ -13,6 +13,7 @@ from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
 from reports.units import counted, grouped, listed, number, percent, quantity
+from servers.faults.forms import parse_fault
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
@@ -41,6 +42,17 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
             "the run was made up by reports/synthetic.py, to test the report.",
             "Measure with: pollbench compare",
         )
+
+
+def _fault(facts: Facts) -> Iterable[Caution]:
+    for scenario in facts.run.manifest.scenarios:
+        if fault := str(scenario.get("fault") or ""):
+            yield Caution(
+                "invalid",
+                f"The server was wrong on purpose ({fault})",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                "Measure without --fault.",
+            )
 
 
 def _incomplete(facts: Facts) -> Iterable[Caution]:
@@ -233,6 +245,7 @@ def _names(facts: Facts, rows: pd.DataFrame) -> str:
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,
+    _fault,
     _incomplete,
     _clock,
     _connected,

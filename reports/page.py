@@ -25,6 +25,7 @@ from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
 from reports.units import counted, listed, number, quantity
+from servers.faults.forms import parse_fault
 from servers.schedule import Burst, Poisson, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -150,6 +151,8 @@ def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
     if rtt_ms := float(str(scene.setting.get("rtt_ms", 0.0))):
         told.append(f"{quantity(rtt_ms, 'ms')} round trip")
+    if fault := str(scene.setting.get("fault") or ""):
+        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
     return ", ".join(told)
