@@ -28,8 +28,42 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     clock_id: str
 
 
+class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """The instrument's own error for one pattern, in milliseconds reported less milliseconds true.
+
+    at_rest_ms: of the median at the lowest rate. bias_ms, tail_ms: the largest of the median and of p99 up to half of
+    honest_per_s. bimodal_ms, frozen_ms: the largest of p50, p90 and p99 with two delays, and over a freeze; None when
+    not measured. cpu_us: generator CPU time for each delivery.
+    honest_per_s: the highest rate of deliveries that was still reported within the limit, at_least when no higher one
+    was tried; stopped_by: what the next rate broke, "loss", "bias" or "lag".
+    """
+
+    at_rest_ms: float
+    bias_ms: float
+    tail_ms: float
+    bimodal_ms: float | None
+    frozen_ms: float | None
+    cpu_us: float
+    honest_per_s: float
+    at_least: bool
+    stopped_by: str
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """runs/calibration.json. machine, versions: what it holds for; clients: how many users each message went to."""
+
+    measured_at: str
+    machine: Machine
+    versions: dict[str, str]
+    clients: int
+    patterns: dict[str, PatternCalibration]
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned."""
+    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned.
+
+    calibration: the newest one where the run was begun, whether or not it still held; None when there was none.
+    """
 
     schema: int = SCHEMA_VERSION
     command: str
@@ -42,6 +76,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     versions: dict[str, str]
     commit: str
+    calibration: Calibration | None = None
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):

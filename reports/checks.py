@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from reports.caution import VERDICTS, Caution, Facts
+from reports.instrument import quotes
 from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
@@ -167,6 +168,21 @@ def _generator(facts: Facts) -> Iterable[Caution]:
         )
 
 
+def _calibration(facts: Facts) -> Iterable[Caution]:
+    beyond = [quote for quote in quotes(facts.run, facts.summary) if quote.beyond]
+    if beyond:
+        worst = max(beyond, key=lambda quote: quote.per_s / max(quote.known.honest_per_s, 1e-9))
+        labels = list(dict.fromkeys(quote.label for quote in beyond))
+        past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
+        yield Caution(
+            "suspect" if past else "note",
+            f"More deliveries than the calibration vouches for ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            "Lower the rate or the number of clients, or use more load processes.",
+        )
+
+
 def _publisher(facts: Facts) -> Iterable[Caution]:
     limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
     late = facts.cells[facts.cells["lateness_p99_ms"] > limit]
@@ -252,6 +268,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _push_mode,
     _accounts,
     _generator,
+    _calibration,
     _publisher,
     _theory,
     _samples,

@@ -18,6 +18,7 @@ from reports.caution import Caution, Verdict, verdict
 from reports.charts import CHARTS, Chart
 from reports.charts.latency import describe
 from reports.checks import cautions
+from reports.instrument import doubt, quotes
 from reports.load import ReportError, Run, load
 from reports.measures import latencies, per_cell, summary
 from reports.scene import Scene, scenes
@@ -26,7 +27,7 @@ from reports.table import Table, table
 from reports.theory import Agreement, agreements
 from reports.units import counted, listed, number, quantity
 from servers.faults.forms import parse_fault
-from servers.schedule import Burst, Poisson, Steady, parse_schedule
+from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -116,6 +117,8 @@ def render(
         deliveries=int(rows["delivered"].sum()),
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
+        quotes=quotes(run, rows),
+        doubt=doubt(run),
         settings=[_settings(scene) for scene in shown],
     )
 
@@ -167,6 +170,8 @@ def _schedule(text: str) -> str:
             return f"{rate:g} messages a second, evenly spaced"
         case Burst(size=size, period_s=period_s):
             return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
+            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
     return text
 
 

@@ -1,8 +1,7 @@
 """PURE. What can be wrong with a server on purpose, and what then happens to message n.
 
 A fault answers, the feed acts (`servers/faults/feed.py`). Chance falls on messages, not on users: a dropped message is
-dropped for everyone. Fates are drawn one after the other from a fixed seed, so the same fault befalls the same messages
-in every run.
+dropped for everyone. The seed is the fault's own form, so the same fault befalls the same messages in every run.
 """
 
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from itertools import repeat
 from random import Random
 from typing import NamedTuple
 
-SEED = 1
 NS_PER_MS = 1_000_000
 
 
@@ -56,7 +54,7 @@ class Drop(Fault):
         return f"drops {_percent(self.share)} of the messages"
 
     def fates(self) -> Iterator[Fate]:
-        return (Fate(copies=0) if hit else AS_IT_SHOULD_BE for hit in _hits(self.share))
+        return (Fate(copies=0) if hit else AS_IT_SHOULD_BE for hit in _hits(self, self.share))
 
     def __str__(self) -> str:
         return f"drop:{self.share:g}"
@@ -73,7 +71,7 @@ class Duplicate(Fault):
         return f"sends {_percent(self.share)} of the messages twice"
 
     def fates(self) -> Iterator[Fate]:
-        return (Fate(copies=2) if hit else AS_IT_SHOULD_BE for hit in _hits(self.share))
+        return (Fate(copies=2) if hit else AS_IT_SHOULD_BE for hit in _hits(self, self.share))
 
     def __str__(self) -> str:
         return f"duplicate:{self.share:g}"
@@ -90,7 +88,7 @@ class Reorder(Fault):
         return f"sends {_percent(self.share)} of the messages after a newer one"
 
     def fates(self) -> Iterator[Fate]:
-        return (Fate(overtaken=True) if hit else AS_IT_SHOULD_BE for hit in _hits(self.share))
+        return (Fate(overtaken=True) if hit else AS_IT_SHOULD_BE for hit in _hits(self, self.share))
 
     def __str__(self) -> str:
         return f"reorder:{self.share:g}"
@@ -115,7 +113,7 @@ class Delay(Fault):
 
     def fates(self) -> Iterator[Fate]:
         fast, slow = (Fate(delay_ns=round(ms * NS_PER_MS)) for ms in (self.fast_ms, self.slow_ms))
-        return (slow if hit else fast for hit in _hits(self.slow_share)) if self.slow_share else repeat(fast)
+        return (slow if hit else fast for hit in _hits(self, self.slow_share)) if self.slow_share else repeat(fast)
 
     def __str__(self) -> str:
         return f"delay:{self.fast_ms:g}" + (f",{self.slow_ms:g},{self.slow_share:g}" if self.slow_share else "")
@@ -192,8 +190,8 @@ def _percent(share: float) -> str:
     return f"{share * 100:g} %"
 
 
-def _hits(share: float) -> Iterator[bool]:
-    """Draw, without end, whether a message is among the chosen share."""
-    random = Random(SEED)
+def _hits(fault: Fault, share: float) -> Iterator[bool]:
+    """Draw, without end, whether a message is among the chosen share; the same for the same fault."""
+    random = Random(str(fault))
     while True:
         yield random.random() < share
