@@ -69,6 +69,8 @@ class Child:
         """Ask it to end (SIGTERM), insist after `grace_s` or on a second Ctrl-C (SIGKILL); return its exit code."""
         if self._process.poll() is None:
             self._process.terminate()
+            # Frozen on purpose and never continued, it would not hear of it.
+            self._process.send_signal(signal.SIGCONT)
         try:
             return self._process.wait(grace_s)
         except subprocess.TimeoutExpired:

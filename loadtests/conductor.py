@@ -91,6 +91,8 @@ class Conductor:
         session.join_id = target.newest_id if options.join_at == "newest" else 0
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
+        if target.fault:
+            log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
         parsed = environment.parsed_options
         if not isinstance(environment.runner, WorkerRunner):
             # The master decides; Locust carries its options to the workers when the test starts.

@@ -7,6 +7,7 @@ runs/2026-11-24T07-30-00-compare-feed/
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
         published.csv                   id,due_ns,published_ns of every message the server published
+        faults.csv  writes.csv          only of a server that is wrong on purpose, or calibrated against
         server.log  load.log
     report.html  summary.csv  charts/
 """
@@ -32,8 +33,42 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ports: int = 0
 
 
+class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """The instrument's own error for one pattern, in milliseconds reported less milliseconds true.
+
+    at_rest_ms: of the median at the lowest rate. bias_ms, tail_ms: the largest of the median and of p99 up to half of
+    honest_per_s. bimodal_ms, frozen_ms: the largest of p50, p90 and p99 with two delays, and over a freeze; None when
+    not measured. cpu_us: generator CPU time for each delivery.
+    honest_per_s: the highest rate of deliveries that was still reported within the limit, at_least when no higher one
+    was tried; stopped_by: what the next rate broke, "loss", "bias" or "lag".
+    """
+
+    at_rest_ms: float
+    bias_ms: float
+    tail_ms: float
+    bimodal_ms: float | None
+    frozen_ms: float | None
+    cpu_us: float
+    honest_per_s: float
+    at_least: bool
+    stopped_by: str
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """runs/calibration.json. machine, versions: what it holds for; clients: how many users each message went to."""
+
+    measured_at: str
+    machine: Machine
+    versions: dict[str, str]
+    clients: int
+    patterns: dict[str, PatternCalibration]
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned."""
+    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned.
+
+    calibration: the newest one where the run was begun, whether or not it still held; None when there was none.
+    """
 
     schema: int = SCHEMA_VERSION
     command: str
@@ -46,6 +81,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     versions: dict[str, str]
     commit: str
+    calibration: Calibration | None = None
 
 
 class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ _MEANINGS: Final = {
     "bandwidth_bits_per_s": (str, "RATE", "of each connection, each way: 10mbit, 500kbit"),
     "network": (str, "NAME", "who delays: relay (a process; the default) or netem (the kernel; needs Linux and root)"),
     "server": (str, "COMMAND", "measure this server instead of ours (how: docs/howto/own-server.md)"),
+    "fault": (str, "FORM", "a server that is wrong on purpose, to test the instrument: drop:SHARE and others"),
 }
 
 

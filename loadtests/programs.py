@@ -20,13 +20,15 @@ BACKSTOP_S: Final = 120
 class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
-    ready_s: how long each may take until it says that it is ready.
+    ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
+    writes each message to each client, which costs it time.
     """
 
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
     relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
     ready_s: float = 60.0
+    journal_writes: bool = False
 
     def server_command(self, planned: PlannedCell, token: str, folder: Path) -> list[str]:
         scenario = planned.scenario
@@ -40,6 +42,10 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
+        if scenario.fault:
+            options |= {"--fault": scenario.fault, "--fault-journal": folder / "faults.csv"}
+        if self.journal_writes:
+            options["--write-journal"] = folder / "writes.csv"
         server = shlex.split(scenario.server) or self.server
         return [*server, planned.pattern, *_flat(options), "--announce-json"]
 

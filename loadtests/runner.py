@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from loadtests import facts, limits, netem
+from loadtests import calibration, facts, limits, netem
 from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
@@ -84,6 +84,7 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
         machine=machine,
         versions=facts.versions(),
         commit=facts.commit(),
+        calibration=calibration.kept(RUNS),
     )
     save(folder / "run.json", run)
 

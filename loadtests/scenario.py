@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from servers.faults.forms import parse_fault
 from servers.relay.units import format_bandwidth, format_duration
 from servers.schedule import parse_schedule
 
@@ -23,6 +24,7 @@ OPTIONS: Final = {
     "bandwidth_bits_per_s": "--bandwidth",
     "network": "--network",
     "server": "--server",
+    "fault": "--fault",
 }
 """The command line option that overrides a field of a named scenario."""
 
@@ -42,6 +44,7 @@ class Scenario:
     that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
     NETWORKS, who sees to it.
     server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
+    fault: how the server is wrong on purpose (servers/faults/forms.py), "" for not at all.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Scenario:
     bandwidth_bits_per_s: int = 0
     network: str = RELAY
     server: str = ""
+    fault: str = ""
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
@@ -78,6 +82,8 @@ class Scenario:
             "server": (_can_be_split(self.server), "a command line, its quotes closed"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
+        if self.fault:
+            parse_fault(self.fault)
         for field, (good, remedy) in checks.items():
             if not good:
                 value = typed(field, getattr(self, field))

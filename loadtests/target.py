@@ -22,11 +22,14 @@ class Stats(msgspec.Struct, frozen=True):
     clock_id: str
     newest_id: int
     start_at_ns: int
+    fault: str = ""
     http2_port: int | None = None
 
 
 class Target:
     """A server that has been met; newest_id and its schedule's start_at_ns are as they were then.
+
+    fault: how it is wrong on purpose, "" for not at all.
 
     Raises ValueError for a bad URL, WrongServer when it is not what was asked for.
     """
@@ -43,6 +46,7 @@ class Target:
             )
         self.newest_id = stats.newest_id
         self.start_at_ns = stats.start_at_ns
+        self.fault = stats.fault
         self.http2_host = f"http://{self._host}:{stats.http2_port}" if stats.http2_port else ""
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:

@@ -11,9 +11,11 @@ import pandas as pd
 from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
+from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
 from reports.units import counted, listed, number, percent
+from servers.faults.forms import parse_fault
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
@@ -37,6 +39,17 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
             "the run was made up by reports/synthetic.py, to test the report.",
             "Measure with: pollbench compare",
         )
+
+
+def _fault(facts: Facts) -> Iterable[Caution]:
+    for scenario in facts.run.manifest.scenarios:
+        if fault := str(scenario.get("fault") or ""):
+            yield Caution(
+                "invalid",
+                f"The server was wrong on purpose ({fault})",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                "Measure without --fault.",
+            )
 
 
 def _incomplete(facts: Facts) -> Iterable[Caution]:
@@ -131,6 +144,21 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
         )
 
 
+def _calibration(facts: Facts) -> Iterable[Caution]:
+    beyond = [quote for quote in quotes(facts.run, facts.summary) if quote.beyond]
+    if beyond:
+        worst = max(beyond, key=lambda quote: quote.per_s / max(quote.known.honest_per_s, 1e-9))
+        labels = list(dict.fromkeys(quote.label for quote in beyond))
+        past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
+        yield Caution(
+            "suspect" if past else "note",
+            f"More deliveries than the calibration vouches for ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            "Lower the rate or the number of clients, or use more load processes.",
+        )
+
+
 def _theory(facts: Facts) -> Iterable[Caution]:
     for row in agreements(facts.run, facts.summary):
         if not row.agrees:
@@ -192,6 +220,7 @@ def _platform(facts: Facts) -> Iterable[Caution]:
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,
+    _fault,
     _incomplete,
     _clock,
     _connected,
@@ -207,6 +236,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.sending,
     instrument.warming,
     instrument.ports,
+    _calibration,
     _theory,
     _samples,
     _loopback,

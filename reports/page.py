@@ -22,13 +22,15 @@ from reports.charts.mark import mark
 from reports.checks import cautions
 from reports.load import ReportError, load
 from reports.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
 from reports.trust import accounts, grounds, side_by_side
 from reports.units import counted, listed, number, percent, quantity
-from servers.schedule import Burst, Poisson, Steady, parse_schedule
+from servers.faults.forms import parse_fault
+from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
 VERDICT_FILE = "verdict.json"
@@ -126,6 +128,8 @@ def render(
         deliveries=int(rows["delivered"].sum()),
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
+        quotes=quotes(facts.run, facts.summary),
+        doubt=doubt(facts.run),
         settings=[_settings(scene) for scene in shown],
         chart_data=interactive.data(shown),
         script=interactive.script(),
@@ -157,6 +161,8 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
 
 def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
+    if fault := str(scene.setting.get("fault") or ""):
+        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
     if scene.rtt_ms:
@@ -175,6 +181,8 @@ def _schedule(text: str) -> str:
             return f"{rate:g} messages a second, evenly spaced"
         case Burst(size=size, period_s=period_s):
             return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
+            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
     return text
 
 

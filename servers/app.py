@@ -38,8 +38,9 @@ class Service:
     http2_port: int | None = None
 
     def identity(self) -> dict[str, object]:
-        """Return what tells this process from every other."""
-        return {
+        """Return what tells this process from every other, and that it is faulty where it is so on purpose."""
+        faulty = {"fault": self.options.fault} if self.options.fault else {}
+        return faulty | {
             "token": self.options.token,
             "pid": os.getpid(),
             "clock_id": clock_id(),

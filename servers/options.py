@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from string import ascii_letters, digits
 
+from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
 MESSAGE_BYTES_MAX = 1_000_000
@@ -20,6 +21,8 @@ class ServerOptions:
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
+    fault: how this server is wrong on purpose, "" for not at all; fault_journal: CSV file of what was done to each
+    message. write_journal: CSV file of when each message was written to each client.
 
     Raises ValueError naming option, value and range.
     """
@@ -41,10 +44,15 @@ class ServerOptions:
     send_buffer_bytes: int = 1_048_576
     token: str = ""
     journal: str = ""
+    fault: str = ""
+    fault_journal: str = ""
+    write_journal: str = ""
 
     def __post_init__(self) -> None:
         try:
             parse_schedule(self.schedule)
+            if self.fault:
+                parse_fault(self.fault)
         except ValueError as wrong:
             raise ValueError(f"--{wrong}") from None
         checks = [
@@ -59,6 +67,7 @@ class ServerOptions:
                 f"0 to {MESSAGE_BYTES_MAX}",
             ),
             ("--history", self.history, 1 <= self.history <= 10_000_000, "1 to 10000000"),
+            ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
             (
                 "--hold-timeout",
                 self.hold_timeout_s,
@@ -69,6 +78,7 @@ class ServerOptions:
             ("--max-held", self.max_held, self.max_held >= 0, "0 (no limit) or more"),
             ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),
             ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
+            ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
         ]
         for option, value, good, remedy in checks:

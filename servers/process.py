@@ -8,11 +8,10 @@ import secrets
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -23,9 +22,11 @@ from servers.app import Service, build, shortcut
 from servers.clock import now_ns
 from servers.feed import Feed, Journal
 from servers.history import History
+from servers.journal import open_csv
 from servers.options import ServerOptions
 from servers.publisher import Publisher
 from servers.schedule import parse_schedule
+from servers.writes import WRITE_COLUMNS, Writes
 
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
@@ -46,26 +47,18 @@ def serve(names: list[str], options: ServerOptions, announce: Callable[[Service]
     """
     raise_file_limit()
     options = replace(options, token=options.token or secrets.token_hex(8))
-    with (
-        open_journal(options.journal) as journal,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        runner.run(_serve(names, options, journal, announce))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(names, options, announce))
 
 
-async def _serve(
-    names: list[str],
-    options: ServerOptions,
-    journal: Journal | None,
-    announce: Callable[[Service], None],
-) -> None:
+async def _serve(names: list[str], options: ServerOptions, announce: Callable[[Service], None]) -> None:
     stopped = stop_signal()
-    feed = Feed(History(options.history), journal)
+    failed = partial(settle, stopped)
     start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
-    schedule = parse_schedule(options.schedule)
-    publisher = Publisher(feed, schedule, options.message_bytes, start_ns, failed=partial(settle, stopped))
-    service = Service(feed, publisher, options, names)
     async with AsyncExitStack() as stack:
+        feed = Feed(History(options.history), journal(options, stack))
+        publisher = Publisher(feed, parse_schedule(options.schedule), options.message_bytes, start_ns, failed)
+        service = Service(spoiled(feed, options, stack, failed), publisher, options, names)
         await listen(service, stack)
         stack.callback(feed.close)
         stack.callback(publisher.stop)
@@ -78,12 +71,30 @@ async def _serve(
             raise ServingError(f"cannot go on publishing: {wrong.strerror or wrong}") from wrong
 
 
+def journal(options: ServerOptions, stack: AsyncExitStack) -> Journal | None:
+    """Return what writes a message's line, None without a file. Raises OSError when it cannot be opened."""
+    write = stack.enter_context(open_csv("--journal", options.journal, "id,due_ns,published_ns"))
+    if write is None:
+        return None
+    return lambda message: write(b"%d,%d,%d\n" % (message.id, message.due_ns, message.published_ns))
+
+
+def spoiled(feed: Feed, options: ServerOptions, stack: AsyncExitStack, failed: Callable[[BaseException], None]) -> Feed:
+    """Return the feed that the patterns see: the given one itself, unless the server is to be wrong on purpose."""
+    if not options.fault:
+        return feed
+    from servers.faults.feed import spoil
+
+    return spoil(feed, options, stack, failed)
+
+
 async def listen(service: Service, stack: AsyncExitStack) -> None:
     """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError."""
     options = service.options
     sock = bind(options, options.port, "--port")
     stack.callback(sock.close)
     app = build(service)
+    watch = watcher(options, stack)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -94,11 +105,24 @@ async def listen(service: Service, stack: AsyncExitStack) -> None:
 
         sock2 = bind(options, options.http2_port, "--http2-port")
         stack.callback(sock2.close)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(options))
+        h2 = await serve_h2(app, sock2, ssl_context=tls(options), watch=watch)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    await web.SockSite(runner, sock, backlog=BACKLOG).start()
+    accept = runner.server
+    assert accept is not None
+    http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
+    stack.callback(http.close)
     service.http_port = sock.getsockname()[1]
+
+
+def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.Protocol], asyncio.Protocol]:
+    """Return what every connection's protocol passes through: nothing, unless its writes are to be journalled."""
+    write = stack.enter_context(open_csv("--write-journal", options.write_journal, WRITE_COLUMNS))
+    if write is None:
+        return lambda protocol: protocol
+    writes = Writes()
+    stack.callback(writes.save, write)
+    return writes.watch
 
 
 def bind(options: ServerOptions, port: int, option: str) -> socket.socket:
@@ -158,24 +182,6 @@ def settle(stopped: "asyncio.Future[None]", wrong: BaseException | None) -> None
         stopped.set_result(None)
     else:
         stopped.set_exception(wrong)
-
-
-@contextmanager
-def open_journal(path: str) -> Iterator[Journal | None]:
-    """Give what writes a message's line, or None without a path. Each line is in the file before anyone is woken.
-
-    Raises OSError naming the file when it cannot be opened.
-    """
-    if not path:
-        yield None
-        return
-    try:
-        file = Path(path).open("wb", buffering=0)  # noqa: SIM115
-        file.write(b"id,due_ns,published_ns\n")
-    except OSError as wrong:
-        raise OSError(f"--journal {path!r} cannot be written: {wrong.strerror}") from None
-    with file:
-        yield lambda message: file.write(b"%d,%d,%d\n" % (message.id, message.due_ns, message.published_ns))
 
 
 def raise_file_limit() -> None:

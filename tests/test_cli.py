@@ -59,6 +59,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--hold-timeout", "0.5"], "--hold-timeout 0.5 is out of range: it must be 1 to 300"),
         (["compare", "--spawn-rate", "0"], "--spawn-rate 0 is out of range"),
         (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
+        (["run", "sse", "--fault", "drop:2"], "fault 'drop:2' is none of: drop:SHARE"),
         (["compare", "--drain", "nan"], "--drain nan is out of range"),
         (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
         (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),

@@ -15,6 +15,7 @@ from servers.errors import error_response
 from servers.feed import Feed
 from servers.history import Replay
 from servers.http2 import PushedResponse, Pusher, pusher
+from servers.message import id_of
 from servers.options import ServerOptions
 from servers.patterns.chunked import FRAMING, HEADERS
 from servers.query import parse_cursor, parse_fields
@@ -71,7 +72,8 @@ class PushedUpdates:
     async def follow(self, push: Pusher, last_id: int) -> None:
         """Push what comes after `last_id`, then every new message, until the client leaves or is closed."""
         replay = self._feed.after(last_id)
-        client = Client(push, replay.last_id - len(replay.bodies), backlog=len(replay.bodies))
+        known = replay.first_id - 1 <= last_id <= replay.last_id
+        client = Client(push, last_id if known else replay.first_id - 1, backlog=len(replay.bodies))
         key = id(client)
         self._clients[key] = client
         push.on_room(lambda: self._advance(client))
@@ -101,10 +103,9 @@ class PushedUpdates:
                 self._push(client, replay)
 
     def _push(self, client: "Client", replay: Replay) -> None:
-        ids = range(client.last_id + 1, client.last_id + 1 + BATCH)
-        taken = client.push.push(map(pushed_message, ids, replay.bodies))
-        client.last_id += taken
+        taken = client.push.push(map(pushed_message, replay.bodies[:BATCH]))
         waiting = len(replay.bodies) - taken
+        client.last_id = replay.last_id - waiting
         client.backlog = min(client.backlog, waiting)
         may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(replay.bodies[-1]))
         if waiting > client.backlog + may_wait:
@@ -131,9 +132,9 @@ class Client:
 
 
 @lru_cache(maxsize=1024)
-def pushed_message(message_id: int, body: bytes) -> PushedResponse:
+def pushed_message(body: bytes) -> PushedResponse:
     """Build the push of a message, once for all clients."""
-    return PushedResponse(b"/api/messages/%d" % message_id, JSON_FIELDS, body)
+    return PushedResponse(b"/api/messages/%b" % id_of(body), JSON_FIELDS, body)
 
 
 def cursor_headers(replay: Replay) -> dict[str, str]:

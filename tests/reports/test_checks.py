@@ -57,6 +57,11 @@ def without_delay(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     return replace(run, cells=run.cells.assign(rtt_ms=0.0)), cells.assign(rtt_ms=0.0), rows.assign(rtt_ms=0.0)
 
 
+def with_fault(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    scenarios = [{**scenario, "fault": "drop:0.01"} for scenario in run.manifest.scenarios]
+    return in_manifest(scenarios=scenarios)(run, cells, rows)
+
+
 def failed_first_cell(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     status = ["failed", *run.cells["status"][1:]]
     return in_cell_files(status=status, problems="a worker was lost")(run, cells, rows)
@@ -80,6 +85,7 @@ def short_of_ports(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
 
 CASES: list[tuple[Change, Verdict, str]] = [
     (in_manifest(kind="synthetic"), "INVALID", "Nothing here was measured"),
+    (with_fault, "INVALID", "The server was wrong on purpose (drop:0.01)"),
     (failed_first_cell, "SUSPECT", "1 cell of 12 failed"),
     (
         lambda run, cells, rows: (replace(run, cells=run.cells[1:]), cells, rows),
