@@ -4,6 +4,7 @@ Values arrive as text, from the command line or the web form: Locust answers a b
 so they are read here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +38,7 @@ class LoadOptions:
     run_dir: str = ""
 
 
-def read_options(given: dict[str, object]) -> LoadOptions:
+def read_options(given: Mapping[str, object]) -> LoadOptions:
     """Read options by their names in HELP. Raises ValueError naming option, value and remedy."""
     text = {name: str(given.get(name) or "").strip() for name in HELP}
     options = LoadOptions(

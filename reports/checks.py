@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 
+from loadtests.doubts import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE, TOO_FEW_MESSAGES
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
@@ -16,11 +17,6 @@ from reports.units import counted, grouped, listed, number, percent, quantity
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
-TOO_FEW_MESSAGES: Final = 10
-BUSY_CORE: Final = 0.8
-TAIL_SHARE: Final = 0.5
-"""A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
-TAIL_FLOOR_MS: Final = 2.0
 
 
 Check = Callable[[Facts], Iterable[Caution]]
