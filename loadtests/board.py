@@ -5,7 +5,7 @@ new. The board adds the reports of all processes. All of them read one clock, so
 whenever its report arrives; and a second is complete once every process has reported beyond it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -190,7 +190,7 @@ class Board:
         kept = [at for timeline in self.patterns.values() for at in timeline.slices]
         return max(kept) - min(kept) + 1 if kept else 0
 
-    def complete_until_s(self, lost: Mapping[str, object] | frozenset[str] = frozenset()) -> int:
-        """Return the first second that not every process has reported yet. lost: who will report no more."""
+    def complete_until_s(self, lost: Collection[str] = (), *, settled: bool = False) -> int:
+        """Return the first second that is not complete. lost: who will report no more; settled: nobody will."""
         known = [process.until_ns for name, process in self.processes.items() if name not in lost]
-        return max(0, min(known, default=0) - MARGIN_NS) // NS_PER_S
+        return max(0, min(known, default=0) - (0 if settled else MARGIN_NS)) // NS_PER_S

@@ -19,6 +19,7 @@ from loadtests import patterns
 from loadtests.admission import admit
 from loadtests.board import Timeline
 from loadtests.doubts import judge
+from loadtests.live import Live
 from loadtests.options import HELP, read_options
 from loadtests.programs import OURS
 from loadtests.screen import Screen
@@ -27,7 +28,6 @@ from servers.palette import colours_of
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
 CONFLICT: Final = 409
-FOR_EVER: Final = 2**63
 
 
 def set_up(environment: Environment, screen: Screen) -> None:
@@ -66,8 +66,7 @@ class DeliveryPage:
         screen, board = self._screen, self._screen.board
         scale = f"{board.run} {board.from_s} {board.width_s}"
         after = request.args.get("after", 0, int) if request.args.get("scale") == scale else 0
-        until_s = board.complete_until_s(screen.lost)
-        until = FOR_EVER if screen.settled else until_s // board.width_s
+        until_s = board.complete_until_s(screen.lost, settled=screen.settled)
         number, problem = screen.problem
         return jsonify(
             scale=scale,
@@ -81,7 +80,7 @@ class DeliveryPage:
             workers={"lost": len(screen.lost), "all": screen.health.workers},
             rows=self._rows(until_s),
             points={
-                pattern: self._points.of(pattern, timeline, scale, after, until)
+                pattern: self._points.of(pattern, timeline, scale, after, until_s // board.width_s)
                 for pattern, timeline in sorted(board.patterns.items())
             },
         )
@@ -239,12 +238,17 @@ class Points:
         self._of: dict[str, dict[int, tuple[object, ...]]] = {}
 
     def of(self, pattern: str, timeline: Timeline, scale: str, after: int, until: int) -> list[tuple[object, ...]]:
-        """Return (slice, p50, p99, empty ratio) of the slices from `after` on that lie before `until`."""
+        """Return (slice, p50, p99, deliveries, empty ratio) of every slice from `after` on that lies before `until`.
+
+        A slice in which nothing happened is a point too: nothing delivered.
+        """
         if self._scale != scale:
             self._scale, self._of = scale, {}
         known = self._of.setdefault(pattern, {})
-        for at in sorted(at for at in timeline.slices if after <= at < until and at not in known):
-            live = timeline.slices[at]
-            known[at] = at, live.quantile_ms(0.50), live.quantile_ms(0.99), live.empty_ratio
-            gevent.sleep(0)
-        return [known[at] for at in sorted(known) if after <= at < until]
+        wanted = range(max(after, min(timeline.slices)), until)
+        for at in wanted:
+            if at not in known:
+                live = timeline.slices.get(at) or Live()
+                known[at] = at, live.quantile_ms(0.50), live.quantile_ms(0.99), live.deliveries, live.empty_ratio
+                gevent.sleep(0)
+        return [known[at] for at in wanted]

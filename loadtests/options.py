@@ -13,10 +13,10 @@ from servers.schedule import parse_schedule
 JOIN: Final = ("newest", "oldest")
 
 HELP: Final = {
-    "poll_interval": "Seconds between the polls of a short-polling user; 0: as fast as answers come",
+    "poll_interval": "Seconds between the polls of a short-polling user, up to 3600; 0: as fast as answers come",
     "hold_timeout": "Seconds the server is asked to hold a long poll, 1 to 300",
-    "schedule": "When the server publishes: steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S; empty leaves it as it is",
-    "message_bytes": "Length of each message's content; empty leaves it as it is",
+    "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
+    "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
     "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
     "server_token": "Refuse a server that does not have this token in /stats",
     "http2_host": "Base URL for HTTP/2 push; empty: the HTTP/2 port that the server names in /stats",

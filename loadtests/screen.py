@@ -54,21 +54,21 @@ class Screen:
 
     def begin(self, run: str, start_id: int | None, workers: Collection[str] = ()) -> None:
         """Forget the test before. run: its name in every process; start_id: the cursor its users start at, if known."""
-        self._gatherer = Gatherer(run, start_id)
+        seen = self._environment.web_ui is not None or isinstance(self._environment.runner, WorkerRunner)
+        self._gatherer = Gatherer(run, start_id) if seen else None
         self.board = Board(run, now_ns())
         self._workers, self._lost = frozenset(workers), frozenset()
         self.settled = False
 
     def observe(self, table: str, pattern: str, rows: Rows) -> None:
         """Take what the recorder has just written. Samples come last, so they tell up to when all is known."""
-        if self._gatherer is None:
-            return
-        self._gatherer.take(table, pattern, rows)
+        if self._gatherer is not None:
+            self._gatherer.take(table, pattern, rows)
         if table == "requests":
             _log_requests(self._environment, pattern, rows)
         elif table == "deliveries":
             _log_many(self._environment.stats.get(pattern, "DELIVERY"), rows["received_ns"] - rows["due_ns"], 0)
-        elif not isinstance(self._environment.runner, WorkerRunner):
+        elif self._gatherer is not None and not isinstance(self._environment.runner, WorkerRunner):
             self.board.take("local", self._gatherer.report())
 
     def settle(self) -> None:

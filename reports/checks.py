@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from loadtests.doubts import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE, TOO_FEW_MESSAGES
+from loadtests.manifest import SESSION
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
@@ -214,13 +215,27 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         "kernel_per_client_bytes": "memory queued in kernel sockets",
         "cpu_ms_per_1000": "server CPU",
     }
-    if empty := [name for column, name in columns.items() if facts.cells[column].isna().all()]:
+    empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
+    if empty and facts.run.manifest.kind != SESSION:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
             f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does).",
             "Run on Linux if you need them.",
         )
+
+
+def _session(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind != SESSION:
+        return
+    side_by_side = len(facts.run.manifest.patterns) > 1
+    yield Caution(
+        "note",
+        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + "what the server spent was not measured.",
+        "Measure patterns one at a time, in turns, with: pollbench compare",
+    )
 
 
 def _names(facts: Facts, rows: pd.DataFrame) -> str:
@@ -240,4 +255,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     _samples,
     _loopback,
     _platform,
+    _session,
 )

@@ -5,6 +5,7 @@ import { LineChart } from "./line_chart.js";
 import { clock, count, number, percent } from "./units.js";
 
 const EACH_MS = 2000;
+const PROBLEM_MS = 20_000;
 const HERE = new URL(".", import.meta.url);
 
 const COLUMNS = [
@@ -20,10 +21,13 @@ const COLUMNS = [
 ];
 
 const CHARTS = [
-  { title: "Latency, p50 of each moment", unit: "ms", scale: "log", column: 1, text: (value) => `${number(value)} ms` },
-  { title: "Latency, p99 of each moment", unit: "ms", scale: "log", column: 2, text: (value) => `${number(value)} ms` },
-  { title: "Empty responses", unit: "%", scale: "percent", column: 3, text: (value) => `${percent(value)} %` },
+  { title: "Delivery latency, p50", scale: "log", column: 1, text: (value) => `${number(value)} ms` },
+  { title: "Delivery latency, p99", scale: "log", column: 2, text: (value) => `${number(value)} ms` },
+  { title: "Deliveries per second", scale: "linear", column: 3, text: number },
+  { title: "Empty responses", scale: "percent", column: 4, text: (value) => `${percent(value)} %` },
 ];
+const LATENCIES = [1, 2];
+const DELIVERIES = 3;
 
 // What the server has said: `state` is its last answer, `points` all it has told of the test that is shown.
 class Live extends EventTarget {
@@ -108,7 +112,13 @@ class DeliveryTab extends HTMLElement {
     renderDownloads(root.querySelector("nav"), state, root.querySelector(".problem"));
     root.querySelector("tbody").replaceChildren(...state.rows.map(tableRow));
     root.querySelector(".scroll").hidden = !state.rows.length;
-    for (const [nth, chart] of this.charts.entries()) chart.draw(series(state, CHARTS[nth].column), state.width_s);
+    const latencies = Object.values(live.points).flat().flatMap((point) => LATENCIES.map((column) => point[column]));
+    for (const [nth, chart] of this.charts.entries()) {
+      const { column } = CHARTS[nth];
+      const shown = series(state, column);
+      const values = LATENCIES.includes(column) ? latencies.filter((value) => value !== null) : null;
+      chart.draw(shown, state.width_s, values);
+    }
   }
 }
 
@@ -140,7 +150,10 @@ function series(state, column) {
     colour: row.colour,
     points: (live.points[row.pattern] ?? [])
       .filter((point) => point[column] !== null)
-      .map((point) => [Math.max(0, point[0] * state.width_s - state.from_s), point[column]]),
+      .map((point) => [
+        Math.max(0, point[0] * state.width_s - state.from_s),
+        column === DELIVERIES ? point[column] / state.width_s : point[column],
+      ]),
   })).filter((each) => each.points.length);
 }
 
@@ -190,6 +203,7 @@ function renderProblem() {
   close.addEventListener("click", () => box.remove());
   box.append(close);
   document.body.append(box);
+  setTimeout(() => box.remove(), PROBLEM_MS);
 }
 
 function isDark() {

@@ -3,7 +3,7 @@
 import { clock } from "./units.js";
 
 const HEIGHT = 240;
-const MARGIN = { top: 8, right: 190, bottom: 24, left: 52 };
+const MARGIN = { top: 8, right: 205, bottom: 24, left: 52 };
 const LABEL_GAP = 15;
 const SILENCE_S = 10;
 
@@ -28,9 +28,11 @@ export class LineChart {
   }
 
   // series: [{label, colour, points: [[seconds, value], ...]}]; width_s: how far apart points are.
-  draw(series, width_s) {
+  // values: what the y axis must reach, `null` for what is drawn; charts to be compared share it.
+  draw(series, width_s, values) {
     this.series = series;
     this.width_s = width_s;
+    this.values = values ?? series.flatMap((each) => each.points.map((point) => point[1]));
     this.render();
   }
 
@@ -61,8 +63,7 @@ export class LineChart {
     if (this.figure.hidden) return;
     this.width = this.figure.clientWidth;
     this.span = Math.max(10, this.end);
-    const values = this.series.flatMap((each) => each.points.map((point) => point[1]));
-    const { ticks, y } = this.scale === "log" ? logarithmic(values) : percentage();
+    const { ticks, y } = SCALES[this.scale](this.values);
     const x = (seconds) => MARGIN.left + (seconds / this.span) * (this.width - MARGIN.left - MARGIN.right);
     const nodes = [...this.yAxis(ticks, y), ...this.xAxis(x)];
     const ends = this.series.map((each) => ({ each, point: nearest(each.points, this.at) }));
@@ -139,6 +140,17 @@ function milliseconds(power) {
 function percentage() {
   return { ticks: [0, 0.5, 1].map((at) => ({ at, text: `${100 * at} %` })), y: position };
 }
+
+function linear(values) {
+  const most = Math.max(1, ...values);
+  const power = 10 ** Math.floor(Math.log10(most / 2));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => most / each <= 4);
+  const high = Math.ceil(most / step) * step;
+  const ticks = Array.from({ length: Math.round(high / step) + 1 }, (_, nth) => ({ at: nth * step, text: (nth * step).toLocaleString("en") }));
+  return { ticks, y: (value) => position(value / high) };
+}
+
+const SCALES = { log: logarithmic, linear, percent: percentage };
 
 function position(share) {
   return HEIGHT - MARGIN.bottom - share * (HEIGHT - MARGIN.top - MARGIN.bottom);
