@@ -1,5 +1,6 @@
-"""PURE. The two JSON files that make a run folder self-describing, as types. `run.json` says what was asked of
-which machine; each cell's `cell.json` says what happened. Both carry the schema version of `arrival.py`.
+"""PURE. The JSON files that make a run folder self-describing, as types. `run.json` says what was asked of which
+machine; each cell's `cell.json` says what happened. Both carry the schema version of `arrival.py`. A session, which is
+a test driven by hand, has its facts in `session.json` until loadtests/session_run.py makes a run of it.
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
@@ -12,9 +13,14 @@ runs/2026-11-24T07-30-00-compare-feed/
     report.html  summary.csv  charts/
 """
 
+from typing import Final
+
 import msgspec
 
 from loadtests.arrival import SCHEMA_VERSION
+
+SESSION: Final = "session"
+"""The kind of a run that was driven by hand: all patterns at once, one cell each."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,3 +137,27 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     published: int
     relay: RelayAccount | None = None
     rows: dict[str, int]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """session.json: what is known when a test driven by hand ends. Instants are ns, as in `Cell`.
+
+    users: pattern -> users that ran; labels: pattern -> name. window_from_ns: when all users had started, or when the
+    statistics were reset, whichever came last. ended_ns: when the end was asked for. published: newest id then.
+    """
+
+    command: list[str]
+    started_at: str
+    server_pid: int
+    schedule: str
+    message_bytes: int
+    poll_interval_s: float
+    hold_timeout_s: float
+    users: dict[str, int]
+    labels: dict[str, str]
+    spawned_by_ns: int
+    publish_from_ns: int
+    window_from_ns: int
+    ended_ns: int
+    published: int
+    problems: list[str]

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.manifest import Run
+from loadtests.manifest import SESSION, Run
 from loadtests.scenario import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, typed
 
 START_AND_STOP_S: Final = 1.7
@@ -89,6 +89,8 @@ def cell_name(scenario: str, clients: int, rtt_ms: float, pattern: str, repeat: 
 
 def plan_of(run: Run) -> Plan:
     """Read back the plan that a run was started with. Raises ValueError when its cells are not what it would give."""
+    if run.kind == SESSION:
+        raise ValueError("it was driven by hand, so there is no plan to go on with: start a new test")
     if len(run.scenarios) != 1:
         raise ValueError(f"the run has {len(run.scenarios)} scenarios; this version resumes runs of one")
     scenario = msgspec.convert(run.scenarios[0], Scenario)

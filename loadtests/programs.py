@@ -20,6 +20,7 @@ BACKSTOP_S: Final = 120
 class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
+    report: the front door, which alone may ask the reports for something; a run folder is added behind.
     ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
     writes each message to each client, which costs it time.
     """
@@ -27,6 +28,7 @@ class Programs:
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
     relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
+    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent / "pollbench.py"), "report")
     ready_s: float = 60.0
     journal_writes: bool = False
 

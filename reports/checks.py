@@ -8,6 +8,8 @@ from typing import Final
 
 import pandas as pd
 
+from loadtests.doubts import TOO_FEW_MESSAGES
+from loadtests.manifest import SESSION
 from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
@@ -19,7 +21,7 @@ from servers.faults.forms import parse_fault
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
-TOO_FEW_MESSAGES: Final = 10
+
 
 Check = Callable[[Facts], Iterable[Caution]]
 
@@ -209,13 +211,27 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         "cpu_ms_per_1000": "server CPU",
         "wait_p50_ms": "how long messages waited for the load generator",
     }
-    if empty := [name for column, name in columns.items() if facts.cells[column].isna().all()]:
+    empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
+    if empty and facts.run.manifest.kind != SESSION:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
             f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does).",
             "Run on Linux if you need them.",
         )
+
+
+def _session(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind != SESSION:
+        return
+    side_by_side = len(facts.run.manifest.patterns) > 1
+    yield Caution(
+        "note",
+        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + "what the server spent was not measured.",
+        "Measure patterns one at a time, in turns, with: pollbench compare",
+    )
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -241,4 +257,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     _samples,
     _loopback,
     _platform,
+    _session,
 )

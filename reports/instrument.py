@@ -7,17 +7,13 @@ from typing import Final
 
 import pandas as pd
 
+from loadtests.doubts import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
 from reports.breakdown import PARTS
 from reports.caution import Caution, Facts, Severity
 from reports.measures import SITUATION, open_books
 from reports.units import counted, percent, quantity
 
-BUSY_CORE: Final = 0.8
-"""Above this share of a core what is to be done begins to stand in line; k6 asks for the same 20 % of idle."""
 FULL_CORE: Final = 0.95
-TAIL_SHARE: Final = 0.5
-"""A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
-TAIL_FLOOR_MS: Final = 2.0
 LAG_INVALID_MS: Final = 20.0
 """Two whole ticks of the generator's own watch: late in a usual second by more than it can have been by chance."""
 STARVED: Final = 0.1

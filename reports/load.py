@@ -67,9 +67,11 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     cells = [_decode(file, manifest.Cell) for file in files if file.is_file()]
     finished = [cell for cell in cells if cell.status == "finished"]
     if not finished:
+        reasons = dict.fromkeys(problem for cell in cells for problem in cell.problems)
+        why = f" ({next(iter(reasons))})" if reasons else ""
         raise ReportError(
-            f"{run_dir}: none of its {len(names)} cells finished, so there is nothing to report. "
-            "See cells/*/load.log, then run it again."
+            f"{run_dir}: none of its {len(names)} cells finished{why}, so there is nothing to report. "
+            "See what cells/ has of logs, then run it again."
         )
     keys = _key_types(cells)
     frames = {

@@ -14,6 +14,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.clock",
     "servers.faults.forms",
     "servers.message",
+    "servers.palette",
     "servers.relay.units",
     "servers.schedule",
     "servers.stamps",

@@ -144,6 +144,7 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (in_rows(repeats=1), "VALID", "There is a single repeat"),
     (without_delay, "VALID", "There was no network delay"),
     (in_cells(kernel_per_client_bytes=NAN), "VALID", "Not measured here: memory queued in kernel sockets"),
+    (in_manifest(kind="session"), "VALID", "This was driven by hand, all patterns at once"),
 ]
 
 
