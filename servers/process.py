@@ -30,6 +30,8 @@ from servers.schedule import parse_schedule
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
 
+Extend = Callable[[Service, web.Application], None]
+
 
 class PortTakenError(OSError):
     """A port cannot be listened on. The message says why and what to do."""
@@ -39,8 +41,12 @@ class ServingError(Exception):
     """Serving ended because something failed that was needed to publish."""
 
 
-def serve(names: list[str], options: ServerOptions, announce: Callable[[Service], None]) -> None:
+def serve(
+    names: list[str], options: ServerOptions, announce: Callable[[Service], None], extend: Extend | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `announce` is called once everything is bound.
+
+    extend: adds to the application before it is set up; `http_port` is known by then.
 
     Raises PortTakenError, OSError for a file that cannot be opened, ServingError for one that cannot be written.
     """
@@ -50,7 +56,7 @@ def serve(names: list[str], options: ServerOptions, announce: Callable[[Service]
         open_journal(options.journal) as journal,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_serve(names, options, journal, announce))
+        runner.run(_serve(names, options, journal, announce, extend))
 
 
 async def _serve(
@@ -58,6 +64,7 @@ async def _serve(
     options: ServerOptions,
     journal: Journal | None,
     announce: Callable[[Service], None],
+    extend: Extend | None,
 ) -> None:
     stopped = stop_signal()
     feed = Feed(History(options.history), journal)
@@ -66,7 +73,7 @@ async def _serve(
     publisher = Publisher(feed, schedule, options.message_bytes, start_ns, failed=partial(settle, stopped))
     service = Service(feed, publisher, options, names)
     async with AsyncExitStack() as stack:
-        await listen(service, stack)
+        await listen(service, stack, extend)
         stack.callback(feed.close)
         stack.callback(publisher.stop)
         publisher.start()
@@ -78,16 +85,19 @@ async def _serve(
             raise ServingError(f"cannot go on publishing: {wrong.strerror or wrong}") from wrong
 
 
-async def listen(service: Service, stack: AsyncExitStack) -> None:
+async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None) -> None:
     """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError."""
     options = service.options
     sock = bind(options, options.port, "--port")
     stack.callback(sock.close)
+    service.http_port = sock.getsockname()[1]
     app = build(service)
+    if extend is not None:
+        extend(service, app)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if runner.server is not None and not options.rate_limit_per_s:
+    if runner.server is not None and not options.rate_limit_per_s and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
     if any(patterns.load(name).HTTP2 for name in service.names):
         from servers.http2 import serve_h2
@@ -98,7 +108,6 @@ async def listen(service: Service, stack: AsyncExitStack) -> None:
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
     await web.SockSite(runner, sock, backlog=BACKLOG).start()
-    service.http_port = sock.getsockname()[1]
 
 
 def bind(options: ServerOptions, port: int, option: str) -> socket.socket:
