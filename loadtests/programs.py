@@ -23,6 +23,7 @@ class Programs:
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
     relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
+    race: Sequence[str] = (sys.executable, "-m", "servers.race")
     ready_s: float = 60.0
 
     def server_command(self, planned: PlannedCell, token: str, folder: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """What the race adds to a server: its page, a lane for each pattern, one clock to compare with, and counts.
 
-The page asks its own origin for everything but the lanes: `/race/state` once a second, `/race/clock` for the time.
+The page asks its own origin for everything but the lanes: `/race/state` once a second, now and then `/race/clock`.
 """
 
 from collections.abc import AsyncIterator
@@ -73,9 +73,9 @@ class Race:
         return f"https://{HOST}:{self._service.http2_port}"
 
     async def _run_lanes(self, _: web.Application) -> AsyncIterator[None]:
-        http1 = [name for name in self._service.names if not patterns.load(name).HTTP2]
+        names = [name for name in self._service.names if has_client(name)]
         assert self._service.http_port is not None
-        async with open_lanes(http1, self._service.http_port, self._rtt_ms) as self._lanes:
+        async with open_lanes(names, self._service.http_port, self._rtt_ms) as self._lanes:
             yield
 
     @web.middleware
@@ -96,8 +96,9 @@ class Race:
         if origin in self._own:
             let_read(response, origin)
         if request.path.startswith("/race/"):
-            lanes = " ".join(f"{lane.origin} {lane.origin.replace('http', 'ws', 1)}" for lane in self._lanes)
-            response.headers["Content-Security-Policy"] = f"default-src 'self'; connect-src 'self' {lanes}"
+            asked = {*self._own, *(lane.origin for lane in self._lanes)}
+            allowed = " ".join(f"{origin} {origin.replace('http', 'ws', 1)}" for origin in sorted(asked))
+            response.headers["Content-Security-Policy"] = f"default-src 'self'; connect-src 'self' {allowed}"
             response.headers[hdrs.CACHE_CONTROL] = "no-cache"
             # Alone in its process, a page may read performance.now() to 5 us instead of 100 (High Resolution Time, 7).
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
@@ -164,6 +165,11 @@ class Race:
         return answered(captured)
 
 
+def has_client(name: str) -> bool:
+    """Say whether a browser can follow this pattern, and the page holds the module that does."""
+    return not patterns.load(name).HTTP2 and (PAGES / f"{name}.js").exists()
+
+
 async def to_page(_: web.Request) -> web.Response:
     raise web.HTTPFound("/race/")
 
@@ -172,8 +178,13 @@ async def page(_: web.Request) -> web.FileResponse:
     return web.FileResponse(PAGES / "index.html")
 
 
-async def clock(_: web.Request) -> web.Response:
-    return answered({"now_ns": now_ns()})
+async def clock(request: web.Request) -> web.WebSocketResponse:
+    """Answer every frame with the server's time in ns, as soon as can be."""
+    socket = web.WebSocketResponse(compress=False, max_msg_size=16)
+    await socket.prepare(request)
+    async for _ in socket:
+        await socket.send_str(str(now_ns()))
+    return socket
 
 
 def answered(fields: dict[str, object]) -> web.Response:

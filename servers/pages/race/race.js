@@ -1,17 +1,19 @@
 /**
  * The race page: starts a client per lane, keeps the clocks compared, and shows who got what when.
  */
-import { Offset, exchange, resolution } from "./clock.js";
+import { Offset, compare, resolution } from "./clock.js";
 import { Knob } from "./knob.js";
 import { Row } from "./row.js";
 import { waitFor } from "./waiting.js";
 import { count, latency, ratio } from "./words.js";
 
 const ORDER = ["short_polling", "long_polling", "chunked", "sse", "websocket"];
-const KEPT = 600;
 const TEXT_EVERY_MS = 250;
 const STATE_EVERY_MS = 1000;
-const EXCHANGES_AT_FIRST = 12;
+const DRAWN_MS = 30_000; // more than any strip shows
+const CLOCK = location.origin.replace(/^http/, "ws") + "/race/clock";
+const EXCHANGES = 8;
+const GONE = { url: "/race/gone", bytes: 0, requests: 0, empty: 0 }; // a server started again with fewer patterns
 
 const byId = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 60rem)");
@@ -39,15 +41,16 @@ class Race {
   }
 
   async run() {
-    for (let i = 0; i < EXCHANGES_AT_FIRST; i += 1) await exchange("/race/clock", this.offset, never);
+    await compare(CLOCK, this.offset, 2 * EXCHANGES);
     const state = await ask("/race/state");
-    await this.#line_up(state);
-    for (const row of this.rows) row.start();
+    await this.#lineUp(state);
     this.#take(state);
+    for (const row of this.rows) row.start();
     requestAnimationFrame(() => this.#frame());
     for (;;) {
       await waitFor(never, { ms: STATE_EVERY_MS });
       await this.#refresh();
+      this.#forget(performance.now() - DRAWN_MS);
     }
   }
 
@@ -87,7 +90,7 @@ class Race {
 
   // Setting up, and keeping up with the server.
 
-  async #line_up(state) {
+  async #lineUp(state) {
     const place = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
     for (const pattern of state.lanes.toSorted((a, b) => place(a) - place(b))) {
       const { follow } = await import(`./${pattern.name}.js`);
@@ -101,7 +104,7 @@ class Race {
   async #refresh() {
     try {
       this.#take(await ask("/race/state"));
-      await exchange("/race/clock", this.offset, never);
+      await compare(CLOCK, this.offset, EXCHANGES);
     } catch (problem) {
       byId("counted").textContent = `The server does not answer (${problem.message}). Start it again, and this page goes on.`;
     }
@@ -110,7 +113,7 @@ class Race {
   #take(state) {
     const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
     if (state.token !== this.token) this.#meet(state.token, lanes);
-    for (const row of this.rows) row.carried(lanes.get(row.name).bytes);
+    for (const row of this.rows) row.carried((lanes.get(row.name) ?? GONE).bytes);
     const [rate] = /[\d.]+$/.exec(state.schedule) ?? [0];
     this.rate.set(Number(rate));
     this.rtt.set(state.rtt_ms);
@@ -124,7 +127,7 @@ class Race {
     this.token = token;
     this.countedBefore = new Map();
     for (const row of this.rows) {
-      const { url, bytes, requests, empty } = lanes.get(row.name);
+      const { url, bytes, requests, empty } = lanes.get(row.name) ?? GONE;
       if (!first) {
         row.url = url;
         row.lane.sent = { requests: 0, empty: 0 };
@@ -142,12 +145,13 @@ class Race {
       const before = this.countedBefore.get(row.name);
       total.sent += row.lane.sent.requests;
       total.sentEmpty += row.lane.sent.empty;
-      total.counted += lanes.get(row.name).requests - before.requests;
-      total.countedEmpty += lanes.get(row.name).empty - before.empty;
+      const { requests, empty } = lanes.get(row.name) ?? GONE;
+      total.counted += requests - before.requests;
+      total.countedEmpty += empty - before.empty;
     }
     byId("counted").textContent =
-      `Since it opened, this page has sent ${count(total.sent)} requests and got ${count(total.sentEmpty)} empty answers; ` +
-      `the server has counted ${count(total.counted)} and ${count(total.countedEmpty)}, from all open pages.`;
+      `This page has sent ${count(total.sent)} requests, of which ${count(total.sentEmpty)} came back empty; since then the ` +
+      `server has counted ${count(total.counted)} and ${count(total.countedEmpty)}, from all open pages.`;
   }
 
   // What the controls do. Figures begin anew with every change: a median over two settings is of neither.
@@ -170,7 +174,7 @@ class Race {
 
   #restart(state, words) {
     const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
-    for (const row of this.rows) row.restart(lanes.get(row.name).bytes);
+    for (const row of this.rows) row.restart((lanes.get(row.name) ?? GONE).bytes);
     this.#take(state);
     say(`${words} Figures begin anew.`);
   }
@@ -227,20 +231,15 @@ class Race {
     const { errorMs, exchanges } = this.offset;
     for (const row of this.rows) row.showFigures(errorMs);
     const bound = `± ${errorMs.toPrecision(2)} ms`;
-    byId("clock").textContent = `clocks agree to ${bound}`;
+    byId("clock").textContent = `latencies are exact to ${bound}`;
     byId("bound").textContent =
       `The server stamps when a message is due, this page when it has it, each by its own clock. ${exchanges} exchanges ` +
       `with the server bound the difference of the two to ${bound}; that is how far off a latency can be.`;
-    this.#prune(performance.now() - 15_000);
   }
 
-  /** Keep what may still be drawn: what is on the strips, and what some lane still waits for. */
-  #prune(beforeMs) {
-    for (const id of this.published.keys()) {
-      const over = this.rows.every((row) => row.has(id)) && this.published.get(id) < beforeMs - 30_000;
-      if (over || this.published.size > KEPT) this.published.delete(id);
-    }
-    for (const row of this.rows) row.forget(beforeMs - 30_000);
+  #forget(beforeMs) {
+    for (const [id, dueMs] of this.published) if (dueMs < beforeMs) this.published.delete(id);
+    for (const row of this.rows) row.forget(beforeMs);
   }
 }
 
@@ -281,7 +280,7 @@ function seconds(s) {
 
 function rateWords(perS) {
   if (perS === 0) return "none on schedule";
-  return perS < 1 ? `one in ${ratio(1, perS)} s, at random` : `${perS} a second, at random`;
+  return perS < 1 ? `one in ${ratio(1, perS)} s` : `${perS} a second`;
 }
 
 await new Race().run();

@@ -10,7 +10,7 @@ const HOW = {
   short_polling: "asks at an interval",
   long_polling: "asks, and is held",
   chunked: "one response, JSON lines",
-  sse: "EventSource, the same for browsers",
+  sse: "EventSource",
   websocket: "one socket, both ways",
 };
 const STATES = { open: "open", connecting: "connecting", offline: "offline", hidden: "waits while hidden", stopped: "stopped" };
