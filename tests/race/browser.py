@@ -51,9 +51,9 @@ class Stage:
             yield page
         finally:
             await opened.close()
-        assert watch.crashes == []
-        assert trouble or watch.errors == []
-        assert {urlsplit(each).hostname for each in watch.asked} == {OURS}
+        assert watch.crashes == [], watch.crashes
+        assert trouble or watch.errors == [], watch.errors
+        assert {urlsplit(each).hostname for each in watch.asked} == {OURS}, watch.asked
 
 
 class Watch:
