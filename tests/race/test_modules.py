@@ -183,7 +183,7 @@ def test_latency_figures_are_of_messages_due_since_the_last_change(modules: Modu
 @pytest.mark.parametrize(
     ("ms", "error_ms", "words"),
     [
-        (None, 0.1, "–"),
+        (None, 0.1, "\u2013"),
         (0.42, 0.01, "0.42 ms"),
         (0.42, 0.1, "0.4 ms"),
         (0.42, 0.6, "≤ 1 ms"),

@@ -12,14 +12,15 @@ import { persist } from "./persist.js";
 export function follow(url, { lastId = 0, signal, on }) {
   return persist(
     (healthy) =>
-      new Promise((resolve, reject) => {
+      new Promise((_, reject) => {
         const source = new EventSource(`${url}?last_id=${lastId}`);
-        const leave = () => {
+        const over = new AbortController();
+        signal.addEventListener("abort", leave, { signal: over.signal });
+        function leave(problem) {
+          over.abort();
           source.close();
-          signal.removeEventListener("abort", leave);
-          resolve();
-        };
-        signal.addEventListener("abort", leave);
+          reject(problem);
+        }
         source.onopen = () => {
           on.request(); // an attempt that fails is never shown; one that succeeds is a request
           healthy();
@@ -35,8 +36,7 @@ export function follow(url, { lastId = 0, signal, on }) {
           if (source.readyState === EventSource.CONNECTING) {
             on.state("waiting", "the browser reconnects by itself");
           } else {
-            leave();
-            reject(new Error("the browser gave up: refused, or no event stream"));
+            leave(new Error("the browser gave up: refused, or no event stream"));
           }
         };
       }),

@@ -14,16 +14,16 @@ export function follow(url, { lastId = 0, silenceMs = 40_000, signal, on }) {
         on.request();
         const socket = new WebSocket(`${url.replace(/^http/, "ws")}?last_id=${lastId}`);
         const silence = new Silence(silenceMs);
-        const over = (reason) => {
-          if (!socket.onclose) return;
-          signal.removeEventListener("abort", over);
+        const over = new AbortController();
+        signal.addEventListener("abort", () => leave("stopped"), { signal: over.signal });
+        silence.signal.addEventListener("abort", () => leave(silence.signal.reason.message), { signal: over.signal });
+        function leave(reason) {
+          over.abort();
           silence.end();
           socket.onmessage = socket.onclose = null; // the closing handshake may take a while; what comes in it is late
           socket.close();
           reject(new Error(reason));
-        };
-        signal.addEventListener("abort", over);
-        silence.signal.addEventListener("abort", () => over(silence.signal.reason?.message));
+        }
         socket.onopen = healthy;
         socket.onmessage = (event) => {
           const atMs = performance.now();
@@ -32,10 +32,10 @@ export function follow(url, { lastId = 0, silenceMs = 40_000, signal, on }) {
           try {
             lastId = takeLine(JSON.parse(event.data), atMs, lastId, on);
           } catch (problem) {
-            over(problem.message);
+            leave(problem.message);
           }
         };
-        socket.onclose = (event) => over(event.reason || `closed with code ${event.code}`);
+        socket.onclose = (event) => leave(event.reason || `closed with code ${event.code}`);
       }),
     { signal, on },
   );
