@@ -322,6 +322,26 @@ def calibrate(
 
 
 @app.command()
+def race(
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="of the page, 0 for any free one")] = 8090,
+    no_open: Annotated[bool, typer.Option("--no-open", help="only print the address of the page")] = False,
+) -> int:
+    """Watch the patterns in your browser: real clients side by side on one feed.
+
+    Examples:
+
+        pollbench race
+        pollbench race --no-open --port 9000
+    """
+    from loadtests import race as stage
+
+    def say(line: str) -> None:
+        out.print(line, highlight=False, soft_wrap=True)
+
+    return stage.serve(port, say, show=(lambda _: None) if no_open else typer.launch)
+
+
+@app.command()
 def benchmarks(as_json: Json = False) -> int:
     """Measure how fast this suite itself is, beside plain peers.
 

@@ -31,6 +31,8 @@ from servers.writes import WRITE_COLUMNS, Writes
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
 
+Extend = Callable[[Service, web.Application], None]
+
 
 class PortTakenError(OSError):
     """A port cannot be listened on. The message says why and what to do."""
@@ -40,18 +42,24 @@ class ServingError(Exception):
     """Serving ended because something failed that was needed to publish."""
 
 
-def serve(names: list[str], options: ServerOptions, announce: Callable[[Service], None]) -> None:
+def serve(
+    names: list[str], options: ServerOptions, announce: Callable[[Service], None], extend: Extend | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `announce` is called once everything is bound.
+
+    extend: adds to the application before it is set up; `http_port` is known by then.
 
     Raises PortTakenError, OSError for a file that cannot be opened, ServingError for one that cannot be written.
     """
     raise_file_limit()
     options = replace(options, token=options.token or secrets.token_hex(8))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(names, options, announce))
+        runner.run(_serve(names, options, announce, extend))
 
 
-async def _serve(names: list[str], options: ServerOptions, announce: Callable[[Service], None]) -> None:
+async def _serve(
+    names: list[str], options: ServerOptions, announce: Callable[[Service], None], extend: Extend | None
+) -> None:
     stopped = stop_signal()
     failed = partial(settle, stopped)
     start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
@@ -59,7 +67,7 @@ async def _serve(names: list[str], options: ServerOptions, announce: Callable[[S
         feed = Feed(History(options.history), journal(options, stack))
         publisher = Publisher(feed, parse_schedule(options.schedule), options.message_bytes, start_ns, failed)
         service = Service(spoiled(feed, options, stack, failed), publisher, options, names)
-        await listen(service, stack)
+        await listen(service, stack, extend)
         stack.callback(feed.close)
         stack.callback(publisher.stop)
         publisher.start()
@@ -88,17 +96,20 @@ def spoiled(feed: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
     return spoil(feed, options, stack, failed)
 
 
-async def listen(service: Service, stack: AsyncExitStack) -> None:
+async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None) -> None:
     """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError."""
     options = service.options
     sock = bind(options, options.port, "--port")
     stack.callback(sock.close)
+    service.http_port = sock.getsockname()[1]
     app = build(service)
     watch = watcher(options, stack)
+    if extend is not None:
+        extend(service, app)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if runner.server is not None and not options.rate_limit_per_s:
+    if runner.server is not None and not options.rate_limit_per_s and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
     if any(patterns.load(name).HTTP2 for name in service.names):
         from servers.http2 import serve_h2
@@ -112,7 +123,6 @@ async def listen(service: Service, stack: AsyncExitStack) -> None:
     assert accept is not None
     http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
-    service.http_port = sock.getsockname()[1]
 
 
 def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.Protocol], asyncio.Protocol]:
