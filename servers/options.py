@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from string import ascii_letters, digits
 
+from servers.backplane.url import FORM, check_url
 from servers.schedule import parse_schedule
 
+FEEDS = ("memory", "redis-stream", "redis-pubsub")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
@@ -20,6 +22,8 @@ class ServerOptions:
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
+    feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
+    begin with; publish: whether this process publishes on schedule, as one of several should.
 
     Raises ValueError naming option, value and range.
     """
@@ -41,6 +45,10 @@ class ServerOptions:
     send_buffer_bytes: int = 1_048_576
     token: str = ""
     journal: str = ""
+    feed: str = "memory"
+    redis: str = ""
+    feed_name: str = "pollbench"
+    publish: bool = True
 
     def __post_init__(self) -> None:
         try:
@@ -70,7 +78,28 @@ class ServerOptions:
             ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),
             ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
+            ("--feed", self.feed, self.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
+            ("--redis", self.redis, not self.redis or is_url(self.redis), FORM),
+            (
+                "--redis",
+                self.redis,
+                bool(self.redis) == (self.feed != "memory"),
+                "given with --feed redis-stream or redis-pubsub, and only then",
+            ),
+            (
+                "--feed-name",
+                self.feed_name,
+                bool(self.feed_name) and not set(self.feed_name) - TOKEN_CHARACTERS,
+                "letters, digits and - . _ ~",
+            ),
         ]
         for option, value, good, remedy in checks:
             if not good:
                 raise ValueError(f"{option} {value!r} must be {remedy}")
+
+
+def is_url(text: str) -> bool:
+    try:
+        return bool(check_url(text))
+    except ValueError:
+        return False

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 from aiohttp import web
@@ -26,6 +26,9 @@ from servers.history import History
 from servers.options import ServerOptions
 from servers.publisher import Publisher
 from servers.schedule import parse_schedule
+
+if TYPE_CHECKING:
+    from servers.backplane.backplane import Backplane
 
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
@@ -42,7 +45,8 @@ class ServingError(Exception):
 def serve(names: list[str], options: ServerOptions, announce: Callable[[Service], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `announce` is called once everything is bound.
 
-    Raises PortTakenError, OSError for a file that cannot be opened, ServingError for one that cannot be written.
+    Raises PortTakenError, NoRedisError, OSError for a file that cannot be opened, ServingError for one that cannot be
+    written.
     """
     raise_file_limit()
     options = replace(options, token=options.token or secrets.token_hex(8))
@@ -60,12 +64,13 @@ async def _serve(
     announce: Callable[[Service], None],
 ) -> None:
     stopped = stop_signal()
-    feed = Feed(History(options.history), journal)
-    start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
-    schedule = parse_schedule(options.schedule)
-    publisher = Publisher(feed, schedule, options.message_bytes, start_ns, failed=partial(settle, stopped))
-    service = Service(feed, publisher, options, names)
+    failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
+        feed, backplane = await feeding(options, journal, failed, stack)
+        start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
+        schedule = parse_schedule(options.schedule if options.publish else "manual")
+        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed)
+        service = Service(feed, publisher, options, names, backplane=backplane)
         await listen(service, stack)
         stack.callback(feed.close)
         stack.callback(publisher.stop)
@@ -76,6 +81,18 @@ async def _serve(
             await stopped
         except OSError as wrong:
             raise ServingError(f"cannot go on publishing: {wrong.strerror or wrong}") from wrong
+
+
+async def feeding(
+    options: ServerOptions, journal: Journal | None, failed: Callable[[BaseException], None], stack: AsyncExitStack
+) -> "tuple[Feed, Backplane | None]":
+    """Return the feed, filled by others if it is shared, and then what it is shared through. Raises NoRedisError."""
+    if options.feed == "memory":
+        return Feed(History(options.history), journal, options.token), None
+    from servers.backplane.joining import join
+
+    feed = Feed(History(options.history))
+    return feed, await stack.enter_async_context(join(feed, options, journal, failed))
 
 
 async def listen(service: Service, stack: AsyncExitStack) -> None:
