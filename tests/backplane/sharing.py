@@ -24,11 +24,16 @@ class Pair(NamedTuple):
 
 
 @contextmanager
-def sharing(url: str, *arguments: str, schedule: str = "manual", second_url: str = "") -> Iterator[Pair]:
-    """Run two servers that share a feed. second_url: how the second gets to the same Redis, if by another way."""
+def sharing(
+    url: str, *arguments: str, schedule: str = "manual", publisher: Sequence[str] = (), second_url: str = ""
+) -> Iterator[Pair]:
+    """Run two servers that share a feed.
+
+    publisher: what only the first is told. second_url: how the second gets to the same Redis, if by another way.
+    """
     common = ["--heartbeat", "0.2", *arguments]
     with (
-        serving("--redis", url, "--schedule", schedule, *common) as one,
+        serving("--redis", url, "--schedule", schedule, *publisher, *common) as one,
         serving("--redis", second_url or url, "--no-publish", *common) as two,
     ):
         yield Pair(one, two)
@@ -85,7 +90,7 @@ class Follower:
 async def state_of(server: ServerProcess, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Return what a server says of its backplane, once that is as it should be."""
     async with asyncio.timeout(HANG_S):
-        while not condition(state := (await asyncio.to_thread(server.stats))["backplane"]):
+        while not condition(state := (await asyncio.to_thread(server.stats))["backplane"]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return dict(state)
 
