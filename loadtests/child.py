@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,16 +23,32 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """A running process. As a context manager it has ended when the block has."""
+    """A running process. As a context manager it has ended when the block has.
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    pass_fds: open files that it inherits under the same numbers. extra_env: what is added to our own environment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        pass_fds: Sequence[int] = (),
+        extra_env: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.command = list(command)
         self._log = log
         with log.open("ab") as output:
             try:
                 self._process = subprocess.Popen(  # noqa: S603
-                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=pass_fds,
+                    env=os.environ | (extra_env or {}),
                 )
             except OSError as problem:
                 raise ChildFailed(f"the {name} cannot be started: {self.command[0]}: {problem.strerror}") from None

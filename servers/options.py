@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from string import ascii_letters, digits
 
+from servers.backplane.url import FORM, check_url
 from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
+FEEDS = ("memory", "redis-stream", "redis-pubsub")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
@@ -23,6 +25,8 @@ class ServerOptions:
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
     fault: how this server is wrong on purpose, "" for not at all; fault_journal: CSV file of what was done to each
     message. write_journal: CSV file of when each message was written to each client.
+    feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
+    begin with; publish: whether this process publishes on schedule, as one of several should.
 
     Raises ValueError naming option, value and range.
     """
@@ -47,6 +51,10 @@ class ServerOptions:
     fault: str = ""
     fault_journal: str = ""
     write_journal: str = ""
+    feed: str = "memory"
+    redis: str = ""
+    feed_name: str = "pollbench"
+    publish: bool = True
 
     def __post_init__(self) -> None:
         try:
@@ -80,7 +88,28 @@ class ServerOptions:
             ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
+            ("--feed", self.feed, self.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
+            ("--redis", self.redis, not self.redis or is_url(self.redis), FORM),
+            (
+                "--redis",
+                self.redis,
+                bool(self.redis) == (self.feed != "memory"),
+                "given with --feed redis-stream or redis-pubsub, and only then",
+            ),
+            (
+                "--feed-name",
+                self.feed_name,
+                bool(self.feed_name) and not set(self.feed_name) - TOKEN_CHARACTERS,
+                "letters, digits and - . _ ~",
+            ),
         ]
         for option, value, good, remedy in checks:
             if not good:
                 raise ValueError(f"{option} {value!r} must be {remedy}")
+
+
+def is_url(text: str) -> bool:
+    try:
+        return bool(check_url(text))
+    except ValueError:
+        return False

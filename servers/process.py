@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 from aiohttp import web
@@ -27,6 +27,9 @@ from servers.options import ServerOptions
 from servers.publisher import Publisher
 from servers.schedule import parse_schedule
 from servers.writes import WRITE_COLUMNS, Writes
+
+if TYPE_CHECKING:
+    from servers.backplane.backplane import Backplane
 
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
@@ -49,7 +52,8 @@ def serve(
 
     extend: adds to the application before it is set up; `http_port` is known by then.
 
-    Raises PortTakenError, OSError for a file that cannot be opened, ServingError for one that cannot be written.
+    Raises PortTakenError, NoRedisError, OSError for a file that cannot be opened, ServingError for one that cannot be
+    written.
     """
     raise_file_limit()
     options = replace(options, token=options.token or secrets.token_hex(8))
@@ -62,11 +66,12 @@ async def _serve(
 ) -> None:
     stopped = stop_signal()
     failed = partial(settle, stopped)
-    start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
     async with AsyncExitStack() as stack:
-        feed = Feed(History(options.history), journal(options, stack))
-        publisher = Publisher(feed, parse_schedule(options.schedule), options.message_bytes, start_ns, failed)
-        service = Service(spoiled(feed, options, stack, failed), publisher, options, names)
+        feed, backplane = await feeding(options, journal(options, stack), failed, stack)
+        start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
+        schedule = parse_schedule(options.schedule if options.publish else "manual")
+        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed)
+        service = Service(spoiled(feed, options, stack, failed), publisher, options, names, backplane=backplane)
         await listen(service, stack, extend)
         stack.callback(feed.close)
         stack.callback(publisher.stop)
@@ -94,6 +99,18 @@ def spoiled(feed: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
     from servers.faults.feed import spoil
 
     return spoil(feed, options, stack, failed)
+
+
+async def feeding(
+    options: ServerOptions, journal: Journal | None, failed: Callable[[BaseException], None], stack: AsyncExitStack
+) -> "tuple[Feed, Backplane | None]":
+    """Return the feed, filled by others if it is shared, and then what it is shared through. Raises NoRedisError."""
+    if options.feed == "memory":
+        return Feed(History(options.history), journal, options.token), None
+    from servers.backplane.joining import join
+
+    feed = Feed(History(options.history))
+    return feed, await stack.enter_async_context(join(feed, options, journal, failed))
 
 
 async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None) -> None:

@@ -6,6 +6,7 @@ the two it gets stands in `x-updates-mode`, so that a run that was not pushed ca
 
 import asyncio
 from functools import lru_cache
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -49,9 +50,10 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
 
     async def message(request: web.Request) -> web.StreamResponse:
         message_id = parse_cursor(request.match_info["id"], "id")
-        if not feed.first_id <= message_id <= feed.newest_id:
+        bodies = feed.after(message_id - 1).bodies if 0 < message_id <= feed.newest_id else ()
+        if not bodies or int(id_of(bodies[0])) != message_id:
             return error_response(404, f"message {message_id} is not kept; first_id is {feed.first_id}", "id")
-        return web.Response(body=feed.after(message_id - 1).bodies[0], content_type="application/json")
+        return web.Response(body=bodies[0], content_type="application/json")
 
     return [
         web.get(PATH, updates, allow_head=False),
@@ -73,7 +75,8 @@ class PushedUpdates:
         """Push what comes after `last_id`, then every new message, until the client leaves or is closed."""
         replay = self._feed.after(last_id)
         known = replay.first_id - 1 <= last_id <= replay.last_id
-        client = Client(push, last_id if known else replay.first_id - 1, backlog=len(replay.bodies))
+        first_id = int(id_of(replay.bodies[0])) if replay.bodies else replay.last_id + 1
+        client = Client(push, last_id if known else first_id - 1, backlog=len(replay.bodies))
         key = id(client)
         self._clients[key] = client
         push.on_room(lambda: self._advance(client))
@@ -97,17 +100,19 @@ class PushedUpdates:
             client.close("no more pushes on this connection; ask again on another, or inline")
         elif client.last_id != self._feed.newest_id:
             replay = self._feed.after(client.last_id)
-            if replay.first_id > client.last_id + 1:
-                client.close("too slow: the next message is not kept any more")
-            else:
-                self._push(client, replay)
+            bodies = unbroken(client.last_id, replay)
+            if bodies:
+                self._push(client, replay, bodies)
+            elif replay.bodies:
+                client.close("too slow, or lost on its way here: the next message is not kept; ask again to go on")
 
-    def _push(self, client: "Client", replay: Replay) -> None:
-        taken = client.push.push(map(pushed_message, replay.bodies[:BATCH]))
-        waiting = len(replay.bodies) - taken
-        client.last_id = replay.last_id - waiting
+    def _push(self, client: "Client", replay: Replay, bodies: tuple[bytes, ...]) -> None:
+        taken = client.push.push(map(pushed_message, bodies[:BATCH]))
+        waiting = len(bodies) - taken
+        whole = len(bodies) == len(replay.bodies)
+        client.last_id = replay.last_id - waiting if whole else client.last_id + taken
         client.backlog = min(client.backlog, waiting)
-        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(replay.bodies[-1]))
+        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(bodies[-1]))
         if waiting > client.backlog + may_wait:
             client.close("too slow: too many messages wait; resume from the last id you have")
         elif taken == BATCH:
@@ -129,6 +134,14 @@ class Client:
     def close(self, reason: str) -> None:
         self.push.end(reason)
         self.over.set_result(None)
+
+
+def unbroken(last_id: int, replay: Replay) -> tuple[bytes, ...]:
+    """Return the bodies that follow `last_id` without a gap."""
+    if replay.first_id <= last_id + 1:
+        return replay.bodies
+    numbered = zip(count(last_id + 1), replay.bodies, strict=False)
+    return tuple(body for _, body in takewhile(lambda one: int(id_of(one[1])) == one[0], numbered))
 
 
 @lru_cache(maxsize=1024)

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.async_api import Page
 
-from reports import style
-from servers import patterns
+from servers import palette, patterns
 from tests.race.browser import Stage
 from tests.server_process import ServerProcess
 
@@ -223,6 +222,6 @@ def test_no_file_of_the_page_names_an_address_outside() -> None:
 
 def test_patterns_have_the_colours_of_the_report() -> None:
     light, dark = (PAGES / "race.css").read_text(encoding="utf-8").split("@media (prefers-color-scheme: dark)")
-    for name, colour in style.KNOWN.items():
+    for name, colour in palette.KNOWN.items():
         assert f"--{name}: {colour.line};" in light
         assert f"--{name}: {colour.dark};" in dark
