@@ -16,6 +16,7 @@ TAIL: Final = 0.99
 FEW_STAMPED: Final = 0.5
 """Of the share of stamps that deliveries have as a whole: fewer in the tail, and it is those that had to wait."""
 PARTS: Final = ("lateness", "network", "wait")
+TAIL_PARTS: Final = tuple(f"{part}_tail_ms" for part in PARTS)
 
 
 def first_arrivals(window: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +65,7 @@ def positions(first: pd.DataFrame) -> dict[str, float]:
 
 
 def by_rank(first: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each place (index, from 0) in the order in which a message reached clients, medians over messages.
+    """Return medians over messages for each place (index, from 0) in the order in which a message reached its clients.
 
     latency_ms: as everywhere; kernel_ms: from due to the client's kernel, NaN where no stamp tells.
     """

@@ -15,7 +15,7 @@ import pandas as pd
 from loadtests.arrival import ROW_TYPES
 from reports.accounting import COUNTS, account
 from reports.balance import discrepancies
-from reports.breakdown import first_arrivals, parts, positions
+from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
 from reports.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
 from reports.load import KEYS, Run
 from reports.pace import send_pace
@@ -90,8 +90,8 @@ BREAKDOWN: Final = (
 def latencies(run: Run) -> pd.DataFrame:
     """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
-    wait_ms: from the kernel's stamp to our read, NaN without a stamp. due_s: seconds from the start of the window to
-    the due instant.
+    wait_ms: from the kernel's stamp to our read, NaN without a stamp.
+    due_s: seconds from the start of the window to the due instant.
     """
     window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
     cells = run.deliveries["cell"]
@@ -237,7 +237,8 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
 
 def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
     known = values[np.isfinite(values)]
-    if not len(known):
+    # Of a tail that not every repeat knows, it is the worst ones that are not known.
+    if not len(known) or (name in TAIL_PARTS and len(known) < len(values)):
         return dict.fromkeys([name, f"{name}_low", f"{name}_high"], np.nan)
     interval = median_interval(known)
     low, high = (np.nan, np.nan) if interval.method == "single" else (interval.low, interval.high)

@@ -152,7 +152,7 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
         findings=findings(scene.rows),
         goals=goals(scene.rows),
         table=table(scene.summary),
-        breakdown=table(scene.summary, BREAKDOWN, ()),
+        breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
         stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=drawn,
         agreements=[row for row in theory if row.scenario == name],
@@ -197,10 +197,10 @@ def _uncertainty(repeats: int) -> str:
 def _stamped(ratios: "pd.Series[float]") -> str:
     """Say how much of what is said about waiting is known at all."""
     if not ratios.any():
-        return "Nobody knows here when a message was in the client's kernel: this platform does not tell."
+        return "When the client's kernel had a message is not known: this platform does not tell."
     least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
     span = least if least == most else f"{least} to {most}"
-    return f"When a message was in the client's kernel is known of {span} of a pattern's deliveries."
+    return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
 
 
 def _settings(scene: Scene) -> dict[str, str]:

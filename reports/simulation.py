@@ -61,8 +61,8 @@ def stream(at: Situation, framing_bytes: int = 7, mode: str = "inline") -> Outco
     messages, clients = len(at.due), len(at.joined)
     rank = at.random.permutation(clients)
     written = at.published[:, None] + (rank + 1) * at.world.write_ns
-    wait_ns = at.random.exponential(at.world.wait_ns, (messages, clients)).astype(np.int64)
-    received = written + at.world.one_way_ns + wait_ns
+    wait = at.random.exponential(at.world.wait_ns, (messages, clients)).astype(np.int64)
+    received = written + at.world.one_way_ns + wait
     received = np.maximum.accumulate(received, axis=0).ravel()
     user, index = np.tile(at.users, messages), np.repeat(np.arange(messages), clients)
     deliveries = _deliveries(at, user, index, received, framing_bytes, mode)

@@ -56,15 +56,15 @@ CHARTS: Final = (
         "Whose time it was",
         "Pale: the publisher was late. In colour: the server and the network, for a poll also the wait for it to be "
         "asked. Grey: ours, the message lay in the client's kernel until the load generator read it. Grey belongs to "
-        "the measurement and not to the pattern.",
+        "the measurement and not to the pattern. A dash: too few of them came alone, so nobody knows.",
         breakdown.whose,
         breakdown.is_known,
     ),
     Chart(
         "fan-out",
         "How a message reaches one client after the other",
-        "Left the first client that had a message, right the last. A line that rises is a broadcast that drains: what "
-        "the last client waits, the first does not. Pale below a line: the part that is the load generator's own.",
+        "Left the first client that had a message, right the last; the line is the median over messages. A line that "
+        "rises is a broadcast that drains: what the last client waits, the first does not. Grey, as above, is ours.",
         breakdown.fan_out,
         breakdown.is_broadcast,
     ),

@@ -3,15 +3,20 @@
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reports.breakdown import PARTS
 from reports.charts.cost import BAR, panels
 from reports.scene import Scene
-from reports.style import INK, MUTED, figure, label_ends, ms_axis, y_title
+from reports.style import INK, MUTED, figure
 from reports.units import NONE, percent, quantity
 
+ONE_SCALE: Final = 10
+"""Patterns whose last clients are further apart than this cannot be drawn on one scale."""
+SLICES: Final = 60
 OVER: Final = {"mean": "of an average delivery", "tail": "of the slowest 1 %"}
 
 
@@ -41,10 +46,10 @@ def _shares(axes: Axes, scene: Scene, over: str) -> None:
             continue
         shares = parts_ms / total_ms
         line = scene.look.line(pattern)
-        looks = ({"color": line, "alpha": 0.35}, {"color": line}, {"color": MUTED})
+        looks = ((line, 0.35), (line, 1.0), (MUTED, 0.5))
         begins = np.cumsum(shares) - shares
-        for part, begin, share, look in zip(PARTS, begins, shares, looks, strict=True):
-            axes.barh(at, share, BAR, begin, gid=f"{part}-{over}-{pattern}", **look)
+        for part, begin, share, (colour, alpha) in zip(PARTS, begins, shares, looks, strict=True):
+            axes.barh(at, share, BAR, begin, color=colour, alpha=alpha, gid=f"{part}-{over}-{pattern}")
         told = f"{quantity(float(total_ms), 'ms')}, ours {percent(float(shares[-1]))}"
         axes.annotate(told, (1, at), (5, 0), textcoords="offset points", va="center", color=INK)
     axes.set_xlim(0, 1.5)
@@ -54,20 +59,33 @@ def _shares(axes: Axes, scene: Scene, over: str) -> None:
 
 
 def fan_out(scene: Scene) -> Figure:
-    """Latency of the first, the second, ... client that a message reached; pale: how long it waited for our loop."""
-    canvas = figure(3.7)
-    axes = canvas.add_subplot()
-    ranks = {pattern: table for pattern, table in scene.fan_out.items() if len(table)}
-    values = np.concatenate([table.to_numpy().ravel() for table in ranks.values()])
-    shown = values[np.isfinite(values) & (values > 0)]
-    ms_axis(axes.yaxis, float(shown.min()) * 0.8, float(shown.max()) * 1.25)
-    ends = {}
-    for pattern, table in ranks.items():
-        place, colour = table.index.to_numpy() + 1, scene.look.line(pattern)
-        axes.fill_between(place, table["kernel_ms"], table["latency_ms"], color=colour, alpha=0.2, lw=0)
-        axes.plot(place, table["latency_ms"], color=colour, gid=f"fan-out-{pattern}")
-        ends[pattern] = (float(place[-1]), float(table["latency_ms"].iloc[-1]))
-    axes.set(xlim=(1, scene.clients), xlabel="clients of a message, in the order in which it reached them")
-    y_title(axes, "delivery latency, median over messages")
-    label_ends(axes, ends, scene.look)
+    """Latency of the first, the second, ... client that a message reached. Grey: the part that is our own loop's."""
+    columns = 3
+    rows = max(1, -(-len(scene.fan_out) // columns))
+    canvas = figure(0.5 + 1.55 * rows)
+    all_panels = canvas.subplots(rows, columns, sharex=True, squeeze=False)
+    slowest = {pattern: float(table["latency_ms"].max()) for pattern, table in scene.fan_out.items()}
+    alike = [last for last in slowest.values() if last <= ONE_SCALE * min(slowest.values())]
+    for axes, (pattern, table) in zip(all_panels.ravel(), scene.fan_out.items(), strict=False):
+        apart = slowest[pattern] not in alike
+        _drain(axes, scene, pattern, table)
+        axes.set(xlim=(1, scene.clients), ylim=(0, 1.08 * (slowest[pattern] if apart else max(alike))))
+        axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(lambda value, _at: quantity(value, "ms", 1))
+        note = " (scale of its own)" if apart else ""
+        axes.set_title(scene.look.labels[pattern] + note, color=scene.look.text(pattern))
+    for axes in all_panels.ravel()[len(slowest) :]:
+        axes.set_axis_off()
+    canvas.supxlabel("clients of a message, in the order in which it reached them", size=8.5, color=MUTED)
     return canvas
+
+
+def _drain(axes: Axes, scene: Scene, pattern: str, table: pd.DataFrame) -> None:
+    place, colour = table.index.to_numpy() + 1, scene.look.line(pattern)
+    latency_ms = table["latency_ms"].to_numpy()
+    # Where few reads had a stamp, a place has only a few of them: its neighbours steady it.
+    steadied = table["kernel_ms"].rolling(1 + 2 * (len(table) // SLICES), center=True, min_periods=1).median()
+    kernel_ms = np.minimum(steadied.to_numpy(), latency_ms)
+    axes.fill_between(place, 0, kernel_ms, color=colour, alpha=0.14, lw=0)
+    axes.fill_between(place, kernel_ms, latency_ms, color=MUTED, alpha=0.35, lw=0)
+    axes.plot(place, latency_ms, color=colour, gid=f"fan-out-{pattern}")

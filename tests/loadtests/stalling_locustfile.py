@@ -16,14 +16,12 @@ STALL_S = 0.04
 """Shorter than the time between two messages of the test, so that they do not come together."""
 
 
-@events.test_start.add_listener
-def _stall(**_kwargs: object) -> None:
-    gevent.spawn(_now_and_then)
-
-
 def _now_and_then() -> None:
     block = monkey.get_original("time", "sleep")
     pause = random.Random(1)
     while True:
         gevent.sleep(0.02 + 0.06 * pause.random())
         block(STALL_S)
+
+
+events.test_start.add_listener(lambda **_kwargs: gevent.spawn(_now_and_then))

@@ -1,4 +1,4 @@
-"""Which reads are asked for the kernel's stamp, and which of them are one message, so that it speaks for it."""
+"""Which reads are asked for the kernel's stamp, and which of them are one message, so that it is that message's."""
 
 import json
 import socket
@@ -266,7 +266,7 @@ class Reads:
 def reads() -> Iterator[Reads]:
     kept: list[tuple[bytes, int, int]] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        connection = Connection(*listener.getsockname(), lambda *read: kept.append(read))
+        connection = Connection("127.0.0.1", listener.getsockname()[1], lambda *read: kept.append(read))
         server = listener.accept()[0]
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with closing(connection), closing(server):

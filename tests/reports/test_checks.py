@@ -107,7 +107,7 @@ CASES: list[tuple[Change, Verdict, str]] = [
         "100\N{NARROW NO-BREAK SPACE}% of the messages of HTTP/2 push were not pushed",
     ),
     (in_cells(pushed_ratio=0.5), "SUSPECT", "of HTTP/2 push were not pushed"),
-    (in_cells(wait_tail_ms=900.0), "INVALID", "The slowest 1 % waited 900\N{NARROW NO-BREAK SPACE}ms of "),
+    (in_cells(wait_tail_ms=900.0), "INVALID", "was late: of the slowest 1 %, 900\N{NARROW NO-BREAK SPACE}ms of "),
     (in_cells(generator_lag_ms=900.0), "VALID", ""),
     (in_cells(wait_p50_ms=NAN), "VALID", "Not measured here: how long messages waited for the load generator"),
     (in_cells(generator_cpu_peak=0.9), "SUSPECT", "The load generator used 90"),
