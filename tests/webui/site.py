@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ LABELS: Final = {
     "sse": "Server-Sent Events",
     "websocket": "WebSocket",
 }
+CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 HANG_MS: Final = HANG_S * 1000
 expect.set_options(timeout=HANG_MS)
 
