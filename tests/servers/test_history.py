@@ -84,8 +84,7 @@ def test_a_reader_of_a_history_with_holes_sees_what_came_once_and_is_told_of_eve
             history.skip(history.known_id - batch)
             continue
         holes += bool(batch) and history.known_id != came[-1]
-        for _ in range(batch):
-            came.append(history.append(b"%d" % (history.known_id + 1)))  # noqa: PERF401  (each looks at the last)
+        came += [history.append(b"%d" % (history.known_id + 1)) for _ in range(batch)]
         replay = history.after(last_id)
         seen += [int(body) for body in replay.bodies]
         told += replay.cursor == "gone"
