@@ -72,7 +72,7 @@ def one_delivery_more(deliveries: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_delivery_less(deliveries: pd.DataFrame) -> pd.DataFrame:
-    return deliveries.drop(index=deliveries.index[len(deliveries) // 2])
+    return pd.DataFrame(deliveries.drop(index=deliveries.index[len(deliveries) // 2]))
 
 
 @pytest.mark.parametrize("name", ["drop", "duplicate", "reorder"])
