@@ -98,7 +98,9 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
     assert f"--port {port}: Address already in use; choose another" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "benchmarks"])
+@pytest.mark.parametrize(
+    "name", ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "benchmarks", "controls", "calibrate"]
+)
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert pollbench.main([]) == pollbench.DONE
     overview = capsys.readouterr().out
@@ -184,6 +186,32 @@ def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary
     other = subprocess.run(command("compare", "--resume", "run", "--clients", "9"), capture_output=True, text=True)
     assert other.returncode == 2
     assert "--clients 9 instead of 4" in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> None:
+    done = subprocess.run(command("controls", "--quick", "--json"), capture_output=True, text=True, timeout=240)
+    readings = json.loads(done.stdout)["readings"]
+    assert done.returncode == 0, (readings, done.stderr)
+    assert {reading["control"] for reading in readings} == {"forget", "drop", "duplicate", "reorder", "delay", "freeze"}
+    (report,) = tmp_path.glob("runs/*-controls/drop/report.html")
+    assert "The server was wrong on purpose (drop:0.05)" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> None:
+    done = subprocess.run(command("calibrate", "--quick", "--json"), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "runs" / "calibration.json").read_bytes())
+    assert kept == json.loads(done.stdout)
+    assert set(kept["patterns"]) == set(PATTERNS)
+    assert all(known["cpu_us"] > 0 for known in kept["patterns"].values())
+    words = ["run", "sse", *BRIEF, "--out", "run"]
+    assert subprocess.run(command(*words), capture_output=True, text=True, timeout=120).returncode == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "What the instrument itself adds on this machine" in page
 
 
 @pytest.mark.slow
