@@ -17,7 +17,7 @@ from loadtests.plan import Plan
 from loadtests.scenario import SCENARIOS
 from reports.calibration import Error, Measured, Step, climb, errors, highest_honest, of_pattern, plans
 from reports.checks import cautions
-from reports.instrument import doubt, quotes
+from reports.quotation import doubt, quotes
 from reports.load import ReportError, Run
 from servers.schedule import Stairs
 
