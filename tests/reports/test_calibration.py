@@ -17,8 +17,8 @@ from loadtests.plan import Plan
 from loadtests.scenario import SCENARIOS
 from reports.calibration import Error, Measured, Step, climb, errors, highest_honest, of_pattern, plans
 from reports.checks import cautions
-from reports.quotation import doubt, quotes
 from reports.load import ReportError, Run
+from reports.quotation import doubt, quotes
 from servers.schedule import Stairs
 
 STAIRS = Stairs(20, 2000, 5, 1.0)
