@@ -68,6 +68,7 @@ class Sample(NamedTuple):
     role: one of ROLES. cpu_ns: user + system time. rss_bytes, open_sockets, kernel_socket_bytes: as the name says.
     lag_ns: generator only, the longest its loop was late since the sample before.
     connections, wire_*: generator only, TCP_INFO totals over all connections so far, live and closed.
+    waited_ns: how long its main thread was ready to run and had no core. Runs from before it was recorded read as -1.
     """
 
     at_ns: int
@@ -83,6 +84,7 @@ class Sample(NamedTuple):
     wire_bytes_in: int
     wire_segments_out: int
     wire_segments_in: int
+    waited_ns: int = -1
 
 
 # Stored as small integers, named when loaded. Append only: old runs keep their meaning.
@@ -94,7 +96,7 @@ ROLES: Final = ("server", "generator", "relay")
 
 REQUEST: Final = struct.Struct("<iiqqqqhhiiqqq")
 DELIVERY: Final = struct.Struct("<iqqqqiiq")
-SAMPLE: Final = struct.Struct("<qiiqqqqqqqqqq")
+SAMPLE: Final = struct.Struct("<qiiqqqqqqqqqqq")
 
 ROW_TYPES: Final[dict[str, tuple[type[Request | Delivery | Sample], struct.Struct]]] = {
     "requests": (Request, REQUEST),

@@ -123,8 +123,10 @@ class PollingUser(PatternUser):
         exchange, answer = self._exchange, decode_poll(self._reader.body)
         if answer.cursor:
             self.control((answer.cursor,))
-        for raw in answer.messages:
-            self.delivered(decode_stamp(raw), exchange.ended_ns, exchange.arrived_ns, len(memoryview(raw)) + 1)
+        # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
+        stamps = [decode_stamp(raw) for raw in answer.messages]
+        for raw, stamp in zip(answer.messages, stamps, strict=True):
+            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, len(memoryview(raw)) + 1)
         count = len(answer.messages)
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
         self.requested(due_ns, exchange, 200, 0, count, not count, hold_ns)

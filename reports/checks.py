@@ -8,20 +8,19 @@ from typing import Final
 
 import pandas as pd
 
-from reports.breakdown import TAIL_PARTS
+from loadtests.doubts import TOO_FEW_MESSAGES
+from loadtests.manifest import SESSION
+from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
+from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
-from reports.units import counted, grouped, listed, number, percent, quantity
+from reports.units import counted, listed, number, percent
+from servers.faults.forms import parse_fault
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
-TOO_FEW_MESSAGES: Final = 10
-BUSY_CORE: Final = 0.8
-TAIL_SHARE: Final = 0.5
-"""A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
-TAIL_FLOOR_MS: Final = 2.0
 
 
 Check = Callable[[Facts], Iterable[Caution]]
@@ -42,6 +41,17 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
             "the run was made up by reports/synthetic.py, to test the report.",
             "Measure with: pollbench compare",
         )
+
+
+def _fault(facts: Facts) -> Iterable[Caution]:
+    for scenario in facts.run.manifest.scenarios:
+        if fault := str(scenario.get("fault") or ""):
+            yield Caution(
+                "invalid",
+                f"The server was wrong on purpose ({fault})",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                "Measure without --fault.",
+            )
 
 
 def _incomplete(facts: Facts) -> Iterable[Caution]:
@@ -72,6 +82,7 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             f"{counted(negative, 'message')} arrived before being published",
             "server and clients did not read the same clock, so no latency of this run means anything.",
             "Run server and clients on one host that is not suspended or migrated meanwhile.",
+            "clock",
         )
     if not facts.run.manifest.machine.clock_id:
         yield Caution(
@@ -79,6 +90,7 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             "The clock has no name",
             "this platform tells no boot id, so nothing proves that server and clients share one clock.",
             "Make sure that both ran on one host, without a reboot between.",
+            "clock",
         )
 
 
@@ -96,7 +108,7 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
             total, owed = int(bad[count].sum()), int(bad["owed"].sum())
             yield Caution(
                 "suspect",
-                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {_names(facts, bad)})",
+                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {facts.names(bad)})",
                 cause,
                 "Lower the rate or the number of clients, or lengthen the drain, and read the cells' logs.",
             )
@@ -128,48 +140,24 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
     if len(inline):
         yield Caution(
             "suspect" if inline["pushed_ratio"].any() else "invalid",
-            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {_names(facts, inline)} were not pushed",
+            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {facts.names(inline)} were not pushed",
             "they came inside the response to the client's own request, which is chunked streaming by another name.",
             "Use a client that allows push, and no proxy that strips it.",
         )
 
 
-def _generator(facts: Facts) -> Iterable[Caution]:
-    busy = facts.cells[facts.cells["generator_cpu_share"] > BUSY_CORE]
-    if len(busy):
+def _calibration(facts: Facts) -> Iterable[Caution]:
+    beyond = [quote for quote in quotes(facts.run, facts.summary) if quote.beyond]
+    if beyond:
+        worst = max(beyond, key=lambda quote: quote.per_s / max(quote.known.honest_per_s, 1e-9))
+        labels = list(dict.fromkeys(quote.label for quote in beyond))
+        past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
         yield Caution(
-            "suspect",
-            f"The load generator used {percent(busy['generator_cpu_share'].max())} of a core ({_names(facts, busy)})",
-            "messages waited in the generator, which counts as latency of the pattern.",
-            "Use fewer clients, or more load processes, and see whether the latency stays.",
-        )
-    # Where too few stamps tell how long the slowest waited for us, how late our loop was has to do.
-    ours_ms = facts.cells["wait_tail_ms"].fillna(facts.cells["generator_lag_ms"])
-    of_ms = facts.cells[list(TAIL_PARTS)].sum(axis=1, skipna=False).fillna(facts.cells["p99_ms"])
-    late = facts.cells[ours_ms > (of_ms * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)]
-    if len(late):
-        worst = (ours_ms / of_ms)[late.index].idxmax()
-        yield Caution(
-            "suspect",
-            f"The load generator was late: of the slowest 1 %, {quantity(ours_ms[worst], 'ms')} of "
-            f"{quantity(of_ms[worst], 'ms')} are its own ({_names(facts, late)})",
-            "the clients' kernel had these messages and our own loop read them late, or, where nobody knows, the loop "
-            "was that late in a usual second: more than half of the p99 reported there is not the pattern's.",
-            "Close other programs, use fewer clients, or more load processes.",
-        )
-
-
-def _publisher(facts: Facts) -> Iterable[Caution]:
-    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
-    late = facts.cells[facts.cells["lateness_p99_ms"] > limit]
-    if len(late):
-        yield Caution(
-            "suspect",
-            f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
-            f"({_names(facts, late)})",
-            "the server did not come round to publishing in time; latency counts from the due instant, so more than "
-            "half of the p99 reported there is its lateness.",
-            "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
+            "suspect" if past else "note",
+            f"More deliveries than the calibration vouches for ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            "Lower the rate or the number of clients, or use more load processes.",
         )
 
 
@@ -194,6 +182,7 @@ def _samples(facts: Facts) -> Iterable[Caution]:
             f"p99 rests on {counted(fewest, 'message')} for each pattern",
             "all clients share the fate of a message, so fewer than 100 make p99 nearly the worst of them.",
             "Measure longer or more often: --repeats, or a scenario with a longer window.",
+            "samples",
         )
     if (facts.summary["repeats"] == 1).any():
         yield Caution(
@@ -222,7 +211,8 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         "cpu_ms_per_1000": "server CPU",
         "wait_p50_ms": "how long messages waited for the load generator",
     }
-    if empty := [name for column, name in columns.items() if facts.cells[column].isna().all()]:
+    empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
+    if empty and facts.run.manifest.kind != SESSION:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
@@ -231,21 +221,41 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         )
 
 
-def _names(facts: Facts, rows: pd.DataFrame) -> str:
-    return grouped(list(dict.fromkeys(rows["label"])), list(dict.fromkeys(facts.cells["label"])))
+def _session(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind != SESSION:
+        return
+    side_by_side = len(facts.run.manifest.patterns) > 1
+    yield Caution(
+        "note",
+        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + "what the server spent was not measured.",
+        "Measure patterns one at a time, in turns, with: pollbench compare",
+    )
 
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,
+    _fault,
     _incomplete,
     _clock,
     _connected,
     _push_mode,
+    instrument.books,
     _accounts,
-    _generator,
-    _publisher,
+    instrument.promises,
+    instrument.failed_requests,
+    instrument.generator,
+    instrument.starved,
+    instrument.server,
+    instrument.publisher,
+    instrument.sending,
+    instrument.warming,
+    instrument.ports,
+    _calibration,
     _theory,
     _samples,
     _loopback,
     _platform,
+    _session,
 )

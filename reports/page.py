@@ -9,25 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import msgspec
 import pandas as pd
 from markupsafe import Markup
 
-from reports import svg
+from reports import interactive, svg
 from reports.answer import Finding, Goal, findings, goals, headline
-from reports.caution import Caution, Verdict, verdict
+from reports.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
 from reports.charts import CHARTS, Chart
 from reports.charts.latency import describe
+from reports.charts.mark import mark
 from reports.checks import cautions
-from reports.load import ReportError, Run, load
+from reports.load import ReportError, load
 from reports.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
+from reports.trust import accounts, grounds, side_by_side
 from reports.units import counted, listed, number, percent, quantity
-from servers.schedule import Burst, Poisson, Steady, parse_schedule
+from servers.faults.forms import parse_fault
+from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
+VERDICT_FILE = "verdict.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Section:
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write report.html, summary.csv, summary.parquet and charts/ into a run folder; return the page's path.
+    """Write report.html, verdict.json, summary.csv, summary.parquet and charts/ into a run folder; return the page.
 
     Raises ReportError when the run cannot be read or the files cannot be written.
     """
@@ -59,11 +65,12 @@ def write_report(run_dir: Path) -> Path:
     found = cautions(run, cells, table_of)
     shown = scenes(run, table_of, latency)
     try:
-        charts = {scene.setting["name"]: _draw(scene, run_dir / "charts") for scene in shown}
+        charts = {scene.setting["name"]: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
+        (run_dir / VERDICT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
         table_of.to_csv(run_dir / "summary.csv", index=False)
         table_of.to_parquet(run_dir / "summary.parquet", index=False)
         page = run_dir / "report.html"
-        page.write_text(render(run, table_of, found, shown, charts), encoding="utf-8")
+        page.write_text(render(Facts(run, cells, table_of), found, shown, charts), encoding="utf-8")
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -72,7 +79,7 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def _draw(scene: Scene, folder: Path) -> dict[str, str]:
+def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
     """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
     folder.mkdir(exist_ok=True)
     drawn = {}
@@ -80,6 +87,7 @@ def _draw(scene: Scene, folder: Path) -> dict[str, str]:
         for chart in CHARTS:
             if chart.applies(scene):
                 figure = chart.draw(scene)
+                mark(figure, of_run)
                 file = folder / f"{scene.setting['name']}-{chart.name}.svg"
                 drawn[chart.name] = svg.standalone(figure)
                 file.write_text(drawn[chart.name], encoding="utf-8")
@@ -89,8 +97,7 @@ def _draw(scene: Scene, folder: Path) -> dict[str, str]:
 
 
 def render(
-    run: Run,
-    rows: pd.DataFrame,
+    facts: Facts,
     found: Sequence[Caution],
     shown: Sequence[Scene],
     charts: Mapping[str, Mapping[str, str]],
@@ -104,6 +111,7 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"number": number, "quantity": quantity, "counted": counted}
+    run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
     theory = agreements(run, rows)
     sections = [_section(scene, charts.get(scene.setting["name"], {}), theory) for scene in shown]
@@ -113,19 +121,20 @@ def render(
         verdict=verdict(found),
         meaning=MEANING[verdict(found)],
         cautions=found,
+        grounds=grounds(facts, found),
+        side_by_side=side_by_side(rows),
+        accounts=accounts(rows),
         finished=len(run.finished),
         deliveries=int(rows["delivered"].sum()),
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
+        quotes=quotes(facts.run, facts.summary),
+        doubt=doubt(facts.run),
         settings=[_settings(scene) for scene in shown],
+        chart_data=interactive.data(shown),
+        script=interactive.script(),
+        plot_style=interactive.style(),
     )
-
-
-MEANING: dict[Verdict, str] = {
-    "VALID": "Nothing was found that puts the figures in doubt.",
-    "SUSPECT": "Some figures may be wrong; the cautions below say which, and what to do.",
-    "INVALID": "Do not decide anything from this run; the cautions below say why.",
-}
 
 
 def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement]) -> Section:
@@ -152,6 +161,8 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
 
 def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
+    if fault := str(scene.setting.get("fault") or ""):
+        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
     if scene.rtt_ms:
@@ -170,6 +181,8 @@ def _schedule(text: str) -> str:
             return f"{rate:g} messages a second, evenly spaced"
         case Burst(size=size, period_s=period_s):
             return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
+            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
     return text
 
 

@@ -12,7 +12,9 @@ STAGES = ["servers", "loadtests", "reports"]
 SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
 LOADTESTS_MAY_TAKE = {
     "servers.clock",
+    "servers.faults.forms",
     "servers.message",
+    "servers.palette",
     "servers.relay.units",
     "servers.schedule",
     "servers.stamps",

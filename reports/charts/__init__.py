@@ -86,6 +86,7 @@ CHARTS: Final = (
         "What the server spends",
         "Short bars are better; a hair spans the repeats.",
         cost.server,
+        lambda scene: bool(scene.rows["cpu_ms_per_1000"].notna().any()),
     ),
     Chart(
         "latency-by-clients",

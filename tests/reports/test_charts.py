@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from loadtests.scenario import Scenario
 from reports.breakdown import PARTS, TAIL_PARTS
 from reports.charts import CHARTS, breakdown, cost, latency, sweep
+from reports.charts.mark import mark
 from reports.charts.timeline import timeline
 from reports.load import load
 from reports.measures import latencies, summary
@@ -152,6 +153,34 @@ def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:
         for chart in CHARTS:
             if chart.applies(poor):
                 chart.draw(poor).draw_without_rendering()
+
+
+def marks(figure: Figure) -> dict[str, str]:
+    """The verdict's texts on a figure, by gid."""
+    written = figure.findobj(lambda artist: artist.get_gid() in {"verdict", "watermark"})
+    return {str(text.get_gid()): text.get_text() for text in written}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_every_chart_carries_the_verdict_in_room_of_its_own(scene: Scene, chart: object) -> None:
+    if not chart.applies(scene):  # type: ignore[attr-defined]
+        pytest.skip("needs several client counts")
+    for verdict, shown in {
+        "VALID": set(),
+        "SUSPECT": {"verdict"},
+        "FAIL": {"verdict", "watermark"},
+    }.items():
+        with styled():
+            figure = chart.draw(scene)  # type: ignore[attr-defined]
+            mark(figure, verdict)  # type: ignore[arg-type]
+            figure.draw_without_rendering()
+        assert set(marks(figure)) == shown
+        assert all(verdict in text for text in marks(figure).values())
+        if shown:
+            badge = figure.get_suptitle()
+            assert badge.startswith(verdict)
+            bottom = figure._suptitle.get_window_extent().y0
+            assert all(axes.get_window_extent().y1 <= bottom for axes in figure.axes)
 
 
 def test_the_bars_of_whose_time_are_the_shares_of_the_parts(scene: Scene) -> None:
