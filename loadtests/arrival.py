@@ -5,7 +5,7 @@ append and the safest to find after a crash. `loadtests/collect.py` turns those 
 
 Schema history
 1   requests, deliveries, samples.
-2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several.
+2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
 """
 
 import struct
@@ -48,6 +48,8 @@ class Delivery(NamedTuple):
     due_ns and published_ns come from the message, received_ns is read right after the recv that brought its last
     byte. bytes: the message with its own framing (chunk head, event fields, frame head), shared heads not.
     mode: one of MODES, how it travelled.
+    arrived_ns: when the kernel on the users' side had its last byte; 0 where that is not known, because the platform
+    does not tell, the read was not among those that asked (transport.Draw), or it was not one message and nothing else.
     """
 
     user: int
@@ -57,6 +59,7 @@ class Delivery(NamedTuple):
     received_ns: int
     bytes: int
     mode: int
+    arrived_ns: int = 0
 
 
 class Sample(NamedTuple):
@@ -92,7 +95,7 @@ MODES: Final = ("inline", "pushed")
 ROLES: Final = ("server", "generator", "relay")
 
 REQUEST: Final = struct.Struct("<iiqqqqhhiiqqq")
-DELIVERY: Final = struct.Struct("<iqqqqii")
+DELIVERY: Final = struct.Struct("<iqqqqiiq")
 SAMPLE: Final = struct.Struct("<qiiqqqqqqqqqqq")
 
 ROW_TYPES: Final[dict[str, tuple[type[Request | Delivery | Sample], struct.Struct]]] = {

@@ -14,13 +14,14 @@ from typing import Final, Protocol
 
 import msgspec
 
-from loadtests import facts, limits
+from loadtests import calibration, facts, limits, netem
 from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
 from loadtests.manifest import Cell, Machine, Run
 from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.programs import OURS, Programs
+from loadtests.scenario import NETEM, RELAY
 from servers.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
@@ -59,8 +60,10 @@ def folder_for(kind: str, scenario: str, now: datetime) -> Path:
 def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
     """Make the run folder and its run.json.
 
-    Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients.
+    Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients or has no
+    such network.
     """
+    _check_network(plan)
     machine = facts.machine()
     check_room(plan, machine)
     try:
@@ -81,6 +84,7 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
         machine=machine,
         versions=facts.versions(),
         commit=facts.commit(),
+        calibration=calibration.kept(RUNS),
     )
     save(folder / "run.json", run)
 
@@ -105,6 +109,7 @@ def check_resumable(folder: Path, asked: Plan) -> None:
     run = _read(folder / "run.json")
     if len(finished_cells(folder, run.cells)) == len(run.cells):
         return
+    _check_network(asked)
     here, versions = facts.machine(), facts.versions()
     check_room(asked, here)
     pairs = [
@@ -117,6 +122,11 @@ def check_resumable(folder: Path, asked: Plan) -> None:
                 f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
                 "cells of both would not be comparable: start a new run"
             )
+
+
+def _check_network(plan: Plan) -> None:
+    if plan.scenario.network == NETEM and (reason := netem.unavailable()):
+        raise RunRefused(f"--network {NETEM}: {reason}; use --network {RELAY}")
 
 
 def check_room(plan: Plan, machine: Machine) -> None:

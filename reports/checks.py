@@ -8,16 +8,20 @@ from typing import Final
 
 import pandas as pd
 
+from loadtests.doubts import TOO_FEW_MESSAGES
+from loadtests.manifest import SESSION
 from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
+from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
 from reports.units import counted, listed, number, percent
+from servers.faults.forms import parse_fault
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
-TOO_FEW_MESSAGES: Final = 10
+
 
 Check = Callable[[Facts], Iterable[Caution]]
 
@@ -37,6 +41,17 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
             "the run was made up by reports/synthetic.py, to test the report.",
             "Measure with: pollbench compare",
         )
+
+
+def _fault(facts: Facts) -> Iterable[Caution]:
+    for scenario in facts.run.manifest.scenarios:
+        if fault := str(scenario.get("fault") or ""):
+            yield Caution(
+                "invalid",
+                f"The server was wrong on purpose ({fault})",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                "Measure without --fault.",
+            )
 
 
 def _incomplete(facts: Facts) -> Iterable[Caution]:
@@ -131,6 +146,21 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
         )
 
 
+def _calibration(facts: Facts) -> Iterable[Caution]:
+    beyond = [quote for quote in quotes(facts.run, facts.summary) if quote.beyond]
+    if beyond:
+        worst = max(beyond, key=lambda quote: quote.per_s / max(quote.known.honest_per_s, 1e-9))
+        labels = list(dict.fromkeys(quote.label for quote in beyond))
+        past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
+        yield Caution(
+            "suspect" if past else "note",
+            f"More deliveries than the calibration vouches for ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            "Lower the rate or the number of clients, or use more load processes.",
+        )
+
+
 def _theory(facts: Facts) -> Iterable[Caution]:
     for row in agreements(facts.run, facts.summary):
         if not row.agrees:
@@ -179,8 +209,10 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         "wire_bytes_per_delivery": "bytes on the wire",
         "kernel_per_client_bytes": "memory queued in kernel sockets",
         "cpu_ms_per_1000": "server CPU",
+        "wait_p50_ms": "how long messages waited for the load generator",
     }
-    if empty := [name for column, name in columns.items() if facts.cells[column].isna().all()]:
+    empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
+    if empty and facts.run.manifest.kind != SESSION:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
@@ -189,8 +221,22 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         )
 
 
+def _session(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind != SESSION:
+        return
+    side_by_side = len(facts.run.manifest.patterns) > 1
+    yield Caution(
+        "note",
+        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + "what the server spent was not measured.",
+        "Measure patterns one at a time, in turns, with: pollbench compare",
+    )
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,
+    _fault,
     _incomplete,
     _clock,
     _connected,
@@ -206,8 +252,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.sending,
     instrument.warming,
     instrument.ports,
+    _calibration,
     _theory,
     _samples,
     _loopback,
     _platform,
+    _session,
 )

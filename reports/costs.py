@@ -79,6 +79,7 @@ def sample_costs(
     return {
         "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
         "server_cpu_share": cpu_ns / window_ns,
+        "relay_cpu_share": _grown(samples[samples["role"] == "relay"], "cpu_ns", from_ns, until_ns) / window_ns,
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
         "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
         "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,

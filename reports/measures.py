@@ -15,6 +15,7 @@ import pandas as pd
 from loadtests.arrival import ROW_TYPES
 from reports.accounting import COUNTS, ByUser, account
 from reports.balance import discrepancies
+from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
 from reports.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
 from reports.load import KEYS, Run
 from reports.pace import send_pace
@@ -74,10 +75,22 @@ MEASURES: Final = (
     ),
 )
 
+BREAKDOWN: Final = (
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
+    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+)
+"""Latency taken apart: see breakdown.py."""
+
 
 def latencies(run: Run) -> pd.DataFrame:
-    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms and due_s.
+    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
+    wait_ms: from the kernel's stamp to our read, NaN without a stamp.
     due_s: seconds from the start of the window to the due instant.
     """
     window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
@@ -86,11 +99,13 @@ def latencies(run: Run) -> pd.DataFrame:
     due_ns = run.deliveries["due_ns"].to_numpy()
     inside = (due_ns >= from_ns) & (due_ns < _of_cell(cells, window["window_until_ns"]))
     frame = run.deliveries[inside]
-    received, published, due = (frame[f"{name}_ns"].to_numpy() for name in ("received", "published", "due"))
+    instants = ("received", "arrived", "published", "due")
+    received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
     intervals = {
         "latency_ms": (received - due) / NS_PER_MS,
         "transit_ms": (received - published) / NS_PER_MS,
         "lateness_ms": (published - due) / NS_PER_MS,
+        "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
         "due_s": (due - from_ns[inside]) / 1e9,
     }
     # Not assign(): it would copy every column once more.
@@ -157,11 +172,16 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
     window = _of(latency, cell["cell"])
+    first = first_arrivals(window)
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
+        "relay_late_mean_ms": cell["relay_late_mean_ms"],
+        "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
-        **latency_of(window),
+        **latency_of(first),
+        **parts(first),
+        **positions(first),
         "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
         **request_costs(requests, deliveries, from_ns, until_ns, delivered),
         **send_pace(requests, from_ns, until_ns, interval_ns),
@@ -172,9 +192,8 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
     }
 
 
-def latency_of(window: pd.DataFrame) -> dict[str, float]:
+def latency_of(first: pd.DataFrame) -> dict[str, float]:
     """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between."""
-    first = window if not window.duplicated(["user", "id"]).any() else window.drop_duplicates(["user", "id"])
     values = first["latency_ms"].to_numpy()
     if not len(values):
         return dict.fromkeys([*QUANTILES, "mean_ms", *TRANSIT, "lateness_p99_ms"], np.nan) | {
@@ -220,7 +239,8 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
 
 def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
     known = values[np.isfinite(values)]
-    if not len(known):
+    # Of a tail that not every repeat knows, it is the worst ones that are not known.
+    if not len(known) or (name in TAIL_PARTS and len(known) < len(values)):
         return dict.fromkeys([name, f"{name}_low", f"{name}_high"], np.nan)
     interval = median_interval(known)
     low, high = (np.nan, np.nan) if interval.method == "single" else (interval.low, interval.high)

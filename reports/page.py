@@ -10,9 +10,10 @@ from pathlib import Path
 
 import jinja2
 import msgspec
+import pandas as pd
 from markupsafe import Markup
 
-from reports import svg
+from reports import interactive, svg
 from reports.answer import Finding, Goal, findings, goals, headline
 from reports.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
 from reports.charts import CHARTS, Chart
@@ -20,14 +21,16 @@ from reports.charts.latency import describe
 from reports.charts.mark import mark
 from reports.checks import cautions
 from reports.load import ReportError, load
-from reports.measures import latencies, per_cell, summary
+from reports.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
 from reports.trust import accounts, grounds, side_by_side
-from reports.units import counted, listed, number, quantity
-from servers.schedule import Burst, Poisson, Steady, parse_schedule
+from reports.units import counted, listed, number, percent, quantity
+from servers.faults.forms import parse_fault
+from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
 VERDICT_FILE = "verdict.json"
@@ -44,6 +47,8 @@ class Section:
     findings: Sequence[Finding]
     goals: Sequence[Goal]
     table: Table
+    breakdown: Table
+    stamped: str
     charts: Sequence[tuple[Chart, Markup]]
     agreements: Sequence[Agreement]
 
@@ -123,7 +128,12 @@ def render(
         deliveries=int(rows["delivered"].sum()),
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
+        quotes=quotes(facts.run, facts.summary),
+        doubt=doubt(facts.run),
         settings=[_settings(scene) for scene in shown],
+        chart_data=interactive.data(shown),
+        script=interactive.script(),
+        plot_style=interactive.style(),
     )
 
 
@@ -142,6 +152,8 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
         findings=findings(scene.rows),
         goals=goals(scene.rows),
         table=table(scene.summary),
+        breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
+        stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=drawn,
         agreements=[row for row in theory if row.scenario == name],
     )
@@ -149,6 +161,8 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
 
 def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
+    if fault := str(scene.setting.get("fault") or ""):
+        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
     if scene.rtt_ms:
@@ -167,6 +181,8 @@ def _schedule(text: str) -> str:
             return f"{rate:g} messages a second, evenly spaced"
         case Burst(size=size, period_s=period_s):
             return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
+            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
     return text
 
 
@@ -176,6 +192,15 @@ def _uncertainty(repeats: int) -> str:
     if repeats < 6:
         return f"Figures are medians of {repeats} repeats, with the lowest and highest repeat beneath."
     return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
+
+
+def _stamped(ratios: "pd.Series[float]") -> str:
+    """Say how much of what is said about waiting is known at all."""
+    if not ratios.any():
+        return "When the client's kernel had a message is not known: this platform does not tell."
+    least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
+    span = least if least == most else f"{least} to {most}"
+    return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
 
 
 def _settings(scene: Scene) -> dict[str, str]:

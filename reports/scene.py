@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from reports.breakdown import by_rank, first_arrivals
 from reports.load import Run
 from reports.style import Look
 
@@ -39,6 +40,16 @@ class Scene:
     def patterns(self) -> list[str]:
         """The patterns that have a result here, in planned order."""
         return [str(pattern) for pattern in self.rows["pattern"]]
+
+    @cached_property
+    def fan_out(self) -> dict[str, pd.DataFrame]:
+        """Per pattern: `breakdown.by_rank`, the median over repeats. A place that a repeat never saw is left out."""
+        found = {}
+        for pattern, rows in self.latency.groupby("pattern", observed=True):
+            repeats = [by_rank(first_arrivals(repeat)) for _, repeat in rows.groupby("repeat")]
+            together = pd.concat(repeats).groupby(level=0)
+            found[str(pattern)] = together.median()[together.size() == len(repeats)]
+        return {pattern: found[pattern] for pattern in self.patterns if pattern in found}
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:

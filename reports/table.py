@@ -51,17 +51,26 @@ class Table:
     lines: Sequence[Line]
 
 
-def table(rows: pd.DataFrame) -> Table:
-    """Lay out the summary of one scenario; columns that were measured for no pattern are left out."""
-    measured = [measure for measure in MEASURES if _worth_showing(rows[measure.name], measure)]
-    columns = [*measured, *COUNTED]
+def table(
+    rows: pd.DataFrame,
+    measures: Sequence[Measure] = MEASURES,
+    counts: Sequence[Measure] = COUNTED,
+    *,
+    ranked: bool = True,
+) -> Table:
+    """Lay out the summary of one scenario; columns that were measured for no pattern are left out.
+
+    ranked: mark what is best in a column.
+    """
+    measured = [measure for measure in measures if _worth_showing(rows[measure.name], measure)]
+    columns = [*measured, *counts]
     groups = [(title, len(list(group))) for title, group in groupby(columns, key=lambda column: column.group)]
     lines = []
     for _, scene in rows.groupby(["clients", "rtt_ms"], sort=False):
-        best = {measure.name: _best(scene, measure.name) for measure in measured}
+        best = {measure.name: _best(scene, measure.name) if ranked else set() for measure in measured}
         for row in scene.to_dict("records"):
             cells = [_measured(row, measure, best[measure.name]) for measure in measured]
-            cells += [_counted(row, count.name) for count in COUNTED]
+            cells += [_counted(row, count.name) for count in counts]
             lines.append(Line(row["pattern"], row["label"], row["clients"], row["rtt_ms"], cells))
     return Table(groups, columns, lines)
 

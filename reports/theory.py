@@ -56,6 +56,8 @@ Prediction = tuple[str, str, float, float, float]
 
 def _short_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
     interval_s = float(setting["poll_interval_s"])
+    if not interval_s:  # as fast as answers come: a closed loop, of which nothing can be foretold
+        return
     oracle = ShortPoll(rate=1.0, interval=interval_s, delay=row["answer_ms"] / 2000)
     tolerance_ms = mean_tolerance(interval_s, row["delivered"]) * 1000 + row["generator_lag_ms"]
     yield "mean latency", "ms", oracle.mean_latency * 1000, row["mean_ms"], tolerance_ms

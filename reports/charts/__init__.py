@@ -6,7 +6,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from reports.charts import cost, latency, sweep
+from reports.charts import breakdown, cost, latency, sweep
 from reports.charts.timeline import timeline
 from reports.scene import Scene
 
@@ -52,6 +52,23 @@ CHARTS: Final = (
         latency.over_time,
     ),
     Chart(
+        "whose-time",
+        "Whose time it was",
+        "Pale: the publisher was late. In colour: the server and the network, for a poll also the wait for it to be "
+        "asked. Grey: ours, the message lay in the client's kernel until the load generator read it. Grey belongs to "
+        "the measurement and not to the pattern. A dash: too few of them came alone, so nobody knows.",
+        breakdown.whose,
+        breakdown.is_known,
+    ),
+    Chart(
+        "fan-out",
+        "How a message reaches one client after the other",
+        "Left the first client that had a message, right the last; the line is the median over messages. A line that "
+        "rises is a broadcast that drains: what the last client waits, the first does not. Grey, as above, is ours.",
+        breakdown.fan_out,
+        breakdown.is_broadcast,
+    ),
+    Chart(
         "requests",
         "How often clients ask",
         "Short bars are better. Requests that find nothing are the price of polling; a stream asks once.",
@@ -69,6 +86,7 @@ CHARTS: Final = (
         "What the server spends",
         "Short bars are better; a hair spans the repeats.",
         cost.server,
+        lambda scene: bool(scene.rows["cpu_ms_per_1000"].notna().any()),
     ),
     Chart(
         "latency-by-clients",

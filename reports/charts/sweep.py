@@ -16,11 +16,16 @@ from reports.units import quantity
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """What a sweep goes along: a column of the summary, how its axis is called, and its scale."""
+    """What a sweep goes along: a column of the summary, its name in ids, how its axis is called, and its scale.
+
+    held: how the other dimension's value is announced, with its unit.
+    """
 
     column: str
     other: str
+    slug: str
     title: str
+    held: str
     scale: Literal["log", "linear"]
 
     def rows(self, scene: Scene) -> pd.DataFrame:
@@ -32,8 +37,8 @@ class Along:
         return self.rows(scene)[self.column].nunique() > 1
 
 
-CLIENTS: Final = Along("clients", "rtt_ms", "clients", "log")
-ROUND_TRIP: Final = Along("rtt_ms", "clients", "round trip (ms)", "linear")
+CLIENTS: Final = Along("clients", "rtt_ms", "clients", "clients", "ms round trip", "log")
+ROUND_TRIP: Final = Along("rtt_ms", "clients", "round-trip", "round trip (ms)", "clients", "linear")
 
 
 def latency(scene: Scene, along: Along) -> Figure:

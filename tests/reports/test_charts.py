@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from loadtests.scenario import Scenario
-from reports.charts import CHARTS, cost, latency, sweep
+from reports.breakdown import PARTS, TAIL_PARTS
+from reports.charts import CHARTS, breakdown, cost, latency, sweep
 from reports.charts.mark import mark
 from reports.charts.timeline import timeline
 from reports.load import load
@@ -180,3 +181,48 @@ def test_every_chart_carries_the_verdict_in_room_of_its_own(scene: Scene, chart:
             assert badge.startswith(verdict)
             bottom = figure._suptitle.get_window_extent().y0
             assert all(axes.get_window_extent().y1 <= bottom for axes in figure.axes)
+
+
+def test_the_bars_of_whose_time_are_the_shares_of_the_parts(scene: Scene) -> None:
+    for axes, over in zip(breakdown.whose(scene).axes, breakdown.OVER, strict=True):
+        for row in scene.rows.to_dict("records"):
+            bars = {bar.get_gid(): bar.get_width() for bar in axes.patches}  # type: ignore[attr-defined]
+            shares = [bars[f"{part}-{over}-{row['pattern']}"] for part in PARTS]
+            wanted_ms = np.array([row[f"{part}_{over}_ms"] for part in PARTS])
+            assert shares == pytest.approx(wanted_ms / wanted_ms.sum())
+
+
+def test_whose_time_a_tail_was_that_nobody_knows_gets_a_dash_and_no_bar(scene: Scene) -> None:
+    rows = scene.summary.assign(**dict.fromkeys(TAIL_PARTS, np.nan))
+    _, tail = breakdown.whose(replace(scene, summary=rows)).axes
+    assert texts(tail) == ["\N{EN DASH}"] * len(scene.patterns)
+    assert not tail.patches
+
+
+def test_the_fan_out_runs_from_the_first_client_to_the_last_of_the_table(scene: Scene) -> None:
+    figure = breakdown.fan_out(scene)
+    for row in scene.rows.to_dict("records"):
+        x, y = line(figure, f"fan-out-{row['pattern']}")
+        assert x.tolist() == list(range(1, scene.clients + 1))
+        assert (np.diff(y) >= 0).all()
+        assert y[0] <= row["middle_client_ms"] <= y[-1]
+
+
+def test_patterns_that_are_far_apart_are_not_drawn_on_one_scale(scene: Scene) -> None:
+    panels = dict(zip(scene.patterns, breakdown.fan_out(scene).axes, strict=True))
+    polling, *streams = (panels[name] for name in ("short_polling", "chunked", "sse", "websocket"))
+    assert "scale of its own" in polling.get_title()
+    assert len({axes.get_ylim() for axes in streams}) == 1
+    assert polling.get_ylim()[1] > breakdown.ONE_SCALE * streams[0].get_ylim()[1]
+
+
+def test_a_platform_without_stamps_has_no_chart_of_whose_time_and_still_a_fan_out(scene: Scene) -> None:
+    without = [str(name) for name in scene.summary if "wait_" in str(name) or "network_" in str(name)]
+    mac = replace(
+        scene,
+        summary=scene.summary.assign(**dict.fromkeys(without, np.nan)),
+        latency=scene.latency.assign(wait_ms=np.nan),
+    )
+    assert not breakdown.is_known(mac)
+    with styled():
+        breakdown.fan_out(mac).draw_without_rendering()

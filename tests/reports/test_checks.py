@@ -57,6 +57,11 @@ def without_delay(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     return replace(run, cells=run.cells.assign(rtt_ms=0.0)), cells.assign(rtt_ms=0.0), rows.assign(rtt_ms=0.0)
 
 
+def with_fault(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    scenarios = [{**scenario, "fault": "drop:0.01"} for scenario in run.manifest.scenarios]
+    return in_manifest(scenarios=scenarios)(run, cells, rows)
+
+
 def failed_first_cell(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     status = ["failed", *run.cells["status"][1:]]
     return in_cell_files(status=status, problems="a worker was lost")(run, cells, rows)
@@ -64,6 +69,9 @@ def failed_first_cell(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Fact
 
 def machine_without_clock(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     return in_manifest(machine=msgspec.structs.replace(run.manifest.machine, clock_id=""))(run, cells, rows)
+
+
+NAN = float("nan")
 
 
 def warming_up_once(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
@@ -77,6 +85,7 @@ def short_of_ports(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
 
 CASES: list[tuple[Change, Verdict, str]] = [
     (in_manifest(kind="synthetic"), "INVALID", "Nothing here was measured"),
+    (with_fault, "INVALID", "The server was wrong on purpose (drop:0.01)"),
     (failed_first_cell, "SUSPECT", "1 cell of 12 failed"),
     (
         lambda run, cells, rows: (replace(run, cells=run.cells[1:]), cells, rows),
@@ -98,11 +107,14 @@ CASES: list[tuple[Change, Verdict, str]] = [
         "100\N{NARROW NO-BREAK SPACE}% of the messages of HTTP/2 push were not pushed",
     ),
     (in_cells(pushed_ratio=0.5), "SUSPECT", "of HTTP/2 push were not pushed"),
+    (in_cells(wait_tail_ms=900.0), "INVALID", "was late: of the slowest 1 %, 900\N{NARROW NO-BREAK SPACE}ms of "),
+    (in_cells(generator_lag_ms=900.0), "VALID", ""),
+    (in_cells(wait_p50_ms=NAN), "VALID", "Not measured here: how long messages waited for the load generator"),
     (in_cells(generator_cpu_peak=0.9), "SUSPECT", "The load generator used 90"),
     (in_cells(generator_cpu_peak=0.99, generator_cpu_usual=0.97), "INVALID", "The load generator used 99"),
-    (in_cells(generator_lag_ms=19.0, p99_ms=30.0), "SUSPECT", "The load generator was late"),
-    (in_cells(generator_lag_ms=21.0, p99_ms=30.0), "INVALID", "The load generator was late"),
-    (in_cells(generator_lag_ms=21.0, p99_ms=300.0), "VALID", ""),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=19.0, p99_ms=30.0), "SUSPECT", "The load generator was late"),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=21.0, p99_ms=30.0), "INVALID", "The load generator was late"),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=21.0, p99_ms=300.0), "VALID", ""),
     (in_cells(generator_lag_ms=float("nan")), "SUSPECT", "Nobody watched the load generator in 12 cells"),
     (in_cells(generator_waited_share=0.2), "SUSPECT", "The load generator stood in line for a core for 20"),
     (in_cells(generator_waited_share=0.3), "INVALID", "The load generator stood in line for a core for 30"),
@@ -131,7 +143,8 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
     (in_rows(repeats=1), "VALID", "There is a single repeat"),
     (without_delay, "VALID", "There was no network delay"),
-    (in_cells(kernel_per_client_bytes=float("nan")), "VALID", "Not measured here: memory queued in kernel sockets"),
+    (in_cells(kernel_per_client_bytes=NAN), "VALID", "Not measured here: memory queued in kernel sockets"),
+    (in_manifest(kind="session"), "VALID", "This was driven by hand, all patterns at once"),
 ]
 
 

@@ -1,13 +1,17 @@
 """The table that ends a run on the terminal."""
 
 import io
+from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from loadtests.manifest import Cell
 from reports.caution import Caution, Ruling
-from reports.terminal import COLUMNS, ruling_lines, summary_table
+from reports.load import Run
+from reports.terminal import COLUMNS, Board, ruling_lines, summary_table
 
 ROW = {
     "label": "Server-Sent Events",
@@ -46,6 +50,15 @@ def test_counts_of_clients_are_shown_when_there_are_several() -> None:
 def test_round_trips_are_shown_when_there_are_several() -> None:
     assert "rtt" not in printed(ROW, ROW)
     assert "rtt" in printed(ROW, ROW | {"rtt_ms": 0.0})
+
+
+def test_the_board_has_a_row_for_each_pattern_that_has_ended_and_the_medians_so_far(folder: Path, run: Run) -> None:
+    board = Board(folder)
+    cells = [
+        msgspec.json.decode((folder / "cells" / name / "cell.json").read_bytes(), type=Cell)
+        for name in run.manifest.cells
+    ]
+    assert [board(cell).row_count for cell in cells] == [1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6]
 
 
 @pytest.mark.parametrize("missing", [name for name, _, _ in COLUMNS.values()])

@@ -282,4 +282,5 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "SLO_MISSED": 5,
         "REGRESSION": 6,
         "INVALID": 7,
+        "DISAGREES": 8,
     }
