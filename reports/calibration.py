@@ -195,8 +195,8 @@ def highest_honest(steps: Sequence[Step]) -> tuple[Step | None, str]:
 def cpu_us(stairs: Measured, steps: Sequence[Step]) -> float:
     """Return what one more delivery costs the generator in CPU time, in microseconds; NaN where that is not known.
 
-    The slope over the lower half of the climb: what ticks without any delivery is left out, and at higher rates messages
-    come several to a read, which a broadcast's do not.
+    The slope over the lower half of the climb: what ticks without any delivery is left out, and at higher rates
+    messages come several to a read, which a broadcast's do not.
     """
     looks, lower = stairs.generator, (len(steps) + 1) // 2
     if len(looks) < 2 or lower < 2:

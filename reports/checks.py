@@ -13,6 +13,7 @@ from loadtests.manifest import SESSION
 from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
+from reports.network import relay_in_the_way
 from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
@@ -256,6 +257,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _theory,
     _samples,
     _loopback,
+    relay_in_the_way,
     _platform,
     _session,
 )
