@@ -204,3 +204,7 @@ def test_the_verdict_lies_beside_the_page_and_on_every_chart(written: Path) -> N
     page = written.read_text(encoding="utf-8")
     assert page.count(">INVALID: decide nothing from this chart<") == len(drawn)
     assert "var(--bad)" in page[page.index('id="small-latency"') :]
+    # Charts that one explores are drawn by the page's script; its style writes the verdict on them.
+    assert '<body data-verdict="INVALID">' in page
+    for verdict in ("SUSPECT", "INVALID", "FAIL"):
+        assert f'[data-verdict={verdict}] .u-over::before {{ content: "{verdict}' in page
