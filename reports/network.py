@@ -10,7 +10,6 @@ from reports.caution import Caution, Facts
 from reports.units import percent, quantity
 from servers.relay.units import format_bandwidth
 
-BUSY_CORE: Final = 0.8
 SHARE: Final = 0.1
 """A relay that is usually late by more than this part of the median is part of what is reported as the pattern's."""
 
@@ -21,9 +20,9 @@ BY: Final = {RELAY: "by a relay process", NETEM: "by the kernel's netem"}
 def conditions(setting: Mapping[str, Any]) -> dict[str, str]:
     """Return what else the network of a scenario did, by name; nothing where it only took its time."""
     told = {}
-    if setting["jitter_ms"]:
+    if setting.get("jitter_ms"):
         told["Jitter"] = f"up to {_ms(setting['jitter_ms'])} each way"
-    if setting["bandwidth_bits_per_s"]:
+    if setting.get("bandwidth_bits_per_s"):
         told["Bandwidth"] = f"{format_bandwidth(setting['bandwidth_bits_per_s'])}/s for each connection, each way"
     return told
 

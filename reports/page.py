@@ -247,7 +247,7 @@ def _settings(scene: Scene) -> dict[str, str]:
     rtts_ms = sorted(scene.summary["rtt_ms"].unique())
     told["Round trip added"] = ", ".join(quantity(ms, "ms") for ms in rtts_ms)
     if rtts_ms[-1]:
-        told["Round trip added"] += f", {BY[str(setting.get("network", RELAY))]}"
+        told["Round trip added"] += f", {BY[str(setting.get('network', 'relay'))]}"
     told |= conditions(setting)
     for key, title in known.items():
         value = setting.get(key)
