@@ -63,7 +63,7 @@ async def until(page: Page, condition: str, argument: Any = None) -> None:
     compiles it in the page, which our Content-Security-Policy forbids."""
     async with asyncio.timeout(HANG_MS / 1000):
         while not await page.evaluate(condition, argument):
-            await asyncio.sleep(0.02)
+            await page.wait_for_timeout(20)
 
 
 class Watch:
