@@ -72,8 +72,10 @@ class Connection(asyncio.Protocol):
         if ssl_object is not None and ssl_object.selected_alpn_protocol() != "h2":
             self._end()  # RFC 9113 3.2: over TLS, HTTP/2 is spoken where ALPN has chosen it and nowhere else
             return
-        # Send at once: uvloop would hold small writes back to the end of the loop's turn, behind all other clients.
-        self.transport.set_write_buffer_limits(high=0)
+        if ssl_object is None:
+            # Send at once: uvloop would hold small writes back to the end of the loop's turn, behind all other clients.
+            # Under TLS this limit makes uvloop 0.22 pause a writer for good, after its first write.
+            self.transport.set_write_buffer_limits(high=0)
         self._timer = self._loop.call_at(self._keepalive.next_s, self._watch)
 
     def data_received(self, data: bytes) -> None:

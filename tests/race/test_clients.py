@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.race.browser import Stage
+from tests.race.browser import Stage, until
 from tests.race.scripted import Line, Refuses, Says, Script, scripted
 
 POLLS = ["short_polling", "long_polling"]
@@ -42,7 +42,7 @@ class Client:
 
     async def until(self, condition: str) -> None:
         """Wait until JavaScript that looks at `log` is true."""
-        await self.page.wait_for_function(condition)
+        await until(self.page, condition)
 
     async def until_message(self, message_id: int) -> None:
         await self.until(f"log.some(([what, id]) => what === 'message' && id === {message_id})")

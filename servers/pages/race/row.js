@@ -13,7 +13,7 @@ const HOW = {
   sse: "EventSource",
   websocket: "one socket, both ways",
 };
-const STATES = { open: "open", connecting: "connecting", offline: "offline", hidden: "waits while hidden", stopped: "stopped" };
+const STATES = { open: "open", connecting: "asking", offline: "offline", hidden: "waits while hidden", stopped: "stopped" };
 
 export class Row {
   #stopping;
