@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-import gevent
 from flask import Blueprint, Response, jsonify, make_response, request, send_file
 from gevent.lock import BoundedSemaphore
 from locust.env import Environment
@@ -17,9 +16,8 @@ from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_S
 
 from loadtests import patterns
 from loadtests.admission import admit
-from loadtests.board import Timeline
+from loadtests.chart_points import ChartPoints
 from loadtests.doubts import judge
-from loadtests.live import Live
 from loadtests.options import HELP, read_options
 from loadtests.programs import OURS
 from loadtests.screen import Screen
@@ -56,7 +54,7 @@ class DeliveryPage:
         self._environment = environment
         self._screen = screen
         self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
-        self._points = Points()
+        self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
 
     # The Delivery tab
@@ -228,27 +226,3 @@ class DeliveryPage:
             command = [*OURS.report, str(folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         return "" if done.returncode == 0 else done.stderr.strip() or f"{command} ended with {done.returncode}"
-
-
-class Points:
-    """What the charts show of each complete slice, worked out once: users wait while a quantile is taken."""
-
-    def __init__(self) -> None:
-        self._scale = ""
-        self._of: dict[str, dict[int, tuple[object, ...]]] = {}
-
-    def of(self, pattern: str, timeline: Timeline, scale: str, after: int, until: int) -> list[tuple[object, ...]]:
-        """Return (slice, p50, p99, deliveries, empty ratio) of every slice from `after` on that lies before `until`.
-
-        A slice in which nothing happened is a point too: nothing delivered.
-        """
-        if self._scale != scale:
-            self._scale, self._of = scale, {}
-        known = self._of.setdefault(pattern, {})
-        wanted = range(max(after, min(timeline.slices)), until)
-        for at in wanted:
-            if at not in known:
-                live = timeline.slices.get(at) or Live()
-                known[at] = at, live.quantile_ms(0.50), live.quantile_ms(0.99), live.deliveries, live.empty_ratio
-                gevent.sleep(0)
-        return [known[at] for at in wanted]

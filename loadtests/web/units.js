@@ -8,7 +8,8 @@ export function number(value) {
   if (value === 0) return "0";
   const rounded = Number(value.toPrecision(3));
   const decimals = Math.min(3, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(rounded)))));
-  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  // toFixed looks at the number itself, toLocaleString at its shortest decimal form: 1.005 is a little less than that.
+  return Number(value.toFixed(decimals)).toLocaleString("en", { minimumFractionDigits: decimals });
 }
 
 export const count = (value) => value.toLocaleString("en");

@@ -53,7 +53,7 @@ def main() -> None:
         driver.page.wait_for_timeout(RUNNING_MS)
         for theme, picture in PICTURES.items():
             if theme == "dark":
-                driver.page.locator("header button").last.click()
+                driver.switch_theme()
             driver.page.mouse.move(0, 0)
             driver.page.wait_for_timeout(1000)
             save(driver.page.screenshot(full_page=True), picture)

@@ -102,6 +102,9 @@ class Driver:
     def look_at(self, tab: str) -> None:
         self.page.get_by_role("tab", name=tab).click()
 
+    def switch_theme(self) -> None:
+        self.page.get_by_role("banner").get_by_role("button").last.click()
+
     def choose_only(self, *users: str) -> None:
         for box in self.page.locator("tr, li, div").filter(has_text="User Classes").last.get_by_role("checkbox").all():
             box.uncheck()

@@ -166,13 +166,15 @@ def test_users_of_a_pattern_that_is_not_served_are_named_in_the_form(page: Page,
 
 def test_a_test_too_short_to_be_measured_says_so_instead_of_a_report(page: Page, alone: Site) -> None:
     driver = Driver(page, alone)
+    driver.open_options()
+    driver.option("Poll Interval").fill("600")
     driver.press("Start")
     driver.look_at("Delivery")
     expect(page.get_by_role("status")).to_contain_text("Running")
     driver.press("Stop")
     driver.await_stopped()
     driver.press("Download HTML report")
-    expect(page.get_by_role("alert")).to_contain_text("it ended too soon to be measured")
+    expect(page.get_by_role("alert")).to_contain_text("it ended too soon to be measured: it must run 600.5 s longer")
 
 
 # The form
@@ -251,7 +253,7 @@ def test_the_tab_follows_the_theme_of_the_page(page: Page, alone: Site) -> None:
     driver.await_rows(len(LABELS))
     swatch = page.locator("pollbench-delivery .swatch").first
     light = swatch.evaluate("node => getComputedStyle(node).backgroundColor")
-    page.locator("header button").last.click()
+    driver.switch_theme()
     expect(page.locator("pollbench-delivery.dark")).to_be_visible()
     assert swatch.evaluate("node => getComputedStyle(node).backgroundColor") != light
 
