@@ -61,7 +61,8 @@ class Plan:
         patterns = f"{len(self.patterns)} patterns" if len(self.patterns) > 1 else self.patterns[0]
         clients = f"{plain(self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
         times = f"{self.repeats} times" if self.repeats > 1 else "once"
-        return f"{self.scenario.name}: {patterns}, {clients}, {self.scenario.schedule}, {times}"
+        faulty = f", server faulty on purpose ({self.scenario.fault})" if self.scenario.fault else ""
+        return f"{self.scenario.name}: {patterns}, {clients}, {self.scenario.schedule}, {times}{faulty}"
 
     def cells(self) -> list[PlannedCell]:
         return [
