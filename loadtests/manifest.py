@@ -44,7 +44,7 @@ class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
 
     at_rest_ms: of the median at the lowest rate. bias_ms, tail_ms: the largest of the median and of p99 up to half of
     honest_per_s. bimodal_ms, frozen_ms: the largest of p50, p90 and p99 with two delays, and over a freeze; None when
-    not measured. cpu_us: generator CPU time for each delivery.
+    not measured. cpu_us: generator CPU time for one more delivery, None where that is not known.
     honest_per_s: the highest rate of deliveries that was still reported within the limit, at_least when no higher one
     was tried; stopped_by: what the next rate broke, "loss", "bias" or "lag".
     """
@@ -54,7 +54,7 @@ class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
     tail_ms: float
     bimodal_ms: float | None
     frozen_ms: float | None
-    cpu_us: float
+    cpu_us: float | None
     honest_per_s: float
     at_least: bool
     stopped_by: str

@@ -69,7 +69,8 @@ class Plan:
         clients = f"{typed('clients', self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
         distance = f", round trip {typed('rtt_ms', self.scenario.rtt_ms)}" if any(self.scenario.rtt_ms) else ""
         times = f"{self.repeats} times" if self.repeats > 1 else "once"
-        return f"{self.scenario.name}: {patterns}, {clients}{distance}, {self.scenario.schedule}, {times}"
+        faulty = f", server faulty on purpose ({self.scenario.fault})" if self.scenario.fault else ""
+        return f"{self.scenario.name}: {patterns}, {clients}{distance}, {self.scenario.schedule}, {times}{faulty}"
 
     def cells(self) -> list[PlannedCell]:
         return [

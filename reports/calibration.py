@@ -192,15 +192,15 @@ def highest_honest(steps: Sequence[Step]) -> tuple[Step | None, str]:
     return highest, broken[0] if broken else ""
 
 
-def cpu_us(stairs: Measured, steps: Sequence[Step]) -> float:
-    """Return what one more delivery costs the generator in CPU time, in microseconds; NaN where that is not known.
+def cpu_us(stairs: Measured, steps: Sequence[Step]) -> float | None:
+    """Return what one more delivery costs the generator in CPU time, in microseconds; None where that is not known.
 
     The slope over the lower half of the climb: what ticks without any delivery is left out, and at higher rates
     messages come several to a read, which a broadcast's do not.
     """
     looks, lower = stairs.generator, (len(steps) + 1) // 2
     if len(looks) < 2 or lower < 2:
-        return float("nan")
+        return None
     edges_ns = np.linspace(*stairs.window_ns, _schedule(stairs).steps + 1)[: lower + 1]
     used = np.diff(np.interp(edges_ns, looks["at_ns"], looks["cpu_ns"])) / np.diff(edges_ns)
     return float(np.polyfit([step.per_s for step in steps[:lower]], used, 1)[0] * 1e6)

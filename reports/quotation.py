@@ -26,7 +26,7 @@ class Quote:
     @property
     def last_reader_ms(self) -> float:
         """At most so long the last reader of a broadcast waits for the generator to have read the others."""
-        return self.known.cpu_us * self.clients / 1000
+        return float("nan") if self.known.cpu_us is None else self.known.cpu_us * self.clients / 1000
 
     @property
     def beyond(self) -> bool:

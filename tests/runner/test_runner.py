@@ -164,6 +164,53 @@ def test_a_relay_that_fails_fails_the_cell(
     assert problem in "; ".join(cell.problems)
 
 
+def test_a_faulty_server_leaves_its_record_and_the_load_is_told(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    planned = Plan(replace(brief, fault="drop:0.5"), ("sse",), 1).cells()
+    ours = replace(programs(load=""), journal_writes=True)
+    cell = runner.run_cells(tmp_path, planned, LABELS, Watching(), ours).cells[0]
+    assert cell.problems == []
+    folder = tmp_path / "cells" / cell.name
+    assert "FAULTY ON PURPOSE (drop:0.5)" in (folder / "load.log").read_text(encoding="utf-8")
+    record, writes = (pd.read_csv(folder / name) for name in ("faults.csv", "writes.csv"))
+    assert set(record["copies"]) == {0, 1}
+    assert len(writes) == record["copies"].sum() * 2
+    assert set(pd.read_parquet(folder / "deliveries.parquet")["id"]) == set(record["id"][record["copies"] == 1])
+
+
+class Freezing(Watching):
+    """Ends the run with Ctrl-C as soon as the server is frozen. guards: whoever froze it."""
+
+    guards: list[psutil.Process]
+
+    def tick(self) -> None:
+        ours = children()
+        if not self._interrupt_in and any(child.status() == psutil.STATUS_STOPPED for child in ours):
+            self.guards = [child for child in ours if "servers.faults.freeze" in child.cmdline()]
+            self._interrupt_in = "now"
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_while_a_server_is_frozen_leaves_neither_it_nor_its_guard(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    planned = Plan(replace(brief, fault="freeze:0,60", window_s=30.0), ("sse",), 1).cells()
+    watching = Freezing()
+    outcome = runner.run_cells(tmp_path, planned, LABELS, watching, programs())
+    assert outcome.interrupted
+    assert children() == []
+    assert len(watching.guards) == 1
+    assert psutil.wait_procs(watching.guards, 20)[1] == []
+
+
+def test_a_frozen_process_hears_that_it_is_to_stop(tmp_path: Path, programs: Make) -> None:
+    child = Child("server", [*programs().server, "sse", "--port", "0", "--announce-json"], tmp_path / "server.log")
+    child.heard(re.compile("ready"), 10)
+    psutil.Process(child.pid).suspend()
+    assert child.stop() == 0
+
+
 def test_a_run_goes_on_after_a_failed_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:
     plan = Plan(brief, ("sse", "nonsense", "chunked"), 1)
     labels = {**LABELS, "nonsense": "Nonsense"}
