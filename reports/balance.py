@@ -48,26 +48,29 @@ def _rows(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
 
 def _strangers(deliveries: pd.DataFrame, published: pd.DataFrame) -> Iterator[str]:
     """Deliveries that name a message the journal does not have, or has with other instants."""
-    journal = published.drop_duplicates("id").set_index("id")
-    known = journal.reindex(deliveries["id"])
-    unknown = known["due_ns"].isna().to_numpy()
-    if unknown.any():
-        yield f"{counted(unknown.sum(), 'delivery', 'deliveries')} of messages that the journal does not have"
-    other = np.zeros(len(deliveries), bool)
+    journal = published.drop_duplicates("id").sort_values("id")
+    ids, named = journal["id"].to_numpy(), deliveries["id"].to_numpy()
+    at = np.searchsorted(ids, named)
+    known = at < len(ids)
+    known[known] = ids[at[known]] == named[known]
+    if not known.all():
+        yield f"{counted((~known).sum(), 'delivery', 'deliveries')} of messages that the journal does not have"
+    other = np.zeros(known.sum(), bool)
     for instant in ("due_ns", "published_ns"):
-        other |= known[instant].to_numpy() != deliveries[instant].to_numpy()
-    if (other & ~unknown).any():
-        count = int((other & ~unknown).sum())
-        yield f"{counted(count, 'delivery', 'deliveries')} with other instants than the journal has"
+        other |= journal[instant].to_numpy()[at[known]] != deliveries[instant].to_numpy()[known]
+    if other.any():
+        yield f"{counted(other.sum(), 'delivery', 'deliveries')} with other instants than the journal has"
 
 
 def _users(cell: Cell, counts: pd.DataFrame, deliveries: pd.DataFrame, requests: pd.DataFrame) -> Iterator[str]:
     """The identity, for each user and in total; and what each user's requests brought against its deliveries."""
-    inside = deliveries[deliveries["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
-    delivered = inside.groupby("user")["id"].nunique()
-    recorded = deliveries.groupby("user").size()
-    brought = requests.groupby("user")["messages"].sum()
-    users = pd.DataFrame({"delivered": delivered, "recorded": recorded, "brought": brought}).fillna(0).astype(int)
+    inside = deliveries["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
+    sides = {
+        "delivered": deliveries.loc[inside, ["user", "id"]].drop_duplicates()["user"].value_counts(),
+        "recorded": deliveries["user"].value_counts(),
+        "brought": requests.groupby("user")["messages"].sum(),
+    }
+    users = pd.DataFrame(sides).fillna(0).astype(int)
     planned = int(cell["clients"])
     if len(users) > planned:
         yield f"{counted(len(users), 'client')} left records, {planned:,} were started"

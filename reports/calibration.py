@@ -152,7 +152,7 @@ def of_pattern(stairs: Measured, bimodal: Measured | None, frozen: Measured | No
         tail_ms=max(step.errors[-1].error_ms for step in calm),
         bimodal_ms=max((each.error_ms for each in bimodal.errors), key=abs) if bimodal else None,
         frozen_ms=max((each.error_ms for each in frozen.errors), key=abs) if frozen else None,
-        cpu_us=cpu_us(stairs),
+        cpu_us=cpu_us(stairs, steps),
         honest_per_s=honest_per_s,
         at_least=not stopped_by,
         stopped_by=stopped_by,
@@ -161,8 +161,7 @@ def of_pattern(stairs: Measured, bimodal: Measured | None, frozen: Measured | No
 
 def climb(stairs: Measured) -> list[Step]:
     """Compare what was reported with what was true, at each rate."""
-    schedule = parse_schedule(stairs.schedule)
-    assert isinstance(schedule, Stairs)
+    schedule = _schedule(stairs)
     step_ns = schedule.step_s * 1e9
     steps = []
     for number, messages in enumerate(schedule.counts()):
@@ -193,11 +192,21 @@ def highest_honest(steps: Sequence[Step]) -> tuple[Step | None, str]:
     return highest, broken[0] if broken else ""
 
 
-def cpu_us(stairs: Measured) -> float:
-    """Return the generator's CPU time for each delivery over the whole climb, in microseconds; NaN without samples."""
-    looks = stairs.generator
-    if len(looks) < 2:
+def cpu_us(stairs: Measured, steps: Sequence[Step]) -> float:
+    """Return what one more delivery costs the generator in CPU time, in microseconds; NaN where that is not known.
+
+    The slope over the lower half of the climb: what ticks without any delivery is left out, and at higher rates
+    messages come several to a read, which a broadcast's do not.
+    """
+    looks, lower = stairs.generator, (len(steps) + 1) // 2
+    if len(looks) < 2 or lower < 2:
         return float("nan")
-    first, last = looks.iloc[0], looks.iloc[-1]
-    delivered = stairs.reported["at_ns"].between(first["at_ns"], last["at_ns"]).sum()
-    return float((last["cpu_ns"] - first["cpu_ns"]) / 1e3 / delivered)
+    edges_ns = np.linspace(*stairs.window_ns, _schedule(stairs).steps + 1)[: lower + 1]
+    used = np.diff(np.interp(edges_ns, looks["at_ns"], looks["cpu_ns"])) / np.diff(edges_ns)
+    return float(np.polyfit([step.per_s for step in steps[:lower]], used, 1)[0] * 1e6)
+
+
+def _schedule(stairs: Measured) -> Stairs:
+    schedule = parse_schedule(stairs.schedule)
+    assert isinstance(schedule, Stairs)
+    return schedule

@@ -13,6 +13,7 @@ from loadtests.manifest import SESSION
 from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
+from reports.network import relay_in_the_way
 from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import agreements
@@ -216,7 +217,8 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
-            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does), or the run is older than they are.",
+            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does), or the run is older "
+            "than they are.",
             "Run again, on Linux, if you need them.",
         )
 
@@ -256,6 +258,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _theory,
     _samples,
     _loopback,
+    relay_in_the_way,
     _platform,
     _session,
 )

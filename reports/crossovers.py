@@ -7,7 +7,7 @@ from math import isfinite
 
 import pandas as pd
 
-from reports.answer import Row, level
+from reports.ranking import Row, level
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ Charts share one x for all patterns, which is what makes one cursor show all val
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from reports.charts.sweep import CLIENTS, ROUND_TRIP, Along
+from reports.charts.sweep import by_clients, by_rtt, is_sweep
 from reports.crossovers import crossovers
 from reports.measures import MEASURES
 from reports.scene import LEVELS, Scene
@@ -21,6 +21,20 @@ HERE: Final = Path(__file__).parent
 POINTS: Final = 300
 SLICES: Final = 60
 Series = list[float | None]
+
+
+class Along(NamedTuple):
+    """What a sweep goes along, what is held meanwhile, and how both are called."""
+
+    column: str
+    other: str
+    title: str
+    held: str
+    log: bool
+
+
+BY_CLIENTS: Final = Along("clients", "rtt_ms", "clients", "ms round trip", log=True)
+BY_RTT: Final = Along("rtt_ms", "clients", "round trip between clients and server, ms", "clients", log=False)
 
 
 def script() -> Markup:
@@ -34,16 +48,17 @@ def style() -> Markup:
 
 
 def data(scenes: Sequence[Scene]) -> Markup:
-    """Return one JSON object, scenario name -> chart name -> what to draw, safe inside `<script>`."""
-    told = {str(scene.setting["name"]): charts(scene) for scene in scenes}
+    """Return one JSON object, scene name -> chart name -> what to draw, safe inside `<script>`."""
+    told = {scene.name: charts(scene) for scene in scenes}
     return Markup(json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))  # noqa: S704
 
 
 def charts(scene: Scene) -> dict[str, dict[str, Any]]:
     drawn = {"latency": _ecdf(scene), "percentiles": _spectrum(scene), "over-time": _over_time(scene)}
-    for along in (CLIENTS, ROUND_TRIP):
-        if along.is_swept(scene):
-            drawn[f"latency-by-{along.slug}"] = _sweep(scene, along)
+    if is_sweep(scene, by_clients):
+        drawn["latency-by-clients"] = _sweep(scene, BY_CLIENTS)
+    if is_sweep(scene, by_rtt):
+        drawn["latency-by-rtt"] = _sweep(scene, BY_RTT)
     return drawn
 
 
@@ -121,7 +136,7 @@ def _sweep(scene: Scene, along: Along) -> dict[str, Any]:
             title = f"{measure.group}, {measure.title}"
             view = _chart(scene, steps, series, yTitle=title, yUnit=measure.unit, marks=marks)
             views.append(view | {"measure": title, "held": _rounded(float(str(held)))})
-    axes = {"xTitle": along.title, "xUnit": "", "xLog": along.scale == "log", "heldTitle": along.held}
+    axes = {"xTitle": along.title, "xUnit": "", "xLog": along.log, "heldTitle": along.held}
     return {"views": views, **axes}
 
 

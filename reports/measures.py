@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.arrival import ROW_TYPES
-from reports.accounting import COUNTS, account
+from reports.accounting import COUNTS, ByUser, account
 from reports.balance import discrepancies
 from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
 from reports.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
@@ -122,15 +122,15 @@ def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of accounting.py."""
     parts = []
     for cell in run.finished.to_dict("records"):
-        counts = _accounts(cell, _tables(run, cell)).reset_index()
+        by_user = ByUser.of(_of(run.deliveries, cell["cell"]))
+        counts = _accounts(cell, _of(run.published, cell["cell"]), by_user).reset_index()
         parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
 
 
-def _accounts(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    published = tables["published"]
+def _accounts(cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
     due = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
-    return account(tables["deliveries"], np.sort(published["id"][due].to_numpy()), cell["clients"])
+    return account(by_user, np.sort(published["id"][due].to_numpy()), cell["clients"])
 
 
 def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
@@ -140,7 +140,8 @@ def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
 def open_books(run: Run, cell: Cell) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see balance.py."""
     tables = _tables(run, cell)
-    return discrepancies(cell, _accounts(cell, tables), tables)
+    by_user = ByUser.of(tables["deliveries"])
+    return discrepancies(cell, _accounts(cell, tables["published"], by_user), tables)
 
 
 def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -166,7 +167,8 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
-    per_user = _accounts(cell, tables)
+    by_user = ByUser.of(deliveries)
+    per_user = _accounts(cell, published, by_user)
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
     window = _of(latency, cell["cell"])
@@ -185,7 +187,7 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
         **send_pace(requests, from_ns, until_ns, interval_ns),
         **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
-        **watch(deliveries, requests, published),
+        **watch(by_user, deliveries, requests, published),
         "discrepancies": len(discrepancies(cell, per_user, tables)),
     }
 

@@ -6,6 +6,7 @@ same page.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import jinja2
@@ -22,6 +23,7 @@ from reports.charts.mark import mark
 from reports.checks import cautions
 from reports.load import ReportError, load
 from reports.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.network import relays
 from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
@@ -36,12 +38,20 @@ TEMPLATES = Path(__file__).parent / "templates"
 VERDICT_FILE = "verdict.json"
 
 
+Picture = tuple[str, Chart, Markup]
+"""An id, the chart and its drawing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page says about one scene."""
+    """What the page says about one scenario.
+
+    charts: at its longest round trip, which is `at` where there are others; nearer: (round trip, charts) of those.
+    """
 
     name: str
     title: str
+    at: str
     purpose: str
     headline: str
     findings: Sequence[Finding]
@@ -49,7 +59,8 @@ class Section:
     table: Table
     breakdown: Table
     stamped: str
-    charts: Sequence[tuple[Chart, Markup]]
+    charts: Sequence[Picture]
+    nearer: Sequence[tuple[str, Sequence[Picture]]]
     agreements: Sequence[Agreement]
 
 
@@ -65,7 +76,7 @@ def write_report(run_dir: Path) -> Path:
     found = cautions(run, cells, table_of)
     shown = scenes(run, table_of, latency)
     try:
-        charts = {scene.setting["name"]: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
+        charts = {scene.name: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
         (run_dir / VERDICT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
         table_of.to_csv(run_dir / "summary.csv", index=False)
         table_of.to_parquet(run_dir / "summary.parquet", index=False)
@@ -88,7 +99,7 @@ def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
             if chart.applies(scene):
                 figure = chart.draw(scene)
                 mark(figure, of_run)
-                file = folder / f"{scene.setting['name']}-{chart.name}.svg"
+                file = folder / f"{scene.name}-{chart.name}.svg"
                 drawn[chart.name] = svg.standalone(figure)
                 file.write_text(drawn[chart.name], encoding="utf-8")
                 figure.set_layout_engine("none")  # it is laid out already
@@ -102,7 +113,7 @@ def render(
     shown: Sequence[Scene],
     charts: Mapping[str, Mapping[str, str]],
 ) -> str:
-    """Return the page. charts: per scenario, SVG documents by chart name. Touches no file but the template."""
+    """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -114,7 +125,7 @@ def render(
     run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
     theory = agreements(run, rows)
-    sections = [_section(scene, charts.get(scene.setting["name"], {}), theory) for scene in shown]
+    sections = [_section([*group], charts, theory) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
     return environment.get_template("report.html.j2").render(
         run=run.manifest,
         sections=sections,
@@ -130,45 +141,59 @@ def render(
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
         quotes=quotes(facts.run, facts.summary),
         doubt=doubt(facts.run),
-        settings=[_settings(scene) for scene in shown],
+        settings=[_settings(scene) for scene in shown if scene.furthest],
+        relays=relays(rows),
         chart_data=interactive.data(shown),
         script=interactive.script(),
         plot_style=interactive.style(),
     )
 
 
-def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement]) -> Section:
+def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]], theory: Sequence[Agreement]) -> Section:
+    """near: the scenes of one scenario, the furthest last."""
+    *nearer, scene = near
     name = str(scene.setting["name"])
-    drawn = [
-        (chart, svg.inline(charts[chart.name], f"{name}-{chart.name}", f"{chart.title}. {describe(scene)}", scene.look))
-        for chart in CHARTS
-        if chart.name in charts
-    ]
     return Section(
         name=name,
         title=_situation(scene),
+        at=_distance(scene) if nearer else "",
         purpose=str(scene.setting["purpose"]),
-        headline=headline(scene.rows),
-        findings=findings(scene.rows),
-        goals=goals(scene.rows),
+        headline=headline(scene.distances),
+        findings=findings(scene.distances),
+        goals=goals(scene.distances),
         table=table(scene.summary),
         breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
         stamped=_stamped(scene.summary["stamped_ratio"]),
-        charts=drawn,
+        charts=_pictures(scene, charts),
+        nearer=[(_distance(each), _pictures(each, charts)) for each in nearer],
         agreements=[row for row in theory if row.scenario == name],
     )
+
+
+def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
+    """Return (id, chart, picture) of what was drawn of a scene."""
+    return [
+        (at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {describe(scene)}", scene.look))
+        for drawn in [charts.get(scene.name, {})]
+        for chart in CHARTS
+        if chart.name in drawn
+        for at in [f"{scene.name}-{chart.name}"]
+    ]
+
+
+def _distance(scene: Scene) -> str:
+    return f"{quantity(scene.rtt_ms, 'ms')} round trip"
 
 
 def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
     if fault := str(scene.setting.get("fault") or ""):
         told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
+    rtts_ms = sorted(scene.distances["rtt_ms"])
+    if rtts_ms[-1]:
+        told.append(f"round trip {listed(list(dict.fromkeys(quantity(ms, 'ms') for ms in rtts_ms)))}")
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
-    if scene.rtt_ms:
-        told.append(f"{quantity(scene.rtt_ms, 'ms')} round trip")
-    if shorter := sorted(set(scene.summary["rtt_ms"]) - {scene.rtt_ms}):
-        told.append(f"the longest of this run, which has {listed([quantity(each, 'ms') for each in shorter])} too")
     return ", ".join(told)
 
 

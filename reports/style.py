@@ -20,6 +20,7 @@ PAPER: Final = "#ffffff"
 WARN: Final = "#946300"
 BAD: Final = "#b3231c"
 WIDTH_IN: Final = 9.0
+NO_NOTES: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -126,14 +127,16 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     return placed
 
 
-def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], look: Look) -> None:
-    """Write each pattern's name to the right of the axes, beside the end (x, y in data) of its line."""
+def label_ends(
+    axes: Axes, ends: Mapping[str, tuple[float, float]], look: Look, notes: Mapping[str, str] = NO_NOTES
+) -> None:
+    """Write each pattern's name, and what `notes` adds, to the right of the axes beside the end (x, y) of its line."""
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(to_axes.transform(end)[1]) for end in ends.values()]
     gap = 12.5 / (axes.get_position().height * axes.figure.get_figheight() * 72)  # type: ignore[union-attr]
     for (pattern, end), height in zip(ends.items(), spread(heights, gap), strict=True):
         axes.annotate(
-            look.labels[pattern],
+            look.labels[pattern] + notes.get(pattern, ""),
             end,
             (1.02, height),
             textcoords="axes fraction",

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from reports.answer import Row, ranking
 from reports.measures import MEASURES, Measure
+from reports.ranking import Row, ranking
 from reports.units import NONE, number
 
 COUNTED: Final = (

@@ -11,37 +11,27 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from reports.accounting import ByUser
+
 PROMISES: Final = ["ordered_users", "unique_users", "reliable_users", "resumed_users"]
 WATCHED: Final = ["users", *PROMISES, "reconnected_users", "reconnects"]
-_USER: Final = np.int64(2**32)
 
 
-def watch(deliveries: pd.DataFrame, requests: pd.DataFrame, published: pd.DataFrame) -> dict[str, int]:
+def watch(by_user: ByUser, deliveries: pd.DataFrame, requests: pd.DataFrame, published: pd.DataFrame) -> dict[str, int]:
     """Count, in one cell, users who received anything, those to whom each promise was kept, and reconnects.
 
-    reconnected_users: who got a message both before and after one; only they can keep or break the last promise.
+    by_user: of `deliveries`. reconnected_users: who got a message both before and after one; only they can keep or
+    break the last promise.
     """
     ids = np.unique(published["id"].to_numpy())
-    order = np.lexsort((deliveries["received_ns"].to_numpy(), deliveries["user"].to_numpy()))
-    users, who = np.unique(deliveries["user"].to_numpy()[order], return_inverse=True)
-    seen = deliveries["id"].to_numpy()[order]
-    key = who * _USER + seen
-    first = np.zeros(len(key), bool)
-    first[np.unique(key, return_index=True)[1]] = True
-    falls = first & (key < np.maximum.accumulate(key)) if len(key) else first
-
-    def per_user(mask: np.ndarray) -> np.ndarray:
-        return np.bincount(who[mask], minlength=len(users))
-
-    newest, oldest = np.zeros(len(users), np.int64), np.full(len(users), np.iinfo(np.int64).max)
-    np.maximum.at(newest, who, seen)
-    np.minimum.at(oldest, who, seen)
-    between = np.searchsorted(ids, newest, side="right") - np.searchsorted(ids, oldest, side="left")
+    oldest = np.full(len(by_user.users), np.iinfo(np.int64).max)
+    np.minimum.at(oldest, by_user.who, by_user.ids)
+    between = np.searchsorted(ids, by_user.newest(), side="right") - np.searchsorted(ids, oldest, side="left")
     return {
-        "users": len(users),
-        "ordered_users": int((per_user(falls) == 0).sum()),
-        "unique_users": int((per_user(~first) == 0).sum()),
-        "reliable_users": int((per_user(first & np.isin(seen, ids)) == between).sum()),
+        "users": len(by_user.users),
+        "ordered_users": int((by_user.count(by_user.falls) == 0).sum()),
+        "unique_users": int((by_user.count(~by_user.first) == 0).sum()),
+        "reliable_users": int((by_user.count(by_user.first & np.isin(by_user.ids, ids)) == between).sum()),
         **_resumed(deliveries, requests, ids),
     }
 

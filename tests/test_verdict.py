@@ -23,7 +23,7 @@ ROOT = Path(pollbench.__file__).parent
 BURNERS = 8
 BURN_S = 30
 """They end by themselves, should nobody be left to end them."""
-HEAVY = ["--clients", "100", "--schedule", "steady:100", "--warmup", "0.3", "--window", "3", "--drain", "0.2"]
+HEAVY = ["--clients", "100", "--schedule", "steady:100", "--warmup", "0.3", "--window", "2", "--drain", "0.2"]
 
 
 def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
@@ -60,10 +60,13 @@ def process_of(module: str, run: "subprocess.Popen[str]", cell: Path) -> psutil.
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pins processes to a core")
 def test_a_burned_core_makes_the_run_invalid_on_page_charts_terminal_and_exit_code(tmp_path: Path) -> None:
     core = min(os.sched_getaffinity(0))
+    cell = tmp_path / "run/cells/feed-100-sse-1"
     with start(tmp_path, "run", "sse", *HEAVY, "--out", "run") as run:
-        process_of("locust", run, tmp_path / "run/cells/feed-100-sse-1").cpu_affinity([core])
+        process_of("locust", run, cell).cpu_affinity([core])
         with burned(core):
-            said, complained = run.communicate(timeout=90)
+            while run.poll() is None and not (cell / "cell.json").exists():
+                time.sleep(0.02)
+        said, complained = run.communicate(timeout=90)
     assert run.returncode == pollbench.INVALID == ExitCode.INVALID
     assert f"INVALID: {MEANING['INVALID']}" in said
     assert re.search(r"pollbench: INVALID: The load generator .* nothing may be decided from run$", complained.strip())

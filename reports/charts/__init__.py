@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from matplotlib.figure import Figure
@@ -13,16 +14,37 @@ from reports.scene import Scene
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of the page. `reading`: how to read it, in a sentence; `applies`: whether a scene has what it shows."""
+    """A chart of the page. `reading`: how to read it, in a sentence; `applies`: whether a scene has what it shows.
+
+    every_rtt: it shows all round trips of a scenario, not one.
+    """
 
     name: str
     title: str
     reading: str
     draw: Callable[[Scene], Figure]
     applies: Callable[[Scene], bool] = lambda _scene: True
+    every_rtt: bool = False
 
 
 CHARTS: Final = (
+    Chart(
+        "latency-by-rtt",
+        "Latency as clients are further away",
+        "Dotted: half a round trip, the least that the network allows. A line that leaves it pays for asking: a "
+        "message that comes while the next long poll is still on its way has to wait for it.",
+        partial(sweep.latency, along=sweep.by_rtt),
+        partial(sweep.is_sweep, along=sweep.by_rtt),
+        every_rtt=True,
+    ),
+    Chart(
+        "cost-by-rtt",
+        "Cost as clients are further away",
+        "A falling line means that messages come in batches, which need fewer requests.",
+        partial(sweep.cost, along=sweep.by_rtt),
+        sweep.cost_varies_by_rtt,
+        every_rtt=True,
+    ),
     Chart(
         "timeline",
         "How each pattern works",
@@ -92,29 +114,14 @@ CHARTS: Final = (
         "latency-by-clients",
         "Latency as clients are added",
         "A line that bends upwards is a server, or a load generator, that runs out of time.",
-        sweep.latency_by_clients,
-        sweep.CLIENTS.is_swept,
+        sweep.latency,
+        sweep.is_sweep,
     ),
     Chart(
         "cost-by-clients",
         "Cost as clients are added",
         "A flat line means that a client more costs as much as the one before.",
-        sweep.cost_by_clients,
-        sweep.CLIENTS.is_swept,
-    ),
-    Chart(
-        "latency-by-round-trip",
-        "Latency as the network gets longer",
-        "A stream waits for one way of the round trip; a long poll for up to three ways, and the more often something "
-        "is published the more often so.",
-        sweep.latency_by_round_trip,
-        sweep.ROUND_TRIP.is_swept,
-    ),
-    Chart(
-        "cost-by-round-trip",
-        "Cost as the network gets longer",
-        "The longer the way, the more messages a long poll brings at a time, and the less each costs.",
-        sweep.cost_by_round_trip,
-        sweep.ROUND_TRIP.is_swept,
+        sweep.cost,
+        sweep.is_sweep,
     ),
 )

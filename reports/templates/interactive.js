@@ -128,7 +128,7 @@
   }
 
   for (const figure of document.querySelectorAll("figure[data-chart]")) {
-    const chart = told[figure.dataset.scenario]?.[figure.dataset.chart];
+    const chart = told[figure.dataset.scene]?.[figure.dataset.chart];
     if (!chart) continue;
     const button = element("button", { type: "button", className: "tool", textContent: "Explore" });
     button.setAttribute("aria-pressed", "false");

@@ -33,7 +33,8 @@ def climbed(error_ms: list[float], *, lost_from: int = 99) -> Measured:
     true = pd.DataFrame({"due_ns": due_ns, "at_ns": written_ns})
     reported = pd.DataFrame({"due_ns": due_ns, "at_ns": written_ns + (np.array(error_ms)[step] * 1e6).astype(np.int64)})
     lost = [int(np.argmax(step == number)) for number in range(lost_from, STAIRS.steps)]
-    generator = pd.DataFrame({"at_ns": [0, 6 * 10**9], "cpu_ns": [0, len(due_ns) * 15_000]})
+    used_ns = [0, *np.cumsum([count * CLIENTS * 15_000 + 10_000_000 for count in STAIRS.counts()])]
+    generator = pd.DataFrame({"at_ns": [n * 10**9 for n in range(STAIRS.steps + 1)], "cpu_ns": used_ns})
     window_ns = (0, round(STAIRS.steps * 1e9))
     return Measured(CLIENTS, window_ns, str(STAIRS), reported.drop(index=lost), true, generator)
 

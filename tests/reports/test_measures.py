@@ -33,6 +33,13 @@ def test_latency_runs_from_due_to_received(run: Run) -> None:
     assert found["due_s"].tolist() == [0.1]
 
 
+def test_what_the_relay_said_of_itself_is_a_measure_and_unknown_where_there_was_none(run: Run) -> None:
+    assert per_cell(run)[["relay_late_mean_ms", "relay_late_max_ms", "relay_cpu_share"]].isna().all(axis=None)
+    first = run.cells["cell"] == run.cells["cell"].iloc[0]
+    told = run.cells.assign(relay_late_mean_ms=run.cells["relay_late_mean_ms"].mask(first, 0.25))
+    assert per_cell(replace(run, cells=told))["relay_late_mean_ms"].dropna().tolist() == [0.25]
+
+
 def test_latency_is_transit_plus_lateness(run: Run) -> None:
     found = latencies(run)
     assert np.allclose(found["latency_ms"], found["transit_ms"] + found["lateness_ms"])

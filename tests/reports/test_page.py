@@ -1,6 +1,7 @@
 """The page: what it says word for word, and that it needs nothing but itself."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -147,6 +148,43 @@ def test_a_run_with_two_scenarios_has_a_section_for_each(tmp_path: Path) -> None
     Tags(text)
 
 
+def test_a_run_at_several_round_trips_answers_for_all_and_folds_the_charts_of_the_nearer(
+    distant: Path, tmp_path: Path
+) -> None:
+    page = write_report(Path(shutil.copytree(distant, tmp_path / "distant")))
+    text = page.read_text(encoding="utf-8")
+    tags = Tags(text)
+    ids = [attributes["id"] for _, attributes in tags.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert re.findall(r'<section id="(\w+)"', text)[0] == "distant"
+    assert re.findall(r"<summary>(.+)</summary>", text.replace("\N{NARROW NO-BREAK SPACE}", " ")) == [
+        "The same at 0 ms round trip",
+        "The same at 20 ms round trip",
+    ]
+    figures = [str(attributes["id"]) for _, attributes in tags.of("figure")]
+    assert figures[0] == "distant-latency-by-rtt"
+    assert [each for each in figures if each.endswith("-timeline")] == [
+        "distant-timeline",
+        "distant-0ms-timeline",
+        "distant-20ms-timeline",
+    ]
+    rows = re.findall(r'style="--line: var\(--line-(\w+)\)">.*?<small>(.+?)</small>', text)
+    assert rows[::6] == [("short_polling", f"{ms}\N{NARROW NO-BREAK SPACE}ms round trip") for ms in (0, 20, 80)]
+    assert (page.parent / "charts" / "distant-20ms-latency.png").is_file()
+
+
+def test_the_page_says_how_late_and_how_busy_the_relay_was(
+    run: Run, cells: pd.DataFrame, rows: pd.DataFrame, scene: Scene
+) -> None:
+    assert "stood a relay" not in render(Facts(run, cells, rows), [], [scene], {})
+    relayed = rows.assign(relay_late_mean_ms=0.05, relay_late_max_ms=2.0, relay_cpu_share=0.11)
+    page = render(Facts(run, cells, relayed), [], [scene], {}).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert (
+        "At 0 ms round trip, depending on the pattern, it wrote 0.05 ms late on average, 2.0 ms at worst, and" in page
+    )
+    assert "used 11 % of a core." in page
+
+
 @pytest.mark.slow
 def test_the_benchmark_tells_what_a_report_took(tmp_path: Path) -> None:
     figures = measure(tmp_path, deliveries=6_000)
@@ -166,3 +204,7 @@ def test_the_verdict_lies_beside_the_page_and_on_every_chart(written: Path) -> N
     page = written.read_text(encoding="utf-8")
     assert page.count(">INVALID: decide nothing from this chart<") == len(drawn)
     assert "var(--bad)" in page[page.index('id="small-latency"') :]
+    # Charts that one explores are drawn by the page's script; its style writes the verdict on them.
+    assert '<body data-verdict="INVALID">' in page
+    for verdict in ("SUSPECT", "INVALID", "FAIL"):
+        assert f'[data-verdict={verdict}] .u-over::before {{ content: "{verdict}' in page

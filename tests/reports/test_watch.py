@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.accounting import ByUser
 from reports.watch import watch
 
 Arrivals = list[tuple[int, int]]
@@ -24,7 +25,13 @@ def asked(*rows: tuple[int, int, int]) -> pd.DataFrame:
 
 
 def kept(arrivals: Arrivals, *requests: tuple[int, int, int]) -> dict[str, int]:
-    return watch(seen(arrivals), asked(*requests), JOURNAL)
+    return watched(seen(arrivals), *requests)
+
+
+def watched(
+    deliveries: pd.DataFrame, *requests: tuple[int, int, int], journal: pd.DataFrame = JOURNAL
+) -> dict[str, int]:
+    return watch(ByUser.of(deliveries), deliveries, asked(*requests), journal)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,7 @@ def test_several_requests_on_one_connection_are_no_reconnect() -> None:
 def test_messages_of_one_answer_keep_their_order() -> None:
     arrivals = seen([(0, 1), (0, 2), (0, 3), (0, 4)])
     arrivals["received_ns"] = [10, 30, 30, 30]
-    found = watch(arrivals, asked((0, 1, 0), (0, 2, 20)), JOURNAL)
+    found = watched(arrivals, (0, 1, 0), (0, 2, 20))
     assert (found["ordered_users"], found["resumed_users"]) == (1, 1)
 
 
@@ -113,5 +120,5 @@ def test_the_counts_are_those_of_a_walk_through_the_rows(arrivals: Arrivals, bre
 def test_ids_are_compared_with_the_journal_and_not_with_each_other() -> None:
     """A journal without 2 makes 3 the message after 1."""
     journal = pd.DataFrame({"id": np.array([1, 3, 4])})
-    found = watch(seen([(0, 1), (0, 3)]), asked((0, 1, 0), (0, 2, 15)), journal)
+    found = watched(seen([(0, 1), (0, 3)]), (0, 1, 0), (0, 2, 15), journal=journal)
     assert (found["reliable_users"], found["resumed_users"]) == (1, 1)
