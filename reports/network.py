@@ -1,16 +1,31 @@
 """PURE. What stood between clients and server, and what it added on its own account: in words, and as a caution."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
+from loadtests.scenario import NETEM, RELAY
 from reports.caution import Caution, Facts
 from reports.units import percent, quantity
+from servers.relay.units import format_bandwidth
 
 BUSY_CORE: Final = 0.8
 SHARE: Final = 0.1
 """A relay that is usually late by more than this part of the median is part of what is reported as the pattern's."""
+
+
+BY: Final = {RELAY: "by a relay process", NETEM: "by the kernel's netem"}
+
+
+def conditions(setting: Mapping[str, Any]) -> dict[str, str]:
+    """Return what else the network of a scenario did, by name; nothing where it only took its time."""
+    told = {}
+    if setting["jitter_ms"]:
+        told["Jitter"] = f"up to {_ms(setting['jitter_ms'])} each way"
+    if setting["bandwidth_bits_per_s"]:
+        told["Bandwidth"] = f"{format_bandwidth(setting['bandwidth_bits_per_s'])}/s for each connection, each way"
+    return told
 
 
 def relays(rows: pd.DataFrame) -> list[str]:

@@ -23,7 +23,7 @@ from reports.charts.mark import mark
 from reports.checks import cautions
 from reports.load import ReportError, load
 from reports.measures import BREAKDOWN, latencies, per_cell, summary
-from reports.network import relays
+from reports.network import BY, conditions, relays
 from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
@@ -192,6 +192,7 @@ def _situation(scene: Scene) -> str:
     rtts_ms = sorted(scene.distances["rtt_ms"])
     if rtts_ms[-1]:
         told.append(f"round trip {listed(list(dict.fromkeys(quantity(ms, 'ms') for ms in rtts_ms)))}")
+    told += [f"{what.lower()} {how}" for what, how in conditions(scene.setting).items()]
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
     return ", ".join(told)
@@ -243,7 +244,11 @@ def _settings(scene: Scene) -> dict[str, str]:
     told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
     clients = sorted(int(count) for count in scene.summary["clients"].unique())
     told["Clients"] = ", ".join(f"{count:,}" for count in clients)
-    told["Round trip added"] = listed([quantity(each, "ms") for each in sorted(scene.summary["rtt_ms"].unique())])
+    rtts_ms = sorted(scene.summary["rtt_ms"].unique())
+    told["Round trip added"] = ", ".join(quantity(ms, "ms") for ms in rtts_ms)
+    if rtts_ms[-1]:
+        told["Round trip added"] += f", {BY[str(setting.get("network", RELAY))]}"
+    told |= conditions(setting)
     for key, title in known.items():
         value = setting.get(key)
         if value is None:

@@ -26,6 +26,8 @@ from servers.options import ServerOptions
 
 BEAT_S: Final = 1.0
 """How long Redis may be silent before it is asked something."""
+BEHIND_S: Final = 0.05
+"""Longer than healthy servers are behind each other, so that a herd of polls does not become a herd of questions."""
 PART_CHARACTERS: Final = 1_000_000
 """Redis does nothing else while it takes a batch, so large messages go in small parts."""
 WITHOUT_ID: Final = len(b'{"id":0')
@@ -87,7 +89,9 @@ class Backplane(ABC):
         self._following.add_done_callback(self._ended)
 
     async def leave(self) -> None:
-        """Stop at once; what waits to be published is given up."""
+        """Stop. What is being published is finished first, if Redis is there; else it is given up."""
+        if self._publishing and self._link.connected.is_set():
+            await asyncio.wait(self._publishing, timeout=ANSWER_S)
         tasks: list[asyncio.Task[Any]] = [*self._publishing]
         tasks += [self._following] if self._following else []
         for task in tasks:
@@ -138,10 +142,13 @@ class Backplane(ABC):
                 await self._arrival(newest_id)
 
     async def catch_up(self, last_id: int) -> None:
-        """Wait for a message that a client has got elsewhere; return at once when nobody can have got it.
+        """Wait for a message that a client has got elsewhere; return soon when nobody can have got it.
 
         Raises UnavailableError when that cannot be found out, or it does not come.
         """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEHIND_S):
+                return await self._arrival(last_id)
         try:
             async with asyncio.timeout(ANSWER_S):
                 if last_id <= await self._ask(self._link.run):

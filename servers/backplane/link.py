@@ -24,6 +24,7 @@ STEADY_S: Final = 5.0
 """A connection that lasted so long was a good one: the next wait is short again."""
 BACKOFF: Final = EqualJitterBackoff(cap=2.0, base=0.05)
 """Seconds between attempts, half of them at random, so that processes do not all come back at once."""
+FAILURES_MAX: Final = 16
 AWAY: Final = (RedisError, OSError)
 """What is raised when Redis cannot be used; a TimeoutError is an OSError."""
 
@@ -78,7 +79,8 @@ class Link:
                 self.error = reason(wrong)
             finally:
                 await self._disconnect()
-            failures = 1 if loop.time() - began_s > STEADY_S else failures + 1
+            # redis-py's backoff raises 2 to this power, which is no float any more above 1023.
+            failures = 1 if loop.time() - began_s > STEADY_S else min(failures + 1, FAILURES_MAX)
             await asyncio.sleep(BACKOFF.compute(failures))
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[bytes | str | int]) -> Any:

@@ -19,6 +19,7 @@ from reports.caution import Facts, Ruling
 from reports.charts import CHARTS
 from reports.checks import cautions
 from reports.load import ReportError, Run
+from reports.network import conditions
 from reports.page import VERDICT_FILE, render, write_report
 from reports.scene import Scene
 from reports.synthetic import write_run
@@ -171,6 +172,15 @@ def test_a_run_at_several_round_trips_answers_for_all_and_folds_the_charts_of_th
     rows = re.findall(r'style="--line: var\(--line-(\w+)\)">.*?<small>(.+?)</small>', text)
     assert rows[::6] == [("short_polling", f"{ms}\N{NARROW NO-BREAK SPACE}ms round trip") for ms in (0, 20, 80)]
     assert (page.parent / "charts" / "distant-20ms-latency.png").is_file()
+
+
+def test_the_page_says_what_the_network_was_like_and_who_made_it(scene: Scene, run: Run, rows: pd.DataFrame) -> None:
+    assert conditions(scene.setting) == {}
+    setting = {**scene.setting, "jitter_ms": 5.0, "bandwidth_bits_per_s": 10_000_000, "network": "netem"}
+    near = replace(scene, setting=setting, rtt_ms=20.0, summary=scene.summary.assign(rtt_ms=20.0))
+    page = render(run, rows, [], [near], {}).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "round trip 20 ms, jitter up to 5.0 ms each way, bandwidth 10mbit/s for each connection, each way" in page
+    assert "<dt>Round trip added</dt><dd>20 ms, by the kernel&#39;s netem</dd>" in page
 
 
 def test_the_page_says_how_late_and_how_busy_the_relay_was(
