@@ -217,8 +217,9 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
-            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does).",
-            "Run on Linux if you need them.",
+            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does), or the run is "
+            "older than they are.",
+            "Run again, on Linux, if you need them.",
         )
 
 

@@ -65,10 +65,16 @@ def _generator(facts: Facts) -> str:
     lag, cells = facts.cells["generator_lag_ms"], facts.cells
     if not lag.notna().any():
         return "Nobody watched."
+    usual_ms, most_ms = (cells[f"wait_{quantile}_ms"].max() for quantile in ("p50", "p99"))
+    unread = (
+        f" In the worst cell a message lay unread for {quantity(usual_ms, 'ms')} as a rule, and 99 % for at most "
+        f"{quantity(most_ms, 'ms')}."
+    )
     return (
         f"Its event loop came round late by at most {quantity(lag.max(), 'ms')} in a usual second "
         f"({quantity(cells['generator_lag_max_ms'].max(), 'ms')} at worst), and used "
         f"{percent(cells['generator_cpu_peak'].max())} of a core in its busiest second."
+        f"{unread if pd.notna(usual_ms) else ''}"
     )
 
 

@@ -17,6 +17,7 @@ from reports.units import NONE, percent, quantity
 ONE_SCALE: Final = 10
 """Patterns whose last clients are further apart than this cannot be drawn on one scale."""
 SLICES: Final = 60
+"""Of the places in a broadcast; what is known of few deliveries is drawn no finer."""
 OVER: Final = {"mean": "of an average delivery", "tail": "of the slowest 1 %"}
 
 
@@ -25,7 +26,7 @@ def is_known(scene: Scene) -> bool:
 
 
 def is_broadcast(scene: Scene) -> bool:
-    return scene.clients > 1
+    return scene.clients > 1 and bool(scene.fan_out)
 
 
 def whose(scene: Scene) -> Figure:
