@@ -195,7 +195,7 @@ def _samples(facts: Facts) -> Iterable[Caution]:
 
 
 def _loopback(facts: Facts) -> Iterable[Caution]:
-    if not facts.summary["rtt_ms"].any():
+    if not facts.cells["rtt_ms"].any():
         yield Caution(
             "note",
             "There was no network delay between server and clients",
