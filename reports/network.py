@@ -12,8 +12,6 @@ from servers.relay.units import format_bandwidth
 
 SHARE: Final = 0.1
 """A relay that is usually late by more than this part of the median is part of what is reported as the pattern's."""
-
-
 BY: Final = {RELAY: "by a relay process", NETEM: "by the kernel's netem"}
 
 
@@ -30,7 +28,7 @@ def conditions(setting: Mapping[str, Any]) -> dict[str, str]:
 def relays(rows: pd.DataFrame) -> list[str]:
     """Say for each round trip how late the relay itself was, and how busy; nothing where there was none.
 
-    rows: what `summary` gives.
+    rows: what `measures.summary` gives.
     """
     told = []
     for _, near in rows.dropna(subset=["relay_late_mean_ms"]).groupby("rtt_ms"):
@@ -51,6 +49,7 @@ def relay_in_the_way(facts: Facts) -> Iterable[Caution]:
             f"The relay was late by {_ms(float(late['relay_late_mean_ms'].max()))} on average ({facts.names(late)})",
             f"that is more than {percent(SHARE)} of the median latency there, which the round trip does not explain.",
             "Use fewer clients, a longer round trip, or --network netem, which has no process in the way.",
+            "network",
         )
 
 

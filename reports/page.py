@@ -23,7 +23,7 @@ from reports.charts.mark import mark
 from reports.checks import cautions
 from reports.load import ReportError, load
 from reports.measures import BREAKDOWN, latencies, per_cell, summary
-from reports.network import BY, conditions, relays
+from reports.network import BY, conditions
 from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
@@ -142,7 +142,6 @@ def render(
         quotes=quotes(facts.run, facts.summary),
         doubt=doubt(facts.run),
         settings=[_settings(scene) for scene in shown if scene.furthest],
-        relays=relays(rows),
         chart_data=interactive.data(shown),
         script=interactive.script(),
         plot_style=interactive.style(),
@@ -172,13 +171,12 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]], the
 
 def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
     """Return (id, chart, picture) of what was drawn of a scene."""
-    return [
-        (at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {describe(scene)}", scene.look))
-        for drawn in [charts.get(scene.name, {})]
-        for chart in CHARTS
-        if chart.name in drawn
-        for at in [f"{scene.name}-{chart.name}"]
-    ]
+    drawn, found = charts.get(scene.name, {}), []
+    for chart in CHARTS:
+        if chart.name in drawn:
+            at, words = f"{scene.name}-{chart.name}", describe(scene, every_rtt=chart.every_rtt)
+            found.append((at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {words}", scene.look)))
+    return found
 
 
 def _distance(scene: Scene) -> str:

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from loadtests.scenario import NETEM
 from reports.caution import Caution, Facts
+from reports.network import relays
 from reports.units import counted, listed, number, percent, quantity
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -90,6 +92,14 @@ def _starved(facts: Facts) -> str:
     return f"Time in line for a core, ready to run, in a usual second: {listed(told)}." if told else ""
 
 
+def _network(facts: Facts) -> str:
+    if told := relays(facts.summary):
+        return " ".join(["A relay passes bytes on later; what it adds beyond that is in every latency.", *told])
+    if any(scenario.get("network") == NETEM for scenario in facts.run.manifest.scenarios):
+        return "The kernel delayed every packet (netem), with no process between clients and server."
+    return "Nothing was put between clients and server."
+
+
 def _publisher(facts: Facts) -> str:
     late = facts.cells["lateness_p99_ms"].max()
     return f"99 % of them within {quantity(late, 'ms')} of an instant that was fixed before the run."
@@ -153,6 +163,7 @@ QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Facts], str]]]] = {
     "publisher": ("Were messages published when they were due?", _publisher),
     "sending": ("Were polls sent when they were due?", _sending),
     "generator": ("Did the load generator keep up?", _generator),
+    "network": ("Was the way as long as asked for, and no longer?", _network),
     "server": ("Was there processor time to spare?", _server),
     "starved": ("Did each process get a core at once?", _starved),
     "limits": ("Was there room for every connection?", _limits),

@@ -165,10 +165,13 @@ def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
     return float(shown.min()) * 0.8, float(shown.max()) * 1.25
 
 
-def describe(scene: Scene) -> str:
+def describe(scene: Scene, *, every_rtt: bool = False) -> str:
     """The same in words, for those who cannot see the chart."""
-    rows = scene.rows.to_dict("records")
-    return "; ".join(
+    rows = (scene.distances if every_rtt else scene.rows).to_dict("records")
+    told = (
         f"{row['label']}: median {quantity(row['p50_ms'], 'ms')}, 99 % within {quantity(row['p99_ms'], 'ms')}"
         for row in rows
     )
+    if not every_rtt:
+        return "; ".join(told)
+    return "; ".join(f"{quantity(row['rtt_ms'], 'ms')}, {words}" for row, words in zip(rows, told, strict=True))

@@ -170,7 +170,7 @@ def test_a_run_at_several_round_trips_answers_for_all_and_folds_the_charts_of_th
         "distant-20ms-timeline",
     ]
     rows = re.findall(r'style="--line: var\(--line-(\w+)\)">.*?<small>(.+?)</small>', text)
-    assert rows[::6] == [("short_polling", f"{ms}\N{NARROW NO-BREAK SPACE}ms round trip") for ms in (0, 20, 80)]
+    assert rows[:18:6] == [("short_polling", f"{ms}\N{NARROW NO-BREAK SPACE}ms round trip") for ms in (0, 20, 80)]
     assert (page.parent / "charts" / "distant-20ms-latency.png").is_file()
 
 
@@ -183,18 +183,6 @@ def test_the_page_says_what_the_network_was_like_and_who_made_it(
     page = render(Facts(run, cells, rows), [], [near], {}).replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert "round trip 20 ms, jitter up to 5.0 ms each way, bandwidth 10mbit/s for each connection, each way" in page
     assert "<dt>Round trip added</dt><dd>20 ms, by the kernel&#39;s netem</dd>" in page
-
-
-def test_the_page_says_how_late_and_how_busy_the_relay_was(
-    run: Run, cells: pd.DataFrame, rows: pd.DataFrame, scene: Scene
-) -> None:
-    assert "stood a relay" not in render(Facts(run, cells, rows), [], [scene], {})
-    relayed = rows.assign(relay_late_mean_ms=0.05, relay_late_max_ms=2.0, relay_cpu_share=0.11)
-    page = render(Facts(run, cells, relayed), [], [scene], {}).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert (
-        "At 0 ms round trip, depending on the pattern, it wrote 0.05 ms late on average, 2.0 ms at worst, and" in page
-    )
-    assert "used 11 % of a core." in page
 
 
 @pytest.mark.slow

@@ -38,6 +38,20 @@ def test_every_question_is_answered_for_a_run_that_tells_all(facts: Facts) -> No
     assert "network delay" not in told["Was there processor time to spare?"]
 
 
+def test_what_stood_between_clients_and_server_is_told_with_what_it_added(facts: Facts) -> None:
+    question = "Was the way as long as asked for, and no longer?"
+    assert answers(facts)[question] == "Nothing was put between clients and server."
+    relayed = facts.summary.assign(relay_late_mean_ms=0.05, relay_late_max_ms=2.0, relay_cpu_share=0.11, rtt_ms=20.0)
+    told = answers(Facts(facts.run, facts.cells, relayed))[question].replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert told.endswith(
+        "At 20 ms round trip, depending on the pattern, it wrote 0.05 ms late on average, 2.0 ms at worst, and used "
+        "11 % of a core."
+    )
+    scenarios = [{**scenario, "network": "netem"} for scenario in facts.run.manifest.scenarios]
+    manifest = msgspec.structs.replace(facts.run.manifest, scenarios=scenarios)
+    assert "netem" in answers(Facts(replace(facts.run, manifest=manifest), facts.cells, facts.summary))[question]
+
+
 def test_what_the_platform_does_not_tell_is_not_claimed(facts: Facts) -> None:
     blind = facts.cells.assign(
         **{name: float("nan") for name in map(str, facts.cells) if "waited" in name or "cpu" in name}
