@@ -139,7 +139,7 @@ def _mixed(observed: Observed) -> Iterator[Reading]:
         injected, measured = (
             float(np.median(values[(values > middle_ms) == slow])) for values in (true_ms, measured_ms)
         )
-        yield _near(f"{name} mode", injected, measured, CLOSE * apart_ms + observed.row["generator_lag_ms"])
+        yield _near(f"{name} mode", injected, measured, CLOSE * apart_ms)
 
 
 def _stalled(observed: Observed) -> Iterator[Reading]:
@@ -179,7 +179,7 @@ def controls(*, quick: bool = False) -> dict[str, Control]:
     )
     share = "0.05" if quick else "0.01"
     forgetful = replace(base, fault="forget", schedule="poisson:20", rtt_ms=(40.0,), window_s=4.0 if quick else 15.0)
-    delayed = replace(base, fault="delay:5,45,0.3", schedule="steady:20", window_s=3.0 if quick else 10.0)
+    delayed = replace(base, fault="delay:10,70,0.3", schedule="steady:15", window_s=4.0 if quick else 12.0)
     frozen = replace(
         base, fault="freeze:1.5,0.5" if quick else "freeze:10,1", schedule="steady:100", window_s=4.0 if quick else 30.0
     )
