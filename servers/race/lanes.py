@@ -50,8 +50,9 @@ class Lane:
     async def ask(self, command: str) -> Tally:
         """Have it obey a command (servers/relay/steering.py). Raises LaneLostError."""
         async with self._asking:
-            if self._process.stdin is not None:
-                self._process.stdin.write(command.encode("ascii") + b"\n")
+            commands = self._process.stdin
+            if commands is not None and not commands.is_closing():
+                commands.write(command.encode("ascii") + b"\n")
             return msgspec.json.decode(await self._line(), type=Tally)
 
     async def stop(self) -> None:
