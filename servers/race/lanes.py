@@ -83,6 +83,7 @@ async def open_lanes(names: Sequence[str], to_port: int, rtt_ms: float) -> Async
                 *(sys.executable, "-m", "servers.relay", *to_server),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # it would tell of clients that come back while the server leaves
                 start_new_session=True,  # Ctrl-C in the terminal is for the server, which ends them in order
             )
             lanes.append(Lane(name, process))

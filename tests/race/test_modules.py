@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from playwright.async_api import Page
 
 from reports import style
 from servers import patterns
 from tests.race.browser import Stage
+from tests.race.picture import DIGEST, PAGES, page_digest
 from tests.server_process import ServerProcess
 
-PAGES = Path(__file__).resolve().parents[2] / "servers" / "pages" / "race"
 MODULES = sorted(PAGES.glob("*.js"))
 UNHURRIED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -219,6 +220,12 @@ def test_no_file_of_the_page_names_an_address_outside() -> None:
     for path in PAGES.iterdir():
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"(?:https?:)?//[a-z][\w-]*\.", text), path.name
+
+
+@pytest.mark.parametrize("name", ["race.png", "race-dark.png"])
+def test_the_pictures_in_the_documentation_show_the_page_as_it_is(name: str) -> None:
+    with Image.open(PAGES.parents[2] / "docs" / name) as picture:
+        assert picture.info[DIGEST] == page_digest(), "the page looks different now: run scripts/screenshots"
 
 
 def test_patterns_have_the_colours_of_the_report() -> None:

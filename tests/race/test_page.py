@@ -294,7 +294,7 @@ def test_a_busy_feed_does_not_flood_a_screen_reader(chromium: Stage, race: Serve
     async def check() -> None:
         async with racing(chromium, race) as page:
             await page.status("5 lanes are running.")
-            assert await page.page.locator("[aria-live], [role=status], [role=alert], [role=log]").count() == 1
+            assert await page.page.locator("[aria-live], output, [role=status], [role=alert], [role=log]").count() == 1
             await page.page.evaluate(
                 "() => { window.announced = 0; new MutationObserver(() => announced += 1)"
                 ".observe(document.getElementById('said'), { childList: true, characterData: true, subtree: true }) }"
