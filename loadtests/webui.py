@@ -14,8 +14,8 @@ from loadtests.cell import READY_LINE, Announcement
 from loadtests.child import Child, ChildFailed
 from loadtests.programs import HOST, OURS
 
-USERS: Final = 20
-"""What the start form says until it is changed."""
+USERS: Final = 24
+"""What the start form says until it is changed; six patterns share them evenly."""
 
 
 class Unreachable(Exception):

@@ -83,11 +83,11 @@ def takes_rendered(request: web.Request) -> bool:
 
 
 class Answers:
-    """Makes the answer for a cursor. `etag`, when given, names this feed in the ETag of every answer."""
+    """Makes the answer for a cursor. etags: whether every answer has an ETag, which begins with the feed's token."""
 
-    def __init__(self, feed: Feed, etag: str = "") -> None:
+    def __init__(self, feed: Feed, *, etags: bool = False) -> None:
         self._feed = feed
-        self._etag = etag
+        self._etags = etags
         self._kept: dict[int, Answer] = {}
         self._kept_for = (-1, -1)
 
@@ -109,11 +109,11 @@ class Answers:
 
     def fresh(self, last_id: int) -> Answer:
         """Return the answer for a client at `last_id`, made now."""
-        return Answer(self._feed.after(last_id), self.etag() if self._etag else "")
+        return Answer(self._feed.after(last_id), self.etag() if self._etags else "")
 
     def etag(self) -> str:
         """Return the validator of whatever is asked for now; weak, since polled_at differs (RFC 9110 section 8.8.1)."""
-        return f'W/"{self._etag}-{self._feed.newest_id}"'
+        return f'W/"{self._feed.token}-{self._feed.newest_id}"'
 
 
 def poll_body(replay: Replay, polled_at: str) -> bytes:

@@ -26,8 +26,8 @@ from typing import Any, Final, Protocol
 from servers.clock import now_ns
 from servers.relay.connection import BACKLOG_BYTES, READ, WRITE, End, Flow, Signal, Tally, join, reset
 from servers.relay.network import Network
-from servers.relay.stamps import receive
 from servers.relay.waiting import drop_timer_slack, wait
+from servers.stamps import receive
 
 RELEASES_PER_TURN: Final = 64
 """A turn of the loop reads all there is and writes this much, so that neither waits long for the other."""
@@ -119,12 +119,13 @@ class Relay:
 
     def _readable(self, end: End) -> None:
         try:
-            chunk, arrival_ns = receive(end.sock, self._network.read_bytes)
+            chunk, read_ns, stamp_ns = receive(end.sock, self._network.read_bytes)
         except BlockingIOError:
             return
         except OSError:
             self._vanished(end)
             return
+        arrival_ns = stamp_ns or read_ns
         if chunk:
             self.tally.count_chunk(len(chunk))
             self._push(end.outbound, chunk, arrival_ns)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from playwright.async_api import Page
 
-from reports import style
-from servers import patterns
+from servers import palette, patterns
 from tests.race.browser import Stage
 from tests.race.picture import DIGEST, PAGES, page_digest
 from tests.server_process import ServerProcess
@@ -230,6 +229,6 @@ def test_the_pictures_in_the_documentation_show_the_page_as_it_is(name: str) -> 
 
 def test_patterns_have_the_colours_of_the_report() -> None:
     light, dark = (PAGES / "race.css").read_text(encoding="utf-8").split("@media (prefers-color-scheme: dark)")
-    for name, colour in style.KNOWN.items():
+    for name, colour in palette.KNOWN.items():
         assert f"--{name}: {colour.line};" in light
         assert f"--{name}: {colour.dark};" in dark
