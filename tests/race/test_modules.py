@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from playwright.async_api import Page
 
 from servers import palette, patterns
 from tests.race.browser import Stage
-from tests.race.picture import DIGEST, PAGES, page_digest
+from tests.race.picture import PAGES
 from tests.server_process import ServerProcess
 
 MODULES = sorted(PAGES.glob("*.js"))
@@ -219,12 +218,6 @@ def test_no_file_of_the_page_names_an_address_outside() -> None:
     for path in PAGES.iterdir():
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"(?:https?:)?//[a-z][\w-]*\.", text), path.name
-
-
-@pytest.mark.parametrize("name", ["race.png", "race-dark.png"])
-def test_the_pictures_in_the_documentation_show_the_page_as_it_is(name: str) -> None:
-    with Image.open(PAGES.parents[2] / "docs" / name) as picture:
-        assert picture.info[DIGEST] == page_digest(), "the page looks different now: run scripts/screenshots"
 
 
 def test_patterns_have_the_colours_of_the_report() -> None:
