@@ -75,6 +75,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["report", "nowhere"], "nowhere: no such folder"),
         (["report"], "there is no run in runs/ yet"),
         (["ui", "--port", "-1"], "'--port': .* 1"),
+        (["race", "--port", "65536"], "'--port': .* 65535"),
         (["reprot"], "No such command 'reprot'. Did you mean 'report'"),
     ],
 )
@@ -94,12 +95,14 @@ def test_wrong_words_are_answered_in_one_line_and_measure_nothing(
 def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert pollbench.main(["ui", "--port", str(port)]) == pollbench.UNREACHABLE
-    assert f"--port {port}: Address already in use; choose another" in capsys.readouterr().err
+        for command in ("ui", "race"):
+            assert pollbench.main([command, "--port", str(port)]) == pollbench.UNREACHABLE
+            assert f"--port {port}: Address already in use; choose another" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "name", ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "benchmarks", "controls", "calibrate"]
+    "name",
+    ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "race", "benchmarks", "controls", "calibrate"],
 )
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert pollbench.main([]) == pollbench.DONE
@@ -247,6 +250,31 @@ def test_the_ui_serves_locusts_page_until_ctrl_c(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(30) == 0
     assert not [child for child in children if child.is_running()]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_race_runs_until_it_is_told_to_stop_and_leaves_no_process(tmp_path: Path, stop: signal.Signals) -> None:
+    words = ("race", "--no-open", "--port", "0")
+    with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        found = re.match(r"race  http://127\.0\.0\.1:(\d+)/   Ctrl-C ends it\n", process.stdout.readline())
+        assert found
+        assert "pollbench" in page(int(found[1]))
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) == 6
+        process.send_signal(stop)
+        assert process.wait(30) == 0
+    assert not [child for child in children if child.is_running()]
+
+
+def test_a_race_whose_servers_end_by_themselves_says_so(tmp_path: Path) -> None:
+    words = command("race", "--no-open", "--port", "0")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline()
+        psutil.Process(process.pid).children()[0].kill()
+        assert process.wait(30) == pollbench.UNREACHABLE
+        assert re.fullmatch(r"pollbench: the server ended by itself with signal SIGKILL: .*\n", process.stderr.read())
 
 
 def page(port: int) -> str:

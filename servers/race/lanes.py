@@ -50,8 +50,9 @@ class Lane:
     async def ask(self, command: str) -> Tally:
         """Have it obey a command (servers/relay/steering.py). Raises LaneLostError."""
         async with self._asking:
-            if self._process.stdin is not None:
-                self._process.stdin.write(command.encode("ascii") + b"\n")
+            commands = self._process.stdin
+            if commands is not None and not commands.is_closing():
+                commands.write(command.encode("ascii") + b"\n")
             return msgspec.json.decode(await self._line(), type=Tally)
 
     async def stop(self) -> None:
@@ -82,6 +83,7 @@ async def open_lanes(names: Sequence[str], to_port: int, rtt_ms: float) -> Async
                 *(sys.executable, "-m", "servers.relay", *to_server),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # it would tell of clients that come back while the server leaves
                 start_new_session=True,  # Ctrl-C in the terminal is for the server, which ends them in order
             )
             lanes.append(Lane(name, process))

@@ -5,14 +5,13 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from servers.patterns.sse import control_event
+from tests.race.picture import PAGES
 
-PAGES = Path(__file__).resolve().parents[2] / "servers" / "pages" / "race"
 Line = dict[str, Any]
 
 

@@ -14,9 +14,9 @@ from playwright.async_api import Page
 
 from servers import palette, patterns
 from tests.race.browser import Stage
+from tests.race.picture import PAGES
 from tests.server_process import ServerProcess
 
-PAGES = Path(__file__).resolve().parents[2] / "servers" / "pages" / "race"
 MODULES = sorted(PAGES.glob("*.js"))
 UNHURRIED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

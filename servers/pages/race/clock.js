@@ -76,7 +76,7 @@ export function compare(url, offset, times) {
  * Return the smallest step of performance.now(), found by watching it move. Browsers coarsen it against timing attacks:
  * 5 us where a page is alone in its process (High Resolution Time section 7), up to 1 ms where it is not.
  */
-export function resolution(now = () => performance.now(), steps = 20) {
+export function resolution(now = () => performance.now(), steps = 10) {
   let smallest = Infinity;
   for (let before = now(), seen = 0; seen < steps; ) {
     const at = now();

@@ -9,10 +9,10 @@ export class Knob {
     this.values = values;
     this.say = say;
     this.slider = document.getElementById(id);
-    this.output = document.getElementById(`${id}-said`);
+    this.said = document.getElementById(`${id}-said`);
     this.slider.max = values.length - 1;
     this.slider.addEventListener("input", () => {
-      this.#show(this.value);
+      this.#show(this.say(this.value));
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
@@ -26,16 +26,15 @@ export class Knob {
   }
 
   /** Show what is in force, unless somebody is just moving the slider. A value between two steps shows as itself. */
-  set(value) {
+  set(value, words = this.say(value)) {
     if (this.#timer !== undefined) return;
     const distance = (step) => Math.abs(step - value);
     this.slider.value = this.values.indexOf(this.values.toSorted((a, b) => distance(a) - distance(b))[0]);
-    this.#show(value);
+    this.#show(words);
   }
 
-  #show(value) {
-    const words = this.say(value);
-    this.output.textContent = words;
+  #show(words) {
+    this.said.textContent = words;
     this.slider.setAttribute("aria-valuetext", words);
   }
 }

@@ -1,11 +1,14 @@
 /**
  * The race page: starts a client per lane, keeps the clocks compared, and shows who got what when.
  */
+import { ask } from "./ask.js";
 import { Offset, compare, resolution } from "./clock.js";
 import { Knob } from "./knob.js";
+import { showPush } from "./push_row.js";
 import { Row } from "./row.js";
+import { heeded, say } from "./say.js";
 import { waitFor } from "./waiting.js";
-import { count, latency, ratio } from "./words.js";
+import { count, latency, milliseconds, names, rateWords, seconds } from "./words.js";
 
 const ORDER = ["short_polling", "long_polling", "chunked", "sse", "websocket"];
 const TEXT_EVERY_MS = 250;
@@ -31,12 +34,12 @@ class Race {
     this.published = new Map();
     this.rows = [];
     this.intervalMs = 2000;
-    this.rate = new Knob("rate", [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], rateWords, (value) => this.#setRate(value));
-    this.interval = new Knob("interval", [0.2, 0.5, 1, 2, 5, 10, 30], seconds, (value) => this.#setInterval(value));
-    this.rtt = new Knob("rtt", [0, 10, 20, 40, 80, 160, 320, 640], (ms) => `${ms} ms`, (value) => this.#setRtt(value));
+    this.rate = new Knob("rate", [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], rateWords, heeded((perS) => this.#setRate(perS)));
+    this.interval = new Knob("interval", [0.2, 0.5, 1, 2, 5, 10, 30], seconds, heeded((s) => this.#setInterval(s)));
+    this.rtt = new Knob("rtt", [0, 10, 20, 40, 80, 160, 320, 640], milliseconds, heeded((ms) => this.#setRtt(ms)));
     this.interval.set(this.intervalMs / 1000);
-    byId("publish").addEventListener("click", () => this.#publish());
-    byId("cut").addEventListener("click", () => this.#cut());
+    byId("publish").addEventListener("click", heeded(() => this.#publish()));
+    byId("cut").addEventListener("click", heeded(() => this.#cut()));
     byId("freeze").addEventListener("click", () => this.#freeze());
   }
 
@@ -114,8 +117,9 @@ class Race {
     const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
     if (state.token !== this.token) this.#meet(state.token, lanes);
     for (const row of this.rows) row.carried((lanes.get(row.name) ?? GONE).bytes);
-    const [rate] = /[\d.]+$/.exec(state.schedule) ?? [0];
-    this.rate.set(Number(rate));
+    const [, rate] = /^(?:steady|poisson):([^,]+)/.exec(state.schedule) ?? [];
+    if (rate || state.schedule === "manual") this.rate.set(Number(rate ?? 0));
+    else this.rate.set(0, state.schedule); // bursts, say, which the slider does not make
     this.rtt.set(state.rtt_ms);
     this.#showCounts(lanes);
     showPush(state);
@@ -241,46 +245,6 @@ class Race {
     for (const [id, dueMs] of this.published) if (dueMs < beforeMs) this.published.delete(id);
     for (const row of this.rows) row.forget(beforeMs);
   }
-}
-
-/** Ask our own server; return its answer. Throws with its own words when it refuses. */
-async function ask(path, method = "GET", fields = undefined) {
-  const body = fields && JSON.stringify(fields);
-  const response = await fetch(path, { method, body, cache: "no-store", signal: AbortSignal.timeout(10_000) });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
-}
-
-function showPush({ http2_page, browsers }) {
-  const own = browsers.find(({ user_agent }) => user_agent === navigator.userAgent);
-  for (const id of ["ask", "ask-note"]) byId(id).hidden = !http2_page || Boolean(own);
-  byId("ask").href = http2_page ?? "";
-  if (!own || byId("evidence").dataset.at === own.at) return;
-  const said = Object.entries(own.settings).map(([name, value]) => `${name} = ${value}`);
-  const takes = own.settings.ENABLE_PUSH !== 0;
-  const code = document.createElement("code");
-  code.textContent = said.join(", ");
-  byId("evidence").dataset.at = own.at;
-  byId("push").querySelector("b").textContent = takes ? "This browser would take it." : "This browser refuses it.";
-  byId("evidence").replaceChildren(`Its first SETTINGS frame, captured ${own.at.slice(0, 19).replace("T", " ")} UTC: `, code, ".");
-}
-
-function say(words) {
-  byId("said").textContent = words;
-}
-
-function names(rows) {
-  return rows.length > 2 ? `${rows.length} lanes` : rows.map((row) => row.label).join(" and ");
-}
-
-function seconds(s) {
-  return `${s} s`;
-}
-
-function rateWords(perS) {
-  if (perS === 0) return "none on schedule";
-  return perS < 1 ? `one in ${ratio(1, perS)} s` : `${perS} a second`;
 }
 
 await new Race().run();

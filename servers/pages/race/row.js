@@ -138,6 +138,8 @@ export class Row {
 
   #showState(name, reason, ms) {
     if (name === this.state && name !== "waiting") return;
+    // What came due while nobody looked and nobody asked would tell of the reader, not of the pattern.
+    if (this.state === "hidden") this.lane.sinceMs = this.race.now();
     this.state = name;
     const wait = ms === undefined ? "" : `again in ${(ms / 1000).toFixed(1)} s: `;
     this.stateText.textContent = STATES[name] ?? `${wait}${reason}`;

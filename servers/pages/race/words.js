@@ -24,3 +24,16 @@ export function ratio(value, of) {
   const each = value / of;
   return count(Number(each.toPrecision(each >= 100 ? 3 : 2)));
 }
+
+export const seconds = (s) => `${s} s`;
+
+export const milliseconds = (ms) => `${ms} ms`;
+
+export function rateWords(perS) {
+  if (perS === 0) return "none on schedule";
+  return perS < 1 ? `one in ${ratio(1, perS)} s` : `${perS} a second`;
+}
+
+export function names(rows) {
+  return rows.length > 2 ? `${rows.length} lanes` : rows.map((row) => row.label).join(" and ");
+}
