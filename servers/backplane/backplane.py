@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from servers.backplane import NoRedisError
-from servers.backplane.link import ANSWER_S, AWAY, Link, reason, run_script
+from servers.backplane.link import ANSWER_S, AWAY, Link, end, reason, run_script
 from servers.backplane.scripts import MEET, PUBLISH
 from servers.backplane.url import database, shown
 from servers.errors import UnavailableError
@@ -92,11 +92,10 @@ class Backplane(ABC):
         """Stop. What is being published is finished first, if Redis is there; else it is given up."""
         if self._publishing and self._link.connected.is_set():
             await asyncio.wait(self._publishing, timeout=ANSWER_S)
-        tasks: list[asyncio.Task[Any]] = [*self._publishing]
-        tasks += [self._following] if self._following else []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in list(self._publishing):
+            await end(task)
+        if self._following is not None:
+            await end(self._following)
 
     def state(self) -> dict[str, object]:
         """Return what /stats says.
