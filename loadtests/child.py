@@ -40,15 +40,18 @@ class Child:
         self.command = list(command)
         self._log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=pass_fds,
-                env=os.environ | (extra_env or {}),
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=pass_fds,
+                    env=os.environ | (extra_env or {}),
+                )
+            except OSError as problem:
+                raise ChildFailed(f"the {name} cannot be started: {self.command[0]}: {problem.strerror}") from None
 
     @property
     def pid(self) -> int:
@@ -66,20 +69,24 @@ class Child:
         Raises ChildFailed when it ends first, or says nothing of the kind in time.
         """
         deadline = time.monotonic() + within_s
-        while True:
-            found = words.search(self._log.read_text(encoding="utf-8", errors="replace"))
-            if found:
-                return found
+        while not (found := self.said(words)):
             tick()
             self.check()
             if time.monotonic() > deadline:
                 raise ChildFailed(f"the {self.name} was not ready after {within_s:g} s: {self.last_words()}")
             time.sleep(POLL_S)
+        return found
+
+    def said(self, words: re.Pattern[str]) -> re.Match[str] | None:
+        """Search its log, which is still there when it has ended."""
+        return words.search(self._log.read_text(encoding="utf-8", errors="replace"))
 
     def stop(self, grace_s: float = GRACE_S) -> int:
         """Ask it to end (SIGTERM), insist after `grace_s` or on a second Ctrl-C (SIGKILL); return its exit code."""
         if self._process.poll() is None:
             self._process.terminate()
+            # Frozen on purpose and never continued, it would not hear of it.
+            self._process.send_signal(signal.SIGCONT)
         try:
             return self._process.wait(grace_s)
         except subprocess.TimeoutExpired:

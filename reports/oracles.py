@@ -143,6 +143,16 @@ def rotation_wait(lifetime: float, reconnect: float) -> float:
     return reconnect**2 / (2 * (lifetime + reconnect))
 
 
+def frozen_quantile(q: float, window: float, frozen: float, usual: float) -> float:
+    """O9. Quantile of the latency of messages due evenly in `window`, when the server stood still for `frozen` of it.
+
+    A share frozen/window waits for the end of the freeze, uniformly between 0 and `frozen`, so a share
+    (frozen - x)/window waits longer than x. `usual` is what a message takes anyway; where q lies below the share that
+    had to wait, it is all there is.
+    """
+    return usual + max(0.0, frozen - (1 - q) * window)
+
+
 def mean_tolerance(interval: float, deliveries: int) -> float:
     """How far the mean of that many short-poll latencies may lie from O1: three standard errors, or 1 % of a period."""
     return max(3 * interval / sqrt(12 * deliveries), 0.01 * interval) if deliveries else inf

@@ -1,4 +1,4 @@
-"""PURE. A scene is what one set of charts shows: one scenario with one number of clients, all patterns, all repeats."""
+"""PURE. A scene is what one set of charts shows: one scenario, one number of clients, one round trip, all patterns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from reports.breakdown import by_rank, first_arrivals
 from reports.load import Run
 from reports.style import Look
 
@@ -17,10 +18,11 @@ LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspa
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames cut to one scenario and client count; `summary` alone holds all client counts of the scenario."""
+    """Frames cut to one scenario, client count and round trip; `summary` alone holds all of the scenario."""
 
     setting: Mapping[str, Any]
     clients: int
+    rtt_ms: float
     look: Look
     summary: pd.DataFrame
     cells: pd.DataFrame
@@ -30,14 +32,38 @@ class Scene:
     published: pd.DataFrame
 
     @property
+    def name(self) -> str:
+        """The scenario's name, with the round trip where there is a longer one."""
+        return str(self.setting["name"]) + ("" if self.furthest else f"-{self.rtt_ms:g}ms")
+
+    @property
+    def furthest(self) -> bool:
+        return bool(self.rtt_ms == self.distances["rtt_ms"].max())
+
+    @property
     def rows(self) -> pd.DataFrame:
-        """The summary at this scene's number of clients."""
+        """The summary at this scene's number of clients and round trip."""
+        return self.summary[(self.summary["clients"] == self.clients) & (self.summary["rtt_ms"] == self.rtt_ms)]
+
+    @property
+    def distances(self) -> pd.DataFrame:
+        """The summary at this scene's number of clients, at every round trip."""
         return self.summary[self.summary["clients"] == self.clients]
 
     @property
     def patterns(self) -> list[str]:
         """The patterns that have a result here, in planned order."""
         return [str(pattern) for pattern in self.rows["pattern"]]
+
+    @cached_property
+    def fan_out(self) -> dict[str, pd.DataFrame]:
+        """Per pattern: `breakdown.by_rank`, the median over repeats. A place that a repeat never saw is left out."""
+        found = {}
+        for pattern, rows in self.latency.groupby("pattern", observed=True):
+            repeats = [by_rank(first_arrivals(repeat)) for _, repeat in rows.groupby("repeat")]
+            together = pd.concat(repeats).groupby(level=0)
+            found[str(pattern)] = together.median()[together.size() == len(repeats)]
+        return {pattern: found[pattern] for pattern in self.patterns if pattern in found}
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
@@ -57,7 +83,10 @@ class Scene:
 
 
 def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
-    """Return one scene per scenario, at its largest number of clients that has a result, in planned order."""
+    """Return one scene per scenario and round trip, at its largest number of clients that has a result.
+
+    In planned order, the round trips of a scenario from the shortest to the longest.
+    """
     look = Look.of(run.manifest.patterns)
     found = []
     for setting in run.manifest.scenarios:
@@ -65,14 +94,15 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
         if not len(own):
             continue
         clients = int(own["clients"].max())
-        frames = (run.finished, latency, run.requests, run.deliveries, run.published)
-        cut = [_cut(frame, str(setting["name"]), clients) for frame in frames]
-        found.append(Scene(setting, clients, look, own, *cut))
+        for rtt_ms in sorted(own.loc[own["clients"] == clients, "rtt_ms"].unique()):
+            frames = (run.finished, latency, run.requests, run.deliveries, run.published)
+            cut = [_cut(frame, str(setting["name"]), clients, rtt_ms) for frame in frames]
+            found.append(Scene(setting, clients, float(rtt_ms), look, own, *cut))
     return found
 
 
-def _cut(frame: pd.DataFrame, scenario: str, clients: int) -> pd.DataFrame:
-    wanted = (frame["scenario"] == scenario) & (frame["clients"] == clients)
+def _cut(frame: pd.DataFrame, scenario: str, clients: int, rtt_ms: float) -> pd.DataFrame:
+    wanted = (frame["scenario"] == scenario) & (frame["clients"] == clients) & (frame["rtt_ms"] == rtt_ms)
     # Most runs have one scene, and five million rows are not copied for nothing.
     return frame if wanted.all() else frame[wanted]
 

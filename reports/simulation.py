@@ -15,12 +15,16 @@ HEADS_BYTES: Final = (120, 260)
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What the simulated network and machine are like. `lose_every` n: each user misses every n-th message."""
+    """What the simulated network and machine are like. `lose_every` n: each user misses every n-th message.
+
+    wait_ns: what lies in a client's kernel before it is read, on average.
+    """
 
     one_way_ns: int = 150_000
     turnaround_ns: int = 100_000
     write_ns: int = 20_000
     lateness_ns: int = 80_000
+    wait_ns: int = 30_000
     lose_every: int = 0
     seed: int = 1
 
@@ -57,7 +61,8 @@ def stream(at: Situation, framing_bytes: int = 7, mode: str = "inline") -> Outco
     messages, clients = len(at.due), len(at.joined)
     rank = at.random.permutation(clients)
     written = at.published[:, None] + (rank + 1) * at.world.write_ns
-    received = written + at.world.one_way_ns + at.random.exponential(30_000, (messages, clients)).astype(np.int64)
+    wait = at.random.exponential(at.world.wait_ns, (messages, clients)).astype(np.int64)
+    received = written + at.world.one_way_ns + wait
     received = np.maximum.accumulate(received, axis=0).ravel()
     user, index = np.tile(at.users, messages), np.repeat(np.arange(messages), clients)
     deliveries = _deliveries(at, user, index, received, framing_bytes, mode)
@@ -119,14 +124,16 @@ def _deliveries(
     kept = received < at.end_ns
     if at.world.lose_every:
         kept &= (index + user) % at.world.lose_every != 0
-    user, index = user[kept], index[kept]
+    user, index, received = user[kept], index[kept], received[kept]
+    wait = at.random.exponential(at.world.wait_ns, len(received)).astype(np.int64)
     columns = {
         "user": user,
         "id": index + 1,
         "due_ns": at.due[index],
         "published_ns": at.published[index],
-        "received_ns": received[kept],
+        "received_ns": received,
         "bytes": np.int32(at.body_bytes + framing_bytes),
+        "arrived_ns": np.maximum(at.published[index], received - wait),
     }
     return pd.DataFrame(columns).assign(mode=pd.Series(mode, range(len(user)), pd.CategoricalDtype([mode])))
 

@@ -5,7 +5,7 @@ from time import time
 from typing import Final
 
 import msgspec
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
 
@@ -77,8 +77,9 @@ class Answer:
 
 
 def takes_rendered(request: web.Request) -> bool:
-    """Say whether rendered bytes fit: not on HTTP/2, nor for a client that wants its connection closed."""
-    return request.version == HttpVersion11 and request.keep_alive
+    """Say whether rendered bytes fit: not on HTTP/2, nor for a client that wants its connection closed, nor for a page
+    of another origin, whose answer needs headers of its own (CORS)."""
+    return request.version == HttpVersion11 and request.keep_alive and hdrs.ORIGIN not in request.headers
 
 
 class Answers:

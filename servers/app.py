@@ -1,7 +1,7 @@
 """The aiohttp application of a server process: the chosen patterns, and what all of them share.
 
 POST /api/message adds a message, PUT /api/schedule changes what is published, GET /stats says who this is and
-who is waiting.
+who is waiting, GET /api/published which messages there were and when.
 """
 
 import os
@@ -18,7 +18,7 @@ from servers.clock import clock_id, now_ns
 from servers.errors import JSON, error_response, json_errors
 from servers.feed import Feed
 from servers.limits import rate_limit
-from servers.message import encode
+from servers.message import decode_stamp, encode
 from servers.options import MESSAGE_BYTES_MAX, ServerOptions
 from servers.publisher import Publisher
 from servers.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
@@ -46,8 +46,9 @@ class Service:
     backplane: "Backplane | None" = None
 
     def identity(self) -> dict[str, object]:
-        """Return what tells this process from every other."""
-        return {
+        """Return what tells this process from every other, and that it is faulty where it is so on purpose."""
+        faulty = {"fault": self.options.fault} if self.options.fault else {}
+        return faulty | {
             "token": self.options.token,
             "pid": os.getpid(),
             "clock_id": clock_id(),
@@ -70,6 +71,16 @@ class Service:
             "backplane": self.backplane.state() if self.backplane else None,
         }
         return web.Response(body=msgspec.json.encode(self.identity() | state), content_type=JSON)
+
+    async def published(self, request: web.Request) -> web.Response:
+        """Say of every message after `last_id` that is still kept: id,due_ns,published_ns, a line of CSV each.
+
+        The journal over HTTP, for whoever did not start this server and must account for what was missed.
+        """
+        bodies = self.feed.after(parse_last_id(request.path_qs)).bodies
+        stamps = (decode_stamp(body) for body in bodies)
+        lines = "".join(f"{stamp.id},{stamp.due_ns},{stamp.published_ns}\n" for stamp in stamps)
+        return web.Response(text=lines, content_type="text/csv")
 
     async def add_message(self, request: web.Request) -> web.Response:
         """Publish what the query's `content` or else the body says; answer 201 with the message."""
@@ -116,6 +127,7 @@ def build(service: Service) -> web.Application:
     app.add_routes(
         [
             web.get("/stats", service.stats, allow_head=False),
+            web.get("/api/published", service.published, allow_head=False),
             web.post("/api/message", service.add_message),
             web.put("/api/schedule", service.put_schedule),
         ]

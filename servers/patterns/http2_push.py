@@ -74,8 +74,9 @@ class PushedUpdates:
     async def follow(self, push: Pusher, last_id: int) -> None:
         """Push what comes after `last_id`, then every new message, until the client leaves or is closed."""
         replay = self._feed.after(last_id)
+        known = replay.first_id - 1 <= last_id <= replay.last_id
         first_id = int(id_of(replay.bodies[0])) if replay.bodies else replay.last_id + 1
-        client = Client(push, first_id - 1, backlog=len(replay.bodies))
+        client = Client(push, last_id if known else first_id - 1, backlog=len(replay.bodies))
         key = id(client)
         self._clients[key] = client
         push.on_room(lambda: self._advance(client))
@@ -101,15 +102,15 @@ class PushedUpdates:
             replay = self._feed.after(client.last_id)
             bodies = unbroken(client.last_id, replay)
             if bodies:
-                self._push(client, bodies)
+                self._push(client, replay, bodies)
             elif replay.bodies:
                 client.close("too slow, or lost on its way here: the next message is not kept; ask again to go on")
 
-    def _push(self, client: "Client", bodies: tuple[bytes, ...]) -> None:
-        ids = range(client.last_id + 1, client.last_id + 1 + BATCH)
-        taken = client.push.push(map(pushed_message, ids, bodies))
-        client.last_id += taken
+    def _push(self, client: "Client", replay: Replay, bodies: tuple[bytes, ...]) -> None:
+        taken = client.push.push(map(pushed_message, bodies[:BATCH]))
         waiting = len(bodies) - taken
+        whole = len(bodies) == len(replay.bodies)
+        client.last_id = replay.last_id - waiting if whole else client.last_id + taken
         client.backlog = min(client.backlog, waiting)
         may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(bodies[-1]))
         if waiting > client.backlog + may_wait:
@@ -144,9 +145,9 @@ def unbroken(last_id: int, replay: Replay) -> tuple[bytes, ...]:
 
 
 @lru_cache(maxsize=1024)
-def pushed_message(message_id: int, body: bytes) -> PushedResponse:
+def pushed_message(body: bytes) -> PushedResponse:
     """Build the push of a message, once for all clients."""
-    return PushedResponse(b"/api/messages/%d" % message_id, JSON_FIELDS, body)
+    return PushedResponse(b"/api/messages/%b" % id_of(body), JSON_FIELDS, body)
 
 
 def cursor_headers(replay: Replay) -> dict[str, str]:
