@@ -35,8 +35,6 @@ class PubSubBackplane(Backplane):
     async def _prepare(self, client: Redis) -> None:
         self._subscription = client.pubsub(ignore_subscribe_messages=True)
         await self._subscription.subscribe(self._ids.place)
-        async with self._turn:
-            await self._number_what_was_lost(on(client))
         await self._ping(client)
 
     async def _follow(self, client: Redis) -> None:
@@ -51,6 +49,7 @@ class PubSubBackplane(Backplane):
         if self._link.connected.is_set():
             batch = self._ids.next_batch()
             try:
+                await self._number_what_was_lost(self._link.run)
                 return await self._ids.publish(self._link.run, batch, without_id(messages))
             except AWAY:
                 self._unnumbered.append((batch, messages))
@@ -71,6 +70,8 @@ class PubSubBackplane(Backplane):
 
     async def _ping(self, client: Redis) -> None:
         """Make sure that the subscription is alive, and find out what it has missed. Raises AWAY."""
+        async with self._turn:
+            await self._number_what_was_lost(on(client))
         await self._ask(on(client))
         await self._subscription.ping(str(self._ids.newest_id))
         async with asyncio.timeout(ANSWER_S):
