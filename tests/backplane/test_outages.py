@@ -113,6 +113,7 @@ def test_with_a_stream_no_client_notices_that_redis_was_away(how: str, own_redis
         await following
         for each in followers:
             assert (each.pattern, each.ids, each.remarks) == (each.pattern, list(range(1, len(each.ids) + 1)), [])
+            assert {later["due_ns"] - sooner["due_ns"] for sooner, later in pairwise(each.lines)} == {10**9 // RATE}
         for server in pair:
             state = server.stats()["backplane"]
             assert (state["missed"], state["given_up"], state["connected"]) == (0, 0, True)
@@ -271,6 +272,35 @@ def test_ids_that_redis_forgot_are_never_given_out_again_and_everyone_is_told(
             assert (each.pattern, each.ids, each.remarks) == (each.pattern, [*before, after], ["gone"])
         assert newcomer.ids == [1, after]
         assert pair.one.stats()["backplane"]["missed"] >= 1
+
+    with sharing(own_redis.url, "--feed", kind) as pair, Redis(port=own_redis.port) as client:
+        run(check(pair, client))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_redis_that_was_emptied_and_has_overtaken_what_servers_know_is_found_out_all_the_same(
+    kind: str, own_redis: RedisServer
+) -> None:
+    """Its ids look as if nothing had happened; but the feed has another token."""
+
+    async def check(pair: Pair, client: Redis) -> None:
+        before = [pair.one.post("before") for _ in range(20)]
+        followers = followers_of(pair)
+        await all_until(followers, before[-1])
+        for server in pair:
+            os.kill(server.process.pid, signal.SIGSTOP)
+        client.flushall()
+        with serving("--redis", own_redis.url, "--feed", kind) as new:
+            others = [new.post("by somebody who knows nothing of the past") for _ in range(30)]
+            for server in pair:
+                os.kill(server.process.pid, signal.SIGCONT)
+            for server in pair:
+                await state_of(server, lambda state: state["missed"] >= 1)
+            after = pair.two.post("after")
+            await all_until(followers, after)
+        for each in followers:
+            assert (each.pattern, each.ids) == (each.pattern, [*before, *others[20:], after])
+            assert set(each.remarks) == {"gone"}
 
     with sharing(own_redis.url, "--feed", kind) as pair, Redis(port=own_redis.port) as client:
         run(check(pair, client))
