@@ -19,6 +19,8 @@ from tests.backplane.valve import Valve, in_thread
 from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
 
+pytestmark = pytest.mark.peer
+
 RATE = 100
 
 

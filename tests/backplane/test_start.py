@@ -11,6 +11,8 @@ from loadtests.redis_server import RedisServer, free_port
 from tests.backplane.sharing import KINDS
 from tests.server_process import HANG_S, ROOT, ServerProcess
 
+pytestmark = pytest.mark.peer
+
 
 def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(

@@ -22,6 +22,8 @@ from servers import patterns
 from tests.http1 import Http1, Line, connected, run, until
 from tests.server_process import ServerProcess, serving
 
+pytestmark = pytest.mark.peer
+
 OVER_HTTP1 = [name for name in patterns.names() if not patterns.load(name).HTTP2]
 STREAMS = ["/api/stream", "/api/events"]
 COLLECTING = {
