@@ -17,13 +17,16 @@ class ProxyOptions:
     """What can be chosen. The defaults are nginx's own, but that it speaks HTTP/1.1 to servers and keeps connections.
 
     buffering: collect a response before it is passed on. honour_accel: let the server's `X-Accel-Buffering` header
-    decide instead. gzip: compress for clients that accept it. keepalive: idle connections to the servers that a worker
-    keeps, 0 for a new one for each request. sticky: every client connection stays with one server; without it each
-    request goes to the next. workers: worker processes. read_timeout_s: longest silence of a server.
+    decide instead. http_1_0: speak HTTP/1.0 to the servers, as nginx does unless told otherwise; then a connection is
+    never kept, and WebSocket does not pass. gzip: compress for clients that accept it. keepalive: idle connections to
+    the servers that a worker keeps, 0 for a new one for each request. sticky: every client connection stays with one
+    server; without it each request goes to the next. workers: worker processes. read_timeout_s: longest silence of a
+    server.
     """
 
     buffering: bool = True
     honour_accel: bool = True
+    http_1_0: bool = False
     gzip: bool = False
     keepalive: int = 64
     sticky: bool = False
@@ -49,7 +52,7 @@ def config(port: int, upstreams: Sequence[int], options: ProxyOptions, open_file
 
 
 def http(port: int, upstreams: Sequence[int], options: ProxyOptions) -> str:
-    kept = options.keepalive > 0
+    kept = options.keepalive > 0 and not options.http_1_0
     temporary = [f"{name}_temp_path {name}" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")]
     # RFC 9110 section 7.6.1: Connection is between two neighbours. Only the wish to upgrade is passed on.
     hop = f"map $http_upgrade $hop {{ default upgrade; '' '{'' if kept else 'close'}'; }}\n"
@@ -68,7 +71,7 @@ def http(port: int, upstreams: Sequence[int], options: ProxyOptions) -> str:
     ]
     location = [
         "proxy_pass http://servers",
-        "proxy_http_version 1.1",
+        f"proxy_http_version {'1.0' if options.http_1_0 else '1.1'}",
         "proxy_set_header Host $http_host",
         "proxy_set_header Upgrade $http_upgrade",
         "proxy_set_header Connection $hop",

@@ -88,6 +88,7 @@ class ServerOptions:
             ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
+            ("--fault", self.fault, not self.fault or self.feed == "memory", "left out with a feed that is shared"),
             ("--feed", self.feed, self.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
             ("--redis", self.redis, not self.redis or is_url(self.redis), FORM),
             (

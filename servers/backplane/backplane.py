@@ -7,18 +7,17 @@ newer than anything here is looked up in Redis before it is called "ahead".
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from servers.backplane import NoRedisError
-from servers.backplane.link import ANSWER_S, AWAY, Link, reason, run_script
-from servers.backplane.scripts import MEET, PUBLISH
-from servers.backplane.url import database, shown
+from servers.backplane.ids import Ids, Run
+from servers.backplane.link import ANSWER_S, AWAY, Link, end, reason
+from servers.backplane.url import shown
 from servers.errors import UnavailableError
 from servers.feed import Feed, Journal, stamped
 from servers.message import Message, encode
@@ -31,8 +30,6 @@ BEHIND_S: Final = 0.05
 PART_CHARACTERS: Final = 1_000_000
 """Redis does nothing else while it takes a batch, so large messages go in small parts."""
 WITHOUT_ID: Final = len(b'{"id":0')
-
-Run = Callable[[str, Sequence[str], Sequence[bytes | str | int]], Awaitable[Any]]
 
 
 class Backplane(ABC):
@@ -48,22 +45,16 @@ class Backplane(ABC):
     def __init__(
         self, feed: Feed, options: ServerOptions, journal: Journal | None, failed: Callable[[BaseException], None]
     ) -> None:
-        name = options.feed_name
         self._feed = feed
         self._options = options
         self._journal = journal
         self._failed = failed
-        self._counter, self._token = f"{name}:newest", f"{name}:token"
-        # Channels, unlike keys, are the same in all databases of a Redis.
-        self._place = f"{name}:{self.how}:{database(options.redis)}"
-        self._publisher = f"{name}:publisher:{secrets.token_hex(8)}"
+        self._ids = Ids(options, self.how)
         self._link = Link(options.redis, self._prepare, self._follow)
         self._following: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[int]] = set()
         self._turn = asyncio.Lock()
-        self._batch = 0
         self._news = asyncio.Event()
-        self._newest_id = 0
         self._messages = self._missed = self._given_up = 0
 
     @abstractmethod
@@ -92,11 +83,10 @@ class Backplane(ABC):
         """Stop. What is being published is finished first, if Redis is there; else it is given up."""
         if self._publishing and self._link.connected.is_set():
             await asyncio.wait(self._publishing, timeout=ANSWER_S)
-        tasks: list[asyncio.Task[Any]] = [*self._publishing]
-        tasks += [self._following] if self._following else []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in list(self._publishing):
+            await end(task)
+        if self._following is not None:
+            await end(self._following)
 
     def state(self) -> dict[str, object]:
         """Return what /stats says.
@@ -108,7 +98,7 @@ class Backplane(ABC):
         return {
             "kind": self.kind,
             "connected": self._link.connected.is_set(),
-            "newest_id": self._newest_id,
+            "newest_id": self._ids.newest_id,
             "reconnects": self._link.reconnects,
             "messages": self._messages,
             "missed": self._missed,
@@ -124,9 +114,9 @@ class Backplane(ABC):
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_S):
                 message = replace(message, id=await self._publish([message]))
-                await self._arrival(message.id)
         if not message.id:
             raise UnavailableError("Redis did not answer, so the message may have been published or not")
+        await self._arrives(message.id, ANSWER_S)
         return message
 
     async def publish_all(self, content: str, due_ns: Iterable[int]) -> None:
@@ -136,44 +126,26 @@ class Backplane(ABC):
     async def settled(self) -> None:
         """Return when all that was begun to be published is here, or Redis has kept it waiting for too long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_S):
-                async with self._turn:
-                    newest_id = self._newest_id
-                await self._arrival(newest_id)
+            async with asyncio.timeout(ANSWER_S), self._turn:
+                pass
+        await self._arrives(self._ids.newest_id, ANSWER_S)
 
     async def catch_up(self, last_id: int) -> None:
         """Wait for a message that a client has got elsewhere; return soon when nobody can have got it.
 
         Raises UnavailableError when that cannot be found out, or it does not come.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(BEHIND_S):
-                return await self._arrival(last_id)
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                if last_id <= await self._ask(self._link.run):
-                    await self._arrival(last_id)
-        except AWAY:
-            error = f"message {last_id} is not here yet, and Redis is away; ask another server, or this one later"
-            raise UnavailableError(error) from None
+        if await self._arrives(last_id, BEHIND_S):
+            return
+        with suppress(*AWAY):
+            await self._ask(self._link.run)
+            if last_id > self._ids.newest_id or await self._arrives(last_id, ANSWER_S):
+                return
+        raise UnavailableError(f"message {last_id} is not here, and Redis does not tell; ask another server, or later")
 
-    async def _ask(self, run: Run) -> int:
-        """Return the newest id there is, having seen to it that Redis gives out no id again. Raises AWAY."""
-        token = self._feed.token or secrets.token_hex(8)
-        keys = [self._counter, self._place, self._token]
-        newest, token_now = await run(MEET, keys, [self._feed.known_id, token])
-        self._feed.token = token_now.decode()
-        self._heard_of(int(newest))
-        return self._newest_id
-
-    async def _send(self, run: Run, batch: int, how: str, arguments: Sequence[bytes | int]) -> int:
-        """Have Redis give out ids for a batch, once however often it is sent; return the first. Raises AWAY."""
-        keys = [self._counter, self._place, self._publisher]
-        return int(await run(PUBLISH, keys, [batch, self._feed.known_id, how, self._options.history, *arguments]))
-
-    def _next_batch(self) -> int:
-        self._batch += 1
-        return self._batch
+    async def _ask(self, run: Run) -> None:
+        """Learn what the newest id is. Raises AWAY."""
+        self._feed.token = await self._ids.ask(run, self._feed.token or secrets.token_hex(8))
 
     async def _publish(self, messages: Sequence[Message]) -> int:
         """Publish when it is their turn, even if whoever asked has gone; return the first id of the last part."""
@@ -192,7 +164,7 @@ class Backplane(ABC):
         return first_id
 
     def _published(self, first_id: int, messages: Sequence[Message]) -> None:
-        self._heard_of(first_id + len(messages) - 1)
+        self._ids.heard_of(first_id + len(messages) - 1)
         try:
             for number, message in enumerate(messages, first_id):
                 if self._journal is not None:
@@ -211,7 +183,7 @@ class Backplane(ABC):
         if new:
             self._give_up_to(new[0][0] - 1)
             self._feed.deliver(new)
-            self._heard_of(new[-1][0])
+            self._ids.heard_of(new[-1][0])
             self._wake_arrivals()
 
     def _give_up_to(self, last_id: int) -> None:
@@ -221,12 +193,13 @@ class Backplane(ABC):
         self._feed.skip(last_id)
         self._wake_arrivals()
 
-    def _heard_of(self, message_id: int) -> None:
-        self._newest_id = max(self._newest_id, message_id)
-
-    async def _arrival(self, message_id: int) -> None:
-        while self._feed.known_id < message_id:
-            await self._news.wait()
+    async def _arrives(self, message_id: int, within_s: float) -> bool:
+        """Wait for a message to be here, or to be known as missing; return whether it was in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._feed.known_id < message_id:
+                    await self._news.wait()
+        return self._feed.known_id >= message_id
 
     def _wake_arrivals(self) -> None:
         self._news.set()
@@ -248,8 +221,3 @@ def parts(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
 def without_id(messages: Iterable[Message]) -> list[bytes]:
     """Encode messages whose ids are yet to be given out."""
     return [encode(message)[WITHOUT_ID:] for message in messages]
-
-
-def on(client: Redis) -> Run:
-    """Return what runs scripts on this connection."""
-    return partial(run_script, client)

@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as NoAnswerError
 ANSWER_S: Final = 3.0
 """How long Redis may take to answer before it counts as away."""
 CLOSE_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 0.5
 STEADY_S: Final = 5.0
 """A connection that lasted so long was a good one: the next wait is short again."""
 BACKOFF: Final = EqualJitterBackoff(cap=2.0, base=0.05)
@@ -112,8 +113,7 @@ class Link:
                 raise lost.result()
             following.result()
         finally:
-            following.cancel()
-            await asyncio.wait({following})
+            await end(following)
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -121,6 +121,15 @@ class Link:
         if connection is not None:
             connection.lost.cancel()
             await hang_up(connection.client)
+
+
+async def end(task: "asyncio.Future[Any]") -> None:
+    """Cancel a task until it has ended: once is not enough where a library takes the cancellation for its own."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+    if not task.cancelled():
+        task.exception()
 
 
 def dial(url: str) -> Redis:
@@ -138,7 +147,8 @@ def dial(url: str) -> Redis:
 async def hang_up(client: Redis) -> None:
     """Close a client's connections, whatever state they are in."""
     with suppress(*AWAY):
-        await asyncio.wait_for(client.aclose(), CLOSE_S)
+        async with asyncio.timeout(CLOSE_S):
+            await client.aclose()
 
 
 async def run_script(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[bytes | str | int]) -> Any:

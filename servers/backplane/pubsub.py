@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
 
-from servers.backplane.backplane import BEAT_S, Backplane, Run, on, without_id
+from servers.backplane.backplane import BEAT_S, Backplane, without_id
+from servers.backplane.ids import Run, on
 from servers.backplane.link import ANSWER_S, AWAY
 from servers.feed import Feed, Journal
 from servers.message import Message, id_of
@@ -33,9 +34,7 @@ class PubSubBackplane(Backplane):
 
     async def _prepare(self, client: Redis) -> None:
         self._subscription = client.pubsub(ignore_subscribe_messages=True)
-        await self._subscription.subscribe(self._place)
-        async with self._turn:
-            await self._number_what_was_lost(on(client))
+        await self._subscription.subscribe(self._ids.place)
         await self._ping(client)
 
     async def _follow(self, client: Redis) -> None:
@@ -48,9 +47,10 @@ class PubSubBackplane(Backplane):
 
     async def _publish_part(self, messages: Sequence[Message]) -> int:
         if self._link.connected.is_set():
-            batch = self._next_batch()
+            batch = self._ids.next_batch()
             try:
-                return await self._send(self._link.run, batch, self.how, without_id(messages))
+                await self._number_what_was_lost(self._link.run)
+                return await self._ids.publish(self._link.run, batch, without_id(messages))
             except AWAY:
                 self._unnumbered.append((batch, messages))
         else:
@@ -61,16 +61,19 @@ class PubSubBackplane(Backplane):
     async def _number_what_was_lost(self, run: Run) -> None:
         """Use up the ids that lost messages would have had, so that everyone can see how many are missing."""
         if self._waiting:
-            self._unnumbered.append((self._next_batch(), self._waiting))
+            self._unnumbered.append((self._ids.next_batch(), self._waiting))
             self._waiting = []
         while self._unnumbered:
             batch, messages = self._unnumbered[0]
-            self._published(await self._send(run, batch, "lost", [len(messages)]), messages)
+            self._published(await self._ids.use_up(run, batch, len(messages)), messages)
             del self._unnumbered[0]
 
     async def _ping(self, client: Redis) -> None:
         """Make sure that the subscription is alive, and find out what it has missed. Raises AWAY."""
-        await self._subscription.ping(str(await self._ask(on(client))))
+        async with self._turn:
+            await self._number_what_was_lost(on(client))
+        await self._ask(on(client))
+        await self._subscription.ping(str(self._ids.newest_id))
         async with asyncio.timeout(ANSWER_S):
             while not await self._receive(ANSWER_S):
                 pass

@@ -31,8 +31,12 @@ MEET: Final = (
     + """
 -- KEYS: counter, stream or channel, token. ARGV: the newest id the caller knows, and the feed's token.
 -- Returns the newest id and the token that holds.
-redis.call('SET', KEYS[3], ARGV[2], 'NX')
+-- Writes only what has changed, so that a Redis that is full can still be read.
 local token, known = redis.call('GET', KEYS[3]), tonumber(ARGV[1])
+if not token then
+    token = ARGV[2]
+    redis.call('SET', KEYS[3], token)
+end
 local id = newest(known, known > 0 and token ~= ARGV[2])
 if id ~= counted() then redis.call('SET', KEYS[1], digits(id)) end
 return {digits(id), token}

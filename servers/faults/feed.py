@@ -55,7 +55,7 @@ class FaultyFeed(Feed):
         note: Write,
         failed: Callable[[BaseException], None],
     ) -> None:
-        super().__init__(history)
+        super().__init__(history, token=source.token)
         self._source = source
         self._fates = fates
         self._note = note

@@ -115,7 +115,7 @@ class PushedUpdates:
         may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(bodies[-1]))
         if waiting > client.backlog + may_wait:
             client.close("too slow: too many messages wait; resume from the last id you have")
-        elif taken == BATCH:
+        elif taken == BATCH or (not waiting and not whole):
             asyncio.get_running_loop().call_soon(self._advance, client)
 
 

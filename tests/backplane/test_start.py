@@ -11,6 +11,8 @@ from loadtests.redis_server import RedisServer, free_port
 from tests.backplane.sharing import KINDS
 from tests.server_process import HANG_S, ROOT, ServerProcess
 
+pytestmark = pytest.mark.peer
+
 
 def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
@@ -102,6 +104,10 @@ def test_an_url_that_names_no_redis_is_a_wrong_option(url: str) -> None:
         (["--feed", "kafka"], "--feed 'kafka' must be one of memory, redis-stream, redis-pubsub"),
         (["--feed", "redis-stream"], "--redis '' must be given with --feed redis-stream or redis-pubsub"),
         (["--redis", "redis://127.0.0.1:6379/0"], "must be given with --feed redis-stream or redis-pubsub, and only"),
+        (
+            ["--feed", "redis-stream", "--redis", "redis://h", "--fault", "drop:0.1"],
+            "--fault 'drop:0.1' must be left out",
+        ),
         (["--feed-name", ""], "--feed-name '' must be letters"),
         (["--feed-name", "a b"], "--feed-name 'a b' must be letters"),
     ],

@@ -99,7 +99,10 @@ class Peer:
         self.closed = False
         self.acknowledge = True
         self.mute = False
-        self.authority = "{}:{}".format(*writer.get_extra_info("peername")[:2])
+        peername = writer.get_extra_info("peername")
+        if peername is None:
+            raise ConnectionResetError("the server closed the connection before anything was sent")
+        self.authority = "{}:{}".format(*peername[:2])
         self.scheme = "https" if writer.get_extra_info("ssl_object") else "http"
         self._reader = reader
         self._writer = writer

@@ -9,6 +9,8 @@ from redis import Redis
 from loadtests.child import ChildFailed
 from loadtests.redis_server import RedisServer
 
+pytestmark = pytest.mark.peer
+
 
 @pytest.mark.parametrize("appendonly", [True, False])
 def test_a_restart_keeps_the_port_and_what_was_written_down(appendonly: bool, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """HTTP/2 push: what is pushed, what is not, and that the client is told which of the two it gets."""
 
+import asyncio
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Timer
+from typing import cast
 
 import msgspec
 import pytest
@@ -14,7 +16,11 @@ from h2.settings import SettingCodes
 
 from loadtests.events import Closed, Event, Head, Message
 from loadtests.push_decoder import PushDecoder
-from servers.patterns.http2_push import BATCH, PATH
+from servers.feed import Feed
+from servers.history import History
+from servers.http2 import PushedResponse, Pusher
+from servers.options import ServerOptions
+from servers.patterns.http2_push import BATCH, PATH, PushedUpdates
 from tests import http1
 from tests.http2.h2_peer import Peer, connected, run
 from tests.pushing import messages
@@ -73,6 +79,44 @@ def test_a_client_that_refuses_pushes_gets_the_lines_of_chunked_streaming(server
             lines = [msgspec.json.decode(line) for line in stream.body.splitlines()[:3]]
             assert [line.get("type") for line in lines] == ["connected", None, "heartbeat"]
             assert (lines[1]["id"], lines[1]["content"]) == (newest, "inline")
+
+    run(check())
+
+
+class TakesAll:
+    """What a pattern needs of a pusher, for a client that takes whatever it is given."""
+
+    enabled = True
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.ended = ""
+
+    def push(self, responses: Iterable[PushedResponse]) -> int:
+        ids = [int(response.path.rpartition(b"/")[2]) for response in responses]
+        self.ids += ids
+        return len(ids)
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """There is always room."""
+
+    def end(self, reason: str) -> None:
+        self.ended = reason
+
+
+def test_what_comes_before_a_hole_is_pushed_then_the_client_must_ask_again_and_be_told() -> None:
+    async def check() -> None:
+        feed = Feed(History(100))
+        feed.deliver([(1, b'{"id":1,"x":0}'), (2, b'{"id":2,"x":0}'), (5, b'{"id":5,"x":0}')])
+        updates = PushedUpdates(feed, ServerOptions())
+        first, second = TakesAll(), TakesAll()
+        await updates.follow(cast(Pusher, first), 0)
+        assert (first.ids, first.ended[:8]) == ([1, 2], "too slow")
+        following = asyncio.create_task(updates.follow(cast(Pusher, second), 2))
+        await http1.until(lambda: second.ids == [5])
+        feed.deliver([(6, b'{"id":6,"x":0}')])
+        assert (second.ids, second.ended) == ([5, 6], "")
+        following.cancel()
 
     run(check())
 
