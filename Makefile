@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check fix bench screenshots notebook lock clean
+.PHONY: help compare test check fix bench screenshots notebook docs lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ screenshots: $(STAMPS)/dev  ## take the pictures of the web page that the README
 
 notebook: $(STAMPS)/notebook  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
+
+docs: $(STAMPS)/dev  ## build the documentation site into build/site, every link checked
+	$(BIN)/mkdocs build --strict --quiet
 
 lock: $(STAMPS)/dev  ## rewrite the lock files from pyproject.toml (UPGRADE=1 for newer releases)
 	scripts/lock

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,9 +23,9 @@ from rich.table import Table
 
 from loadtests import runner, webui
 from loadtests.overrides import overridden, with_overrides
-from loadtests.plan import Plan, choose, known_name, remaining
+from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.progress import Bar, duration
-from loadtests.scenario import SCENARIOS, plain
+from loadtests.scenario import SCENARIOS, typed
 
 if TYPE_CHECKING:
     from reports.outcome import Judgement
@@ -60,6 +60,12 @@ def _scenario_names() -> list[str]:
     return list(SCENARIOS)
 
 
+def _replications() -> list[str]:
+    from reports import replications
+
+    return replications.names()
+
+
 BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtests.benchmarks", "reports.benchmarks")
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="run folder to make (default: runs/TIME-...)")]
@@ -72,6 +78,11 @@ Markdown = Annotated[
 JUDGED_EPILOG: Final = (
     "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
     "7 nothing can be judged, as a run is invalid."
+)
+REPLICATE_EPILOG: Final = (
+    "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
+    "as a run is "
+    "invalid; 8 something disagrees with what was published; 130 interrupted."
 )
 
 
@@ -185,7 +196,7 @@ def scenarios(as_json: Json = False) -> int:
         return DONE
     table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
-        table.add_row(name, each.purpose, plain(each.clients), each.schedule, duration(times_s[name]))
+        table.add_row(name, each.purpose, typed("clients", each.clients), each.schedule, duration(times_s[name]))
     out.print(table)
     return DONE
 
@@ -287,6 +298,65 @@ def compare_runs(
     return _judge(judge, junit, markdown)
 
 
+@app.command(epilog=REPLICATE_EPILOG)
+def replicate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_replications)],
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this replication lacks")] = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+) -> int:
+    """Run a published experiment again, scaled to this machine, and see what agrees.
+
+    Examples:
+
+        pollbench replicate list
+        pollbench replicate pimentel2012
+    """
+    known = _replications()
+    if name == "list":
+        return _list_replications(known)
+    names = known if name == "all" else [known_name(name, dict.fromkeys(known), "replication")]
+    if resume is not None and len(names) > 1:
+        raise ValueError(f"--resume {resume} continues one replication: name it instead of all")
+    codes = [_replicate(each, resume, junit, markdown) for each in names]
+    return max(codes)
+
+
+def _list_replications(names: Sequence[str]) -> int:
+    from reports import replications
+
+    table = Table("name", "what", "takes", box=None, header_style="dim")
+    for name in names:
+        replication = replications.load(name)
+        takes_s = sum(plan.expected_s for plan in replication.stages().values())
+        table.add_row(name, replication.TITLE, duration(takes_s))
+    out.print(table)
+    return DONE
+
+
+def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Path | None) -> int:
+    """Measure the stages of one replication, each a run folder, and judge them together."""
+    from reports import replicate as stage
+    from reports import replications
+
+    labels, stages = _patterns(), replications.load(name).stages()
+    folder = resume or runner.folder_for("replicate", name, datetime.now(UTC))
+    for stage_name, plan in stages.items():
+        if resume is None:
+            runner.begin(folder / stage_name, plan, labels, "compare")
+        else:
+            runner.check_resumable(folder / stage_name, plan)
+    for stage_name, plan in stages.items():
+        err.print(f"{name}, {stage_name}: {plan}", highlight=False, soft_wrap=True)
+        cells = remaining(plan, runner.finished_cells(folder / stage_name, [cell.name for cell in plan.cells()]))
+        code, problem = _ended(_run_cells(folder / stage_name, cells, labels), folder / stage_name)
+        if code:
+            return _fail(code, f"{problem}; go on with: pollbench replicate {name} --resume {folder}")
+    code = _judge(lambda: stage.judge(name, folder), junit, markdown)
+    out.print(f"\n{folder / 'index.html'}", highlight=False, soft_wrap=True)
+    return code
+
+
 def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None) -> int:
     """Print a judgement, write what CI asked for, and return its exit code."""
     from reports.load import ReportError
@@ -322,8 +392,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
     cells = remaining(plan, runner.finished_cells(folder, names))
     expected_s = sum(cell.expected_s for cell in cells)
     err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
-    with Bar(err, cells) as bar:
-        outcome = runner.run_cells(folder, cells, labels, bar)
+    outcome = _run_cells(folder, cells, labels)
     kept = runner.finished_cells(folder, names)
     page, halted = None, outcome.halted
     try:
@@ -332,13 +401,26 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
         halted = halted or str(problem)
     _show(folder, page, outcome, as_json)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
+    code, what = _ended(replace(outcome, halted=halted), folder)
+    return _fail(code, f"{what}; {resume}") if code else DONE
+
+
+def _run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
+    from reports.terminal import Board
+
+    with Bar(err, cells, Board(folder)) as bar:
+        return runner.run_cells(folder, cells, labels, bar)
+
+
+def _ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:
+    """Return the exit code of a run and what went wrong."""
     if outcome.interrupted:
-        return _fail(INTERRUPTED, f"interrupted; {resume}")
-    if halted:
-        return _fail(INCOMPLETE, f"{halted}; {resume}")
+        return INTERRUPTED, "interrupted"
+    if outcome.halted:
+        return INCOMPLETE, outcome.halted
     if outcome.failed:
-        return _fail(FAILED, f"{len(outcome.failed)} cells failed, their logs are in {folder}/cells; {resume}")
-    return DONE
+        return FAILED, f"{len(outcome.failed)} cells failed, their logs are in {folder}/cells"
+    return DONE, ""
 
 
 def _show(folder: Path, page: Path | None, outcome: runner.Outcome, as_json: bool) -> None:

@@ -5,12 +5,13 @@ append and the safest to find after a crash. `loadtests/collect.py` turns those 
 
 Schema history
 1   requests, deliveries, samples.
+2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several.
 """
 
 import struct
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Request(NamedTuple):

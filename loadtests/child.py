@@ -30,9 +30,12 @@ class Child:
         self.command = list(command)
         self._log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
+            except OSError as problem:
+                raise ChildFailed(f"the {name} cannot be started: {self.command[0]}: {problem.strerror}") from None
 
     @property
     def pid(self) -> int:
@@ -50,15 +53,17 @@ class Child:
         Raises ChildFailed when it ends first, or says nothing of the kind in time.
         """
         deadline = time.monotonic() + within_s
-        while True:
-            found = words.search(self._log.read_text(encoding="utf-8", errors="replace"))
-            if found:
-                return found
+        while not (found := self.said(words)):
             tick()
             self.check()
             if time.monotonic() > deadline:
                 raise ChildFailed(f"the {self.name} was not ready after {within_s:g} s: {self.last_words()}")
             time.sleep(POLL_S)
+        return found
+
+    def said(self, words: re.Pattern[str]) -> re.Match[str] | None:
+        """Search its log, which is still there when it has ended."""
+        return words.search(self._log.read_text(encoding="utf-8", errors="replace"))
 
     def stop(self, grace_s: float = GRACE_S) -> int:
         """Ask it to end (SIGTERM), insist after `grace_s` or on a second Ctrl-C (SIGKILL); return its exit code."""

@@ -4,7 +4,7 @@ a test driven by hand, has its facts in `session.json` until loadtests/session_r
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
-    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat
+    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat; clients-rtt40 with a round trip of 40 ms
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
         published.csv                   id,due_ns,published_ns of every message the server published
@@ -49,12 +49,28 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
 
 
+class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the relay of a cell said of itself at its end: what it carried, and what it added on its own account.
+
+    late_*: from the instant at which a chunk should have been written to the write. cpu_s: over its whole life.
+    """
+
+    connections: int
+    refused: int
+    chunks: int
+    bytes: int
+    late_mean_ms: float
+    late_max_ms: float
+    cpu_s: float
+
+
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
 
     status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
     window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     """
 
@@ -64,6 +80,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     scenario: str
     clients: int
+    rtt_ms: float
     repeat: int
     status: str
     problems: list[str]
@@ -77,6 +94,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     window_until_ns: int
     load_ended_ns: int
     published: int
+    relay: RelayAccount | None = None
     rows: dict[str, int]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from loadtests.plan import known_name
 from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
+from servers.relay.units import parse_bandwidth_bits_per_s, parse_duration_ns
 
 _MEANINGS: Final = {
     "clients": (str, "N[,N]", "how many clients wait; several counts are a sweep"),
@@ -21,7 +22,11 @@ _MEANINGS: Final = {
     "warmup_s": (float, "S", "publishing before the window, not measured"),
     "window_s": (float, "S", "every message due in it is measured"),
     "drain_s": (float, "S", "after the window, for what is still under way"),
-    "rtt_ms": (float, "MS", "round trip between clients and server, added by a relay"),
+    "rtt_ms": (str, "MS[,MS]", "round trip put between clients and server: 40ms, or a sweep: 0,20,80"),
+    "jitter_ms": (str, "MS", "what a chunk may be late beyond that; order is kept, nothing is lost"),
+    "bandwidth_bits_per_s": (str, "RATE", "of each connection, each way: 10mbit, 500kbit"),
+    "network": (str, "NAME", "who delays: relay (a process; the default) or netem (the kernel; needs Linux and root)"),
+    "server": (str, "COMMAND", "measure this server instead of ours (how: docs/howto/own-server.md)"),
 }
 
 
@@ -59,8 +64,7 @@ def overridden(name: str | None, overrides: Mapping[str, Any], otherwise: Scenar
     """
     scenario = otherwise if name is None else SCENARIOS[known_name(name, SCENARIOS, "scenario")]
     given = {field: value for field, value in overrides.items() if value is not None}
-    if "clients" in given:
-        given["clients"] = client_counts(given["clients"])
+    given |= {field: read(given[field]) for field, read in READERS.items() if field in given}
     return replace(scenario, **given)
 
 
@@ -70,3 +74,17 @@ def client_counts(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         raise ValueError(f"--clients {text!r} is not a whole number, nor several with commas between") from None
+
+
+def round_trips_ms(text: str) -> tuple[float, ...]:
+    """Read "40ms" or "0,20,80", dropping repeats; a plain number is milliseconds. Raises ValueError."""
+    return tuple(dict.fromkeys(parse_duration_ns("--rtt", part) / 1e6 for part in text.split(",")))
+
+
+READERS: Final[dict[str, Callable[[str], object]]] = {
+    "clients": client_counts,
+    "rtt_ms": round_trips_ms,
+    "jitter_ms": lambda text: parse_duration_ns("--jitter", text) / 1e6,
+    "bandwidth_bits_per_s": lambda text: parse_bandwidth_bits_per_s("--bandwidth", text),
+}
+"""How fields are read that typer cannot read."""

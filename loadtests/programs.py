@@ -1,5 +1,6 @@
 """PURE. Which processes a cell consists of, and what each is told."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.plan import PlannedCell
+from loadtests.scenario import duration_of_ms
+from servers.relay.units import format_bandwidth
 
 HOST: Final = "127.0.0.1"
 BACKSTOP_S: Final = 120
@@ -39,10 +42,17 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
-        return [*self.server, planned.pattern, *_flat(options), "--announce-json"]
+        server = shlex.split(scenario.server) or self.server
+        return [*server, planned.pattern, *_flat(options), "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
-        options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.scenario.rtt_ms:g}ms"}
+        scenario = planned.scenario
+        options = {
+            "--to": f"{HOST}:{port}",
+            "--rtt": duration_of_ms(planned.rtt_ms),
+            "--jitter": duration_of_ms(scenario.jitter_ms),
+            "--bandwidth": format_bandwidth(scenario.bandwidth_bits_per_s),
+        }
         return [*self.relay, *_flat(options), "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
@@ -51,7 +61,7 @@ class Programs:
         options = {
             "--users": planned.clients,
             "--spawn-rate": scenario.spawn_per_s,
-            "--run-time": f"{int(scenario.load_s(planned.clients)) + BACKSTOP_S}s",
+            "--run-time": f"{int(scenario.load_s(planned.clients, planned.rtt_ms)) + BACKSTOP_S}s",
             **hosts,
             "--server-token": token,
             "--run-dir": folder,

@@ -14,13 +14,14 @@ from typing import Final, Protocol
 
 import msgspec
 
-from loadtests import facts
+from loadtests import facts, netem
 from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
 from loadtests.manifest import Cell, Run
 from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.programs import OURS, Programs
+from loadtests.scenario import NETEM, RELAY
 from servers.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
@@ -58,6 +59,7 @@ def folder_for(kind: str, scenario: str, now: datetime) -> Path:
 
 def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
     """Make the run folder and its run.json. Raises RunRefused when there is something in it already."""
+    _check_network(plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         used = any(folder.iterdir())
@@ -100,6 +102,7 @@ def check_resumable(folder: Path, asked: Plan) -> None:
     run = _read(folder / "run.json")
     if len(finished_cells(folder, run.cells)) == len(run.cells):
         return
+    _check_network(asked)
     here, versions = facts.machine(), facts.versions()
     pairs = [
         ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
@@ -111,6 +114,11 @@ def check_resumable(folder: Path, asked: Plan) -> None:
                 f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
                 "cells of both would not be comparable: start a new run"
             )
+
+
+def _check_network(plan: Plan) -> None:
+    if plan.scenario.network == NETEM and (reason := netem.unavailable()):
+        raise RunRefused(f"--network {NETEM}: {reason}; use --network {RELAY}")
 
 
 def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:

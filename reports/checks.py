@@ -198,8 +198,7 @@ def _samples(facts: Facts) -> Iterable[Caution]:
 
 
 def _loopback(facts: Facts) -> Iterable[Caution]:
-    without = [str(scenario["name"]) for scenario in facts.run.manifest.scenarios if not scenario.get("rtt_ms")]
-    if without:
+    if not facts.summary["rtt_ms"].any():
         yield Caution(
             "note",
             "There was no network delay between server and clients",

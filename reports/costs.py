@@ -61,7 +61,7 @@ def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, fro
 def sample_costs(
     samples: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int, delivered: int, clients: int
 ) -> dict[str, float]:
-    """Return CPU, memory and wire bytes per delivery or client, and how busy server and generator were.
+    """Return CPU, memory and wire bytes per delivery or client, and how busy server, relay and generator were.
 
     received_ns: of every delivery of the cell. delivered: messages due in the window that arrived.
     NaN where the platform has no such number. Shares are of one core.
@@ -74,6 +74,7 @@ def sample_costs(
     return {
         "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
         "server_cpu_share": cpu_ns / window_ns,
+        "relay_cpu_share": _grown(samples[samples["role"] == "relay"], "cpu_ns", from_ns, until_ns) / window_ns,
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
         "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
         "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,

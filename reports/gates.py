@@ -146,10 +146,12 @@ def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situa
         _check(goal, "scenario", goal.scenario or "*", {situation.scenario for situation in situations})
         clients = "*" if goal.clients is None else str(goal.clients)
         _check(goal, "client count", clients, {str(situation.clients) for situation in situations})
+        rtt_ms = "*" if goal.rtt_ms is None else f"{goal.rtt_ms:g}"
+        _check(goal, "round trip", rtt_ms, {f"{situation.rtt_ms:g}" for situation in situations})
         covered = [situation for situation in situations if goal.covers(situation)]
         if not covered:
             raise ReportError(
-                f"{goal.where}: `{goal}`: no cell of this run has that pattern, scenario and client count."
+                f"{goal.where}: `{goal}`: no cell of this run has that pattern, scenario, client count and round trip."
             )
         results += [_result(goal, situation, _values(groups.get(situation), goal.column)) for situation in covered]
     return results

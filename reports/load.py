@@ -4,7 +4,7 @@ Text columns become categories and counters the narrowest integer that holds the
 250 MB. Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from loadtests import manifest
 from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
 
-KEYS: Final = ["cell", "scenario", "clients", "pattern", "repeat"]
-"""The columns every frame starts with; `cell` alone identifies the other four."""
+KEYS: Final = ["cell", "scenario", "clients", "rtt_ms", "pattern", "repeat"]
+"""The columns every frame starts with; `cell` alone identifies the other five."""
+KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "repeat": "int32"}
 NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
 
@@ -33,7 +34,7 @@ class ReportError(Exception):
 class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
-    cells: one row per cell.json, its fields as columns, `problems` joined by "; ".
+    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
     """
@@ -52,19 +53,23 @@ class Run:
         return self.cells[self.cells["status"] == "finished"].reset_index(drop=True)
 
 
-def load(run_dir: Path) -> Run:
-    """Read a run folder. Raises ReportError when it is missing, unreadable, of another schema, or without a result."""
+def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
+    """Read a run folder, or only the named cells of it.
+
+    Raises ReportError when it is missing, unreadable, of another schema, or without a result.
+    """
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such folder. Name a run folder, as `pollbench compare` prints it.")
     run = _decode(run_dir / "run.json", manifest.Run)
-    files = [run_dir / "cells" / name / "cell.json" for name in run.cells]
+    names = [name for name in run.cells if only is None or name in only]
+    files = [run_dir / "cells" / name / "cell.json" for name in names]
     cells = [_decode(file, manifest.Cell) for file in files if file.is_file()]
     finished = [cell for cell in cells if cell.status == "finished"]
     if not finished:
         reasons = dict.fromkeys(problem for cell in cells for problem in cell.problems)
         why = f" ({next(iter(reasons))})" if reasons else ""
         raise ReportError(
-            f"{run_dir}: none of its {len(run.cells)} cells finished{why}, so there is nothing to report. "
+            f"{run_dir}: none of its {len(names)} cells finished{why}, so there is nothing to report. "
             "See what cells/ has of logs, then run it again."
         )
     keys = _key_types(cells)
@@ -121,10 +126,17 @@ def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]
 
 
 def _cell_frame(cells: Sequence[manifest.Cell], keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
-    frame = pd.DataFrame([msgspec.structs.asdict(cell) for cell in cells]).rename(columns={"name": "cell"})
+    frame = pd.DataFrame([_flat(cell) for cell in cells]).rename(columns={"name": "cell"})
     frame["problems"] = frame["problems"].map("; ".join)
     frame = frame.drop(columns=["server_command", "load_command", "rows", "schema"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
+
+
+def _flat(cell: manifest.Cell) -> dict[str, object]:
+    fields = msgspec.structs.asdict(cell)
+    relay = fields.pop("relay")
+    accounts = manifest.RelayAccount.__struct_fields__
+    return fields | {f"relay_{name}": getattr(relay, name, float("nan")) for name in accounts}
 
 
 def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
@@ -132,7 +144,7 @@ def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.Cat
     frame = _published(folder) if table == "published" else _table(folder, table)
     for at, key in enumerate(KEYS):
         value = cell.name if key == "cell" else getattr(cell, key)
-        frame.insert(at, key, pd.Series(value, frame.index, keys.get(key, "int32")))
+        frame.insert(at, key, pd.Series(value, frame.index, keys.get(key) or KEY_TYPES[key]))
     return frame
 
 

@@ -17,7 +17,7 @@ from reports.costs import NS_PER_MS, request_costs, sample_costs
 from reports.load import KEYS, Run
 from reports.statistics import median_interval
 
-SITUATION: Final = ["scenario", "clients", "pattern"]
+SITUATION: Final = ["scenario", "clients", "rtt_ms", "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 
 
@@ -120,6 +120,8 @@ def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts:
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
         "users": deliveries["user"].nunique(),
+        "relay_late_mean_ms": cell["relay_late_mean_ms"],
+        "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(_of(latency, name)),
         **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
@@ -147,7 +149,7 @@ def latency_of(window: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row per scenario, client count and pattern, in planned order.
+    """Return one row per scenario, client count, round trip and pattern, in planned order.
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
     interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed

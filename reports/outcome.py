@@ -10,13 +10,15 @@ from reports.units import number
 
 class ExitCode(IntEnum):
     """How holding a run against goals, or comparing two runs, ends. INVALID comes before the others: numbers that
-    cannot be trusted neither meet a goal nor prove a regression. USAGE is a file or option that cannot be read."""
+    cannot be trusted neither meet a goal nor prove a regression. DISAGREES is a replication that did not come out as
+    published. USAGE is a file or option that cannot be read."""
 
     OK = 0
     USAGE = 2
     SLO_MISSED = 5
     REGRESSION = 6
     INVALID = 7
+    DISAGREES = 8
 
 
 class Judgement(Protocol):

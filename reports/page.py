@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from reports import svg
+from reports import interactive, svg
 from reports.answer import Finding, Goal, findings, goals, headline
 from reports.caution import Caution, Verdict, verdict
 from reports.charts import CHARTS, Chart
@@ -116,6 +116,9 @@ def render(
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
         settings=[_settings(scene) for scene in shown],
+        chart_data=interactive.data(shown),
+        script=interactive.script(),
+        plot_style=interactive.style(),
     )
 
 
@@ -148,10 +151,12 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
 
 def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
-    if rtt_ms := float(str(scene.setting.get("rtt_ms", 0.0))):
-        told.append(f"{quantity(rtt_ms, 'ms')} round trip")
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
+    if scene.rtt_ms:
+        told.append(f"{quantity(scene.rtt_ms, 'ms')} round trip")
+    if shorter := sorted(set(scene.summary["rtt_ms"]) - {scene.rtt_ms}):
+        told.append(f"the longest of this run, which has {listed([quantity(each, 'ms') for each in shorter])} too")
     return ", ".join(told)
 
 
@@ -185,12 +190,12 @@ def _settings(scene: Scene) -> dict[str, str]:
         "hold_timeout_s": "Hold timeout",
         "warmup_s": "Warm-up",
         "window_s": "Measured window",
-        "rtt_ms": "Round trip added",
     }
-    units = {"_bytes": ("B", 1), "_s": ("ms", 1000), "_ms": ("ms", 1)}
+    units = {"_bytes": ("B", 1), "_s": ("ms", 1000)}
     told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
     clients = sorted(int(count) for count in scene.summary["clients"].unique())
     told["Clients"] = ", ".join(f"{count:,}" for count in clients)
+    told["Round trip added"] = listed([quantity(each, "ms") for each in sorted(scene.summary["rtt_ms"].unique())])
     for key, title in known.items():
         value = setting.get(key)
         if value is None:

@@ -66,7 +66,9 @@ def compare_cells(
             raise ReportError(f"no measure {measure!r} to compare. Choose from: {', '.join(sorted(known))}")
     befores, afters = by_situation(base), by_situation(new)
     if not befores.keys() & afters.keys():
-        raise ReportError("the runs have no pattern, scenario and client count in common: there is nothing to compare")
+        raise ReportError(
+            "the runs have no pattern, scenario, client count and round trip in common: there is nothing to compare"
+        )
     questions = [
         _question(situation, measure, befores.get(situation), afters.get(situation))
         for situation in dict.fromkeys([*befores, *afters])

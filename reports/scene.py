@@ -1,4 +1,4 @@
-"""PURE. A scene is what one set of charts shows: one scenario with one number of clients, all patterns, all repeats."""
+"""PURE. A scene is what one set of charts shows: one scenario, one number of clients, one round trip, all patterns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspa
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames cut to one scenario and client count; `summary` alone holds all client counts of the scenario."""
+    """Frames cut to one scenario, client count and round trip; `summary` alone holds all of the scenario."""
 
     setting: Mapping[str, Any]
     clients: int
+    rtt_ms: float
     look: Look
     summary: pd.DataFrame
     cells: pd.DataFrame
@@ -31,8 +32,8 @@ class Scene:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The summary at this scene's number of clients."""
-        return self.summary[self.summary["clients"] == self.clients]
+        """The summary at this scene's number of clients and round trip."""
+        return self.summary[(self.summary["clients"] == self.clients) & (self.summary["rtt_ms"] == self.rtt_ms)]
 
     @property
     def patterns(self) -> list[str]:
@@ -57,7 +58,7 @@ class Scene:
 
 
 def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
-    """Return one scene per scenario, at its largest number of clients that has a result, in planned order."""
+    """Return one scene per scenario, at its most clients and longest round trip that have a result, as planned."""
     look = Look.of(run.manifest.patterns)
     found = []
     for setting in run.manifest.scenarios:
@@ -65,14 +66,15 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
         if not len(own):
             continue
         clients = int(own["clients"].max())
+        rtt_ms = float(own.loc[own["clients"] == clients, "rtt_ms"].max())
         frames = (run.finished, latency, run.requests, run.deliveries, run.published)
-        cut = [_cut(frame, str(setting["name"]), clients) for frame in frames]
-        found.append(Scene(setting, clients, look, own, *cut))
+        cut = [_cut(frame, str(setting["name"]), clients, rtt_ms) for frame in frames]
+        found.append(Scene(setting, clients, rtt_ms, look, own, *cut))
     return found
 
 
-def _cut(frame: pd.DataFrame, scenario: str, clients: int) -> pd.DataFrame:
-    wanted = (frame["scenario"] == scenario) & (frame["clients"] == clients)
+def _cut(frame: pd.DataFrame, scenario: str, clients: int, rtt_ms: float) -> pd.DataFrame:
+    wanted = (frame["scenario"] == scenario) & (frame["clients"] == clients) & (frame["rtt_ms"] == rtt_ms)
     # Most runs have one scene, and five million rows are not copied for nothing.
     return frame if wanted.all() else frame[wanted]
 

@@ -2,7 +2,7 @@
 
     slo = ["missed == 0", "*.empty_ratio <= 0.5"]     # every pattern, scenario and client count of the run
 
-    [[slo]]                                           # or blocks, each for one scenario or client count
+    [[slo]]                                           # or blocks, each for one scenario, client count or round trip
     scenario = "feed"
     clients = 50
     "long_polling.latency_p99_ms" = "< 250"           # without the quotes TOML nests, which reads the same
@@ -32,13 +32,13 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 _EXPRESSION: Final = re.compile(
     r"\s*(?:(?P<pattern>[\w*?]+)\s*\.\s*)?(?P<measure>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<limit>\S.*?)\s*"
 )
-_SELECTORS: Final = ("scenario", "clients")
+_SELECTORS: Final = ("scenario", "clients", "rtt_ms")
 _FORM: Final = 'Write goals as: slo = ["long_polling.latency_p99_ms < 250", "missed == 0"]'
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One line of an SLO file. pattern may hold * and ?; scenario and clients None: any. where: "slo.toml:3"."""
+    """One line of an SLO file. pattern may hold * and ?; scenario, clients, rtt_ms None: any. where: "slo.toml:3"."""
 
     pattern: str
     measure: str
@@ -47,6 +47,7 @@ class Goal:
     where: str
     scenario: str | None = None
     clients: int | None = None
+    rtt_ms: float | None = None
 
     def __str__(self) -> str:
         return f"{self.pattern}.{self.measure} {self.condition}"
@@ -72,6 +73,7 @@ class Goal:
             fnmatchcase(situation.pattern, self.pattern)
             and self.scenario in (None, situation.scenario)
             and self.clients in (None, situation.clients)
+            and self.rtt_ms in (None, situation.rtt_ms)
         )
 
 
@@ -97,11 +99,13 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
         return
     if not isinstance(block, Mapping):
         raise ReportError(f'{file}: slo holds {block!r}. A goal is text: "missed == 0"')
-    scenario, clients = block.get("scenario"), block.get("clients")
+    scenario, clients, rtt_ms = (block.get(name) for name in _SELECTORS)
     if not isinstance(scenario, str | None):
         raise ReportError(f'{_where(file, text, "scenario")}: scenario {scenario!r} is no name: scenario = "feed"')
     if not isinstance(clients, int | None) or isinstance(clients, bool):
         raise ReportError(f"{_where(file, text, 'clients')}: clients {clients!r} is no whole number: clients = 50")
+    if not isinstance(rtt_ms, int | float | None) or isinstance(rtt_ms, bool):
+        raise ReportError(f"{_where(file, text, 'rtt_ms')}: rtt_ms {rtt_ms!r} is no number: rtt_ms = 40")
     goals = {name: value for name, value in block.items() if name not in _SELECTORS}
     if not goals:
         raise ReportError(f"{file}: an [[slo]] block without a goal asks nothing. Add one, or remove the block.")
@@ -111,7 +115,7 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
             raise ReportError(
                 f'{where}: `{subject} = {condition!r}` has no comparison. Write {subject} = "< {condition}"'
             )
-        yield _goal(f"{subject} {condition}", where, scenario, clients)
+        yield _goal(f"{subject} {condition}", where, scenario, clients, rtt_ms)
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -122,7 +126,13 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
-def _goal(expression: str, where: str, scenario: str | None = None, clients: int | None = None) -> Goal:
+def _goal(
+    expression: str,
+    where: str,
+    scenario: str | None = None,
+    clients: int | None = None,
+    rtt_ms: float | None = None,
+) -> Goal:
     parts = _EXPRESSION.fullmatch(expression)
     if parts is None:
         raise ReportError(f"{where}: `{expression}` is no goal. Write: long_polling.latency_p99_ms < 250")
@@ -136,7 +146,8 @@ def _goal(expression: str, where: str, scenario: str | None = None, clients: int
         raise ReportError(
             f"{where}: `{expression}`: {parts['limit']!r} is no number. Leave the unit to the measure's name."
         )
-    return Goal(parts["pattern"] or "*", parts["measure"], parts["comparison"], limit, where, scenario, clients)
+    pattern = parts["pattern"] or "*"
+    return Goal(pattern, parts["measure"], parts["comparison"], limit, where, scenario, clients, rtt_ms)
 
 
 def _where(file: str, text: str, *fragments: str) -> str:

@@ -1,7 +1,7 @@
 """A run that never happened: for tests and benchmarks. It says so in run.json, and every report of it says so too."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests import manifest
+from loadtests.plan import Plan, PlannedCell
 from loadtests.scenario import Scenario
 from reports.simulation import Outcome, Situation, World, long_polling, short_polling, stream
 from servers.schedule import parse_schedule
@@ -47,17 +48,13 @@ def write_run(
     failing: Sequence[str] = (),
 ) -> Path:
     """Write a run folder in the real schema and return it. `failing`: names of cells whose status is "failed"."""
-    names: list[str] = []
-    for repeat in range(1, repeats + 1):
-        for scenario in scenarios:
-            for clients in scenario.clients:
-                for pattern, label in labels.items():
-                    name = f"{scenario.name}-{clients}-{pattern}-{repeat}"
-                    cell = _cell(name, pattern, label, scenario, clients, repeat, (len(names) + 1) * 600 * S)
-                    if name in failing:
-                        cell = msgspec.structs.replace(cell, status="failed", problems=["a load worker was lost"])
-                    _write_cell(folder / "cells" / name, cell, scenario, world or World())
-                    names.append(name)
+    planned = [cell for scenario in scenarios for cell in Plan(scenario, tuple(labels), repeats).cells()]
+    planned.sort(key=lambda cell: cell.repeat)
+    for number, each in enumerate(planned, start=1):
+        cell = _cell(each, labels[each.pattern], number * 600 * S)
+        if each.name in failing:
+            cell = msgspec.structs.replace(cell, status="failed", problems=["a load worker was lost"])
+        _write_cell(folder / "cells" / each.name, cell, each.scenario, world or World())
     run = manifest.Run(
         command="pollbench compare feed",
         started_at="2026-11-24T07:30:00Z",
@@ -65,7 +62,7 @@ def write_run(
         scenarios=[asdict(scenario) for scenario in scenarios],
         patterns=dict(labels),
         repeats=repeats,
-        cells=names,
+        cells=[cell.name for cell in planned],
         machine=manifest.Machine(
             system="none", cpu="none, made up", cores=2, memory_bytes=8 * 2**30, python="3.11", clock_id="made-up"
         ),
@@ -76,19 +73,19 @@ def write_run(
     return folder
 
 
-def _cell(
-    name: str, pattern: str, label: str, scenario: Scenario, clients: int, repeat: int, start_ns: int
-) -> manifest.Cell:
+def _cell(planned: PlannedCell, label: str, start_ns: int) -> manifest.Cell:
+    scenario, clients = planned.scenario, planned.clients
     publish_from = start_ns + round(scenario.ramp_s(clients) * S)
     window_from = publish_from + round(scenario.warmup_s * S)
     window_until = window_from + round(scenario.window_s * S)
     return manifest.Cell(
-        name=name,
-        pattern=pattern,
+        name=planned.name,
+        pattern=planned.pattern,
         label=label,
         scenario=scenario.name,
         clients=clients,
-        repeat=repeat,
+        rtt_ms=planned.rtt_ms,
+        repeat=planned.repeat,
         status="finished",
         problems=[],
         server_pid=1,
@@ -99,7 +96,7 @@ def _cell(
         publish_from_ns=publish_from,
         window_from_ns=window_from,
         window_until_ns=window_until,
-        load_ended_ns=window_until + round(scenario.drain_or_default_s * S),
+        load_ended_ns=window_until + round(scenario.drain_or_default_s(planned.rtt_ms) * S),
         published=0,
         rows={},
     )
@@ -124,6 +121,7 @@ def situation(cell: manifest.Cell, scenario: Scenario, world: World) -> Situatio
     span_ns = cell.load_ended_ns - cell.publish_from_ns
     offsets = takewhile(lambda offset_ns: offset_ns < span_ns, parse_schedule(scenario.schedule).offsets_ns())
     due = np.fromiter(offsets, np.int64) + cell.publish_from_ns
+    world = replace(world, one_way_ns=world.one_way_ns + round(cell.rtt_ms * 1e6 / 2))
     late = random.exponential(world.lateness_ns, len(due)).astype(np.int64)
     ramp_ns = cell.spawned_by_ns - round(cell.clients / scenario.spawn_per_s * S)
     return Situation(

@@ -33,11 +33,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: a pattern, or a pattern at one number of clients."""
+    """One row: a pattern, at one number of clients and one round trip where there are several."""
 
     pattern: str
     label: str
     clients: int
+    rtt_ms: float
     cells: Sequence[Cell]
 
 
@@ -56,12 +57,12 @@ def table(rows: pd.DataFrame) -> Table:
     columns = [*measured, *COUNTED]
     groups = [(title, len(list(group))) for title, group in groupby(columns, key=lambda column: column.group)]
     lines = []
-    for _, scene in rows.groupby("clients", sort=False):
+    for _, scene in rows.groupby(["clients", "rtt_ms"], sort=False):
         best = {measure.name: _best(scene, measure.name) for measure in measured}
         for row in scene.to_dict("records"):
             cells = [_measured(row, measure, best[measure.name]) for measure in measured]
             cells += [_counted(row, count.name) for count in COUNTED]
-            lines.append(Line(row["pattern"], row["label"], row["clients"], cells))
+            lines.append(Line(row["pattern"], row["label"], row["clients"], row["rtt_ms"], cells))
     return Table(groups, columns, lines)
 
 

@@ -25,6 +25,7 @@ class Agreement:
 
     scenario: str
     clients: int
+    rtt_ms: float
     label: str
     what: str
     unit: str
@@ -45,9 +46,8 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
         predict = ORACLES.get(row["pattern"])
         if predict and row["delivered"]:
             for what, unit, theory, measured, tolerance in predict(run, row, settings[row["scenario"]]):
-                found.append(
-                    Agreement(row["scenario"], row["clients"], row["label"], what, unit, theory, measured, tolerance)
-                )
+                where = row["scenario"], row["clients"], row["rtt_ms"], row["label"]
+                found.append(Agreement(*where, what, unit, theory, measured, tolerance))
     return found
 
 
@@ -81,7 +81,7 @@ def _long_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Pr
     messages = sum(map(len, cells))
     if np.isnan(row["turnaround_ms"]) or not messages:
         return
-    gap_s, hold_s = (row["turnaround_ms"] + float(setting.get("rtt_ms", 0.0))) / 1000, float(setting["hold_timeout_s"])
+    gap_s, hold_s = (row["turnaround_ms"] + row["rtt_ms"]) / 1000, float(setting["hold_timeout_s"])
     # The gap is known to about a quarter: the server's and the relay's own time are not in it.
     least, theory, most = (
         sum(long_poll_responses(cell.tolist(), gap, hold_s) for cell in cells) / messages

@@ -75,14 +75,29 @@ CHARTS: Final = (
         "latency-by-clients",
         "Latency as clients are added",
         "A line that bends upwards is a server, or a load generator, that runs out of time.",
-        sweep.latency,
-        sweep.is_sweep,
+        sweep.latency_by_clients,
+        sweep.CLIENTS.is_swept,
     ),
     Chart(
         "cost-by-clients",
         "Cost as clients are added",
         "A flat line means that a client more costs as much as the one before.",
-        sweep.cost,
-        sweep.is_sweep,
+        sweep.cost_by_clients,
+        sweep.CLIENTS.is_swept,
+    ),
+    Chart(
+        "latency-by-round-trip",
+        "Latency as the network gets longer",
+        "A stream waits for one way of the round trip; a long poll for up to three ways, and the more often something "
+        "is published the more often so.",
+        sweep.latency_by_round_trip,
+        sweep.ROUND_TRIP.is_swept,
+    ),
+    Chart(
+        "cost-by-round-trip",
+        "Cost as the network gets longer",
+        "The longer the way, the more messages a long poll brings at a time, and the less each costs.",
+        sweep.cost_by_round_trip,
+        sweep.ROUND_TRIP.is_swept,
     ),
 )

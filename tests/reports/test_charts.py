@@ -101,28 +101,50 @@ def test_the_timeline_marks_what_was_pushed_as_pushed(scene: Scene) -> None:
     assert len(line(figure, "pushed-sse")[0]) == 0
 
 
-def test_a_sweep_has_a_point_for_every_number_of_clients(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A scene of a run with three numbers of clients and two round trips."""
     growing = Scenario(
-        name="grow", purpose="a sweep", clients=(2, 5, 9), schedule="poisson:8", poll_interval_s=0.2, window_s=1.0
+        name="grow",
+        purpose="a sweep",
+        clients=(2, 5, 9),
+        schedule="poisson:8",
+        poll_interval_s=0.2,
+        window_s=1.0,
+        rtt_ms=(0.0, 60.0),
     )
     run = load(write_run(tmp_path_factory.mktemp("sweep"), [growing], repeats=1))
     (scene,) = scenes(run, summary(run), latencies(run))
-    assert scene.clients == 9
-    assert sweep.is_sweep(scene)
-    figure = sweep.latency(scene)
-    for pattern in scene.patterns:
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("along", "steps", "fixed"),
+    [(sweep.CLIENTS, [2, 5, 9], ("rtt_ms", 60.0)), (sweep.ROUND_TRIP, [0.0, 60.0], ("clients", 9))],
+)
+def test_a_sweep_has_a_point_for_every_step_with_the_other_dimension_held(
+    swept: Scene, along: sweep.Along, steps: list[float], fixed: tuple[str, float]
+) -> None:
+    assert along.is_swept(swept)
+    figure = sweep.latency(swept, along)
+    for pattern in swept.patterns:
         x, y = line(figure, f"p50_ms-{pattern}")
-        assert x.tolist() == [2, 5, 9]
-        wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("clients")["p50_ms"]
-        assert y.tolist() == wanted.tolist()
+        assert x.tolist() == steps
+        own = swept.summary[(swept.summary["pattern"] == pattern) & (swept.summary[fixed[0]] == fixed[1])]
+        assert y.tolist() == own.sort_values(along.column)["p50_ms"].tolist()
     with styled():
-        sweep.cost(scene).draw_without_rendering()
+        sweep.cost(swept, along).draw_without_rendering()
+
+
+def test_a_run_with_one_number_of_clients_and_one_round_trip_has_no_sweep(scene: Scene) -> None:
+    assert not sweep.CLIENTS.is_swept(scene)
+    assert not sweep.ROUND_TRIP.is_swept(scene)
 
 
 def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:
     silent = scene.latency["pattern"] == "sse"
     rows = scene.summary.copy()
-    rows.loc[rows["pattern"] == "sse", [name for name in rows if "_ms" in str(name)]] = np.nan
+    rows.loc[rows["pattern"] == "sse", [name for name in rows if "_ms" in str(name) and name != "rtt_ms"]] = np.nan
     gone = scene.deliveries["pattern"] == "sse"
     poor = replace(scene, latency=scene.latency[~silent], deliveries=scene.deliveries[~gone], summary=rows)
     with styled():

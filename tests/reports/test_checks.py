@@ -18,9 +18,10 @@ Change = Callable[[Run, pd.DataFrame, pd.DataFrame], Facts]
 
 def settled(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     """The simulated run as if measured well: over a network, and long enough."""
-    scenarios = [{**scenario, "rtt_ms": 20.0, "schedule": "steady:8"} for scenario in run.manifest.scenarios]
+    scenarios = [{**scenario, "rtt_ms": [20.0], "schedule": "steady:8"} for scenario in run.manifest.scenarios]
     manifest = msgspec.structs.replace(run.manifest, kind="compare", scenarios=scenarios)
-    return replace(run, manifest=manifest), cells, rows.assign(messages=1000)
+    far = replace(run, manifest=manifest, cells=run.cells.assign(rtt_ms=20.0))
+    return far, cells.assign(rtt_ms=20.0), rows.assign(messages=1000, rtt_ms=20.0)
 
 
 def told(found: list[Caution]) -> str:
@@ -53,8 +54,7 @@ def in_cell_files(**values: Any) -> Change:
 
 
 def without_delay(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
-    scenarios = [{**scenario, "rtt_ms": 0.0} for scenario in run.manifest.scenarios]
-    return in_manifest(scenarios=scenarios)(run, cells, rows)
+    return replace(run, cells=run.cells.assign(rtt_ms=0.0)), cells.assign(rtt_ms=0.0), rows.assign(rtt_ms=0.0)
 
 
 def failed_first_cell(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:

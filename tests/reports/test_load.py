@@ -62,7 +62,7 @@ def name_an_unknown_mode(file: Path) -> None:
         (lambda run: shutil.rmtree(run), "no such folder"),
         (lambda run: (run / "run.json").unlink(), "No such file"),
         (lambda run: (run / "run.json").write_text("{", encoding="utf-8"), "not what pollbench wrote"),
-        (lambda run: (run / "run.json").write_text('{"schema": 1}', encoding="utf-8"), "missing required field"),
+        (lambda run: (run / "run.json").write_text('{"schema": 2}', encoding="utf-8"), "missing required field"),
         (lambda run: write_json(run / "run.json", schema=99), "schema 99 is newer than"),
         (lambda run: write_json(run / "run.json", schema=0), "schema 0 is not"),
         (lambda run: write_json(run / f"cells/{CELL}/cell.json", schema=99), "schema 99 is newer than"),

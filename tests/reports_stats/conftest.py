@@ -29,6 +29,7 @@ def make_cells() -> MakeCells:
                 "cell": f"{scenario}-{clients}-{pattern}-{repeat}",
                 "scenario": scenario,
                 "clients": clients,
+                "rtt_ms": 0.0,
                 "pattern": pattern,
                 "repeat": repeat,
                 "label": pattern.title(),

@@ -250,8 +250,8 @@ def test_runs_of_different_questions_are_refused_by_name(
     other = make_run(tmp_path / "other")
     scenario = {**msgspec.json.decode((other / "run.json").read_bytes())["scenarios"][0], "schedule": "steady:5"}
     with pytest.raises(ReportError, match="scenario feed: schedule poisson:5 in base, steady:5 in new") as caught:
-        compare_runs(base, edit_run(other, scenarios=[{**scenario, "rtt_ms": 40}]))
-    assert "rtt_ms 0.0 in base, 40 in new" in str(caught.value)
+        compare_runs(base, edit_run(other, scenarios=[{**scenario, "message_bytes": 40}]))
+    assert "message_bytes 200 in base, 40 in new" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -261,17 +261,17 @@ def manifest_of(folder: Path) -> manifest.Run:
 
 def test_client_counts_patterns_repeats_and_commits_may_differ(base: Path) -> None:
     run = manifest_of(base)
-    scenario = {**run.scenarios[0], "clients": [10, 50], "purpose": "something else"}
+    scenario = {**run.scenarios[0], "clients": [10, 50], "rtt_ms": [0, 40], "purpose": "something else"}
     other = msgspec.structs.replace(run, scenarios=[scenario], patterns={}, repeats=99, commit="f00", command="other")
     assert refusals(run, other) == []
     assert differences(run, other) == []
 
 
 def test_a_condition_that_run_json_learns_later_is_compared_too(base: Path) -> None:
-    later = msgspec.defstruct("Later", [("rtt_ms", float)], bases=(manifest.Run,), frozen=True, kw_only=True)
+    later = msgspec.defstruct("Later", [("loss_ratio", float)], bases=(manifest.Run,), frozen=True, kw_only=True)
     fields = msgspec.structs.asdict(manifest_of(base))
-    near, far = (cast("manifest.Run", later(**fields, rtt_ms=rtt_ms)) for rtt_ms in (0.0, 40.0))
-    assert refusals(near, far) == ["rtt_ms 0.0 in base, 40.0 in new"]
+    near, far = (cast("manifest.Run", later(**fields, loss_ratio=ratio)) for ratio in (0.0, 0.5))
+    assert refusals(near, far) == ["loss_ratio 0.0 in base, 0.5 in new"]
 
 
 def test_another_machine_or_other_libraries_are_a_caution(base: Path) -> None:

@@ -20,8 +20,8 @@ from reports.synthetic import write_run
 
 MakeCells = Callable[..., pd.DataFrame]
 
-FEED = Situation("feed", 50, "long_polling")
-QUIET = Situation("quiet", 10, "sse")
+FEED = Situation("feed", 50, 0.0, "long_polling")
+QUIET = Situation("quiet", 10, 0.0, "sse")
 
 
 def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[Result]:
@@ -270,4 +270,5 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "SLO_MISSED": 5,
         "REGRESSION": 6,
         "INVALID": 7,
+        "DISAGREES": 8,
     }

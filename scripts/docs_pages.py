@@ -1,0 +1,121 @@
+"""An mkdocs hook: makes the pages that the code already says, so that none of them can be stale.
+
+Commands come from the command line's own help, rows from the docstrings of arrival.py, scenarios and patterns from
+their modules, exit codes from the README, and the files of the repository's root are pages as they are.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from typer.main import get_command
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import pollbench  # noqa: E402
+from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
+from loadtests.scenario import SCENARIOS, typed  # noqa: E402
+from servers import patterns  # noqa: E402
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    for path, make in PAGES.items():
+        files.append(File.generated(config, path, content=make()))
+    return files
+
+
+def commands() -> str:
+    """Every command, its help and its options, as the command line has them."""
+    told = [
+        "# Commands",
+        "",
+        "`pollbench COMMAND --help` says the same. `pollbench --install-completion` teaches the shell.",
+    ]
+    app: Any = get_command(pollbench.app)
+    for name, command in sorted(app.commands.items()):
+        context = command.context_class(command, info_name=f"pollbench {name}")
+        told += [
+            "",
+            f"## {name}",
+            "",
+            inspect.cleandoc(command.help or "").replace("Examples:", "").replace("Example:", ""),
+        ]
+        rows = [record for each in command.get_params(context) if (record := each.get_help_record(context))]
+        if rows:
+            told += ["", "| option | |", "|---|---|"]
+            told += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in rows]
+        if command.epilog:
+            told += ["", command.epilog]
+    return "\n".join(told)
+
+
+def rows() -> str:
+    told = [
+        "# Recorded rows",
+        "",
+        (
+            f"Schema version {SCHEMA_VERSION}. Each cell of a run keeps three tables as Parquet. All instants are "
+            "integers of nanoseconds of one monotonic clock; nothing is rounded, filtered or dropped."
+        ),
+    ]
+    for table, (row, _) in ROW_TYPES.items():
+        told += [
+            "",
+            f"## {table}",
+            "",
+            inspect.cleandoc(row.__doc__ or ""),
+            "",
+            ", ".join(f"`{name}`" for name in row._fields),
+        ]
+    names = {"error": ERRORS, "mode": MODES, "role": ROLES}
+    told += ["", "## Names", ""]
+    told += [
+        f"- `{column}`: {', '.join(f'`{name}`' if name else 'none' for name in values)}"
+        for column, values in names.items()
+    ]
+    return "\n".join(told)
+
+
+def scenarios() -> str:
+    told = ["# Patterns and scenarios", "", "| pattern | | endpoint |", "|---|---|---|"]
+    told += [
+        f"| `{name}` | {patterns.load(name).LABEL} | `GET {patterns.load(name).PATH}` |" for name in patterns.names()
+    ]
+    told += ["", "| scenario | what it is for | clients | messages | window |", "|---|---|---|---|---|"]
+    told += [
+        f"| `{name}` | {each.purpose} | {typed('clients', each.clients)} | `{each.schedule}` | {each.window_s:g} s |"
+        for name, each in SCENARIOS.items()
+    ]
+    return "\n".join(told)
+
+
+def exit_codes() -> str:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^## Exit codes\n(.*?)^## ", readme, re.MULTILINE | re.DOTALL)
+    assert found, "the README has a section on exit codes"
+    return f"# Exit codes\n\n{found[1]}"
+
+
+def root_file(name: str) -> Callable[[], str]:
+    return lambda: (ROOT / name).read_text(encoding="utf-8")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|").replace("<", "&lt;")
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "reference/commands.md": commands,
+    "reference/rows.md": rows,
+    "reference/scenarios.md": scenarios,
+    "reference/exit-codes.md": exit_codes,
+    "contributing.md": root_file("CONTRIBUTING.md"),
+    "decisions.md": root_file("DECISIONS.md"),
+    "changelog.md": root_file("CHANGELOG.md"),
+}
