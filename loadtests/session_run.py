@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,10 @@ from loadtests import facts
 from loadtests.collect import collect
 from loadtests.manifest import SESSION, Cell, Run
 from loadtests.manifest import Session as Facts
+from loadtests.plan import cell_name
 from loadtests.recorder import DTYPES
 from loadtests.runner import save
+from loadtests.scenario import Scenario
 
 DRAIN_S: Final = 0.5
 """Beside a poll interval, as in loadtests/scenario.py."""
@@ -74,7 +77,8 @@ def _scenario_name(users: dict[str, int], clients: int) -> str:
 
 def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
     """Return what scenario.Scenario would hold, were it planned. window_s, warmup_s: as they came out."""
-    return {
+    planned = {each.name: each.default for each in fields(Scenario) if each.default is not MISSING}
+    return planned | {
         "name": name,
         "purpose": "driven by hand in Locust",
         "clients": [clients],
@@ -106,7 +110,7 @@ def _cell(session: Facts, pattern: str, clients: int, scenario: str) -> Cell:
             "start, or than the last reset"
         )
     return Cell(
-        name=f"{scenario}-{clients}-{pattern}-1",
+        name=cell_name(scenario, clients, 0.0, pattern, 1),
         pattern=pattern,
         label=session.labels.get(pattern, pattern),
         scenario=scenario,
