@@ -115,7 +115,7 @@ def command_line(kind: str, plan: Plan) -> str:
     for field, option in OPTIONS.items():
         value = getattr(scenario, field)
         if value != getattr(named, field):
-            words += [option, plain(value)]
+            words += [option] if value is True else [option, plain(value)]
     return shlex.join([*words, "--repeats", str(plan.repeats)])
 
 

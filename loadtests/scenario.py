@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
+from loadtests.pace import parse_pace
 from servers.schedule import parse_schedule
 
 OPTIONS: Final = {
@@ -11,7 +12,9 @@ OPTIONS: Final = {
     "schedule": "--schedule",
     "message_bytes": "--message-bytes",
     "poll_interval_s": "--poll-interval",
+    "poll_pace": "--poll-pace",
     "hold_timeout_s": "--hold-timeout",
+    "one_per_response": "--one-per-response",
     "spawn_per_s": "--spawn-rate",
     "warmup_s": "--warmup",
     "window_s": "--window",
@@ -28,7 +31,8 @@ class Scenario:
 
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
-    to arrive). drain_s None means: one poll interval, half a second, and two round trips.
+    to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
+    poll_pace: how regular short polls are, see pace.py; one_per_response: a long poll brings one message at a time.
     rtt_ms: round trips that a relay adds between the clients and the server, each in cells of its own; 0 for none,
     and no relay.
     server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
@@ -40,7 +44,9 @@ class Scenario:
     schedule: str
     message_bytes: int = 200
     poll_interval_s: float = 1.0
+    poll_pace: str = "rate"
     hold_timeout_s: float = 30.0
+    one_per_response: bool = False
     spawn_per_s: float = 200.0
     warmup_s: float = 0.5
     window_s: float = 5.0
@@ -50,6 +56,7 @@ class Scenario:
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
+        parse_pace(self.poll_pace)
         checks: dict[str, tuple[bool, str]] = {
             "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
             "schedule": (rate_per_s > 0, "a schedule that publishes"),
@@ -74,7 +81,7 @@ class Scenario:
     def drain_or_default_s(self, rtt_ms: float) -> float:
         if self.drain_s is not None:
             return self.drain_s
-        return self.poll_interval_s + 0.5 + 2 * rtt_ms / 1000
+        return self.poll_interval_s * parse_pace(self.poll_pace).longest + 0.5 + 2 * rtt_ms / 1000
 
     def load_s(self, clients: int, rtt_ms: float) -> float:
         """Seconds of load for one cell, start-up not included."""
