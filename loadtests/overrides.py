@@ -19,7 +19,7 @@ _MEANINGS: Final = {
     "poll_interval_s": (float, "S", "between two short polls of a client"),
     "poll_pace": (str, "PACE", "how regular short polls are: rate, pause, uniform[:SPREAD] or exponential"),
     "hold_timeout_s": (float, "S", "longest hold of a long poll"),
-    "one_per_response": (bool, None, "a long poll brings one message at a time, or all that wait"),
+    "one_per_response": (bool, "", "a long poll brings one message at a time, not all that wait"),
     "spawn_per_s": (float, "N", "clients that start per second"),
     "warmup_s": (float, "S", "publishing before the window, not measured"),
     "window_s": (float, "S", "every message due in it is measured"),
