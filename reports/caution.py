@@ -1,12 +1,13 @@
 """PURE. A caution is data: how bad, what, why it matters, what to do. The verdict on a run is its worst caution."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import pandas as pd
 
 from reports.load import Run
+from reports.theory import Agreement
 
 Severity = Literal["note", "suspect", "invalid"]
 Verdict = Literal["VALID", "SUSPECT", "INVALID"]
@@ -26,11 +27,12 @@ class Caution:
 
 @dataclass(frozen=True)
 class Facts:
-    """What checks look at: the run, `per_cell` of it, and `summary` of that."""
+    """What checks look at: the run, `per_cell` of it, `summary` of that, and how that agrees with theory."""
 
     run: Run
     cells: pd.DataFrame
     summary: pd.DataFrame
+    theory: Sequence[Agreement]
 
 
 def verdict(found: Iterable[Caution]) -> Verdict:

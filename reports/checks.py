@@ -3,7 +3,8 @@
 It repairs nothing and hides nothing. A new check is a function here and its name in CHECKS.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 import pandas as pd
@@ -11,13 +12,13 @@ import pandas as pd
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
 from reports.synthetic import KIND as SYNTHETIC
-from reports.theory import agreements
-from reports.units import counted, grouped, listed, number, percent, quantity
+from reports.theory import BUSY_CORE, Agreement, agreements
+from reports.theory_table import in_words, situation
+from reports.units import counted, grouped, listed, percent, quantity
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
 TOO_FEW_MESSAGES: Final = 10
-BUSY_CORE: Final = 0.8
 TAIL_SHARE: Final = 0.5
 """A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
 TAIL_FLOOR_MS: Final = 2.0
@@ -26,9 +27,11 @@ TAIL_FLOOR_MS: Final = 2.0
 Check = Callable[[Facts], Iterable[Caution]]
 
 
-def cautions(run: Run, cells: pd.DataFrame, summary: pd.DataFrame) -> list[Caution]:
-    """Return every caution about a run, worst first."""
-    facts = Facts(run, cells, summary)
+def cautions(
+    run: Run, cells: pd.DataFrame, summary: pd.DataFrame, theory: Sequence[Agreement] | None = None
+) -> list[Caution]:
+    """Return every caution about a run, worst first. theory: what `agreements(run, summary)` returned, if at hand."""
+    facts = Facts(run, cells, summary, agreements(run, summary) if theory is None else theory)
     found = [caution for check in CHECKS for caution in check(facts)]
     return sorted(found, key=lambda caution: -list(VERDICTS).index(caution.severity))
 
@@ -170,16 +173,27 @@ def _publisher(facts: Facts) -> Iterable[Caution]:
 
 
 def _theory(facts: Facts) -> Iterable[Caution]:
-    for row in agreements(facts.run, facts.summary):
-        if not row.agrees:
-            unit = f" {row.unit}" if row.unit else ""
+    for _, rows in groupby(facts.theory, key=situation):
+        off = [row for row in rows if not row.agrees]
+        if off and off[0].saturated:
+            yield Caution(
+                "note",
+                f"Theory says nothing about {off[0].label}: the {off[0].saturated} was saturated",
+                f"theory assumes that nothing is overloaded, and would have it otherwise: {_told(off)}.",
+                "Take the figures for what this machine could do; lower the load to see the pattern itself.",
+            )
+        elif off:
             yield Caution(
                 "suspect",
-                f"{row.label}, {row.what}: {number(row.measured)}{unit} measured, "
-                f"theory says {number(row.theory)} ± {number(row.tolerance, 2)}{unit}",
-                "the server or the generator was overloaded, or polls and messages were not independent.",
-                "Repeat it; if it stays, lower the load, then doubt the suite.",
+                f"{off[0].label} does not agree with theory: {_told(off)}",
+                "some settings were not obeyed, something else disturbed the machine, or what was measured is not what "
+                "it says it is.",
+                "Repeat it; if it stays, lower the load, then doubt the server, then the suite.",
             )
+
+
+def _told(off: Sequence[Agreement]) -> str:
+    return "; ".join(in_words(row) for row in off)
 
 
 def _samples(facts: Facts) -> Iterable[Caution]:

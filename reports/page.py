@@ -24,6 +24,7 @@ from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
 from reports.theory import Agreement, agreements
+from reports.theory_table import theory_table
 from reports.units import counted, listed, number, quantity
 from servers.schedule import Burst, Poisson, Steady, parse_schedule
 
@@ -42,7 +43,6 @@ class Section:
     goals: Sequence[Goal]
     table: Table
     charts: Sequence[tuple[Chart, Markup]]
-    agreements: Sequence[Agreement]
 
 
 def write_report(run_dir: Path) -> Path:
@@ -54,14 +54,15 @@ def write_report(run_dir: Path) -> Path:
     latency = latencies(run)
     cells = per_cell(run, latency)
     table_of = summary(run, cells)
-    found = cautions(run, cells, table_of)
+    theory = agreements(run, table_of)
+    found = cautions(run, cells, table_of, theory)
     shown = scenes(run, table_of, latency)
     try:
         charts = {scene.setting["name"]: _draw(scene, run_dir / "charts") for scene in shown}
         table_of.to_csv(run_dir / "summary.csv", index=False)
         table_of.to_parquet(run_dir / "summary.parquet", index=False)
         page = run_dir / "report.html"
-        page.write_text(render(run, table_of, found, shown, charts), encoding="utf-8")
+        page.write_text(render(run, table_of, found, shown, charts, theory), encoding="utf-8")
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -92,6 +93,7 @@ def render(
     found: Sequence[Caution],
     shown: Sequence[Scene],
     charts: Mapping[str, Mapping[str, str]],
+    theory: Sequence[Agreement],
 ) -> str:
     """Return the page. charts: per scenario, SVG documents by chart name. Touches no file but the template."""
     environment = jinja2.Environment(
@@ -103,14 +105,14 @@ def render(
     )
     environment.filters |= {"number": number, "quantity": quantity, "counted": counted}
     look = Look.of(run.manifest.patterns)
-    theory = agreements(run, rows)
-    sections = [_section(scene, charts.get(scene.setting["name"], {}), theory) for scene in shown]
+    sections = [_section(scene, charts.get(scene.setting["name"], {})) for scene in shown]
     return environment.get_template("report.html.j2").render(
         run=run.manifest,
         sections=sections,
         verdict=verdict(found),
         meaning=MEANING[verdict(found)],
         cautions=found,
+        theory=theory_table(theory),
         finished=len(run.finished),
         deliveries=int(rows["delivered"].sum()),
         uncertainty=_uncertainty(int(rows["repeats"].max())),
@@ -126,7 +128,7 @@ MEANING: dict[Verdict, str] = {
 }
 
 
-def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement]) -> Section:
+def _section(scene: Scene, charts: Mapping[str, str]) -> Section:
     name = str(scene.setting["name"])
     drawn = [
         (chart, svg.inline(charts[chart.name], f"{name}-{chart.name}", f"{chart.title}. {describe(scene)}", scene.look))
@@ -142,7 +144,6 @@ def _section(scene: Scene, charts: Mapping[str, str], theory: Sequence[Agreement
         goals=goals(scene.rows),
         table=table(scene.summary),
         charts=drawn,
-        agreements=[row for row in theory if row.scenario == name],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from reports.charts import cost, latency, sweep
+from reports.charts.theory import theory
 from reports.charts.timeline import timeline
 from reports.scene import Scene
 
@@ -43,6 +44,13 @@ CHARTS: Final = (
         "How bad the slow ones are",
         "Each step to the right looks at ten times rarer deliveries: at 99 %, one in a hundred is slower.",
         latency.spectrum,
+    ),
+    Chart(
+        "theory",
+        "Whether theory agrees",
+        "What was measured, and dashed what theory says of the very same messages; where only one line shows, the two "
+        "coincide. Each panel has a scale of its own.",
+        theory,
     ),
     Chart(
         "over-time",

@@ -16,9 +16,9 @@ Counts = NDArray[np.int64]
 
 BODY: Final = '{"id":,"due_ns":,"published_ns":,"timestamp":"2026-11-24T08:00:00.000000Z","content":""}'
 """A message as JSON, its numbers and its content left out."""
-TCP_HEAD_BYTES: Final = 52
-"""IPv4 and TCP with time stamps (RFC 9293 section 3.1, RFC 7323): what each segment has besides its payload."""
 FRAME_HEAD: Final = 9
+FIRST_PUSH_BYTES: Final = 12
+"""More on a connection's first push, whose authority is spelled out: HPACK's table does not have it yet."""
 HUFFMAN_BITS: Final = dict.fromkeys("012aeis", 5) | dict.fromkeys("3456789/gmp", 6)
 """RFC 7541 appendix B, as far as paths of messages and lengths need it."""
 
@@ -39,23 +39,23 @@ def framed_bytes(pattern: str, ids: Counts, bodies: Counts, wakes: Counts) -> Fl
     wakes: number of the wake-up that each message was written in, ascending; a chunk holds all of one wake-up, and its
     head is shared out.
     """
-    return FRAMED[pattern](ids, bodies, wakes)
+    return np.asarray(FRAMED[pattern](ids, bodies, wakes), np.float64)
 
 
-def _comma(_ids: Counts, bodies: Counts, _wakes: Counts) -> Floats:
+def _comma(_ids: Counts, bodies: Counts, _wakes: Counts) -> Any:
     """In the list of a poll's answer."""
-    return bodies + 1.0
+    return bodies + len(",")
 
 
-def _lines(_ids: Counts, bodies: Counts, wakes: Counts) -> Floats:
+def _lines(_ids: Counts, bodies: Counts, wakes: Counts) -> Any:
     return _in_chunks(bodies + len("\n"), wakes)
 
 
-def _events(ids: Counts, bodies: Counts, wakes: Counts) -> Floats:
+def _events(ids: Counts, bodies: Counts, wakes: Counts) -> Any:
     return _in_chunks(bodies + len("id: \ndata: \n\n") + digits(ids), wakes)
 
 
-def _in_chunks(pieces: Counts, wakes: Counts) -> Floats:
+def _in_chunks(pieces: Counts, wakes: Counts) -> Any:
     """Add the chunk's length in hexadecimal and two CRLF (RFC 9112 section 7.1)."""
     _, which, members = np.unique(wakes, return_inverse=True, return_counts=True)
     lengths = np.bincount(which, weights=pieces).astype(np.int64)
@@ -63,26 +63,27 @@ def _in_chunks(pieces: Counts, wakes: Counts) -> Floats:
     return pieces + (heads / members)[which]
 
 
-def _frames(_ids: Counts, bodies: Counts, _wakes: Counts) -> Floats:
+def _frames(_ids: Counts, bodies: Counts, _wakes: Counts) -> Any:
     """RFC 6455 section 5.2: two bytes, and two or eight more for a length that does not fit."""
-    return bodies + np.where(bodies < 126, 2, np.where(bodies < 65_536, 4, 10)).astype(float)
+    return bodies + np.where(bodies < 126, 2, np.where(bodies < 65_536, 4, 10))
 
 
-def _pushes(ids: Counts, bodies: Counts, _wakes: Counts) -> Floats:
+def _pushes(ids: Counts, bodies: Counts, _wakes: Counts) -> Any:
     """PUSH_PROMISE, HEADERS and DATA. HPACK's tables make one byte each of method, scheme, authority, status and
     content-type; path (one byte and a string) and content-length (two and a string) are literals.
     """
     fixed = 3 * FRAME_HEAD + 4 + 3 + 1 + 2 + 2
     paths = np.array([huffman_bytes(f"/api/messages/{each}") for each in ids])
     lengths = np.array([huffman_bytes(str(each)) for each in bodies])
-    return bodies + fixed + (1 + paths) + (1 + lengths).astype(float)
+    first = np.where(ids == ids.min(), FIRST_PUSH_BYTES, 0)
+    return bodies + fixed + (1 + paths) + (1 + lengths) + first
 
 
 def huffman_bytes(text: str) -> int:
     return -(-sum(HUFFMAN_BITS[character] for character in text) // 8)
 
 
-FRAMED: Final[Mapping[str, Callable[[Any, Any, Any], Floats]]] = {
+FRAMED: Final[Mapping[str, Callable[[Counts, Counts, Counts], Any]]] = {
     "short_polling": _comma,
     "long_polling": _comma,
     "chunked": _lines,

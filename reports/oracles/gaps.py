@@ -17,6 +17,9 @@ class Gaps(Protocol):
     def mean(self) -> float: ...
     @property
     def mean_square(self) -> float: ...
+    def quantile(self, q: Floats) -> Floats:
+        """Return the gaps that a share q of all gaps does not exceed."""
+
     def laplace(self, rate: float) -> float:
         """Return the mean of exp(-rate * gap): how probably nothing is published in a gap."""
 
@@ -40,6 +43,9 @@ class Every:
     @property
     def mean_square(self) -> float:
         return self.interval**2
+
+    def quantile(self, q: Floats) -> Floats:
+        return np.full_like(q, self.interval)
 
     def laplace(self, rate: float) -> float:
         return exp(-rate * self.interval)
@@ -67,6 +73,9 @@ class UniformGaps:
         a, b = self.shortest, self.longest
         return (a * a + a * b + b * b) / 3
 
+    def quantile(self, q: Floats) -> Floats:
+        return self.shortest + q * (self.longest - self.shortest)
+
     def laplace(self, rate: float) -> float:
         a, b = self.shortest, self.longest
         return exp(-rate * a) * -expm1(-rate * (b - a)) / (rate * (b - a))
@@ -90,6 +99,9 @@ class ExponentialGaps:
     @property
     def mean_square(self) -> float:
         return 2 * self.mean**2
+
+    def quantile(self, q: Floats) -> Floats:
+        return -self.mean * np.log1p(-q)
 
     def laplace(self, rate: float) -> float:
         return 1 / (1 + rate * self.mean)
