@@ -5,7 +5,7 @@ Both sides are the median over the repeats, as in the table of the report.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite, pi, sqrt
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -22,8 +22,6 @@ from reports.predictions.conditions import WAKE_S
 Row = Mapping[Any, Any]
 """One row of measures.summary."""
 
-SURE: Final = 4.0
-"""Standard errors that chance is given. With three, one report of ten would cry wolf: it has some fifty figures."""
 BUSY_CORE: Final = 0.8
 """Of one core. Theory assumes that nothing is overloaded; a process this busy is."""
 FIGURES: Final = {
@@ -145,7 +143,7 @@ def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setti
         wakes=wakes,
         late=late,
         latest=latest,
-        sure=SURE * _shrunk(row["repeats"]),
+        repeats=row["repeats"],
     )
 
 
@@ -165,11 +163,6 @@ def _cost(row: Row) -> float:
     """Return the server's CPU (s) for one delivery, or for one answer where there are requests. 0 where unknown."""
     each = _known(row["cpu_ms_per_1000"]) * NS_PER_MS / 1e12
     return each / row["requests_per_delivery"] if row["requests_per_delivery"] else each
-
-
-def _shrunk(repeats: int) -> float:
-    """How much less than that of one repeat the error of the median of several is: normal, nearly exact up to 100."""
-    return sqrt(pi / 2 / (repeats + pi / 2 - 1))
 
 
 def _known(value: float) -> float:

@@ -1,16 +1,20 @@
 """PURE. What the predictions share: the conditions of a cell, and what is said of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from reports.oracles import Floats, Gaps
 
 Counts = NDArray[np.int64]
 
+SURE: Final = 4.0
+"""Standard errors that chance is given. With three, one report of ten would cry wolf: it has some fifty figures."""
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
 CLOCK_S: Final = 0.0002
 """How far below theory a latency may lie: what a relay's timer, and CLOCK_MONOTONIC on two cores, may be off."""
@@ -50,8 +54,8 @@ class Conditions:
     delay: one way. gaps: between two polls; gaps_slack: how much longer they may be. hold: of a long poll; limit: most
     messages of its answer, None for all. turnaround: from an answer to the next request. cost: the server's CPU for one
     delivery of a stream, or one answer to a poll. wakes: how many processes a message must wake on its way. late,
-    latest: how late they were in most seconds, and in the worst, from the load side's own loop. sure: how many standard
-    errors chance is given.
+    latest: how late they were in most seconds, and in the worst, from the load side's own loop. repeats: how many cells
+    like this one the median is taken of.
     """
 
     due: Floats
@@ -70,7 +74,7 @@ class Conditions:
     wakes: int
     late: float
     latest: float
-    sure: float
+    repeats: int
 
     @property
     def own(self) -> NDArray[np.bool_]:
@@ -118,9 +122,53 @@ def measure(ascending: Floats, name: str) -> float:
     return float(ascending.mean()) if name == "mean_ms" else quantile(ascending, QUANTILES[name])
 
 
-def error_of_mean(values: Iterable[float], clients: int) -> float:
-    """Return the standard error of a mean over clients, given what each of many imagined ones has."""
-    return float(np.std(np.fromiter(values, float)) / np.sqrt(clients))
+def trials(at: Conditions) -> float:
+    """How many users' chance is averaged: clients, and repeats, of whose median the error is a little larger than of
+    their mean (normal; nearly exact up to 100 repeats)."""
+    return at.clients * (at.repeats + np.pi / 2 - 1) / (np.pi / 2)
+
+
+def chance_of_mean(values: Iterable[float], at: Conditions) -> tuple[float, float]:
+    """Return how far below and above its expectation chance may take a mean, given what many imagined users have.
+
+    SURE standard errors, and more on the side to which the values are skewed (Cornish and Fisher 1938).
+    """
+    own = np.fromiter(values, float)
+    spread, count = own.std(), trials(at)
+    if not spread > 0:
+        return 0.0, 0.0
+    skew = ((own - own.mean()) ** 3).mean() / spread**3 / np.sqrt(count)
+    leaning = (SURE**2 - 1) * skew / 6
+    error = spread / np.sqrt(count)
+    return float(error * (SURE + max(0.0, -leaning))), float(error * (SURE + max(0.0, leaning)))
+
+
+def chance_of_quantile(
+    q: float, latency: Callable[[float], float], users: Sequence[Floats], at: Conditions
+) -> tuple[float, float]:
+    """Return between what latencies a quantile lies that is measured, by chance alone.
+
+    latency: the true quantile function; users: what each of many imagined users has, ascending. The spread of their
+    own shares below a latency says how many independent messages would have that spread; of so many, the level of the
+    measured quantile has the beta distribution of order statistics, taken on its safe side.
+    """
+
+    def messages(level: float) -> float:
+        spread = float(np.std([np.searchsorted(each, latency(level), side="right") / len(each) for each in users]))
+        return trials(at) * level * (1 - level) / spread**2 if spread > 0 else inf
+
+    def levels(count: float) -> tuple[float, float]:
+        if count == inf:
+            return q, q
+        below, above = q * count, max((1 - q) * count, 1e-9)
+        rare = stats.norm.sf(SURE)
+        return float(stats.beta.ppf(rare, below, above + 1)), float(stats.beta.isf(rare, below + 1, above))
+
+    count = messages(q)
+    low, high = levels(count)
+    # Farther out users may be more alike: long gaps catch many messages at once.
+    low, high = levels(min(count, messages(low)))[0], levels(min(count, messages(high)))[1]
+    return float(latency(low)), float(latency(high))
 
 
 def woken(due: Floats, published: Floats) -> Counts:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from reports.oracles import Floats
-from reports.predictions.conditions import ASK_S, QUANTILES, WAKE_S, Bound, Conditions, Expected, measure
+from reports.predictions.conditions import ASK_S, QUANTILES, SURE, WAKE_S, Bound, Conditions, Expected, measure, trials
 
 PLACES: Final = (np.arange(6) + 0.5) / 6
 """In the line: 0 is first, 1 last."""
@@ -35,7 +35,8 @@ def long_polling(at: Conditions) -> Expected:
     for name in ("mean_ms", *QUANTILES, "responses_per_s", "empty_ratio"):
         theory, chance = ideal.value(name), np.nanstd([each.value(name) for each in noisy], ddof=1)
         values = [each.value(name) for each in (ideal, *others, *noisy)]
-        low, high = np.nanmin(values) - at.sure * chance, np.nanmax(values) + at.sure * chance
+        chance *= SURE * np.sqrt(at.clients / trials(at))
+        low, high = np.nanmin(values) - chance, np.nanmax(values) + chance
         if name.endswith("_ms"):
             bounds[name] = at.latency_bound(name, theory, low, high)
         else:

@@ -9,9 +9,20 @@ from typing import Final
 import numpy as np
 
 from reports.oracles import Every, Floats
-from reports.predictions.conditions import QUANTILES, Bound, Conditions, Expected, error_of_mean, measure, quantile
+from reports.predictions.conditions import (
+    QUANTILES,
+    SURE,
+    Bound,
+    Conditions,
+    Expected,
+    chance_of_mean,
+    chance_of_quantile,
+    measure,
+    quantile,
+    trials,
+)
 
-USERS: Final = 256
+USERS: Final = 512
 """Users imagined to find out how much chance leaves open."""
 LEVELS: Final = 2048
 LATENESSES: Final = 16
@@ -29,16 +40,20 @@ def short_polling(at: Conditions) -> Expected:
         late = np.quantile(late, (np.arange(LATENESSES) + 0.5) / LATENESSES)
     waits = np.array([at.gaps.wait_quantile(q) for q in (np.arange(LEVELS) + 0.5) / LEVELS])
     expected = np.sort((waits + late[:, None] + at.delay).ravel())
+
+    def level(q: float) -> float:
+        """The quantile of all latencies; beyond what the values tell apart, of the wait alone."""
+        beyond = at.gaps.wait_quantile(q) + late.max() + at.delay if q > 1 - 4 / LEVELS else 0.0
+        return max(quantile(expected, q), beyond)
+
     bounds = {}
     for name in ("mean_ms", *QUANTILES):
         theory = measure(expected, name)
         if name == "mean_ms":
-            error = at.sure * error_of_mean((each.mean() for each in latencies), at.clients)
-            low, high = theory - error, theory + error
+            below, above = chance_of_mean((each.mean() for each in latencies), at)
+            low, high = theory - below, theory + above
         else:
-            below = (np.searchsorted(each, theory, side="right") / len(each) for each in latencies)
-            error = at.sure * error_of_mean(below, at.clients) + 1 / (at.clients * own.sum())
-            low, high = (quantile(expected, QUANTILES[name] + sign * error) for sign in (-1, 1))
+            low, high = chance_of_quantile(QUANTILES[name], level, latencies, at)
         bounds[name] = at.latency_bound(name, theory, low, high)
     answers = lambda from_, until: (until - from_) / at.gaps.mean  # noqa: E731
     return Expected(expected * 1e3, bounds | _counts(at, users), answers)
@@ -73,16 +88,15 @@ def _counts(at: Conditions, users: Sequence[Floats]) -> dict[str, Bound]:
     edge = 2 * at.late / at.gaps.mean
     reads = [polls[(polls >= -at.delay) & (polls < at.window - at.delay)] for polls in users]
     polls = np.array([len(each) for each in reads], float)
-    chance = np.hypot(error_of_mean(polls, at.clients), np.sqrt(edge / at.clients))
-    error = at.sure * chance + edge
+    below, above = (each + SURE * np.sqrt(edge / trials(at)) + edge for each in chance_of_mean(polls, at))
     slower = mean - at.window / (at.gaps.mean + at.gaps_slack)
-    rate = Bound(mean * per_s, (mean - slower - error) * per_s, (mean + error) * per_s)
+    rate = Bound(mean * per_s, (mean - slower - below) * per_s, (mean + above) * per_s)
     empty = _empty_ratio(at, 1.0)
     found = np.array([_found(at, *each) for each in zip(users, reads, strict=True)], float)
-    error = at.sure * error_of_mean(found - (1 - empty) * polls, at.clients) / mean + 1 / (at.clients * mean)
+    more, less = (each / mean + 1 / (at.clients * mean) for each in chance_of_mean(found - (1 - empty) * polls, at))
     shorter, longer = 1 - at.late / at.gaps.mean, 1 + (at.late + at.gaps_slack) / at.gaps.mean
     others = _empty_ratio(at, max(shorter, 0.01)), _empty_ratio(at, longer)
-    ratio = Bound(empty, max(0.0, min(empty, *others) - error), min(1.0, max(empty, *others) + error))
+    ratio = Bound(empty, max(0.0, min(empty, *others) - less), min(1.0, max(empty, *others) + more))
     return {"responses_per_s": rate, "empty_ratio": ratio}
 
 

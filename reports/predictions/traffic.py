@@ -13,7 +13,7 @@ import pandas as pd
 from reports.costs import answered_in, looks
 from reports.oracles import poll_bytes_per_s, stream_bytes_per_s
 from reports.oracles.framing import body_bytes, framed_bytes
-from reports.predictions.conditions import CLOCK_S, READ_S, Bound, Conditions, Expected, woken
+from reports.predictions.conditions import CLOCK_S, READ_S, SURE, Bound, Conditions, Expected, trials, woken
 
 EXACT_BYTES: Final = 0.05
 """Messages are known to the byte; a digit of the server's port is not, nor whom the last messages still reached."""
@@ -161,4 +161,4 @@ def _held_under_way(at: Conditions, seen: Looks) -> float:
 def _short_under_way(at: Conditions) -> float:
     """The same for short polls, as a share of the users: they are independent, so both looks differ by chance only."""
     share = min(1.0, (2 * at.delay + DELAYED_ACK_S + at.tail_slack) / at.gaps.mean)
-    return float(at.sure * np.sqrt(2 * share / at.clients))
+    return float(SURE * np.sqrt(2 * share / trials(at)))

@@ -17,6 +17,7 @@ from reports.load import ReportError, Run
 from reports.page import render, write_report
 from reports.scene import Scene
 from reports.synthetic import write_run
+from reports.theory import agreements
 from tests.reports.conftest import SMALL
 
 GOLDEN = Path(__file__).with_name("report.golden.html")
@@ -59,7 +60,7 @@ def test_the_page_says_what_it_said(
     """Rewrite it with: pytest tests/reports/test_page.py --update-golden, and read the difference."""
     blank = '<svg viewBox="0 0 1 1"></svg>'
     charts = {chart.name: blank for chart in CHARTS if chart.applies(scene)}
-    page = render(run, rows, cautions(run, cells, rows), [scene], {"small": charts})
+    page = render(run, rows, cautions(run, cells, rows), [scene], {"small": charts}, agreements(run, rows))
     if pytestconfig.getoption("--update-golden"):
         GOLDEN.write_text(page, encoding="utf-8")
     assert page == GOLDEN.read_text(encoding="utf-8")
