@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check fix bench notebook docs lock clean
+.PHONY: help compare test check fix bench screenshots notebook docs lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ fix: $(STAMPS)/dev  ## format and repair what ruff can repair
 
 bench: $(STAMPS)/dev  ## how fast the suite itself is, side by side with plain peers
 	$(BIN)/pollbench benchmarks $(ARGS)
+
+screenshots: $(STAMPS)/dev  ## take the pictures of the web page that the README shows
+	scripts/install-test-tools
+	$(BIN)/python -m tests.webui.screenshot
 
 notebook: $(STAMPS)/notebook  ## open the notebooks
 	$(BIN)/jupyter lab notebooks

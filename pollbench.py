@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -24,16 +26,21 @@ from rich.table import Table
 from loadtests import runner, webui
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
+from loadtests.programs import OURS, Programs
 from loadtests.progress import Bar, duration
-from loadtests.scenario import SCENARIOS, plain
+from loadtests.scenario import SCENARIOS, typed
+from loadtests.series import folder_of, run_series
+from servers.clock import wall_timestamp
 
 if TYPE_CHECKING:
+    from reports.caution import Ruling
     from reports.outcome import Judgement
 
-DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 130
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
     "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
+    "7 nothing may be decided from the run: its verdict is INVALID or FAIL; "
     "130 interrupted, finished cells are kept and reported."
 )
 app = typer.Typer(
@@ -83,6 +90,9 @@ REPLICATE_EPILOG: Final = (
     "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
     "as a run is "
     "invalid; 8 something disagrees with what was published; 130 interrupted."
+)
+CONTROLS_EPILOG: Final = (
+    "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."
 )
 
 
@@ -196,7 +206,7 @@ def scenarios(as_json: Json = False) -> int:
         return DONE
     table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
-        table.add_row(name, each.purpose, plain(each.clients), each.schedule, duration(times_s[name]))
+        table.add_row(name, each.purpose, typed("clients", each.clients), each.schedule, duration(times_s[name]))
     out.print(table)
     return DONE
 
@@ -227,6 +237,108 @@ def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help=
         pollbench ui
     """
     return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True))
+
+
+@app.command(epilog=CONTROLS_EPILOG)
+def controls(
+    quick: Annotated[bool, typer.Option("--quick", help="shorter windows and larger faults: half a minute")] = False,
+    folder: Out = None,
+    as_json: Json = False,
+) -> int:
+    """Test the instrument: measure servers that are wrong on purpose, and see whether the report tells the truth.
+
+    Example:
+
+        pollbench controls --quick
+    """
+    from reports.controls import Reading, controls, readings
+    from reports.load import load
+    from reports.page import write_report
+    from reports.terminal import controls_table
+
+    chosen = controls(quick=quick)
+    found: dict[str, list[Reading]] = {}
+
+    def measured(name: str, run_dir: Path) -> None:
+        write_report(run_dir)
+        found[name] = readings(chosen[name], load(run_dir))
+
+    folder = folder or folder_of("controls")
+    code = _measure_series(folder, "controls", {name: control.plan for name, control in chosen.items()}, measured)
+    if as_json:
+        rows = [{"control": name, **asdict(each), "true": each.true} for name in found for each in found[name]]
+        print(json.dumps({"run": str(folder), "readings": rows}))
+    else:
+        out.print(controls_table(found))
+        out.print(f"\n{folder}", highlight=False, soft_wrap=True)
+    untrue = [name for name, each in found.items() if not all(reading.true for reading in each)]
+    if code == DONE and untrue:
+        return _fail(UNTRUE, f"not reported as injected: {', '.join(untrue)}; do not trust this instrument here")
+    return code
+
+
+@app.command()
+def calibrate(
+    quick: Annotated[bool, typer.Option("--quick", help="fewer and shorter steps: under 40 s")] = False,
+    folder: Out = None,
+    as_json: Json = False,
+) -> int:
+    """Find out how much the instrument itself adds on this machine, and up to which rate it is honest.
+
+    Kept in runs/calibration.json, and quoted by the report of every run that begins there: under 3 minutes.
+
+    Example:
+
+        pollbench calibrate
+    """
+    from loadtests import facts
+    from loadtests.calibration import FILE
+    from loadtests.manifest import Calibration
+    from reports import calibration as stage
+    from reports.terminal import calibration_table
+
+    labels = _patterns()
+    with tempfile.TemporaryDirectory(prefix="pollbench-") as scratch:
+        measured = folder or Path(scratch)
+        plans = stage.plans(list(labels), quick=quick)
+        code = _measure_series(measured, "calibrate", plans, lambda *_: None, Programs(journal_writes=True))
+        if code != DONE:
+            return code
+        found = Calibration(
+            measured_at=wall_timestamp(),
+            machine=facts.machine(),
+            versions=facts.versions(),
+            clients=stage.CLIENTS,
+            patterns=stage.calibrate(measured),
+        )
+    runner.RUNS.mkdir(exist_ok=True)
+    runner.save(runner.RUNS / FILE, found)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(found)))
+    else:
+        out.print(calibration_table(found, labels))
+        out.print(f"\n{runner.RUNS / FILE}", highlight=False, soft_wrap=True)
+    return DONE
+
+
+@app.command()
+def race(
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="of the page, 0 for any free one")] = 8090,
+    no_open: Annotated[bool, typer.Option("--no-open", help="only print the address of the page")] = False,
+) -> int:
+    """Watch the patterns in your browser: real clients side by side on one feed.
+
+    Examples:
+
+        pollbench race
+        pollbench race --no-open --port 9000
+    """
+    from loadtests import race as stage
+
+    def say(line: str) -> None:
+        out.print(line, highlight=False, soft_wrap=True)
+
+    return stage.serve(port, say, show=(lambda _: None) if no_open else typer.launch)
 
 
 @app.command()
@@ -375,7 +487,7 @@ def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path 
         table.add_row(*row)
     out.print(table)
     for note in judgement.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
     out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     return int(judgement.exit_code)
 
@@ -399,14 +511,19 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
         page = _page(folder) if kept else None
     except ValueError as problem:
         halted = halted or str(problem)
-    _show(folder, page, outcome, as_json)
+    ruling = _ruling(folder) if page else None
+    _show(folder, page, ruling, outcome, as_json)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
     code, what = _ended(replace(outcome, halted=halted), folder)
-    return _fail(code, f"{what}; {resume}") if code else DONE
+    if code in {INTERRUPTED, INCOMPLETE} or not (ruling and ruling.worthless):
+        return _fail(code, f"{what}; {resume}") if code else DONE
+    return _fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; nothing may be decided from {folder}")
 
 
 def _run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
-    with Bar(err, cells) as bar:
+    from reports.terminal import Board
+
+    with Bar(err, cells, Board(folder)) as bar:
         return runner.run_cells(folder, cells, labels, bar)
 
 
@@ -421,20 +538,49 @@ def _ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:
     return DONE, ""
 
 
-def _show(folder: Path, page: Path | None, outcome: runner.Outcome, as_json: bool) -> None:
-    """Print what a run came to: the summary and where the page is."""
+def _measure_series(
+    folder: Path, kind: str, plans: Mapping[str, Plan], measured: Callable[[str, Path], None], programs: Programs = OURS
+) -> int:
+    """Measure several small runs into a folder, and return the exit code."""
+    cells = [cell for plan in plans.values() for cell in plan.cells()]
+    err.print(f"{kind}: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in cells))}", highlight=False)
+    with Bar(err, cells) as bar:
+        outcome = run_series(folder, kind, plans, _patterns(), bar, measured, programs)
+    if outcome.interrupted:
+        return _fail(INTERRUPTED, f"interrupted; what was measured is in {folder}")
+    if outcome.halted:
+        return _fail(INCOMPLETE, f"{outcome.halted}; what was measured is in {folder}")
+    if outcome.failed:
+        return _fail(FAILED, f"a cell failed, its logs are in {folder}: {'; '.join(outcome.failed[0].problems)}")
+    return DONE
+
+
+def _ruling(folder: Path) -> "Ruling":
+    import msgspec
+
+    from reports.caution import Ruling
+    from reports.page import VERDICT_FILE
+
+    return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
+
+
+def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: runner.Outcome, as_json: bool) -> None:
+    """Print what a run came to: the summary, what it is worth, and where the page is."""
     import pandas as pd
 
-    from reports.terminal import summary_table
+    from reports.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
     if as_json:
         cells = [{"name": cell.name, "status": cell.status, "problems": cell.problems} for cell in outcome.cells]
         rows = json.loads(summary.to_json(orient="records"))
         result = {"run": str(folder), "report": str(page) if page else None, "cells": cells, "summary": rows}
+        result |= {"verdict": ruling.verdict, "cautions": [asdict(c) for c in ruling.cautions]} if ruling else {}
         print(json.dumps(result))
-    elif page:
+    elif ruling:
         out.print(summary_table(summary))
+        for line in ("", *ruling_lines(ruling)):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{page}", highlight=False, soft_wrap=True)
 
 

@@ -15,14 +15,16 @@ from typing import Final
 
 import msgspec
 
+from loadtests import netem
 from loadtests.arrival import Sample
 from loadtests.child import Child, ChildFailed
 from loadtests.collect import collect
-from loadtests.manifest import Cell
+from loadtests.manifest import Cell, RelayAccount
 from loadtests.plan import NS_PER_S, PlannedCell, sampling_instants_ns
 from loadtests.programs import HOST, Programs
 from loadtests.recorder import Recorder
 from loadtests.sampler import Sampler
+from loadtests.scenario import NETEM
 from loadtests.target import Target, WrongServer
 from servers.clock import now_ns
 
@@ -33,6 +35,7 @@ SETTLE_ROUND_TRIPS: Final = 3
 TICK_S: Final = 0.1
 
 READY_LINE: Final = re.compile(r'^\{"event": ?"ready".*\}$', re.MULTILINE)
+STOPPED_LINE: Final = re.compile(r'^\{"event": ?"stopped".*\}$', re.MULTILINE)
 SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
 
@@ -65,7 +68,7 @@ def measure(planned: PlannedCell, label: str, folder: Path, programs: Programs, 
     attempt = Attempt(planned, label, folder, programs, tick)
     try:
         attempt.run()
-    except (ChildFailed, CellFailed, WrongServer, ProcessLookupError) as problem:
+    except (ChildFailed, CellFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
         attempt.fail(str(problem))
     return attempt.cell
 
@@ -91,6 +94,8 @@ class Attempt:
         """The whole cell, in the order in which it happens."""
         token = secrets.token_hex(8)
         with ExitStack() as stack:
+            if self._scenario.network == NETEM:
+                stack.enter_context(netem.delayed(self._planned.rtt_ms))
             server = self._start(stack, "server", self._programs.server_command(self._planned, token, self._folder))
             said = self._meet(server, token)
             host = f"http://{HOST}:{said.http_port}"
@@ -104,8 +109,10 @@ class Attempt:
             self._publish(host, token)
             samples += self._watch(samplers, [server, load, *relays])
             self._end(host, token, load)
-            for other in (*relays, server):
-                self._end_process(other)
+            for relay in relays:
+                self._end_process(relay)
+                self._keep_account(relay)
+            self._end_process(server)
         self._collect(samples)
         self.note(status="failed" if self.cell.problems else "finished")
 
@@ -115,9 +122,9 @@ class Attempt:
         return stack.enter_context(Child(name, command, self._folder / f"{name}.log"))
 
     def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
-        """Put the cell's round trip before the port this pattern's users use; return their hosts and the relay."""
+        """Put the cell's network before the port this pattern's users use; return their hosts and the relay."""
         hosts = {"--host": f"http://{HOST}:{said.http_port}"}
-        if not self._planned.rtt_ms:
+        if not self._planned.relayed:
             return hosts, []
         command = self._programs.relay_command(self._planned, said.http2_port or said.http_port)
         relay = self._start(stack, "relay", command)
@@ -139,7 +146,7 @@ class Attempt:
         self.note(spawned_by_ns=now_ns())
         if started != self._planned.clients:
             raise CellFailed(f"{started} users were started instead of {self._planned.clients}")
-        time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._planned.rtt_ms / 1000)
+        time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._scenario.slowest_rtt_s(self._planned.rtt_ms))
 
     def _publish(self, host: str, token: str) -> None:
         Target(host, token).publish(self._scenario.schedule, None)
@@ -177,6 +184,12 @@ class Attempt:
         code = child.stop()
         if code != 0:
             raise CellFailed(f"the {child.name} ended with exit code {code} when told to stop: {child.last_words()}")
+
+    def _keep_account(self, relay: Child) -> None:
+        said = relay.said(STOPPED_LINE)
+        if said is None:
+            raise CellFailed(f"the relay ended without saying how late it was: {relay.last_words()}")
+        self.note(relay=msgspec.json.decode(said[0], type=RelayAccount))
 
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""

@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,16 +23,32 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """A running process. As a context manager it has ended when the block has."""
+    """A running process. As a context manager it has ended when the block has.
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    pass_fds: open files that it inherits under the same numbers. extra_env: what is added to our own environment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        pass_fds: Sequence[int] = (),
+        extra_env: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.command = list(command)
         self._log = log
         with log.open("ab") as output:
             try:
                 self._process = subprocess.Popen(  # noqa: S603
-                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=pass_fds,
+                    env=os.environ | (extra_env or {}),
                 )
             except OSError as problem:
                 raise ChildFailed(f"the {name} cannot be started: {self.command[0]}: {problem.strerror}") from None
@@ -53,20 +69,24 @@ class Child:
         Raises ChildFailed when it ends first, or says nothing of the kind in time.
         """
         deadline = time.monotonic() + within_s
-        while True:
-            found = words.search(self._log.read_text(encoding="utf-8", errors="replace"))
-            if found:
-                return found
+        while not (found := self.said(words)):
             tick()
             self.check()
             if time.monotonic() > deadline:
                 raise ChildFailed(f"the {self.name} was not ready after {within_s:g} s: {self.last_words()}")
             time.sleep(POLL_S)
+        return found
+
+    def said(self, words: re.Pattern[str]) -> re.Match[str] | None:
+        """Search its log, which is still there when it has ended."""
+        return words.search(self._log.read_text(encoding="utf-8", errors="replace"))
 
     def stop(self, grace_s: float = GRACE_S) -> int:
         """Ask it to end (SIGTERM), insist after `grace_s` or on a second Ctrl-C (SIGKILL); return its exit code."""
         if self._process.poll() is None:
             self._process.terminate()
+            # Frozen on purpose and never continued, it would not hear of it.
+            self._process.send_signal(signal.SIGCONT)
         try:
             return self._process.wait(grace_s)
         except subprocess.TimeoutExpired:

@@ -2,15 +2,13 @@
 
 `collect(cell_dir)` reads `cell_dir/raw` and writes requests, deliveries and samples as Parquet with the columns of
 arrival.py, codes turned into names and the pattern added. What the load processes say they recorded is held against
-what is there; the raw files go only when both agree. `python -m loadtests.collect DIR` does it for a session that was
-driven by hand.
+what is there; the raw files go only when both agree.
 """
 
 import json
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,14 +32,14 @@ class Collected:
     problems: list[str] = field(default_factory=list)
 
 
-def collect(cell_dir: Path) -> Collected:
+def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Collected:
     """Write the Parquet files of a cell. Raises OSError."""
     raw = cell_dir / "raw"
     result = Collected()
     recorded: Counter[str] = Counter()
     for counts in sorted(raw.glob("counts-*.json")):
         recorded.update(json.loads(counts.read_text(encoding="utf-8")))
-    for table in ROW_TYPES:
+    for table in tables:
         files = sorted(raw.glob(f"{table}-*.rows"))
         with pq.ParquetWriter(cell_dir / f"{table}.parquet", _schema(table), compression="zstd") as writer:
             result.rows[table] = _copy(writer, table, files, recorded, result.problems)
@@ -96,14 +94,3 @@ def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
         else:
             columns.append(pa.array(values))
     return pa.table(columns, schema=_schema(table))
-
-
-def main() -> int:
-    folder = Path(sys.argv[1])
-    for problem in collect(folder).problems:
-        sys.stderr.write(f"error: {folder}: {problem}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,10 +8,7 @@ then does the master go on. A worker that does not answer fails the run.
 import gc
 import logging
 import os
-import subprocess
-import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +17,13 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtests import limits, screen
+from loadtests import delivery_page, limits
+from loadtests.admission import admit, pattern_of
 from loadtests.generator import Generator
+from loadtests.hand_driven import HandDriven, new_folder
 from loadtests.options import LoadOptions, read_options
 from loadtests.recorder import recorder
+from loadtests.screen import Screen
 from loadtests.session import session
 from loadtests.target import Target, WrongServer
 from loadtests.transport import expire_overdue
@@ -35,6 +35,7 @@ DRAIN_S: Final = 30.0
 QUIT_S: Final = 0.5
 """How long Locust itself gives a message to its workers before it ends."""
 USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
+RUNS: Final = Path("runs")
 
 
 class Conductor:
@@ -47,9 +48,12 @@ class Conductor:
         self._all_drained = Event()
         self._working: set[str] = set()
         self._recording = False
+        self._by_hand: HandDriven | None = None
+        self._ended_ns = self._missing = 0
 
     def on_init(self, environment: Environment, **_kwargs: Any) -> None:
         limits.raise_open_files()
+        self._environment = environment
         runner = environment.runner
         try:
             read_options(vars(environment.parsed_options))
@@ -60,27 +64,33 @@ class Conductor:
             runner.register_message("drained", self._on_drained)
         if isinstance(runner, WorkerRunner):
             runner.register_message("drain", self._on_drain, concurrent=True)
-        screen.set_up(environment)
+        self.screen = Screen(environment)
+        if environment.web_ui:
+            delivery_page.set_up(environment, self.screen)
 
     def on_test_start(self, environment: Environment, **_kwargs: Any) -> None:
         """Look who is there, then start to record. Everything wrong ends the test before a user starts."""
         runner = environment.runner
+        self._missing = 0
         try:
-            options = read_options(vars(environment.parsed_options))
-            target = Target(environment.host or "", options.server_token)
+            users = [] if isinstance(runner, WorkerRunner) else environment.user_classes
+            options, target = admit(vars(environment.parsed_options), environment.host or "", users)
             self._prepare(environment, options, target)
             if not isinstance(runner, WorkerRunner):
-                check_http2(environment)
                 target.publish(options.schedule, options.message_bytes)
+                self._note(environment, options)
         except (ValueError, WrongServer, OSError) as wrong:
             code = UNREACHABLE if isinstance(wrong, WrongServer) else USAGE
+            self._by_hand = None
             self._abort(environment, code, str(wrong))
             return
         if isinstance(runner, MasterRunner):
             self._drained.clear()
             self._all_drained.clear()
             self._working = {client.id for client in runner.clients.all}
-        else:
+        start_id = session.join_id if options.join_at == "newest" else None
+        self.screen.begin(str(self.run_dir), start_id, self._working)
+        if not isinstance(runner, MasterRunner):
             self._start_recording(environment)
 
     def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
@@ -91,16 +101,43 @@ class Conductor:
         session.join_id = target.newest_id if options.join_at == "newest" else 0
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
+        if target.fault:
+            log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
         parsed = environment.parsed_options
         if not isinstance(environment.runner, WorkerRunner):
             # The master decides; Locust carries its options to the workers when the test starts.
-            parsed.session_dir = str(Path(options.run_dir or f"runs/{stamp()}-session").resolve())
+            folder = Path(options.run_dir).resolve() if options.run_dir else new_folder(RUNS)
+            if (folder / "raw").exists() or any(folder.glob("*.parquet")):
+                raise ValueError(f"--run-dir {options.run_dir} has a test in it already: name another folder")
+            parsed.session_dir = str(folder)
         self.run_dir = Path(parsed.session_dir)
         session.seed = self.run_dir.name
 
+    def _note(self, environment: Environment, options: LoadOptions) -> None:
+        """Prepare for a report, unless somebody who gave us the folder does that."""
+        if options.run_dir:
+            return
+        labels = {pattern_of(user): user.label for user in environment.user_classes}
+        self._by_hand = HandDriven(self.run_dir, session.host, options, labels)
+        self._by_hand.start()
+
+    def on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:  # noqa: ARG002
+        if self._by_hand is not None:
+            self._by_hand.spawned(self._users_now())
+
+    def on_reset_stats(self, **_kwargs: Any) -> None:
+        if self._by_hand is not None:
+            self._by_hand.reset()
+
+    def _users_now(self) -> dict[str, int]:
+        """Return pattern -> users that are to run."""
+        runner = self._environment.runner
+        classes = runner.user_classes_by_name
+        return {pattern_of(classes[name]): count for name, count in runner.target_user_classes_count.items()}
+
     def _start_recording(self, environment: Environment) -> None:
         recorder.start(self.run_dir)
-        recorder.observe = screen.observer(environment)
+        recorder.observe = self.screen.observe
         self._recording = True
         # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.
         gc.collect()
@@ -121,17 +158,19 @@ class Conductor:
 
     def on_test_stopping(self, environment: Environment, **_kwargs: Any) -> None:
         """On the master: hold the end until every worker has drained."""
+        self._ended_ns = now_ns()
         runner = environment.runner
         if not isinstance(runner, MasterRunner) or not self._working:
             return
         runner.send_message("drain")
-        missing = self._await_drained(runner)
-        if missing:
+        self._missing = self._await_drained(runner)
+        if self._missing:
             environment.process_exit_code = INCOMPLETE
-            log.error(
-                "%d of %d workers did not hand in their samples: this run is incomplete", missing, len(self._working)
-            )
+            log.error("%s: this run is incomplete", self._missing_words())
         self._working = set()
+
+    def _missing_words(self) -> str:
+        return f"{self._missing} of {self._missing + len(self._drained)} workers did not hand in their samples"
 
     def _await_drained(self, runner: MasterRunner) -> int:
         """Return how many workers did not answer: at most DRAIN_S for those alive, no time for those gone."""
@@ -158,15 +197,20 @@ class Conductor:
         """Without workers: users have ended, so what they recorded is whole."""
         if not isinstance(environment.runner, MasterRunner):
             self._stop_recording()
-        if not isinstance(environment.runner, WorkerRunner):
-            self._keep(environment)
+        self.screen.settle()
+        by_hand, self._by_hand = self._by_hand, None
+        if by_hand is not None:
+            self._keep(by_hand)
 
-    def _keep(self, environment: Environment) -> None:
-        """Turn the rows of a session driven by hand into Parquet, in a process of its own: pyarrow would stall us."""
-        if vars(environment.parsed_options)["run_dir"] or not (self.run_dir / "raw").exists():
+    def _keep(self, by_hand: HandDriven) -> None:
+        """Turn what was recorded into a run that can be reported."""
+        problems = [self._missing_words()] if self._missing else []
+        try:
+            by_hand.finish(self._ended_ns, self._users_now(), problems)
+        except OSError as wrong:
+            log.error("cannot keep what was recorded in %s: %s", by_hand.folder, wrong.strerror)
             return
-        subprocess.run([sys.executable, "-m", "loadtests.collect", str(self.run_dir)], check=False)  # noqa: S603
-        log.info("what was recorded is in %s", self.run_dir)
+        log.info("what was recorded is in %s; show it with: pollbench report %s", by_hand.folder, by_hand.folder)
 
     def _stop_recording(self) -> None:
         if not self._recording:
@@ -180,6 +224,7 @@ class Conductor:
 
     def _abort(self, environment: Environment, code: int, problem: str) -> None:
         log.error("%s", problem)
+        self.screen.say(problem)
         environment.process_exit_code = code
         runner = environment.runner
         if runner is None:
@@ -195,20 +240,6 @@ class Conductor:
         gevent.spawn(runner.stop)
 
 
-def check_http2(environment: Environment) -> None:
-    """Raise WrongServer when a chosen user needs the HTTP/2 port of a server that has none."""
-    needing = [chosen.__name__ for chosen in environment.user_classes if getattr(chosen, "http2", False)]
-    if needing and not session.http2_host:
-        raise WrongServer(
-            f"{session.host} serves no HTTP/2, which {', '.join(needing)} needs; have it serve http2_push, "
-            "or choose other users"
-        )
-
-
-def stamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
-
-
 def listen(events: Any) -> None:
     """Attach a conductor to Locust's events."""
     conductor = Conductor()
@@ -216,3 +247,5 @@ def listen(events: Any) -> None:
     events.test_start.add_listener(conductor.on_test_start)
     events.test_stopping.add_listener(conductor.on_test_stopping)
     events.test_stop.add_listener(conductor.on_test_stop)
+    events.spawning_complete.add_listener(conductor.on_spawning_complete)
+    events.reset_stats.add_listener(conductor.on_reset_stats)

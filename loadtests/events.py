@@ -41,9 +41,20 @@ Event = Head | Message | Closed | Refused
 
 
 class StreamDecoder(Protocol):
-    """One request whose response goes on. `take_output` gives what is to be sent now, at first the request itself."""
+    """One request whose response goes on. `take_output` gives what is to be sent now, at first the request itself.
+
+    at_rest: what was received so far ends with a message, or with what is no part of one.
+    """
+
+    @property
+    def at_rest(self) -> bool: ...
 
     def take_output(self) -> bytes: ...
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut. Raises ProtocolError."""
+
+
+def is_one_message(events: list[Event], data: bytes) -> bool:
+    """Whether a read is one message and nothing else. Its decoder must have been at rest before, and be so after."""
+    return len(events) == 1 and type(events[0]) is Message and events[0].wire_bytes == len(data)

@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 
+from loadtests import limits
 from loadtests.manifest import Machine
 from servers.clock import clock_id
 
@@ -27,6 +28,8 @@ def machine() -> Machine:
         memory_bytes=psutil.virtual_memory().total,
         python=platform.python_version(),
         clock_id=clock_id(),
+        open_files=limits.open_files(),
+        ports=limits.ports(),
     )
 
 

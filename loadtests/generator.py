@@ -7,6 +7,7 @@ import gevent
 import psutil
 
 from loadtests.arrival import ROLES, Sample
+from loadtests.sampler import waited_ns
 from loadtests.tcp_info import meter
 from servers.clock import now_ns
 
@@ -47,6 +48,7 @@ class Generator:
             wire_bytes_in=wire.bytes_in,
             wire_segments_out=wire.segments_out,
             wire_segments_in=wire.segments_in,
+            waited_ns=waited_ns(os.getpid()),
         )
 
     def _tick(self) -> None:

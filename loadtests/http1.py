@@ -96,6 +96,11 @@ class ChunkReader:
         self.framing_bytes = 0
         self.ended = False
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether what was received so far ends with a whole chunk."""
+        return not (self._left or self._buffer)
+
     def receive(self, data: bytes) -> bytes:
         """Return the payload in these bytes; `framing_bytes` grows by the rest. Raises ProtocolError."""
         if self._buffer:

@@ -60,6 +60,11 @@ class FrameReader:
         self._rest = b""
         self._block: Frame | None = None
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether what was received so far ends with a whole frame, or header block."""
+        return not self._rest and self._block is None
+
     def receive(self, data: bytes) -> list[Frame]:
         """Return the frames that are complete now. Raises ProtocolError."""
         if self._rest:

@@ -35,6 +35,6 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
             f"--{option.replace('_', '-')}",
             default=defaults.get(option, ""),
             choices=JOIN if option == "join_at" else None,
-            include_in_web_ui=option not in {"run_dir", "server_token"},
+            include_in_web_ui=option not in {"http2_host", "run_dir", "server_token"},
             help=text,
         )

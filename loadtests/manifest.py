@@ -1,5 +1,6 @@
-"""PURE. The two JSON files that make a run folder self-describing, as types. `run.json` says what was asked of
-which machine; each cell's `cell.json` says what happened. Both carry the schema version of `arrival.py`.
+"""PURE. The JSON files that make a run folder self-describing, as types. `run.json` says what was asked of which
+machine; each cell's `cell.json` says what happened. Both carry the schema version of `arrival.py`. A session, which is
+a test driven by hand, has its facts in `session.json` until loadtests/session_run.py makes a run of it.
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
@@ -7,17 +8,26 @@ runs/2026-11-24T07-30-00-compare-feed/
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
         published.csv                   id,due_ns,published_ns of every message the server published
+        faults.csv  writes.csv          only of a server that is wrong on purpose, or calibrated against
         server.log  load.log
     report.html  summary.csv  charts/
 """
+
+from typing import Final
 
 import msgspec
 
 from loadtests.arrival import SCHEMA_VERSION
 
+SESSION: Final = "session"
+"""The kind of a run that was driven by hand: all patterns at once, one cell each."""
+
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run was made. Empty strings where the platform does not say."""
+    """Where a run was made. Empty strings, and 0 for open_files and ports, where the platform does not say.
+
+    open_files: that a process may have; ports: for connections from here to one address.
+    """
 
     system: str
     cpu: str
@@ -25,10 +35,46 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     python: str
     clock_id: str
+    open_files: int = 0
+    ports: int = 0
+
+
+class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """The instrument's own error for one pattern, in milliseconds reported less milliseconds true.
+
+    at_rest_ms: of the median at the lowest rate. bias_ms, tail_ms: the largest of the median and of p99 up to half of
+    honest_per_s. bimodal_ms, frozen_ms: the largest of p50, p90 and p99 with two delays, and over a freeze; None when
+    not measured. cpu_us: generator CPU time for one more delivery, None where that is not known.
+    honest_per_s: the highest rate of deliveries that was still reported within the limit, at_least when no higher one
+    was tried; stopped_by: what the next rate broke, "loss", "bias" or "lag".
+    """
+
+    at_rest_ms: float
+    bias_ms: float
+    tail_ms: float
+    bimodal_ms: float | None
+    frozen_ms: float | None
+    cpu_us: float | None
+    honest_per_s: float
+    at_least: bool
+    stopped_by: str
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """runs/calibration.json. machine, versions: what it holds for; clients: how many users each message went to."""
+
+    measured_at: str
+    machine: Machine
+    versions: dict[str, str]
+    clients: int
+    patterns: dict[str, PatternCalibration]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned."""
+    """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned.
+
+    calibration: the newest one where the run was begun, whether or not it still held; None when there was none.
+    """
 
     schema: int = SCHEMA_VERSION
     command: str
@@ -41,6 +87,22 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     versions: dict[str, str]
     commit: str
+    calibration: Calibration | None = None
+
+
+class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the relay of a cell said of itself at its end: what it carried, and what it added on its own account.
+
+    late_*: from the instant at which a chunk should have been written to the write. cpu_s: over its whole life.
+    """
+
+    connections: int
+    refused: int
+    chunks: int
+    bytes: int
+    late_mean_ms: float
+    late_max_ms: float
+    cpu_s: float
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +111,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
     window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     """
 
@@ -72,4 +135,31 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     window_until_ns: int
     load_ended_ns: int
     published: int
+    relay: RelayAccount | None = None
     rows: dict[str, int]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """session.json: what is known when a test driven by hand ends. Instants are ns, as in `Cell`.
+
+    users: pattern -> users that ran; labels: pattern -> name. window_from_ns: when all users had started, or when the
+    statistics were reset, whichever came last. ended_ns: when the end was asked for. published: newest id then.
+    """
+
+    command: list[str]
+    started_at: str
+    server_pid: int
+    schedule: str
+    message_bytes: int
+    poll_interval_s: float
+    hold_timeout_s: float
+    poll_pace: str = "rate"
+    one_per_response: bool = False
+    users: dict[str, int]
+    labels: dict[str, str]
+    spawned_by_ns: int
+    publish_from_ns: int
+    window_from_ns: int
+    ended_ns: int
+    published: int
+    problems: list[str]

@@ -4,6 +4,7 @@ Values arrive as text, from the command line or the web form: Locust answers a b
 so they are read here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,12 +14,12 @@ from servers.schedule import parse_schedule
 JOIN: Final = ("newest", "oldest")
 
 HELP: Final = {
-    "poll_interval": "Seconds between the polls of a short-polling user; 0: as fast as answers come",
+    "poll_interval": "Seconds between the polls of a short-polling user, up to 3600; 0: as fast as answers come",
     "poll_pace": f"How regularly short-polling users poll: {FORMS}",
     "hold_timeout": "Seconds the server is asked to hold a long poll, 1 to 300",
     "one_per_response": "A long poll brings one message at a time, as Nchan's do, instead of all that wait",
-    "schedule": "When the server publishes: steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S; empty leaves it as it is",
-    "message_bytes": "Length of each message's content; empty leaves it as it is",
+    "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
+    "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
     "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
     "server_token": "Refuse a server that does not have this token in /stats",
     "http2_host": "Base URL for HTTP/2 push; empty: the HTTP/2 port that the server names in /stats",
@@ -42,7 +43,7 @@ class LoadOptions:
     run_dir: str = ""
 
 
-def read_options(given: dict[str, object]) -> LoadOptions:
+def read_options(given: Mapping[str, object]) -> LoadOptions:
     """Read options by their names in HELP. Raises ValueError naming option, value and remedy."""
     text = {name: str(given.get(name) or "").strip() for name in HELP}
     options = LoadOptions(

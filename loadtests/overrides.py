@@ -10,7 +10,7 @@ import typer
 
 from loadtests.plan import known_name
 from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
-from servers.relay.units import parse_duration_ns
+from servers.relay.units import parse_bandwidth_bits_per_s, parse_duration_ns
 
 _MEANINGS: Final = {
     "clients": (str, "N[,N]", "how many clients wait; several counts are a sweep"),
@@ -24,8 +24,12 @@ _MEANINGS: Final = {
     "warmup_s": (float, "S", "publishing before the window, not measured"),
     "window_s": (float, "S", "every message due in it is measured"),
     "drain_s": (float, "S", "after the window, for what is still under way"),
-    "rtt_ms": (str, "MS[,MS]", "round trip between clients and server, added by a relay; several are a sweep"),
+    "rtt_ms": (str, "MS[,MS]", "round trip put between clients and server: 40ms, or a sweep: 0,20,80"),
+    "jitter_ms": (str, "MS", "what a chunk may be late beyond that; order is kept, nothing is lost"),
+    "bandwidth_bits_per_s": (str, "RATE", "of each connection, each way: 10mbit, 500kbit"),
+    "network": (str, "NAME", "who delays: relay (a process; the default) or netem (the kernel; needs Linux and root)"),
     "server": (str, "COMMAND", "measure this server instead of ours (how: docs/howto/own-server.md)"),
+    "fault": (str, "FORM", "a server that is wrong on purpose, to test the instrument: drop:SHARE and others"),
 }
 
 
@@ -63,10 +67,7 @@ def overridden(name: str | None, overrides: Mapping[str, Any], otherwise: Scenar
     """
     scenario = otherwise if name is None else SCENARIOS[known_name(name, SCENARIOS, "scenario")]
     given = {field: value for field, value in overrides.items() if value is not None}
-    if "clients" in given:
-        given["clients"] = client_counts(given["clients"])
-    if "rtt_ms" in given:
-        given["rtt_ms"] = round_trips_ms(given["rtt_ms"])
+    given |= {field: read(given[field]) for field, read in READERS.items() if field in given}
     return replace(scenario, **given)
 
 
@@ -79,5 +80,14 @@ def client_counts(text: str) -> tuple[int, ...]:
 
 
 def round_trips_ms(text: str) -> tuple[float, ...]:
-    """Read "40", "40ms" or "0,20ms,0.1s", dropping repeats. Raises ValueError."""
-    return tuple(dict.fromkeys(parse_duration_ns("--rtt", part.strip()) / 1e6 for part in text.split(",")))
+    """Read "40ms" or "0,20,80", dropping repeats; a plain number is milliseconds. Raises ValueError."""
+    return tuple(dict.fromkeys(parse_duration_ns("--rtt", part) / 1e6 for part in text.split(",")))
+
+
+READERS: Final[dict[str, Callable[[str], object]]] = {
+    "clients": client_counts,
+    "rtt_ms": round_trips_ms,
+    "jitter_ms": lambda text: parse_duration_ns("--jitter", text) / 1e6,
+    "bandwidth_bits_per_s": lambda text: parse_bandwidth_bits_per_s("--bandwidth", text),
+}
+"""How fields are read that typer cannot read."""

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from loadtests.manifest import Run
-from loadtests.scenario import OPTIONS, SCENARIOS, Scenario, plain
+from loadtests.manifest import SESSION, Run
+from loadtests.scenario import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, typed
 
 START_AND_STOP_S: Final = 1.7
 """What a cell takes beside its load: two interpreters to start, users to settle, rows to collect (measured: 1.5)."""
@@ -22,7 +22,7 @@ NS_PER_S: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """One pattern under one scenario with so many clients at one round trip, for the repeat-th time, from 1."""
+    """One pattern under one scenario, with so many clients so far away, for the repeat-th time, counted from 1."""
 
     pattern: str
     scenario: Scenario
@@ -33,6 +33,12 @@ class PlannedCell:
     @property
     def name(self) -> str:
         return cell_name(self.scenario.name, self.clients, self.rtt_ms, self.pattern, self.repeat)
+
+    @property
+    def relayed(self) -> bool:
+        """Whether there is anything for a relay to do."""
+        wanted = self.rtt_ms or self.scenario.jitter_ms or self.scenario.bandwidth_bits_per_s
+        return self.scenario.network == RELAY and bool(wanted)
 
     @property
     def expected_s(self) -> float:
@@ -60,10 +66,11 @@ class Plan:
     def __str__(self) -> str:
         """One line for people."""
         patterns = f"{len(self.patterns)} patterns" if len(self.patterns) > 1 else self.patterns[0]
-        clients = f"{plain(self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
+        clients = f"{typed('clients', self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
+        distance = f", round trip {typed('rtt_ms', self.scenario.rtt_ms)}" if any(self.scenario.rtt_ms) else ""
         times = f"{self.repeats} times" if self.repeats > 1 else "once"
-        network = f", round trip {plain(self.scenario.rtt_ms)} ms" if any(self.scenario.rtt_ms) else ""
-        return f"{self.scenario.name}: {patterns}, {clients}{network}, {self.scenario.schedule}, {times}"
+        faulty = f", server faulty on purpose ({self.scenario.fault})" if self.scenario.fault else ""
+        return f"{self.scenario.name}: {patterns}, {clients}{distance}, {self.scenario.schedule}, {times}{faulty}"
 
     def cells(self) -> list[PlannedCell]:
         return [
@@ -76,13 +83,15 @@ class Plan:
 
 
 def cell_name(scenario: str, clients: int, rtt_ms: float, pattern: str, repeat: int) -> str:
-    """Name a cell and its folder: feed-50-sse-1, or feed-50-rtt40-sse-1 where there is a network delay."""
-    network = f"-rtt{rtt_ms:g}" if rtt_ms else ""
+    """Name a cell and its folder: feed-50-sse-1, or feed-50-40ms-sse-1 where there is a round trip."""
+    network = f"-{duration_of_ms(rtt_ms)}" if rtt_ms else ""
     return f"{scenario}-{clients}{network}-{pattern}-{repeat}"
 
 
 def plan_of(run: Run) -> Plan:
     """Read back the plan that a run was started with. Raises ValueError when its cells are not what it would give."""
+    if run.kind == SESSION:
+        raise ValueError("it was driven by hand, so there is no plan to go on with: start a new test")
     if len(run.scenarios) != 1:
         raise ValueError(f"the run has {len(run.scenarios)} scenarios; this version resumes runs of one")
     scenario = msgspec.convert(run.scenarios[0], Scenario)
@@ -94,15 +103,15 @@ def plan_of(run: Run) -> Plan:
 
 def differences(asked: Plan, saved: Plan) -> list[str]:
     """Name what differs between two plans, one "field asked, not saved" each; empty when they are the same."""
-    pairs: list[tuple[str, object, object]] = [
-        (option, getattr(asked.scenario, field), getattr(saved.scenario, field)) for field, option in OPTIONS.items()
-    ]
-    pairs += [
-        ("--scenario", asked.scenario.name, saved.scenario.name),
-        ("--pattern", asked.patterns, saved.patterns),
-        ("--repeats", asked.repeats, saved.repeats),
-    ]
-    return [f"{option} {plain(new)} instead of {plain(old)}" for option, new, old in pairs if new != old]
+    new, old = _words(asked), _words(saved)
+    return [f"{option} {new[option]} instead of {old[option]}" for option in new if new[option] != old[option]]
+
+
+def _words(plan: Plan) -> dict[str, str]:
+    """Return everything that a plan says, by option, as it is typed."""
+    fields = {option: typed(field, getattr(plan.scenario, field)) for field, option in OPTIONS.items()}
+    own = {"--scenario": plan.scenario.name, "--pattern": ",".join(plan.patterns), "--repeats": str(plan.repeats)}
+    return fields | own
 
 
 def command_line(kind: str, plan: Plan) -> str:
@@ -115,7 +124,7 @@ def command_line(kind: str, plan: Plan) -> str:
     for field, option in OPTIONS.items():
         value = getattr(scenario, field)
         if value != getattr(named, field):
-            words += [option] if value is True else [option, plain(value)]
+            words += [option] if value is True else [option, typed(field, value)]
     return shlex.join([*words, "--repeats", str(plan.repeats)])
 
 

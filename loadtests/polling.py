@@ -105,7 +105,7 @@ class PollingUser(PatternUser):
         self._connection = self.connect(self._received)
         return self._connection
 
-    def _received(self, data: bytes, received_ns: int) -> None:
+    def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange = self._exchange
         if not exchange.bytes_in:
             exchange.first_byte_ns = received_ns
@@ -114,6 +114,8 @@ class PollingUser(PatternUser):
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
             exchange.ended_ns = received_ns
+            if exchange.bytes_in == len(data):
+                exchange.arrived_ns = arrived_ns
             if self._connection is not None:
                 self._connection.wake()
 
@@ -121,8 +123,10 @@ class PollingUser(PatternUser):
         exchange, answer = self._exchange, decode_poll(self._reader.body)
         if answer.cursor:
             self.control((answer.cursor,))
-        for raw in answer.messages:
-            self.delivered(decode_stamp(raw), exchange.ended_ns, len(memoryview(raw)) + 1)
+        # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
+        stamps = [decode_stamp(raw) for raw in answer.messages]
+        for raw, stamp in zip(answer.messages, stamps, strict=True):
+            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, len(memoryview(raw)) + 1)
         count = len(answer.messages)
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
         self.requested(due_ns, exchange, 200, 0, count, not count, hold_ns)

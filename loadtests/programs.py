@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.plan import PlannedCell
+from loadtests.scenario import duration_of_ms
+from servers.relay.units import format_bandwidth
 
 HOST: Final = "127.0.0.1"
 BACKSTOP_S: Final = 120
@@ -18,13 +20,18 @@ BACKSTOP_S: Final = 120
 class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
-    ready_s: how long each may take until it says that it is ready.
+    report: the front door, which alone may ask the reports for something; a run folder is added behind.
+    ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
+    writes each message to each client, which costs it time.
     """
 
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
     relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
+    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent / "pollbench.py"), "report")
+    race: Sequence[str] = (sys.executable, "-m", "servers.race")
     ready_s: float = 60.0
+    journal_writes: bool = False
 
     def server_command(self, planned: PlannedCell, token: str, folder: Path) -> list[str]:
         scenario = planned.scenario
@@ -38,11 +45,21 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
+        if scenario.fault:
+            options |= {"--fault": scenario.fault, "--fault-journal": folder / "faults.csv"}
+        if self.journal_writes:
+            options["--write-journal"] = folder / "writes.csv"
         server = shlex.split(scenario.server) or self.server
         return [*server, planned.pattern, *_flat(options), "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
-        options = {"--to": f"{HOST}:{port}", "--rtt": f"{planned.rtt_ms:g}ms"}
+        scenario = planned.scenario
+        options = {
+            "--to": f"{HOST}:{port}",
+            "--rtt": duration_of_ms(planned.rtt_ms),
+            "--jitter": duration_of_ms(scenario.jitter_ms),
+            "--bandwidth": format_bandwidth(scenario.bandwidth_bits_per_s),
+        }
         return [*self.relay, *_flat(options), "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:

@@ -1,10 +1,10 @@
 """How far a run is, on stderr: a bar with the time left on a terminal, one line per cell everywhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
@@ -21,16 +21,33 @@ class TimeLeft(ProgressColumn):
         return Text(f"{duration(max(0.0, (task.total or 0.0) - task.completed))} left", style="progress.remaining")
 
 
-class Bar:
-    """Shows cells as they are measured. A cell never counts for more than its expected time until it has ended."""
+class _WithBoard(Progress):
+    """A progress bar beneath whatever `board` is."""
 
-    def __init__(self, console: Console, cells: Sequence[PlannedCell]) -> None:
+    board: RenderableType | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self.board is not None:
+            yield self.board
+        yield from super().get_renderables()
+
+
+class Bar:
+    """Shows cells as they are measured. A cell never counts for more than its expected time until it has ended.
+
+    board: asked on a terminal after each finished cell, for what to show above the bar until the end.
+    """
+
+    def __init__(
+        self, console: Console, cells: Sequence[PlannedCell], board: Callable[[Cell], RenderableType] | None = None
+    ) -> None:
+        self._board = board
         self._console = console
         self._cells = list(cells)
         self._ended = 0
         self._done_s = 0.0
         self._started_ns = now_ns()
-        self._progress = Progress(
+        self._progress = _WithBoard(
             TextColumn("{task.fields[count]}"),
             BarColumn(bar_width=None),
             TimeLeft(),
@@ -60,6 +77,8 @@ class Bar:
             self._console.print(line, highlight=False, soft_wrap=True)
         elif not self._console.is_terminal:
             self._console.print(f"{self._count()} {cell.name}", highlight=False, soft_wrap=True)
+        elif self._board is not None:
+            self._progress.board = self._board(cell)
 
     def _count(self) -> str:
         return f"{self._ended}/{len(self._cells)}"

@@ -64,6 +64,10 @@ class PushDecoder:
         self._used_bytes = {0: 0, OURS: 0}
         self._out = bytearray(opening(authority, target, scheme, OPEN_PUSHES, accept_push=accept_push))
 
+    @property
+    def at_rest(self) -> bool:
+        return self._frames.at_rest and not (self._pushes or self._line or self._line_wire_bytes)
+
     def take_output(self) -> bytes:
         """Return what is to be sent now, at first the request itself; b"" for nothing."""
         if not self._out:

@@ -14,13 +14,14 @@ from typing import Final, Protocol
 
 import msgspec
 
-from loadtests import facts
+from loadtests import calibration, facts, limits, netem
 from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
-from loadtests.manifest import Cell, Run
+from loadtests.manifest import Cell, Machine, Run
 from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.programs import OURS, Programs
+from loadtests.scenario import NETEM, RELAY
 from servers.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
@@ -57,7 +58,14 @@ def folder_for(kind: str, scenario: str, now: datetime) -> Path:
 
 
 def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
-    """Make the run folder and its run.json. Raises RunRefused when there is something in it already."""
+    """Make the run folder and its run.json.
+
+    Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients or has no
+    such network.
+    """
+    _check_network(plan)
+    machine = facts.machine()
+    check_room(plan, machine)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         used = any(folder.iterdir())
@@ -73,9 +81,10 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
         patterns={name: labels[name] for name in plan.patterns},
         repeats=plan.repeats,
         cells=[cell.name for cell in plan.cells()],
-        machine=facts.machine(),
+        machine=machine,
         versions=facts.versions(),
         commit=facts.commit(),
+        calibration=calibration.kept(RUNS),
     )
     save(folder / "run.json", run)
 
@@ -100,7 +109,9 @@ def check_resumable(folder: Path, asked: Plan) -> None:
     run = _read(folder / "run.json")
     if len(finished_cells(folder, run.cells)) == len(run.cells):
         return
+    _check_network(asked)
     here, versions = facts.machine(), facts.versions()
+    check_room(asked, here)
     pairs = [
         ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
         *((f"{name} version", old, versions.get(name, "")) for name, old in run.versions.items()),
@@ -111,6 +122,17 @@ def check_resumable(folder: Path, asked: Plan) -> None:
                 f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
                 "cells of both would not be comparable: start a new run"
             )
+
+
+def _check_network(plan: Plan) -> None:
+    if plan.scenario.network == NETEM and (reason := netem.unavailable()):
+        raise RunRefused(f"--network {NETEM}: {reason}; use --network {RELAY}")
+
+
+def check_room(plan: Plan, machine: Machine) -> None:
+    """Raise RunRefused when a cell of the plan needs more open files or ports than the machine has."""
+    if lacking := limits.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
+        raise RunRefused(lacking)
 
 
 def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:

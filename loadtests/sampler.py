@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -50,7 +51,17 @@ class Sampler:
             wire_bytes_in=UNKNOWN,
             wire_segments_out=UNKNOWN,
             wire_segments_in=UNKNOWN,
+            waited_ns=waited_ns(self._process.pid),
         )
+
+
+def waited_ns(pid: int) -> int:
+    """Return how long the process's main thread stood in line for a core, in ns; -1 where nobody counts it."""
+    try:
+        # Documentation/scheduler/sched-stats.rst: time on the cpu, time waiting on a runqueue, timeslices.
+        return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[1])
+    except (OSError, IndexError):
+        return UNKNOWN
 
 
 def cpu_ns(process: psutil.Process) -> int:

@@ -1,10 +1,13 @@
 """PURE. Named scenarios: how many clients wait for what, and what each scenario is for."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from loadtests.pace import parse_pace
+from servers.faults.forms import parse_fault
+from servers.relay.units import format_bandwidth, format_duration
 from servers.schedule import parse_schedule
 
 OPTIONS: Final = {
@@ -20,22 +23,32 @@ OPTIONS: Final = {
     "window_s": "--window",
     "drain_s": "--drain",
     "rtt_ms": "--rtt",
+    "jitter_ms": "--jitter",
+    "bandwidth_bits_per_s": "--bandwidth",
+    "network": "--network",
     "server": "--server",
+    "fault": "--fault",
 }
 """The command line option that overrides a field of a named scenario."""
 
 
+RELAY, NETEM = NETWORKS = ("relay", "netem")
+"""A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One situation to measure. A cell is pattern x scenario x client count x repeat.
+    """One situation to measure. A cell is pattern x scenario x client count x round trip x repeat.
 
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
     poll_pace: how regular short polls are, see pace.py; one_per_response: a long poll brings one message at a time.
-    rtt_ms: round trips that a relay adds between the clients and the server, each in cells of its own; 0 for none,
-    and no relay.
+    What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
+    that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
+    NETWORKS, who sees to it.
     server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
+    fault: how the server is wrong on purpose (servers/faults/forms.py), "" for not at all.
     """
 
     name: str
@@ -52,7 +65,11 @@ class Scenario:
     window_s: float = 5.0
     drain_s: float | None = None
     rtt_ms: tuple[float, ...] = (0.0,)
+    jitter_ms: float = 0.0
+    bandwidth_bits_per_s: int = 0
+    network: str = RELAY
     server: str = ""
+    fault: str = ""
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
@@ -66,22 +83,31 @@ class Scenario:
             "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
             "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),
             "window_s": (0 < self.window_s <= 86_400, "more than 0, at most 86400"),
-            "rtt_ms": (
-                bool(self.rtt_ms) and all(0 <= rtt_ms <= 10_000 for rtt_ms in self.rtt_ms),
-                "0 to 10000 milliseconds each",
-            ),
+            "rtt_ms": (bool(self.rtt_ms) and all(0 <= ms <= 10_000 for ms in self.rtt_ms), "0 to 10s each"),
+            "jitter_ms": (0 <= self.jitter_ms <= 10_000, "0 to 10s"),
+            "network": (self.network in NETWORKS, f"{' or '.join(NETWORKS)}"),
             "server": (_can_be_split(self.server), "a command line, its quotes closed"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
+        if self.fault:
+            parse_fault(self.fault)
         for field, (good, remedy) in checks.items():
             if not good:
-                value = plain(getattr(self, field))
+                value = typed(field, getattr(self, field))
                 raise ValueError(f"{OPTIONS[field]} {value} is out of range: it must be {remedy}")
+        for field in ("jitter_ms", "bandwidth_bits_per_s"):
+            if self.network != RELAY and getattr(self, field):
+                value = typed(field, getattr(self, field))
+                raise ValueError(f"{OPTIONS[field]} {value} is the relay's: leave it out, or use --network {RELAY}")
 
     def drain_or_default_s(self, rtt_ms: float) -> float:
         if self.drain_s is not None:
             return self.drain_s
-        return self.poll_interval_s * parse_pace(self.poll_pace).longest + 0.5 + 2 * rtt_ms / 1000
+        return self.poll_interval_s * parse_pace(self.poll_pace).longest + 0.5 + 2 * self.slowest_rtt_s(rtt_ms)
+
+    def slowest_rtt_s(self, rtt_ms: float) -> float:
+        """Return seconds there and back when jitter does its worst."""
+        return (rtt_ms + 2 * self.jitter_ms) / 1000
 
     def load_s(self, clients: int, rtt_ms: float) -> float:
         """Seconds of load for one cell, start-up not included."""
@@ -98,11 +124,26 @@ def _can_be_split(command: str) -> bool:
         return False
 
 
-def plain(value: object) -> str:
+def typed(field: str, value: object) -> str:
     """Return a field's value as it is typed on the command line."""
-    if isinstance(value, tuple):
-        return ",".join(plain(item) for item in value)
+    items = value if isinstance(value, tuple) else (value,)
+    return ",".join(WRITTEN.get(field, plain)(item) for item in items)
+
+
+def plain(value: object) -> str:
     return str(value).removesuffix(".0")
+
+
+def duration_of_ms(ms: float) -> str:
+    """Write milliseconds as a duration, exact to the nanosecond: 40ms, 1.5s, 0."""
+    return format_duration(round(ms * 1e6))
+
+
+WRITTEN: Final[dict[str, Callable[[Any], str]]] = {
+    "rtt_ms": duration_of_ms,
+    "jitter_ms": duration_of_ms,
+    "bandwidth_bits_per_s": format_bandwidth,
+}
 
 
 _ALL: Final = (

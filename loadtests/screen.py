@@ -1,37 +1,27 @@
-"""What Locust shows while a test runs: rows in its tables, a Delivery tab, finer percentiles. Never a report's source.
+"""What Locust shows while a test runs: rows in its tables, and a board of live numbers. Never a report's source.
 
 Locust's own statistics are filled in bulk from the rows the recorder has just written. Requests go into Aggregated;
-deliveries have rows of their own that stay out of it, because a delivery is not a request.
+deliveries have rows of their own that stay out of it, because a delivery is not a request. The board of all load
+processes is kept where there is a page to show it; workers send it what they gather with Locust's own reports.
 """
 
-import json
 import time
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
-from flask import Response, request
 from locust import stats as locust_stats
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtests.live import Live, buckets_of, latency_ms, unpacked
-from loadtests.recorder import Observer, Rows
+from loadtests.board import Board, Gatherer, Report
+from loadtests.doubts import Health
+from loadtests.live import CUT, buckets_of, latency_ms
+from loadtests.recorder import Rows
+from servers.clock import now_ns
 
-COLUMNS: Final = {
-    "pattern": "Pattern",
-    "deliveries": "Deliveries",
-    "rate": "Deliveries/s",
-    "p50": "p50 (ms)",
-    "p99": "p99 (ms)",
-    "requests": "Requests",
-    "empty": "Empty (%)",
-    "bytes": "Bytes/delivery",
-    "errors": "Errors",
-}
-
-_lives: dict[str, Live] = {}
-_fresh: dict[str, Live] = {}
-_started_s = 0.0
+KEY: Final = "pollbench"
+"""Under which our numbers travel in a worker's report."""
 
 
 def fine_bucket(response_time: float) -> Any:
@@ -39,46 +29,89 @@ def fine_bucket(response_time: float) -> Any:
     return float(f"{response_time:.3g}")
 
 
-def set_up(environment: Environment) -> None:
-    """Hook into Locust's statistics, its worker reports, and its web page where there is one."""
-    locust_stats.bucket_response_time = fine_bucket
-    environment.events.test_start.add_listener(_reset)
-    environment.events.reset_stats.add_listener(_reset)
-    if isinstance(environment.runner, WorkerRunner):
-        environment.events.report_to_master.add_listener(_report)
-    if isinstance(environment.runner, MasterRunner):
-        environment.events.worker_report.add_listener(_merge)
-    if environment.web_ui:
-        structure = [{"key": key, "title": title} for key, title in COLUMNS.items()]
-        environment.web_ui.template_args.update(
-            extended_tabs=[{"title": "Delivery", "key": "delivery"}],
-            extended_tables=[{"key": "delivery", "structure": structure}],
-        )
-        environment.web_ui.app.after_request(_add_rows)
+class Screen:
+    """One per load process.
 
+    settled: nothing more is to come from the test that the board shows. problem: the latest line of text about a test
+    that could not start or go on, with a number that grows, for pages that have shown it already.
+    """
 
-def observer(environment: Environment) -> Observer:
-    """Return what the recorder shows its rows to."""
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._gatherer: Gatherer | None = None
+        self._workers: frozenset[str] = frozenset()
+        self._lost: frozenset[str] = frozenset()
+        self.board = Board()
+        self.settled = True
+        self.problem = (0, "")
+        locust_stats.bucket_response_time = fine_bucket
+        events, runner = environment.events, environment.runner
+        events.reset_stats.add_listener(self._reset)
+        if isinstance(runner, WorkerRunner):
+            events.report_to_master.add_listener(self._report)
+        if isinstance(runner, MasterRunner):
+            events.worker_report.add_listener(self._merge)
 
-    def observe(table: str, pattern: str, rows: Rows) -> None:
-        if table == "samples":
-            return
-        for lives in (_lives, _fresh):
-            live = lives.setdefault(pattern, Live())
-            if table == "requests":
-                live.add_requests(rows)
-            else:
-                live.add_deliveries(rows)
+    def begin(self, run: str, start_id: int | None, workers: Collection[str] = ()) -> None:
+        """Forget the test before. run: its name in every process; start_id: the cursor its users start at, if known."""
+        seen = self._environment.web_ui is not None or isinstance(self._environment.runner, WorkerRunner)
+        self._gatherer = Gatherer(run, start_id) if seen else None
+        self.board = Board(run, now_ns())
+        self._workers, self._lost = frozenset(workers), frozenset()
+        self.settled = False
+
+    def observe(self, table: str, pattern: str, rows: Rows) -> None:
+        """Take what the recorder has just written. Samples come last, so they tell up to when all is known."""
+        if self._gatherer is not None:
+            self._gatherer.take(table, pattern, rows)
         if table == "requests":
-            _log_requests(environment, pattern, rows)
-        else:
-            _log_many(environment.stats.get(pattern, "DELIVERY"), rows["received_ns"] - rows["due_ns"], 0)
+            _log_requests(self._environment, pattern, rows)
+        elif table == "deliveries":
+            _log_many(self._environment.stats.get(pattern, "DELIVERY"), rows["received_ns"] - rows["due_ns"], 0)
+        elif self._gatherer is not None and not isinstance(self._environment.runner, WorkerRunner):
+            self.board.take("local", self._gatherer.report())
 
-    return observe
+    def settle(self) -> None:
+        """Everything of this test has been taken; what is lost now stays lost."""
+        self._lost = self.lost
+        self.settled = True
+
+    def say(self, problem: str) -> None:
+        self.problem = (self.problem[0] + 1, problem)
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """The workers of this test that are gone."""
+        runner = self._environment.runner
+        if self.settled or not isinstance(runner, MasterRunner):
+            return self._lost
+        alive = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
+        return self._workers - alive
+
+    @property
+    def health(self) -> Health:
+        processes = self.board.processes.values()
+        return Health(
+            cpu_share=max((each.cpu_share for each in processes if each.cpu_share is not None), default=None),
+            lag_ms=max((each.lag_ms for each in processes if each.lag_ms is not None), default=None),
+            lost=len(self.lost),
+            workers=len(self._workers),
+        )
+
+    def _reset(self, **_kwargs: Any) -> None:
+        self.board.reset(now_ns())
+
+    def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002
+        if self._gatherer is not None:
+            data[KEY] = self._gatherer.report().packed()
+
+    def _merge(self, client_id: str, data: dict[str, Any]) -> None:
+        if KEY in data:
+            self.board.take(client_id, Report.unpack(data[KEY]))
 
 
 def _log_requests(environment: Environment, pattern: str, rows: Rows) -> None:
-    rows = rows[rows["error"] != 6]
+    rows = rows[rows["error"] != CUT]
     took_ns, content_bytes = rows["ended_ns"] - rows["started_ns"], int(rows["bytes_in"].sum())
     failures = int(np.count_nonzero(rows["error"]))
     for entry in (environment.stats.total, environment.stats.get(pattern, "GET")):
@@ -104,51 +137,3 @@ def _log_many(entry: Any, took_ns: "np.ndarray[Any, np.dtype[np.int64]]", conten
     entry.max_response_time = max(entry.max_response_time, float(took_ms.max()))
     for bucket, count in zip(*np.unique(buckets_of(took_ns), return_counts=True), strict=True):
         entry.response_times[fine_bucket(latency_ms(int(bucket)))] += int(count)
-
-
-def _reset(**_kwargs: Any) -> None:
-    global _started_s
-    _started_s = time.monotonic()
-    _lives.clear()
-    _fresh.clear()
-
-
-def _report(client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG001
-    data["pollbench"] = {pattern: live.packed() for pattern, live in _fresh.items()}
-    _fresh.clear()
-
-
-def _merge(client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG001
-    for pattern, fields in data.get("pollbench", {}).items():
-        _lives.setdefault(pattern, Live()).merge(unpacked(fields))
-
-
-def rows_now() -> list[dict[str, object]]:
-    """Return the rows of the Delivery tab, rounded for the screen."""
-    seconds = max(1e-9, time.monotonic() - _started_s)
-    return [
-        {
-            "pattern": pattern,
-            "deliveries": live.deliveries,
-            "rate": round(live.deliveries / seconds, 1),
-            "p50": _shown(live.quantile_ms(0.50)),
-            "p99": _shown(live.quantile_ms(0.99)),
-            "requests": live.requests,
-            "empty": round(100 * live.empty / live.requests, 1) if live.requests else "",
-            "bytes": _shown(live.bytes_per_delivery),
-            "errors": live.errors,
-        }
-        for pattern, live in sorted(_lives.items())
-    ]
-
-
-def _shown(milliseconds: float | None) -> float | str:
-    return "" if milliseconds is None else float(f"{milliseconds:.3g}")
-
-
-def _add_rows(response: Response) -> Response:
-    if request.endpoint == "locust.request_stats" and response.is_json:
-        answer = response.get_json()
-        answer["extended_stats"] = [{"key": "delivery", "data": rows_now()}]
-        response.set_data(json.dumps(answer))
-    return response

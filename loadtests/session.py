@@ -1,8 +1,11 @@
 """What all users of a load process share while a test runs: whom they ask, how, and from which message on."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from loadtests.pace import RATE, Pace
+
+USERS_OF_A_PROCESS: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class Session:
     def next_user_number(self) -> int:
         """Return a number no other user of this test has, in any process."""
         self._users += 1
-        return self.worker_index * 1_000_000 + self._users
+        return self.worker_index * USERS_OF_A_PROCESS + self._users
 
     def restart_numbers(self) -> None:
         self._users = 0

@@ -70,6 +70,10 @@ class _ChunkedStream(_Http1Stream):
         self._text = b""
         self._counted_bytes = 0
 
+    @property
+    def at_rest(self) -> bool:
+        return self._head is None and not self._text and self._chunks.at_rest
+
     def _check(self, head: HeadReader) -> None:
         if head.headers.get("transfer-encoding", "").lower() != "chunked":
             raise ProtocolError("a stream that is not chunked")
@@ -131,6 +135,10 @@ class WebSocketDecoder(_Http1Stream):
         self._parts = b""
         self._parts_wire_bytes = 0
         self._in_message = False
+
+    @property
+    def at_rest(self) -> bool:
+        return self._head is None and not self._buffer and not self._in_message
 
     def _check(self, head: HeadReader) -> None:
         if head.headers.get("sec-websocket-accept") != self._accept:

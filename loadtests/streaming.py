@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder
+from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
 from servers.clock import now_ns
@@ -64,14 +64,19 @@ class StreamUser(PatternUser):
             connection.wait()
         return self._closed
 
-    def _received(self, data: bytes, received_ns: int) -> None:
+    def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange, connection = self._exchange, self._connection
         if not exchange.bytes_in:
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
         connection.deadline_ns = received_ns + SILENCE_NS
-        for event in self._decoder.receive(data):
-            self._take(event, received_ns)
+        # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
+        begins = arrived_ns and self._decoder.at_rest
+        events = self._decoder.receive(data)
+        if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
+            arrived_ns = 0
+        for event in events:
+            self._take(event, received_ns, arrived_ns)
         output = self._decoder.take_output()
         if output:
             self._send(output)
@@ -82,14 +87,14 @@ class StreamUser(PatternUser):
         self._connection.send(output)
         self._exchange.bytes_out += len(output)
 
-    def _take(self, event: Event, received_ns: int) -> None:
+    def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Message:
             stamp = decode_stamp(event.body)
             if stamp.type:
                 self.control((stamp.type,))
             else:
                 self._messages += 1
-                self.delivered(stamp, received_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
+                self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
         elif type(event) is Head:
             self._status = event.status
             self.control((event.cursor,))

@@ -16,17 +16,24 @@ class WrongServer(Exception):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """What /stats says, as far as the load side reads it."""
+    """What /stats says, as far as the load side reads it. patterns: what it serves, empty when it does not say."""
 
     token: str
     clock_id: str
     newest_id: int
     start_at_ns: int
+    fault: str = ""
     http2_port: int | None = None
+    pid: int = 0
+    patterns: list[str] = []
+    schedule: str = ""
+    message_bytes: int = 0
 
 
 class Target:
-    """A server that has been met; newest_id and its schedule's start_at_ns are as they were then.
+    """A server that has been met; `stats` is what it said then, newest_id and start_at_ns are taken from there.
+
+    fault: how it is wrong on purpose, "" for not at all.
 
     Raises ValueError for a bad URL, WrongServer when it is not what was asked for.
     """
@@ -41,8 +48,10 @@ class Target:
                 f"{host} runs by another clock ({stats.clock_id!r}, here {clock_id()!r}), so no latency can be "
                 "measured from here; run the load on the server's machine"
             )
+        self.stats = stats
         self.newest_id = stats.newest_id
         self.start_at_ns = stats.start_at_ns
+        self.fault = stats.fault
         self.http2_host = f"http://{self._host}:{stats.http2_port}" if stats.http2_port else ""
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:
@@ -56,6 +65,13 @@ class Target:
             status, body = self._ask("PUT", "/api/schedule", msgspec.json.encode(wanted))
             if status != 200:
                 raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
+
+    def published(self, last_id: int) -> bytes:
+        """Return id,due_ns,published_ns of what was published after `last_id`, lines of CSV. Raises WrongServer."""
+        status, body = self._ask("GET", f"/api/published?last_id={last_id}")
+        if status != 200:
+            raise WrongServer(f"the server does not say what it published (GET /api/published answered {status})")
+        return body
 
     def _stats(self) -> Stats:
         status, body = self._ask("GET", "/stats")

@@ -6,7 +6,9 @@ broadcast's readers waits half as long.
 """
 
 import os
+import random
 import socket as plain_socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -15,12 +17,17 @@ from gevent import get_hub, getcurrent, socket
 
 from loadtests import tcp_info
 from servers.clock import now_ns
+from servers.stamps import AVAILABLE, ask_for_stamps, receive
 
 READ_BYTES: Final = 65_536
 CONNECT_S: Final = 10.0
+STAMPS_PER_S: Final = 1_000
+"""A stamp costs 2.5 us, a quarter of a streamed message or a poll; so many cost a process 0.25 % of its core."""
+NS_PER_S: Final = 1_000_000_000
 _READABLE: Final = 1
 
-Receive = Callable[[bytes, int], None]
+Receive = Callable[[bytes, int, int], None]
+"""What was read, when, and when the kernel had the last of it: 0 where that is not known."""
 
 
 class NoAnswer(Exception):
@@ -28,28 +35,61 @@ class NoAnswer(Exception):
 
 
 class Exchange:
-    """Instants (ns) and HTTP bytes of one request and its response. 0 for what has not happened."""
+    """Instants (ns) and HTTP bytes of one request and its response. 0 for what has not happened.
 
-    __slots__ = ("bytes_in", "bytes_out", "ended_ns", "first_byte_ns", "started_ns")
+    arrived_ns: when the kernel had all of a response that came in one read, where that is known.
+    """
+
+    __slots__ = ("arrived_ns", "bytes_in", "bytes_out", "ended_ns", "first_byte_ns", "started_ns")
 
     def __init__(self, started_ns: int) -> None:
         self.started_ns = started_ns
-        self.first_byte_ns = self.ended_ns = self.bytes_out = self.bytes_in = 0
+        self.first_byte_ns = self.arrived_ns = self.ended_ns = self.bytes_out = self.bytes_in = 0
+
+
+class Draw:
+    """Which reads are asked for the kernel's stamp: every one while they are few, else about `per_second`.
+
+    They are drawn, not counted off: a broadcast reaches its users in the same order each time, and every n-th read
+    would look at the same ones again. per_second 0: none at all.
+    left: reads from now to the next one drawn, that one included; whoever reads counts it down.
+    """
+
+    __slots__ = ("_every", "_per_second", "_random", "_reads", "_since_ns", "left")
+
+    def __init__(self, per_second: int, seed: int) -> None:
+        self._per_second = per_second
+        self._random = random.Random(seed).random
+        self._every = 1
+        self._reads = self._since_ns = 0
+        self.left = 1 if per_second else sys.maxsize
+
+    def again(self, at_ns: int) -> None:
+        """Draw the next read, of those after the one at `at_ns`. Once a second the rate of reads is looked at."""
+        passed_ns = at_ns - self._since_ns
+        if passed_ns >= NS_PER_S:
+            reads_per_s = self._reads * NS_PER_S // passed_ns
+            self._every = 1 + reads_per_s // self._per_second
+            self._reads, self._since_ns = 0, at_ns
+        # Evenly from 1 to 2n - 1: n on average.
+        self.left = 1 + int(self._random() * (2 * self._every - 1))
+        self._reads += self.left
 
 
 class Connection:
     """One TCP connection, as the kernel and its user see it. Counts in `tcp_info.meter` from open to close.
 
-    `receive` is called from the event loop with what was read and when: it must not block, and whatever it raises ends
-    the connection and is raised again by `wait`. problem: what has ended it, None while it is good.
+    `receive` is called from the event loop with what was read: it must not block, and whatever it raises ends the
+    connection and is raised again by `wait`. problem: what has ended it, None while it is good.
     deadline_ns: when whoever waits gives up, 0 for never; `expire_overdue` looks.
     """
 
     def __init__(self, host: str, port: int, receive: Receive) -> None:
         """Connect. Raises OSError."""
         self._socket = socket.create_connection((host, port), timeout=CONNECT_S)
-        self._socket.settimeout(None)
+        self._socket.settimeout(0)
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
+        ask_for_stamps(self._socket)
         self._descriptor = self._socket.fileno()
         self._receive = receive
         self._hub = get_hub()
@@ -101,10 +141,18 @@ class Connection:
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._descriptor, READ_BYTES)
-            received_ns = now_ns()
+            _draw.left -= 1
+            if _draw.left:
+                data, arrived_ns = os.read(self._descriptor, READ_BYTES), 0
+                received_ns = now_ns()
+            else:
+                _draw.again(now_ns())
+                data, received_ns, arrived_ns = receive(self._socket, READ_BYTES)
+                if len(data) == READ_BYTES:
+                    # There may be more, and the stamp may be that of what was left.
+                    arrived_ns = 0
             if data:
-                self._receive(data, received_ns)
+                self._receive(data, received_ns, arrived_ns)
                 return
             overdue = 0 < self.deadline_ns <= received_ns
             self._end(NoAnswer() if overdue else ConnectionResetError("the server closed the connection"))
@@ -120,6 +168,7 @@ class Connection:
 
 
 _open: Final[set[Connection]] = set()
+_draw: Final = Draw(STAMPS_PER_S if AVAILABLE else 0, os.getpid())
 
 
 def expire_overdue(at_ns: int) -> None:

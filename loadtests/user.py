@@ -56,10 +56,10 @@ class PatternUser(User):
         self.connections += 1
         return Connection(*self.address, receive)
 
-    def delivered(self, stamp: Stamp, received_ns: int, wire_bytes: int, mode: int = 0) -> None:
+    def delivered(self, stamp: Stamp, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
         """Record that a message reached this user, and move its cursor."""
         self.tape.deliveries += DELIVERY.pack(
-            self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode
+            self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns
         )
         if stamp.id > self.cursor:
             self.cursor = stamp.id

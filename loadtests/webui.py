@@ -14,8 +14,8 @@ from loadtests.cell import READY_LINE, Announcement
 from loadtests.child import Child, ChildFailed
 from loadtests.programs import HOST, OURS
 
-USERS: Final = 20
-"""What the start form says until it is changed."""
+USERS: Final = 24
+"""What the start form says until it is changed; six patterns share them evenly."""
 
 
 class Unreachable(Exception):
@@ -24,7 +24,7 @@ class Unreachable(Exception):
 
 def serve(port: int, say: Callable[[str], None]) -> int:
     """Show the web UI on this port until Ctrl-C; return Locust's exit code. Raises Unreachable."""
-    _check_free(port)
+    check_free(port)
     with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
         ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
         with Child("server", [*OURS.server, *ports], Path(folder, "server.log")) as server:
@@ -48,7 +48,8 @@ def _locust(where: list[str]) -> int:
         return locust.wait()
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int) -> None:
+    """Raise Unreachable when this port is taken; 0 never is."""
     try:
         socket.create_server((HOST, port)).close()
     except OSError as problem:

@@ -5,6 +5,7 @@ nothing newer by the end. Repeats of an id are *duplicated*, falls in id *reorde
 *unknown*. Only messages due in the window count, whenever they arrived.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,43 +15,67 @@ COUNTS: Final = ["owed", "delivered", "missed", "in_flight", "duplicated", "reor
 _USER: Final = np.int64(2**32)
 
 
-def account(deliveries: pd.DataFrame, published_ids: np.ndarray, clients: int) -> pd.DataFrame:
+@dataclass(frozen=True)
+class ByUser:
+    """The deliveries of one cell sorted by user and then by arrival, as arrays of one length, but for `users`.
+
+    who: index into `users`. first: not a repeat of an id that its user had. falls: first, but after a newer id.
+    """
+
+    users: np.ndarray
+    who: np.ndarray
+    ids: np.ndarray
+    first: np.ndarray
+    falls: np.ndarray
+
+    @classmethod
+    def of(cls, deliveries: pd.DataFrame) -> "ByUser":
+        users, who = np.unique(deliveries["user"].to_numpy(), return_inverse=True)
+        # Stable: the messages of one answer share an instant, and keep their order.
+        order = np.lexsort((deliveries["received_ns"].to_numpy(), who))
+        who, ids = who[order], deliveries["id"].to_numpy()[order]
+        # One integer per (user, id) that sorts by user first: a running maximum can then never cross to the next user.
+        key = who.astype(np.int64) * _USER + ids
+        first = np.zeros(len(key), bool)
+        first[np.unique(key, return_index=True)[1]] = True
+        falls = first & (key < np.maximum.accumulate(key)) if len(key) else first
+        return cls(users, who, ids, first, falls)
+
+    def count(self, mask: np.ndarray) -> np.ndarray:
+        """Return how many of the masked deliveries each user has."""
+        return np.bincount(self.who[mask], minlength=len(self.users))
+
+    def newest(self) -> np.ndarray:
+        """Return each user's largest id."""
+        newest = np.zeros(len(self.users), np.int64)
+        np.maximum.at(newest, self.who, self.ids)
+        return newest
+
+
+def account(by_user: ByUser, published_ids: np.ndarray, clients: int) -> pd.DataFrame:
     """Count one cell's messages per user.
 
-    deliveries: user, id, received_ns of the whole cell. published_ids: ids due in the window, ascending.
+    published_ids: ids due in the window, ascending.
     clients: how many users there should have been; a user without any delivery has everything in flight.
     Returns one row per user with the COUNTS columns, index `user`.
     """
-    users, who = np.unique(deliveries["user"].to_numpy(), return_inverse=True)
-    ids = deliveries["id"].to_numpy()
-    order = np.lexsort((deliveries["received_ns"].to_numpy(), who))
-    # One integer per (user, id) that sorts by user first: a running maximum can then never cross to the next user.
-    key = who[order].astype(np.int64) * _USER + ids[order]
-    first = np.zeros(len(key), bool)
-    first[np.unique(key, return_index=True)[1]] = True
-    reordered = first & (key < np.maximum.accumulate(key)) if len(key) else first
-    due = np.isin(ids[order], published_ids)
-
-    def per_user(mask: np.ndarray) -> np.ndarray:
-        return np.bincount(who[order][mask], minlength=len(users))
-
-    newest = np.zeros(len(users), np.int64)
-    np.maximum.at(newest, who, ids)
-    overtaken = np.searchsorted(published_ids, newest, side="right")
-    delivered = per_user(first & due)
+    ids, first = by_user.ids, by_user.first
+    due = np.isin(ids, published_ids)
+    overtaken = np.searchsorted(published_ids, by_user.newest(), side="right")
+    delivered = by_user.count(first & due)
     first_id, last_id = (published_ids[0], published_ids[-1]) if len(published_ids) else (0, -1)
-    inside = (ids[order] >= first_id) & (ids[order] <= last_id)
+    inside = (ids >= first_id) & (ids <= last_id)
     counted = pd.DataFrame(
         {
             "owed": len(published_ids),
             "delivered": delivered,
             "missed": overtaken - delivered,
             "in_flight": len(published_ids) - overtaken,
-            "duplicated": per_user(~first & due),
-            "reordered": per_user(reordered & due),
-            "unknown": per_user(first & inside & ~due),
+            "duplicated": by_user.count(~first & due),
+            "reordered": by_user.count(by_user.falls & due),
+            "unknown": by_user.count(first & inside & ~due),
         },
-        index=pd.Index(users, name="user"),
+        index=pd.Index(by_user.users, name="user"),
     )
     return _with_silent_users(counted, clients, len(published_ids))
 

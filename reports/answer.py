@@ -1,23 +1,25 @@
 """PURE. The run in plain words: who is first at what, by how much, and where nobody can tell.
 
-Two patterns are level when their intervals overlap ("no measurable difference"), or when they differ by less than 5 %
-("nearly level"): that much can differ between two runs of the same thing. Nothing is called better on less.
+What `rows` holds is one scenario at one number of clients, at one round trip or at several. What being first means
+stands in ranking.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite, isnan
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from reports.measures import QUANTILES
+from reports.ranking import PLAIN, Row, Stretch, ranking, stretches
 from reports.statistics import SMALLEST_RESAMPLED
 from reports.units import counted, grouped, listed, number, percent, quantity, sentence, times
 
-LEVEL: Final = 1.05
-LEVEL_ALONE: Final = 1.5
-"""Without repeats nothing says what chance does; only what is plain is called a difference."""
+NOTHING: Final = "Nothing was delivered."
+UP_TO: Final = "up to "
 GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
 QUESTIONS: Final = (
     ("Fastest", "p50_ms", "ms", "for half of the messages"),
@@ -26,56 +28,47 @@ QUESTIONS: Final = (
     ("Least traffic", "http_bytes_per_delivery", "B", "per delivery"),
     ("Least server memory", "memory_per_client_bytes", "B", "per client"),
 )
-Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One question and its answer."""
+    """One question and its answer: one line, or one for each stretch of round trips where it is another."""
 
     question: str
-    answer: str
+    answers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Who delivered 99 % of the messages within a time, and who of them costs the server least CPU."""
+    """Who delivered 99 % of the messages within a time, and who of them costs the server least CPU.
 
+    at: the round trip, where there are several.
+    """
+
+    at: str
     within: str
     met_by: str
     cheapest: str
 
 
-def level(row: Row, leader: Row, name: str) -> bool:
-    """Return whether `row` cannot be told from `leader`, which is no larger."""
-    if isnan(row[f"{name}_low"]) or isnan(leader[f"{name}_high"]):
-        return bool(row[name] <= leader[name] * LEVEL_ALONE)
-    return bool(row[f"{name}_low"] <= leader[f"{name}_high"] or row[name] <= leader[name] * LEVEL)
-
-
-def ranking(rows: pd.DataFrame, name: str) -> tuple[list[Row], list[Row]]:
-    """Return the rows that are first, level with each other, and the rest; both from small to large."""
-    ordered: list[Row] = [*rows.dropna(subset=[name]).sort_values(name, kind="stable").to_dict("records")]
-    first = [row for row in ordered if level(row, ordered[0], name)]
-    return first, [row for row in ordered if not level(row, ordered[0], name)]
-
-
 def findings(rows: pd.DataFrame) -> list[Finding]:
-    """Answer the questions a reader has, for the patterns of one scene."""
+    """Answer the questions a reader has."""
     told = [
-        Finding(question, _compare(rows, name, unit, what))
+        Finding(question, tuple(_answers(rows, name, unit, what)))
         for question, name, unit, what in QUESTIONS
         if rows[name].notna().any()
     ]
-    return [*told, Finding("Complete", _complete(rows)), Finding("How sure", _certainty(rows))]
+    return [*told, Finding("Complete", (_complete(rows),)), Finding("How sure", (_certainty(rows),))]
 
 
 def headline(rows: pd.DataFrame) -> str:
     """Return the answer in one sentence."""
+    if _several(rows):
+        return _headline_by_rtt(rows)
     first, rest = ranking(rows, "p50_ms")
     if not first:
-        return "Nothing was delivered."
-    names = _names(first, rows)
+        return NOTHING
+    names = sentence(_names(first, rows))
     worst_ms = max(row["p50_ms"] for row in first)
     verb = "deliver" if len(first) > 1 else "delivers"
     if not rest:
@@ -88,8 +81,53 @@ def headline(rows: pd.DataFrame) -> str:
     )
 
 
+def _several(rows: pd.DataFrame) -> bool:
+    return rows["rtt_ms"].nunique() > 1
+
+
+def _headline_by_rtt(rows: pd.DataFrame) -> str:
+    """Tell the tail, where distance shows: most messages find a long poll that is there already.
+
+    A headline has room for plain differences only.
+    """
+    told: list[str] = []
+    led: set[str] = set()
+    for stretch in stretches(rows, "p99_ms", PLAIN):
+        behind = [row for row in stretch.rest if row["pattern"] in led]
+        within = _most(stretch, stretch.first).removeprefix(UP_TO)
+        if behind:
+            verb = "falls" if len(behind) == 1 else "fall"
+            slow = listed([_most(stretch, [row]) for row in behind])
+            event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
+        else:
+            verb = "leads" if len(stretch.first) == 1 else "lead"
+            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99 % of the messages arrive within {within}"
+        told.append(f"{stretch.where.removesuffix(' round trip' if told else '')}, {event}.")
+        led = stretch.leaders
+    if not told:
+        return NOTHING
+    if others := [row for row in stretch.rest if row not in behind]:
+        ends = [f"{row['label']} takes {_most(stretch, [row])}" for row in (others[0], *others[1:][-1:])]
+        told.append(f"{listed(ends)}.")
+    return " ".join(told)
+
+
+def _most(stretch: Stretch, rows: Sequence[Row]) -> str:
+    """Return the largest value of some patterns over a stretch."""
+    return (UP_TO if len(stretch.scenes) > 1 else "") + quantity(
+        max(max(stretch.values(row["pattern"])) for row in rows), "ms"
+    )
+
+
 def goals(rows: pd.DataFrame) -> list[Goal]:
     """Return, for ever laxer latency goals, who meets them; a goal that changes nothing is left out."""
+    told: list[Goal] = []
+    for _, scene in rows.groupby("rtt_ms"):
+        told += _goals(scene, quantity(scene["rtt_ms"].iloc[0], "ms") if _several(rows) else "")
+    return told
+
+
+def _goals(rows: pd.DataFrame, at: str) -> list[Goal]:
     told: list[Goal] = []
     before: set[str] = set()
     for goal_ms in GOALS_MS:
@@ -101,9 +139,32 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
             cheapest = "not measured"
             if first:
                 cost = quantity(float(first[0]["cpu_ms_per_1000"]), "ms")
-                cheapest = f"{_names(first, rows)} ({cost} per 1,000 deliveries)"
-            told.append(Goal(quantity(goal_ms, "ms", 1), _names([*met.to_dict("records")], rows), cheapest))
+                cheapest = f"{sentence(_names(first, rows))} ({cost} per 1,000 deliveries)"
+            met_by = sentence(_names([*met.to_dict("records")], rows))
+            told.append(Goal(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
     return told
+
+
+def _answers(rows: pd.DataFrame, name: str, unit: str, what: str) -> Iterator[str]:
+    """Say who is first and by how much, once for each stretch of round trips."""
+    for stretch in stretches(rows, name):
+        alone = len(stretch.scenes) == 1
+        told = _compare(stretch.scenes[0], name, unit, what) if alone else _compare_all(stretch, unit, what)
+        yield f"{stretch.where}, {told}" if _several(rows) else sentence(told)
+
+
+def _compare_all(stretch: Stretch, unit: str, what: str) -> str:
+    """Say between what the values and multiples lie over several round trips."""
+    leading = np.array([stretch.values(row["pattern"]) for row in stretch.first])
+    told = f"{_names(stretch.first, stretch.scenes[-1])}: {_span(leading, partial(quantity, unit=unit))} {what}."
+    if not stretch.rest or leading.min() <= 0:
+        return told
+    rest = [f"{row['label']} {_span(stretch.values(row['pattern']) / leading[0], times)}" for row in stretch.rest]
+    return f"{told} {listed(rest)} {'as long' if stretch.name in QUANTILES else 'as much'}."
+
+
+def _span(values: np.ndarray, write: Callable[[float], str]) -> str:
+    return " to ".join(dict.fromkeys(write(float(end)) for end in (values.min(), values.max())))
 
 
 def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
@@ -151,7 +212,7 @@ def _complete(rows: pd.DataFrame) -> str:
 
 
 def _names(chosen: Sequence[Row], rows: pd.DataFrame) -> str:
-    return sentence(grouped([str(row["label"]) for row in chosen], [str(label) for label in rows["label"]]))
+    return grouped([str(row["label"]) for row in chosen], [str(label) for label in rows["label"]])
 
 
 def _certainty(rows: pd.DataFrame) -> str:

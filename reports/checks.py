@@ -9,29 +9,33 @@ from typing import Final
 
 import pandas as pd
 
+from loadtests.doubts import TOO_FEW_MESSAGES
+from loadtests.manifest import SESSION
+from reports import instrument
 from reports.caution import VERDICTS, Caution, Facts
 from reports.load import Run
+from reports.network import relay_in_the_way
+from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
-from reports.theory import BUSY_CORE, Agreement, agreements
+from reports.theory import Agreement
 from reports.theory_table import in_words, situation
-from reports.units import counted, grouped, listed, percent, quantity
+from reports.units import counted, listed, number, percent
+from servers.faults.forms import parse_fault
 
 FEW_MESSAGES: Final = 100
 """Of fewer messages p99 is little more than the worst one."""
-TOO_FEW_MESSAGES: Final = 10
-TAIL_SHARE: Final = 0.5
-"""A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
-TAIL_FLOOR_MS: Final = 2.0
 
 
 Check = Callable[[Facts], Iterable[Caution]]
 
 
-def cautions(
-    run: Run, cells: pd.DataFrame, summary: pd.DataFrame, theory: Sequence[Agreement] | None = None
-) -> list[Caution]:
-    """Return every caution about a run, worst first. theory: what `agreements(run, summary)` returned, if at hand."""
-    facts = Facts(run, cells, summary, agreements(run, summary) if theory is None else theory)
+def cautions(run: Run, cells: pd.DataFrame, summary: pd.DataFrame) -> list[Caution]:
+    """Return every caution about a run, worst first."""
+    return cautions_of(Facts(run, cells, summary))
+
+
+def cautions_of(facts: Facts) -> list[Caution]:
+    """The same of facts that are at hand."""
     found = [caution for check in CHECKS for caution in check(facts)]
     return sorted(found, key=lambda caution: -list(VERDICTS).index(caution.severity))
 
@@ -44,6 +48,17 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
             "the run was made up by reports/synthetic.py, to test the report.",
             "Measure with: pollbench compare",
         )
+
+
+def _fault(facts: Facts) -> Iterable[Caution]:
+    for scenario in facts.run.manifest.scenarios:
+        if fault := str(scenario.get("fault") or ""):
+            yield Caution(
+                "invalid",
+                f"The server was wrong on purpose ({fault})",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                "Measure without --fault.",
+            )
 
 
 def _incomplete(facts: Facts) -> Iterable[Caution]:
@@ -74,6 +89,7 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             f"{counted(negative, 'message')} arrived before being published",
             "server and clients did not read the same clock, so no latency of this run means anything.",
             "Run server and clients on one host that is not suspended or migrated meanwhile.",
+            "clock",
         )
     if not facts.run.manifest.machine.clock_id:
         yield Caution(
@@ -81,6 +97,7 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             "The clock has no name",
             "this platform tells no boot id, so nothing proves that server and clients share one clock.",
             "Make sure that both ran on one host, without a reboot between.",
+            "clock",
         )
 
 
@@ -98,7 +115,7 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
             total, owed = int(bad[count].sum()), int(bad["owed"].sum())
             yield Caution(
                 "suspect",
-                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {_names(facts, bad)})",
+                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {facts.names(bad)})",
                 cause,
                 "Lower the rate or the number of clients, or lengthen the drain, and read the cells' logs.",
             )
@@ -130,45 +147,24 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
     if len(inline):
         yield Caution(
             "suspect" if inline["pushed_ratio"].any() else "invalid",
-            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {_names(facts, inline)} were not pushed",
+            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {facts.names(inline)} were not pushed",
             "they came inside the response to the client's own request, which is chunked streaming by another name.",
             "Use a client that allows push, and no proxy that strips it.",
         )
 
 
-def _generator(facts: Facts) -> Iterable[Caution]:
-    busy = facts.cells[facts.cells["generator_cpu_share"] > BUSY_CORE]
-    if len(busy):
+def _calibration(facts: Facts) -> Iterable[Caution]:
+    beyond = [quote for quote in quotes(facts.run, facts.summary) if quote.beyond]
+    if beyond:
+        worst = max(beyond, key=lambda quote: quote.per_s / max(quote.known.honest_per_s, 1e-9))
+        labels = list(dict.fromkeys(quote.label for quote in beyond))
+        past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
         yield Caution(
-            "suspect",
-            f"The load generator used {percent(busy['generator_cpu_share'].max())} of a core ({_names(facts, busy)})",
-            "messages waited in the generator, which counts as latency of the pattern.",
-            "Use fewer clients, or more load processes, and see whether the latency stays.",
-        )
-    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
-    lagging = facts.cells[facts.cells["generator_lag_ms"] > limit]
-    if len(lagging):
-        yield Caution(
-            "suspect",
-            f"The load generator was late by up to {quantity(lagging['generator_lag_ms'].max(), 'ms')} "
-            f"({_names(facts, lagging)})",
-            "the worst lag of its own loop in a second was more than half of the p99 reported there: the slow "
-            "deliveries may be its own.",
-            "Close other programs, use fewer clients, or more load processes.",
-        )
-
-
-def _publisher(facts: Facts) -> Iterable[Caution]:
-    limit = (facts.cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)
-    late = facts.cells[facts.cells["lateness_p99_ms"] > limit]
-    if len(late):
-        yield Caution(
-            "suspect",
-            f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
-            f"({_names(facts, late)})",
-            "the server did not come round to publishing in time; latency counts from the due instant, so more than "
-            "half of the p99 reported there is its lateness.",
-            "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
+            "suspect" if past else "note",
+            f"More deliveries than the calibration vouches for ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            "Lower the rate or the number of clients, or use more load processes.",
         )
 
 
@@ -204,6 +200,7 @@ def _samples(facts: Facts) -> Iterable[Caution]:
             f"p99 rests on {counted(fewest, 'message')} for each pattern",
             "all clients share the fate of a message, so fewer than 100 make p99 nearly the worst of them.",
             "Measure longer or more often: --repeats, or a scenario with a longer window.",
+            "samples",
         )
     if (facts.summary["repeats"] == 1).any():
         yield Caution(
@@ -230,31 +227,55 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         "wire_bytes_per_delivery": "bytes on the wire",
         "kernel_per_client_bytes": "memory queued in kernel sockets",
         "cpu_ms_per_1000": "server CPU",
+        "wait_p50_ms": "how long messages waited for the load generator",
     }
-    if empty := [name for column, name in columns.items() if facts.cells[column].isna().all()]:
+    empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
+    if empty and facts.run.manifest.kind != SESSION:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
-            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does).",
-            "Run on Linux if you need them.",
+            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does), or the run is "
+            "older than they are.",
+            "Run again, on Linux, if you need them.",
         )
 
 
-def _names(facts: Facts, rows: pd.DataFrame) -> str:
-    return grouped(list(dict.fromkeys(rows["label"])), list(dict.fromkeys(facts.cells["label"])))
+def _session(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind != SESSION:
+        return
+    side_by_side = len(facts.run.manifest.patterns) > 1
+    yield Caution(
+        "note",
+        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + "what the server spent was not measured.",
+        "Measure patterns one at a time, in turns, with: pollbench compare",
+    )
 
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,
+    _fault,
     _incomplete,
     _clock,
     _connected,
     _push_mode,
+    instrument.books,
     _accounts,
-    _generator,
-    _publisher,
+    instrument.promises,
+    instrument.failed_requests,
+    instrument.generator,
+    instrument.starved,
+    instrument.server,
+    instrument.publisher,
+    instrument.sending,
+    instrument.warming,
+    instrument.ports,
+    _calibration,
     _theory,
     _samples,
     _loopback,
+    relay_in_the_way,
     _platform,
+    _session,
 )

@@ -21,7 +21,7 @@ MAY_DIFFER: Final = frozenset(
 """Fields of run.json that two comparable runs need not share. Any other, also a future one, is a condition of the
 measurement (a network delay, say), and two runs that differ in it are refused."""
 SCENARIO_MAY_DIFFER: Final = frozenset({"purpose", "clients", "rtt_ms"})
-MACHINE_MAY_DIFFER: Final = frozenset({"memory_bytes", "clock_id"})
+MACHINE_MAY_DIFFER: Final = frozenset({"memory_bytes", "clock_id", "open_files", "ports"})
 
 
 def compare_runs(base: Path, new: Path, measures: Sequence[str] = JUDGED) -> Comparison:

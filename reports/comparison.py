@@ -14,11 +14,12 @@ from reports.statistics import ALPHA, Interval, Shift
 Verdict = Literal["worse", "better", "changed", "~", "only in base", "only in new"]
 
 LEAST_PERCENT: Final = 2.0
-HEADER: Final = ("", "pattern", "scenario", "measure", "base", "new", "shift", "interval", "p")
+HEADER: Final = ("", "pattern", "scenario", "measure", "base", "new", "shift", "interval", "delta", "p")
 NOTE: Final = (
     "Base and new are medians over repeats with their 95 % interval, or their range where there are fewer than 6. The "
     "shift is Hodges and Lehmann's, in percent of the base median, with its 95 % interval or the best that the repeats "
-    "allow. p is Mann and Whitney's, after Holm's correction for everything asked here. "
+    "allow. delta is Cliff's: +1 when every new repeat is above every base one, -1 when below, 0 when neither tends to "
+    "be. p is Mann and Whitney's, after Holm's correction for everything asked here. "
     f"~: p above {ALPHA:g}, or a shift below {LEAST_PERCENT:g} %."
 )
 WORST_FIRST: Final[tuple[Verdict, ...]] = ("worse", "changed", "better", "~", "only in base", "only in new")
@@ -44,12 +45,13 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, in the order of HEADER."""
-        shift, interval, p = "", "", ""
+        shift, interval, delta, p = "", "", "", ""
         if self.shift is not None:
             shift, low, high = (self._change(change) for change in (self.shift.amount, self.shift.low, self.shift.high))
-            interval, p = f"{low.removesuffix(' %')} to {high}", f"{self.p:.2g}"
+            interval, delta, p = f"{low.removesuffix(' %')} to {high}", f"{self.shift.delta:+.2f}", f"{self.p:.2g}"
         shown = (interval_text(side) if side else "" for side in (self.base, self.new))
-        return (self.verdict, self.situation.pattern, self.situation.scene, self.measure, *shown, shift, interval, p)
+        about = (self.verdict, self.situation.pattern, self.situation.scene, self.measure)
+        return (*about, *shown, shift, interval, delta, p)
 
     def _change(self, change: float) -> str:
         percent = self.percent(change)

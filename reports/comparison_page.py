@@ -24,7 +24,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the page. figures: base, new, shift and p, each with what stands small beneath it."""
+    """One row of the page. figures: base, new, shift, delta and p, each with what stands small beneath it."""
 
     row: Row
     figures: list[tuple[str, str]]
@@ -56,9 +56,9 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def _figures(row: Row) -> list[tuple[str, str]]:
-    *_, base, new, shift, interval, p = row.cells()
+    *_, base, new, shift, interval, delta, p = row.cells()
     before, after = (cell.rstrip(")").partition(" (") for cell in (base, new))
-    return [(before[0], before[2]), (after[0], after[2]), (shift, interval), (p, "")]
+    return [(before[0], before[2]), (after[0], after[2]), (shift, interval), (delta, ""), (p, "")]
 
 
 def _edge(comparison: Comparison) -> float:

@@ -7,7 +7,10 @@ answers, heartbeats) are spread evenly over the life of their request, so that a
 import numpy as np
 import pandas as pd
 
+from loadtests.arrival import ROLES
+
 NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
 
 
 def request_costs(
@@ -64,10 +67,12 @@ def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, fro
 def sample_costs(
     samples: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int, delivered: int, clients: int
 ) -> dict[str, float]:
-    """Return CPU, memory and wire bytes per delivery or client, and how busy server and generator were.
+    """Return CPU, memory and wire bytes per delivery or client, and how busy and how starved each process was.
 
     received_ns: of every delivery of the cell. delivered: messages due in the window that arrived.
-    NaN where the platform has no such number. Shares are of one core.
+    NaN where the platform has no such number. Shares are of one core, of the busiest process of a role:
+    <role>_cpu_peak in its busiest second, <role>_cpu_usual in the median one, <role>_waited_share of the median second
+    is what it spent ready to run and without a core.
     """
     server, generator = samples[samples["role"] == "server"], samples[samples["role"] == "generator"]
     window_ns = until_ns - from_ns
@@ -77,13 +82,47 @@ def sample_costs(
     return {
         "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
         "server_cpu_share": cpu_ns / window_ns,
+        "relay_cpu_share": _grown(samples[samples["role"] == "relay"], "cpu_ns", from_ns, until_ns) / window_ns,
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
         "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
         "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,
+        "connections": _connections(generator),
+        **_each_second(samples, from_ns, until_ns),
         **_wire(generator, received_ns, from_ns, until_ns),
         "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
         "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
     }
+
+
+def _connections(generator: pd.DataFrame) -> float:
+    known = generator[generator["connections"] >= 0]
+    return float(known.groupby("pid")["connections"].max().sum()) if len(known) else np.nan
+
+
+def _each_second(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for role in ROLES:
+        of_role = samples[samples["role"] == role]
+        cpu = _per_second(of_role, "cpu_ns", from_ns, until_ns)
+        waited = _per_second(of_role, "waited_ns", from_ns, until_ns)
+        found |= {
+            f"{role}_cpu_peak": max((seconds.max() for seconds in cpu), default=np.nan),
+            f"{role}_cpu_usual": max((float(np.median(seconds)) for seconds in cpu), default=np.nan),
+            f"{role}_waited_share": max((float(np.median(seconds)) for seconds in waited), default=np.nan),
+        }
+    return found
+
+
+def _per_second(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int) -> list[np.ndarray]:
+    """How fast a cumulative counter of ns grew in each second of the window, in ns per ns; one array a process.
+
+    What is left over at the end joins the last second.
+    """
+    edges = from_ns + np.arange(max(1, (until_ns - from_ns) // NS_PER_S)) * NS_PER_S
+    edges = np.append(edges, until_ns)
+    known = samples[samples[column] >= 0].sort_values("at_ns")
+    processes = [process for _, process in known.groupby("pid") if len(process) > 1]
+    return [np.diff(np.interp(edges, each["at_ns"], each[column])) / np.diff(edges) for each in processes]
 
 
 def _wire(generator: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int) -> dict[str, float]:

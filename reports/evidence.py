@@ -26,15 +26,15 @@ class Evidence:
     @property
     def invalid(self) -> tuple[str, ...]:
         """Why nothing may be decided from this run, one line each; empty when it may."""
-        return self._lines("invalid")
+        return self._lines("invalid", "fail")
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why some of its numbers may be wrong, one line each."""
         return self._lines("suspect")
 
-    def _lines(self, severity: str) -> tuple[str, ...]:
-        return tuple(f"{c.what}: {c.cause} {c.remedy}" for c in self.cautions if c.severity == severity)
+    def _lines(self, *severities: str) -> tuple[str, ...]:
+        return tuple(f"{c.what}: {c.cause} {c.remedy}" for c in self.cautions if c.severity in severities)
 
 
 def evidence(run_dir: Path) -> Evidence:

@@ -24,6 +24,7 @@ from reports.outcome import ExitCode, interval_text, markdown_notes, markdown_ta
 from reports.situations import Situation, by_situation, planned
 from reports.slo import Goal, parse_slo
 from reports.statistics import Interval, median_interval
+from reports.units import counted
 
 HEADER: Final = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
 FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
@@ -75,7 +76,8 @@ class Gate:
         missed = sum(not result.met for result in self.results)
         if self.exit_code is ExitCode.INVALID:
             return f"{self.run} proves nothing: {'it is invalid' if self.invalid else 'not all goals were measured'}"
-        return f"{self.run} misses {missed} of {len(self.results)} goals" if missed else f"{self.run} meets its goals"
+        told = f"{self.run} misses {missed} of {len(self.results)} goals" if missed else f"{self.run} meets its goals"
+        return f"{told}, but is SUSPECT: {counted(len(self.doubts), 'caution')}" if self.doubts else told
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -100,14 +102,19 @@ class Gate:
         ]
 
     def markdown(self) -> str:
-        """Return the summary for a pull request or $GITHUB_STEP_SUMMARY: misses first."""
+        """Return the summary for a pull request or $GITHUB_STEP_SUMMARY: misses first, cautions last."""
         rows = [row for _, row in sorted(zip(self.results, self.table(), strict=True), key=lambda pair: pair[0].met)]
-        return f"### {markdown_text(self.headline)}\n\n{markdown_notes(self.notes)}{markdown_table(HEADER, rows)}"
+        above, below = markdown_notes(self.invalid), markdown_notes(self.doubts)
+        return f"### {markdown_text(self.headline)}\n\n{above}{markdown_table(HEADER, rows)}\n{below}"
 
     def junit(self) -> bytes:
-        return junit_xml(
-            f"pollbench {self.slo}", [self._case(*pair) for pair in zip(self.results, self.table(), strict=True)]
-        )
+        """Return a case for each goal and situation, behind one for the verdict on the run."""
+        goals = [self._case(*pair) for pair in zip(self.results, self.table(), strict=True)]
+        return junit_xml(f"pollbench {self.slo}", [self._verdict(), *goals])
+
+    def _verdict(self) -> Case:
+        reason = self.invalid[0] if self.invalid else ""
+        return Case("pollbench.run", "verdict", "error" if self.invalid else "passed", reason, "\n".join(self.notes))
 
     def _case(self, result: Result, row: tuple[str, ...]) -> Case:
         outcome: Outcome = "error" if self.invalid or result.interval is None else "failure"

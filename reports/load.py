@@ -4,7 +4,7 @@ Text columns become categories and counters the narrowest integer that holds the
 250 MB. Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -34,7 +34,8 @@ class ReportError(Exception):
 class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
-    cells: one row per cell.json, its fields as columns, `problems` joined by "; ".
+    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*;
+    <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
     """
@@ -53,18 +54,24 @@ class Run:
         return self.cells[self.cells["status"] == "finished"].reset_index(drop=True)
 
 
-def load(run_dir: Path) -> Run:
-    """Read a run folder. Raises ReportError when it is missing, unreadable, of another schema, or without a result."""
+def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
+    """Read a run folder, or only the named cells of it.
+
+    Raises ReportError when it is missing, unreadable, of another schema, or without a result.
+    """
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such folder. Name a run folder, as `pollbench compare` prints it.")
     run = _decode(run_dir / "run.json", manifest.Run)
-    files = [run_dir / "cells" / name / "cell.json" for name in run.cells]
+    names = [name for name in run.cells if only is None or name in only]
+    files = [run_dir / "cells" / name / "cell.json" for name in names]
     cells = [_decode(file, manifest.Cell) for file in files if file.is_file()]
     finished = [cell for cell in cells if cell.status == "finished"]
     if not finished:
+        reasons = dict.fromkeys(problem for cell in cells for problem in cell.problems)
+        why = f" ({next(iter(reasons))})" if reasons else ""
         raise ReportError(
-            f"{run_dir}: none of its {len(run.cells)} cells finished, so there is nothing to report. "
-            "See cells/*/load.log, then run it again."
+            f"{run_dir}: none of its {len(names)} cells finished{why}, so there is nothing to report. "
+            "See what cells/ has of logs, then run it again."
         )
     keys = _key_types(cells)
     frames = {
@@ -120,10 +127,19 @@ def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]
 
 
 def _cell_frame(cells: Sequence[manifest.Cell], keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
-    frame = pd.DataFrame([msgspec.structs.asdict(cell) for cell in cells]).rename(columns={"name": "cell"})
+    frame = pd.DataFrame([_flat(cell) for cell in cells]).rename(columns={"name": "cell"})
     frame["problems"] = frame["problems"].map("; ".join)
+    for table in ROW_TYPES:
+        frame[f"{table}_rows"] = [cell.rows.get(table, -1) for cell in cells]
     frame = frame.drop(columns=["server_command", "load_command", "rows", "schema"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
+
+
+def _flat(cell: manifest.Cell) -> dict[str, object]:
+    fields = msgspec.structs.asdict(cell)
+    relay = fields.pop("relay")
+    accounts = manifest.RelayAccount.__struct_fields__
+    return fields | {f"relay_{name}": getattr(relay, name, float("nan")) for name in accounts}
 
 
 def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
@@ -145,14 +161,18 @@ def _published(folder: Path) -> pd.DataFrame:
 
 def _table(folder: Path, table: str) -> pd.DataFrame:
     file = folder / f"{table}.parquet"
-    columns = list(ROW_TYPES[table][0].__annotations__)
+    kind = ROW_TYPES[table][0]
     try:
-        if missing := set(columns) - set(pq.read_schema(file).names):
+        there = set(pq.read_schema(file).names)
+        if missing := set(kind._fields) - there - set(kind._field_defaults):
             raise _unreadable(file, f"no column {', '.join(sorted(missing))}")
+        columns = [name for name in kind._fields if name in there]
         rows = pq.read_table(file, columns=columns, read_dictionary=[name for name in columns if name in NAMED])
     except (OSError, pa.ArrowException) as problem:
         raise _unreadable(file, problem) from problem
     frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
+    for column in set(kind._fields) - there:
+        frame[column] = kind._field_defaults[column]
     for column in frame.columns.intersection(list(NAMED)):
         if unknown := set(frame[column].unique()) - set(NAMED[column]):
             raise _unreadable(file, f"{column} {sorted(map(str, unknown))} unknown to this version")

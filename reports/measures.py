@@ -5,20 +5,36 @@ Quantiles are taken per repeat, because the deliveries of one broadcast are not 
 the median of the repeats, and its interval is statistics.median_interval: their range, from six repeats a bootstrap.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from reports.accounting import COUNTS, account
-from reports.costs import NS_PER_MS, request_costs, sample_costs
+from loadtests.arrival import ROW_TYPES
+from reports.accounting import COUNTS, ByUser, account
+from reports.balance import discrepancies
+from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
+from reports.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
 from reports.load import KEYS, Run
-from reports.statistics import median_interval
+from reports.pace import send_pace
+from reports.statistics import median_interval, warmup_cut
+from reports.watch import WATCHED, watch
 
 SITUATION: Final = ["scenario", "clients", "rtt_ms", "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
+TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
+SUMMED: Final = frozenset(
+    {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
+)
+"""Columns of a cell that are added up over its repeats; so are errors."""
+WORST: Final = frozenset({"send_late_max_ms"})
+"""Columns of which the repeats' largest counts."""
+
+
+Cell = Mapping[Hashable, Any]
+"""A row of `Run.finished`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +75,22 @@ MEASURES: Final = (
     ),
 )
 
+BREAKDOWN: Final = (
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
+    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+)
+"""Latency taken apart: see breakdown.py."""
+
 
 def latencies(run: Run) -> pd.DataFrame:
-    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms and due_s.
+    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
+    wait_ms: from the kernel's stamp to our read, NaN without a stamp.
     due_s: seconds from the start of the window to the due instant.
     """
     window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
@@ -71,11 +99,13 @@ def latencies(run: Run) -> pd.DataFrame:
     due_ns = run.deliveries["due_ns"].to_numpy()
     inside = (due_ns >= from_ns) & (due_ns < _of_cell(cells, window["window_until_ns"]))
     frame = run.deliveries[inside]
-    received, published, due = (frame[f"{name}_ns"].to_numpy() for name in ("received", "published", "due"))
+    instants = ("received", "arrived", "published", "due")
+    received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
     intervals = {
         "latency_ms": (received - due) / NS_PER_MS,
         "transit_ms": (received - published) / NS_PER_MS,
         "lateness_ms": (published - due) / NS_PER_MS,
+        "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
         "due_s": (due - from_ns[inside]) / 1e9,
     }
     # Not assign(): it would copy every column once more.
@@ -92,57 +122,93 @@ def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of accounting.py."""
     parts = []
     for cell in run.finished.to_dict("records"):
-        published = _of(run.published, cell["cell"])
-        due = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
-        ids = np.sort(published["id"][due].to_numpy())
-        counted = account(_of(run.deliveries, cell["cell"]), ids, cell["clients"]).reset_index()
-        parts.append(counted.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
+        by_user = ByUser.of(_of(run.deliveries, cell["cell"]))
+        counts = _accounts(cell, _of(run.published, cell["cell"]), by_user).reset_index()
+        parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
+
+
+def _accounts(cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
+    due = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
+    return account(by_user, np.sort(published["id"][due].to_numpy()), cell["clients"])
+
+
+def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
+    return {table: _of(getattr(run, table), cell["cell"]) for table in (*ROW_TYPES, "published")}
+
+
+def open_books(run: Run, cell: Cell) -> list[str]:
+    """Return what does not add up in one cell of `Run.finished`, one line each: see balance.py."""
+    tables = _tables(run, cell)
+    by_user = ByUser.of(tables["deliveries"])
+    return discrepancies(cell, _accounts(cell, tables["published"], by_user), tables)
 
 
 def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per finished cell: the KEYS, label, every measure, the COUNTS, and the errors by kind.
 
+    received: as delivered, but counted from the users' rows alone. discrepancies: how many lines `open_books` has.
+    warmup_share: of the window's deliveries, those that `warmup_cut` counts as warming up. And the columns of pace.py
+    and watch.py.
+
     latency: what `latencies(run)` returned, to save working it out twice.
     """
     latency = latencies(run) if latency is None else latency
-    counts = conservation(run).groupby("cell", observed=True)[COUNTS].sum()
-    rows = [_measure(run, cell, latency, counts.loc[cell["cell"]]) for cell in run.finished.to_dict("records")]
+    intervals_ns = {
+        scenario["name"]: round(float(str(scenario["poll_interval_s"])) * NS_PER_S)
+        for scenario in run.manifest.scenarios
+    }
+    rows = [_measure(run, cell, latency, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
     frame = pd.DataFrame(rows)
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
 
-def _measure(run: Run, cell: dict[Hashable, Any], latency: pd.DataFrame, counts: "pd.Series[int]") -> dict[str, object]:
-    name, from_ns, until_ns = cell["cell"], cell["window_from_ns"], cell["window_until_ns"]
-    deliveries = _of(run.deliveries, name)
+def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> dict[str, object]:
+    from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
+    tables = _tables(run, cell)
+    deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
+    by_user = ByUser.of(deliveries)
+    per_user = _accounts(cell, published, by_user)
+    counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
+    window = _of(latency, cell["cell"])
+    first = first_arrivals(window)
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
-        "users": deliveries["user"].nunique(),
+        "relay_late_mean_ms": cell["relay_late_mean_ms"],
+        "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
-        **latency_of(_of(latency, name)),
-        **request_costs(_of(run.requests, name), deliveries, from_ns, until_ns, delivered),
-        **sample_costs(
-            _of(run.samples, name), deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]
-        ),
+        **latency_of(first),
+        **parts(first),
+        **positions(first),
+        "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
+        **request_costs(requests, deliveries, from_ns, until_ns, delivered),
+        **send_pace(requests, from_ns, until_ns, interval_ns),
+        **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
+        **watch(by_user, deliveries, requests, published),
+        "discrepancies": len(discrepancies(cell, per_user, tables)),
     }
 
 
-def latency_of(window: pd.DataFrame) -> dict[str, float]:
+def latency_of(first: pd.DataFrame) -> dict[str, float]:
     """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between."""
-    first = window if not window.duplicated(["user", "id"]).any() else window.drop_duplicates(["user", "id"])
     values = first["latency_ms"].to_numpy()
     if not len(values):
-        return dict.fromkeys([*QUANTILES, "mean_ms", "transit_p50_ms", "lateness_p99_ms"], np.nan) | {"negative": 0}
+        return dict.fromkeys([*QUANTILES, "mean_ms", *TRANSIT, "lateness_p99_ms"], np.nan) | {
+            "negative": 0,
+            "received": 0,
+        }
     quantiles = np.quantile(values, list(QUANTILES.values()), method="inverted_cdf")
+    transit = np.quantile(first["transit_ms"].to_numpy(), list(TRANSIT.values()), method="inverted_cdf")
     return {
         **dict(zip(QUANTILES, map(float, quantiles), strict=True)),
         "mean_ms": float(values.mean()),
-        "transit_p50_ms": float(np.quantile(first["transit_ms"].to_numpy(), 0.5, method="inverted_cdf")),
+        **dict(zip(TRANSIT, map(float, transit), strict=True)),
         "lateness_p99_ms": float(np.quantile(first["lateness_ms"].to_numpy(), 0.99, method="inverted_cdf")),
         "negative": int((first["transit_ms"].to_numpy() < 0).sum()),
+        "received": len(values),
     }
 
 
@@ -151,24 +217,30 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
     interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed
-    over repeats. `cells`: what `per_cell(run)` returned, to save working it out twice.
+    over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it out twice.
     """
     cells = per_cell(run) if cells is None else cells
-    columns = [str(column) for column in cells if column not in {*KEYS, "label", "users"}]
-    summed = [c for c in columns if c in {*COUNTS, "messages", "negative"} or c.startswith("error")]
+    columns = [str(column) for column in cells if column not in {*KEYS, "label"}]
+    summed = [c for c in columns if c in SUMMED or c.startswith("error")]
     rows = []
     for _, group in cells.groupby(SITUATION, observed=True, sort=False):
         first = group[[*SITUATION, "label"]].to_dict("records")[0]
         row: dict[Hashable, Any] = {**first, "repeats": len(group)}
         for column in columns:
-            row |= {column: int(group[column].sum())} if column in summed else _over_repeats(column, group[column])
+            if column in summed:
+                row[column] = int(group[column].sum())
+            elif column in WORST:
+                row[column] = float(group[column].max())
+            else:
+                row |= _over_repeats(column, group[column])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
     known = values[np.isfinite(values)]
-    if not len(known):
+    # Of a tail that not every repeat knows, it is the worst ones that are not known.
+    if not len(known) or (name in TAIL_PARTS and len(known) < len(values)):
         return dict.fromkeys([name, f"{name}_low", f"{name}_high"], np.nan)
     interval = median_interval(known)
     low, high = (np.nan, np.nan) if interval.method == "single" else (interval.low, interval.high)

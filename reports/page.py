@@ -6,47 +6,65 @@ same page.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import jinja2
+import msgspec
 import pandas as pd
 from markupsafe import Markup
 
-from reports import svg
+from reports import interactive, svg
 from reports.answer import Finding, Goal, findings, goals, headline
-from reports.caution import Caution, Verdict, verdict
+from reports.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
 from reports.charts import CHARTS, Chart
 from reports.charts.latency import describe
-from reports.checks import cautions
-from reports.load import ReportError, Run, load
-from reports.measures import latencies, per_cell, summary
+from reports.charts.mark import mark
+from reports.checks import cautions_of
+from reports.load import ReportError, load
+from reports.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.network import BY, conditions, relays
+from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
-from reports.theory import Agreement, agreements
 from reports.theory_table import theory_table
-from reports.units import counted, listed, number, quantity
-from servers.schedule import Burst, Poisson, Steady, parse_schedule
+from reports.trust import accounts, grounds, side_by_side
+from reports.units import counted, listed, number, percent, quantity
+from servers.faults.forms import parse_fault
+from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
 TEMPLATES = Path(__file__).parent / "templates"
+VERDICT_FILE = "verdict.json"
+
+
+Picture = tuple[str, Chart, Markup]
+"""An id, the chart and its drawing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page says about one scene."""
+    """What the page says about one scenario.
+
+    charts: at its longest round trip, which is `at` where there are others; nearer: (round trip, charts) of those.
+    """
 
     name: str
     title: str
+    at: str
     purpose: str
     headline: str
     findings: Sequence[Finding]
     goals: Sequence[Goal]
     table: Table
-    charts: Sequence[tuple[Chart, Markup]]
+    breakdown: Table
+    stamped: str
+    charts: Sequence[Picture]
+    nearer: Sequence[tuple[str, Sequence[Picture]]]
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write report.html, summary.csv, summary.parquet and charts/ into a run folder; return the page's path.
+    """Write report.html, verdict.json, summary.csv, summary.parquet and charts/ into a run folder; return the page.
 
     Raises ReportError when the run cannot be read or the files cannot be written.
     """
@@ -54,15 +72,16 @@ def write_report(run_dir: Path) -> Path:
     latency = latencies(run)
     cells = per_cell(run, latency)
     table_of = summary(run, cells)
-    theory = agreements(run, table_of)
-    found = cautions(run, cells, table_of, theory)
+    facts = Facts(run, cells, table_of)
+    found = cautions_of(facts)
     shown = scenes(run, table_of, latency)
     try:
-        charts = {scene.setting["name"]: _draw(scene, run_dir / "charts") for scene in shown}
+        charts = {scene.name: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
+        (run_dir / VERDICT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
         table_of.to_csv(run_dir / "summary.csv", index=False)
         table_of.to_parquet(run_dir / "summary.parquet", index=False)
         page = run_dir / "report.html"
-        page.write_text(render(run, table_of, found, shown, charts, theory), encoding="utf-8")
+        page.write_text(render(facts, found, shown, charts), encoding="utf-8")
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -71,7 +90,7 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def _draw(scene: Scene, folder: Path) -> dict[str, str]:
+def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
     """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
     folder.mkdir(exist_ok=True)
     drawn = {}
@@ -79,7 +98,8 @@ def _draw(scene: Scene, folder: Path) -> dict[str, str]:
         for chart in CHARTS:
             if chart.applies(scene):
                 figure = chart.draw(scene)
-                file = folder / f"{scene.setting['name']}-{chart.name}.svg"
+                mark(figure, of_run)
+                file = folder / f"{scene.name}-{chart.name}.svg"
                 drawn[chart.name] = svg.standalone(figure)
                 file.write_text(drawn[chart.name], encoding="utf-8")
                 figure.set_layout_engine("none")  # it is laid out already
@@ -88,14 +108,12 @@ def _draw(scene: Scene, folder: Path) -> dict[str, str]:
 
 
 def render(
-    run: Run,
-    rows: pd.DataFrame,
+    facts: Facts,
     found: Sequence[Caution],
     shown: Sequence[Scene],
     charts: Mapping[str, Mapping[str, str]],
-    theory: Sequence[Agreement],
 ) -> str:
-    """Return the page. charts: per scenario, SVG documents by chart name. Touches no file but the template."""
+    """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -104,57 +122,78 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"number": number, "quantity": quantity, "counted": counted}
+    run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
-    sections = [_section(scene, charts.get(scene.setting["name"], {})) for scene in shown]
+    sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
     return environment.get_template("report.html.j2").render(
         run=run.manifest,
         sections=sections,
         verdict=verdict(found),
         meaning=MEANING[verdict(found)],
         cautions=found,
-        theory=theory_table(theory),
+        theory=theory_table(facts.theory),
+        grounds=grounds(facts, found),
+        side_by_side=side_by_side(rows),
+        accounts=accounts(rows),
         finished=len(run.finished),
         deliveries=int(rows["delivered"].sum()),
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
-        settings=[_settings(scene) for scene in shown],
+        quotes=quotes(facts.run, facts.summary),
+        doubt=doubt(facts.run),
+        settings=[_settings(scene) for scene in shown if scene.furthest],
+        relays=relays(rows),
+        chart_data=interactive.data(shown),
+        script=interactive.script(),
+        plot_style=interactive.style(),
     )
 
 
-MEANING: dict[Verdict, str] = {
-    "VALID": "Nothing was found that puts the figures in doubt.",
-    "SUSPECT": "Some figures may be wrong; the cautions below say which, and what to do.",
-    "INVALID": "Do not decide anything from this run; the cautions below say why.",
-}
-
-
-def _section(scene: Scene, charts: Mapping[str, str]) -> Section:
+def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> Section:
+    """near: the scenes of one scenario, the furthest last."""
+    *nearer, scene = near
     name = str(scene.setting["name"])
-    drawn = [
-        (chart, svg.inline(charts[chart.name], f"{name}-{chart.name}", f"{chart.title}. {describe(scene)}", scene.look))
-        for chart in CHARTS
-        if chart.name in charts
-    ]
     return Section(
         name=name,
         title=_situation(scene),
+        at=_distance(scene) if nearer else "",
         purpose=str(scene.setting["purpose"]),
-        headline=headline(scene.rows),
-        findings=findings(scene.rows),
-        goals=goals(scene.rows),
+        headline=headline(scene.distances),
+        findings=findings(scene.distances),
+        goals=goals(scene.distances),
         table=table(scene.summary),
-        charts=drawn,
+        breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
+        stamped=_stamped(scene.summary["stamped_ratio"]),
+        charts=_pictures(scene, charts),
+        nearer=[(_distance(each), _pictures(each, charts)) for each in nearer],
     )
+
+
+def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
+    """Return (id, chart, picture) of what was drawn of a scene."""
+    return [
+        (at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {describe(scene)}", scene.look))
+        for drawn in [charts.get(scene.name, {})]
+        for chart in CHARTS
+        if chart.name in drawn
+        for at in [f"{scene.name}-{chart.name}"]
+    ]
+
+
+def _distance(scene: Scene) -> str:
+    return f"{quantity(scene.rtt_ms, 'ms')} round trip"
 
 
 def _situation(scene: Scene) -> str:
     told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
+    if fault := str(scene.setting.get("fault") or ""):
+        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
+    rtts_ms = sorted(scene.distances["rtt_ms"])
+    if rtts_ms[-1]:
+        told.append(f"round trip {listed(list(dict.fromkeys(quantity(ms, 'ms') for ms in rtts_ms)))}")
+    told += [f"{what.lower()} {how}" for what, how in conditions(scene.setting).items()]
     if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
         told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
-    if scene.rtt_ms:
-        told.append(f"{quantity(scene.rtt_ms, 'ms')} round trip")
-    if shorter := sorted(set(scene.summary["rtt_ms"]) - {scene.rtt_ms}):
-        told.append(f"the longest of this run, which has {listed([quantity(each, 'ms') for each in shorter])} too")
     return ", ".join(told)
 
 
@@ -167,6 +206,8 @@ def _schedule(text: str) -> str:
             return f"{rate:g} messages a second, evenly spaced"
         case Burst(size=size, period_s=period_s):
             return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
+            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
     return text
 
 
@@ -176,6 +217,15 @@ def _uncertainty(repeats: int) -> str:
     if repeats < 6:
         return f"Figures are medians of {repeats} repeats, with the lowest and highest repeat beneath."
     return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
+
+
+def _stamped(ratios: "pd.Series[float]") -> str:
+    """Say how much of what is said about waiting is known at all."""
+    if not ratios.any():
+        return "When the client's kernel had a message is not known: this platform does not tell."
+    least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
+    span = least if least == most else f"{least} to {most}"
+    return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
 
 
 def _settings(scene: Scene) -> dict[str, str]:
@@ -193,7 +243,11 @@ def _settings(scene: Scene) -> dict[str, str]:
     told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
     clients = sorted(int(count) for count in scene.summary["clients"].unique())
     told["Clients"] = ", ".join(f"{count:,}" for count in clients)
-    told["Round trip added"] = listed([quantity(each, "ms") for each in sorted(scene.summary["rtt_ms"].unique())])
+    rtts_ms = sorted(scene.summary["rtt_ms"].unique())
+    told["Round trip added"] = ", ".join(quantity(ms, "ms") for ms in rtts_ms)
+    if rtts_ms[-1]:
+        told["Round trip added"] += f", {BY[str(setting.get('network', 'relay'))]}"
+    told |= conditions(setting)
     for key, title in known.items():
         value = setting.get(key)
         if value is None:

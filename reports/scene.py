@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from reports.breakdown import by_rank, first_arrivals
 from reports.load import Run
 from reports.style import Look
 
@@ -31,14 +32,38 @@ class Scene:
     published: pd.DataFrame
 
     @property
+    def name(self) -> str:
+        """The scenario's name, with the round trip where there is a longer one."""
+        return str(self.setting["name"]) + ("" if self.furthest else f"-{self.rtt_ms:g}ms")
+
+    @property
+    def furthest(self) -> bool:
+        return bool(self.rtt_ms == self.distances["rtt_ms"].max())
+
+    @property
     def rows(self) -> pd.DataFrame:
         """The summary at this scene's number of clients and round trip."""
         return self.summary[(self.summary["clients"] == self.clients) & (self.summary["rtt_ms"] == self.rtt_ms)]
 
     @property
+    def distances(self) -> pd.DataFrame:
+        """The summary at this scene's number of clients, at every round trip."""
+        return self.summary[self.summary["clients"] == self.clients]
+
+    @property
     def patterns(self) -> list[str]:
         """The patterns that have a result here, in planned order."""
         return [str(pattern) for pattern in self.rows["pattern"]]
+
+    @cached_property
+    def fan_out(self) -> dict[str, pd.DataFrame]:
+        """Per pattern: `breakdown.by_rank`, the median over repeats. A place that a repeat never saw is left out."""
+        found = {}
+        for pattern, rows in self.latency.groupby("pattern", observed=True):
+            repeats = [by_rank(first_arrivals(repeat)) for _, repeat in rows.groupby("repeat")]
+            together = pd.concat(repeats).groupby(level=0)
+            found[str(pattern)] = together.median()[together.size() == len(repeats)]
+        return {pattern: found[pattern] for pattern in self.patterns if pattern in found}
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
@@ -58,7 +83,10 @@ class Scene:
 
 
 def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
-    """Return one scene per scenario, at its most clients and longest round trip that have a result, as planned."""
+    """Return one scene per scenario and round trip, at its largest number of clients that has a result.
+
+    In planned order, the round trips of a scenario from the shortest to the longest.
+    """
     look = Look.of(run.manifest.patterns)
     found = []
     for setting in run.manifest.scenarios:
@@ -66,10 +94,10 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
         if not len(own):
             continue
         clients = int(own["clients"].max())
-        rtt_ms = float(own.loc[own["clients"] == clients, "rtt_ms"].max())
-        frames = (run.finished, latency, run.requests, run.deliveries, run.published)
-        cut = [_cut(frame, str(setting["name"]), clients, rtt_ms) for frame in frames]
-        found.append(Scene(setting, clients, rtt_ms, look, own, *cut))
+        for rtt_ms in sorted(own.loc[own["clients"] == clients, "rtt_ms"].unique()):
+            frames = (run.finished, latency, run.requests, run.deliveries, run.published)
+            cut = [_cut(frame, str(setting["name"]), clients, rtt_ms) for frame in frames]
+            found.append(Scene(setting, clients, float(rtt_ms), look, own, *cut))
     return found
 
 

@@ -23,12 +23,15 @@ class World:
 
     What may be wrong in it: `lose_every` n: each user misses every n-th message. `no_cursor`: a long poll brings only
     what comes while it is held. `padding_bytes`: more than its format has, around each message.
+
+    wait_ns: what lies in a client's kernel before it is read, on average.
     """
 
     one_way_ns: int = 150_000
     turnaround_ns: int = 100_000
     write_ns: int = 20_000
     lateness_ns: int = 80_000
+    wait_ns: int = 30_000
     lose_every: int = 0
     no_cursor: bool = False
     padding_bytes: int = 0
@@ -84,7 +87,7 @@ def stream(at: Situation, frames: Frames, *, chunked: bool = False, mode: str = 
     rank = at.random.permutation(clients)
     together = np.bincount(first, minlength=messages)[first]
     written = at.told[:, None] + (rank + 1) * at.world.write_ns * together[:, None]
-    noise = at.random.exponential(30_000, (messages, clients)).astype(np.int64)[first]
+    noise = at.random.exponential(at.world.wait_ns, (messages, clients)).astype(np.int64)[first]
     received = written + at.world.one_way_ns + noise
     received = np.maximum.accumulate(received, axis=0).ravel()
     user, index = np.tile(at.users, messages), np.repeat(np.arange(messages), clients)
@@ -174,14 +177,16 @@ def _deliveries(
     kept = received < at.end_ns
     if at.world.lose_every:
         kept &= (index + user) % at.world.lose_every != 0
-    user, index = user[kept], index[kept]
+    user, index, received = user[kept], index[kept], received[kept]
+    wait = at.random.exponential(at.world.wait_ns, len(received)).astype(np.int64)
     columns = {
         "user": user,
         "id": index + 1,
         "due_ns": at.due[index],
         "published_ns": at.published[index],
-        "received_ns": received[kept],
+        "received_ns": received,
         "bytes": framed[index].astype(np.int32),
+        "arrived_ns": np.maximum(at.published[index], received - wait),
     }
     return pd.DataFrame(columns).assign(mode=pd.Series(mode, range(len(user)), pd.CategoricalDtype([mode])))
 

@@ -1,9 +1,4 @@
-"""PURE. How charts look: one colour per pattern everywhere, lines labelled where they are, and nothing without a use.
-
-The six colours were searched for the largest smallest difference under normal, deutan, protan and tritan vision
-(Machado 2009, OKLab) at a contrast of 3.3 to white; the dark set likewise on near black at 4.6. Lines are labelled
-directly all the same, so colour never carries meaning alone.
-"""
+"""PURE. How charts look: one colour per pattern everywhere, lines labelled where they are, nothing without a use."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,37 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.units import quantity
+from servers.palette import Colour, colours_of
 
 INK: Final = "#1b1d22"
 MUTED: Final = "#6a7079"
 GRID: Final = "#e4e6ea"
 PAPER: Final = "#ffffff"
+WARN: Final = "#946300"
+BAD: Final = "#b3231c"
 WIDTH_IN: Final = 9.0
-
-
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """line: for marks on white; text: the same, dark enough to read; dark: for both on a dark page."""
-
-    line: str
-    text: str
-    dark: str
-
-
-KNOWN: Final = {
-    "chunked": Colour("#0c6f5e", "#0b6a5a", "#21ae74"),
-    "http2_push": Colour("#3285e6", "#1d6bc4", "#64c2ff"),
-    "long_polling": Colour("#b88200", "#8a6100", "#f2c94c"),
-    "short_polling": Colour("#bd2200", "#b02000", "#ff6422"),
-    "sse": Colour("#2e3191", "#2e3192", "#8c78f8"),
-    "websocket": Colour("#ce41a7", "#b12e8d", "#ff8abe"),
-}
-SPARE: Final = (
-    Colour("#7d8590", "#5f6771", "#a9b1bb"),
-    Colour("#7a4b1f", "#7a4b20", "#c99a6b"),
-    Colour("#6b8e00", "#55700a", "#b5d24a"),
-    Colour("#00798c", "#00707f", "#4fd0e0"),
-)
+NO_NOTES: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -58,9 +32,7 @@ class Look:
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> "Look":
-        strangers = sorted(set(labels) - set(KNOWN))
-        spare = {name: SPARE[at % len(SPARE)] for at, name in enumerate(strangers)}
-        return cls(labels, {name: KNOWN.get(name) or spare[name] for name in labels})
+        return cls(labels, colours_of(labels))
 
     def line(self, pattern: str) -> str:
         return self.colours[pattern].line
@@ -155,14 +127,16 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     return placed
 
 
-def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], look: Look) -> None:
-    """Write each pattern's name to the right of the axes, beside the end (x, y in data) of its line."""
+def label_ends(
+    axes: Axes, ends: Mapping[str, tuple[float, float]], look: Look, notes: Mapping[str, str] = NO_NOTES
+) -> None:
+    """Write each pattern's name, and what `notes` adds, to the right of the axes beside the end (x, y) of its line."""
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(to_axes.transform(end)[1]) for end in ends.values()]
     gap = 12.5 / (axes.get_position().height * axes.figure.get_figheight() * 72)  # type: ignore[union-attr]
     for (pattern, end), height in zip(ends.items(), spread(heights, gap), strict=True):
         axes.annotate(
-            look.labels[pattern],
+            look.labels[pattern] + notes.get(pattern, ""),
             end,
             (1.02, height),
             textcoords="axes fraction",

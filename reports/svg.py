@@ -11,9 +11,16 @@ from typing import Final
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from reports.style import GRID, INK, MUTED, PAPER, Look
+from reports.style import BAD, GRID, INK, MUTED, PAPER, WARN, Look
 
-PAGE_COLOURS: Final = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+PAGE_COLOURS: Final = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
+    WARN: "var(--warn)",
+    BAD: "var(--bad)",
+}
 FONT: Final = re.compile(r"font-family: '?DejaVu Sans'?;?\s*")
 SYSTEM_FONT: Final = "font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; "
 TAG: Final = re.compile(r"<[^>]+>")

@@ -119,9 +119,10 @@ def _write_cell(folder: Path, cell: manifest.Cell, scenario: Scenario, world: Wo
     samples = _samples(cell, at, outcome)
     for table, frame in {"requests": outcome.requests, "deliveries": outcome.deliveries, "samples": samples}.items():
         frame.assign(pattern=cell.pattern).to_parquet(folder / f"{table}.parquet", index=False)
+    rows = {"requests": len(outcome.requests), "deliveries": len(outcome.deliveries), "samples": len(samples)}
     journal = {"id": np.arange(1, len(at.due) + 1), "due_ns": at.due, "published_ns": at.published}
     pd.DataFrame(journal).to_csv(folder / "published.csv", index=False)
-    cell = msgspec.structs.replace(cell, published=len(at.due))
+    cell = msgspec.structs.replace(cell, published=len(at.due), rows=rows)
     (folder / "cell.json").write_bytes(msgspec.json.encode(cell))
 
 
@@ -187,6 +188,7 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
         "lag_ns": -1,
         **dict.fromkeys(["connections", "wire_bytes_out", "wire_bytes_in", "wire_segments_out"], -1),
         "wire_segments_in": -1,
+        "waited_ns": np.arange(len(at_ns)) * 100_000,
     }
     polled = bool((outcome.requests["error"] == "").any())
     wire = _wire(outcome, at_ns, polled=polled)
@@ -200,6 +202,7 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
         "lag_ns": at.random.exponential(300_000, len(at_ns)).astype(np.int64),
         "connections": joined,
         **wire,
+        "waited_ns": np.arange(len(at_ns)) * 200_000,
     }
     frames = [pd.DataFrame({"at_ns": at_ns, **columns}) for columns in (server, generator)]
     return pd.concat(frames, ignore_index=True).sort_values("at_ns", ignore_index=True)

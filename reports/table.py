@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from reports.answer import Row, ranking
 from reports.measures import MEASURES, Measure
-from reports.units import NONE, number
+from reports.ranking import Row, ranking
+from reports.units import NONE, counted, number, quantity
 
 COUNTED: Final = (
     Measure(
@@ -33,12 +33,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: a pattern, at one number of clients and one round trip where there are several."""
+    """One row: a pattern. where: the number of clients and the round trip, as far as the table has several."""
 
     pattern: str
     label: str
-    clients: int
-    rtt_ms: float
+    where: str
     cells: Sequence[Cell]
 
 
@@ -51,19 +50,36 @@ class Table:
     lines: Sequence[Line]
 
 
-def table(rows: pd.DataFrame) -> Table:
-    """Lay out the summary of one scenario; columns that were measured for no pattern are left out."""
-    measured = [measure for measure in MEASURES if _worth_showing(rows[measure.name], measure)]
-    columns = [*measured, *COUNTED]
+def table(
+    rows: pd.DataFrame,
+    measures: Sequence[Measure] = MEASURES,
+    counts: Sequence[Measure] = COUNTED,
+    *,
+    ranked: bool = True,
+) -> Table:
+    """Lay out the summary of one scenario; columns that were measured for no pattern are left out.
+
+    ranked: mark what is best in a column.
+    """
+    measured = [measure for measure in measures if _worth_showing(rows[measure.name], measure)]
+    columns = [*measured, *counts]
     groups = [(title, len(list(group))) for title, group in groupby(columns, key=lambda column: column.group)]
     lines = []
     for _, scene in rows.groupby(["clients", "rtt_ms"], sort=False):
-        best = {measure.name: _best(scene, measure.name) for measure in measured}
+        where = _where(scene, rows)
+        best = {measure.name: _best(scene, measure.name) if ranked else set() for measure in measured}
         for row in scene.to_dict("records"):
             cells = [_measured(row, measure, best[measure.name]) for measure in measured]
-            cells += [_counted(row, count.name) for count in COUNTED]
-            lines.append(Line(row["pattern"], row["label"], row["clients"], row["rtt_ms"], cells))
+            cells += [_counted(row, count.name) for count in counts]
+            lines.append(Line(row["pattern"], row["label"], where, cells))
     return Table(groups, columns, lines)
+
+
+def _where(scene: pd.DataFrame, rows: pd.DataFrame) -> str:
+    clients, rtt_ms = scene["clients"].iloc[0], scene["rtt_ms"].iloc[0]
+    told = [counted(clients, "client")] if rows["clients"].nunique() > 1 else []
+    told += [f"{quantity(rtt_ms, 'ms')} round trip"] if rows["rtt_ms"].nunique() > 1 else []
+    return ", ".join(told)
 
 
 def _worth_showing(values: "pd.Series[float]", measure: Measure) -> bool:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 import pollbench  # noqa: E402
 from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
-from loadtests.scenario import SCENARIOS, plain  # noqa: E402
+from loadtests.scenario import SCENARIOS, typed  # noqa: E402
 from servers import patterns  # noqa: E402
 
 
@@ -89,7 +89,7 @@ def scenarios() -> str:
     ]
     told += ["", "| scenario | what it is for | clients | messages | window |", "|---|---|---|---|---|"]
     told += [
-        f"| `{name}` | {each.purpose} | {plain(each.clients)} | `{each.schedule}` | {each.window_s:g} s |"
+        f"| `{name}` | {each.purpose} | {typed('clients', each.clients)} | `{each.schedule}` | {each.window_s:g} s |"
         for name, each in SCENARIOS.items()
     ]
     return "\n".join(told)

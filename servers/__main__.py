@@ -8,7 +8,9 @@ import msgspec
 
 from servers import patterns
 from servers.app import Service
-from servers.options import ServerOptions
+from servers.backplane import NoRedisError
+from servers.faults import forms
+from servers.options import FEEDS, ServerOptions
 from servers.process import PortTakenError, ServingError, serve
 from servers.schedule import FORMS
 
@@ -26,7 +28,7 @@ def main() -> int:
     try:
         names, as_json, options = parse(sys.argv[1:])
         serve(names, options, announce_json if as_json else announce_lines)
-    except PortTakenError as wrong:
+    except (PortTakenError, NoRedisError) as wrong:
         return fail(UNREACHABLE, wrong)
     except ServingError as wrong:
         return fail(FAILED, wrong)
@@ -76,8 +78,15 @@ def parser() -> Parser:
         "--rate-limit", "rate_limit_per_s", float, "requests/s per client address, bursts of twice that, 0 for no limit"
     )
     option("--send-buffer", "send_buffer_bytes", int, "bytes a slow reader may lag before its stream is closed")
+    option("--feed", "feed", str, f"where messages are kept, {', '.join(FEEDS)}: redis shares them with other servers")
+    option("--redis", "redis", str, "URL of that Redis, such as redis://127.0.0.1:6379/0")
+    option("--feed-name", "feed_name", str, "what the shared feed's keys in Redis begin with (default pollbench)")
+    p.add_argument("--no-publish", dest="publish", action="store_false", help="leave the schedule to another server")
     option("--token", "token", str, "name of this server in /stats (default random)")
     option("--journal", "journal", str, "write id,due_ns,published_ns of every message to this CSV file")
+    option("--fault", "fault", str, f"be wrong on purpose, to test an instrument: {forms.FORMS}")
+    option("--fault-journal", "fault_journal", str, "write what the fault did to each message to this CSV file")
+    option("--write-journal", "write_journal", str, "write when each message was sent to each client to this CSV file")
     p.add_argument("--announce-json", action="store_true", help="say what was bound as one line of JSON")
     return p
 
@@ -94,6 +103,8 @@ def announce_lines(service: Service) -> None:
     local = options.host in {"127.0.0.1", "::1", "localhost"}
     reach = "this machine only" if local else "other machines can reach it"
     lines = [f"listening on {options.host} ({reach}), {options.schedule}, stop with Ctrl-C"]
+    if options.fault:
+        lines.append(f"  FAULTY ON PURPOSE ({options.fault}): this server {forms.parse_fault(options.fault).meaning}")
     for name in service.names:
         pattern = patterns.load(name)
         port = service.http2_port if pattern.HTTP2 else service.http_port

@@ -6,7 +6,7 @@ from time import time
 from typing import Final
 
 import msgspec
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
 
@@ -78,16 +78,17 @@ class Answer:
 
 
 def takes_rendered(request: web.Request) -> bool:
-    """Say whether rendered bytes fit: not on HTTP/2, nor for a client that wants its connection closed."""
-    return request.version == HttpVersion11 and request.keep_alive
+    """Say whether rendered bytes fit: not on HTTP/2, nor for a client that wants its connection closed, nor for a page
+    of another origin, whose answer needs headers of its own (CORS)."""
+    return request.version == HttpVersion11 and request.keep_alive and hdrs.ORIGIN not in request.headers
 
 
 class Answers:
-    """Makes the answer for a cursor. `etag`, when given, names this feed in the ETag of every answer."""
+    """Makes the answer for a cursor. etags: whether every answer has an ETag, which begins with the feed's token."""
 
-    def __init__(self, feed: Feed, etag: str = "") -> None:
+    def __init__(self, feed: Feed, *, etags: bool = False) -> None:
         self._feed = feed
-        self._etag = etag
+        self._etags = etags
         self._kept: dict[tuple[int, int | None], Answer] = {}
         self._kept_for = (-1, -1)
 
@@ -112,11 +113,11 @@ class Answers:
         replay = self._feed.after(last_id)
         if limit is not None and len(replay.bodies) > limit:
             replay = replace(replay, bodies=replay.bodies[:limit])
-        return Answer(replay, self.etag() if self._etag else "")
+        return Answer(replay, self.etag() if self._etags else "")
 
     def etag(self) -> str:
         """Return the validator of whatever is asked for now; weak, since polled_at differs (RFC 9110 section 8.8.1)."""
-        return f'W/"{self._etag}-{self._feed.newest_id}"'
+        return f'W/"{self._feed.token}-{self._feed.newest_id}"'
 
 
 def poll_body(replay: Replay, polled_at: str) -> bytes:

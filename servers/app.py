@@ -1,34 +1,41 @@
 """The aiohttp application of a server process: the chosen patterns, and what all of them share.
 
 POST /api/message adds a message, PUT /api/schedule changes what is published, GET /stats says who this is and
-who is waiting.
+who is waiting, GET /api/published which messages there were and when.
 """
 
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from servers import patterns
 from servers.clock import clock_id, now_ns
-from servers.errors import JSON, json_errors
+from servers.errors import JSON, error_response, json_errors
 from servers.feed import Feed
 from servers.limits import rate_limit
-from servers.message import encode
+from servers.message import decode_stamp, encode
 from servers.options import MESSAGE_BYTES_MAX, ServerOptions
 from servers.publisher import Publisher
-from servers.query import BadFieldError, parse_fields
+from servers.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
 from servers.schedule import parse_schedule
+
+if TYPE_CHECKING:
+    from servers.backplane.backplane import Backplane  # redis-py is loaded only by a server that uses it
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
 class Service:
-    """One server process: what it serves, and on which ports (None until bound)."""
+    """One server process: what it serves, and on which ports (None until bound).
+
+    backplane: what it shares its feed through, None when it does not.
+    """
 
     feed: Feed
     publisher: Publisher
@@ -36,10 +43,12 @@ class Service:
     names: list[str]
     http_port: int | None = None
     http2_port: int | None = None
+    backplane: "Backplane | None" = None
 
     def identity(self) -> dict[str, object]:
-        """Return what tells this process from every other."""
-        return {
+        """Return what tells this process from every other, and that it is faulty where it is so on purpose."""
+        faulty = {"fault": self.options.fault} if self.options.fault else {}
+        return faulty | {
             "token": self.options.token,
             "pid": os.getpid(),
             "clock_id": clock_id(),
@@ -59,8 +68,19 @@ class Service:
             "subscribers": feed.subscribers,
             "held": feed.held,
             "streams": feed.streams,
+            "backplane": self.backplane.state() if self.backplane else None,
         }
         return web.Response(body=msgspec.json.encode(self.identity() | state), content_type=JSON)
+
+    async def published(self, request: web.Request) -> web.Response:
+        """Say of every message after `last_id` that is still kept: id,due_ns,published_ns, a line of CSV each.
+
+        The journal over HTTP, for whoever did not start this server and must account for what was missed.
+        """
+        bodies = self.feed.after(parse_last_id(request.path_qs)).bodies
+        stamps = (decode_stamp(body) for body in bodies)
+        lines = "".join(f"{stamp.id},{stamp.due_ns},{stamp.published_ns}\n" for stamp in stamps)
+        return web.Response(text=lines, content_type="text/csv")
 
     async def add_message(self, request: web.Request) -> web.Response:
         """Publish what the query's `content` or else the body says; answer 201 with the message."""
@@ -71,11 +91,14 @@ class Service:
             raise BadFieldError("content", "is given twice, in the query and as the body; give it once")
         if not content:
             raise BadFieldError("content", "is empty; give it as ?content=TEXT or as the body")
-        message = self.feed.publish(content)
+        message = await self.backplane.publish(content) if self.backplane else self.feed.publish(content)
         return web.Response(status=201, body=encode(message), content_type=JSON)
 
     async def put_schedule(self, request: web.Request) -> web.Response:
         """Publish by another schedule, message length, or both, from now on; answer with what is in force."""
+        if not self.options.publish:
+            error = "this server does not publish on schedule (--no-publish); ask the one that does"
+            return error_response(409, error, "schedule")
         schedule, message_bytes = self.publisher.schedule, self.publisher.message_bytes
         wanted = fields_of(await request.read())
         for unknown in wanted.keys() - {"schedule", "message_bytes"}:
@@ -88,6 +111,8 @@ class Service:
         if "message_bytes" in wanted:
             message_bytes = whole(wanted["message_bytes"], "message_bytes", 0, MESSAGE_BYTES_MAX)
         self.publisher.restart(schedule, message_bytes, now_ns())
+        if self.backplane:
+            await self.backplane.settled()
         answer = {"schedule": str(schedule), "message_bytes": message_bytes, "start_at_ns": self.publisher.start_ns}
         return web.Response(body=msgspec.json.encode(answer), content_type=JSON)
 
@@ -102,13 +127,43 @@ def build(service: Service) -> web.Application:
     app.add_routes(
         [
             web.get("/stats", service.stats, allow_head=False),
+            web.get("/api/published", service.published, allow_head=False),
             web.post("/api/message", service.add_message),
             web.put("/api/schedule", service.put_schedule),
         ]
     )
     for name in service.names:
-        app.add_routes(patterns.load(name).routes(service.feed, service.options))
+        for route in patterns.load(name).routes(service.feed, service.options):
+            handler = caught_up(service, route.handler)
+            app.add_routes([web.RouteDef(route.method, route.path, handler, route.kwargs)])
     return app
+
+
+def caught_up(service: Service, handler: Handler) -> Handler:
+    """Let a shared feed first come as far as the client has, who may have asked a faster server before.
+
+    Without that its cursor would be "ahead" of this server, and everything would be sent to it once more.
+    """
+    feed, backplane = service.feed, service.backplane
+    if backplane is None:
+        return handler
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        last_id = cursor_of(request)
+        if last_id > feed.known_id:
+            await backplane.catch_up(last_id)
+        return await handler(request)
+
+    return handle
+
+
+def cursor_of(request: web.Request) -> int:
+    """Return the newest id that a client says it has; 0 also for what its handler will refuse."""
+    try:
+        resumed_at = request.headers.get("Last-Event-ID")
+        return parse_last_id(request.raw_path) if resumed_at is None else parse_cursor(resumed_at)
+    except BadFieldError:
+        return 0
 
 
 def shortcut(app: web.Application, handle: RequestHandler) -> RequestHandler:

@@ -9,6 +9,11 @@ from aiohttp.typedefs import Handler
 from servers.query import BadFieldError
 
 JSON = "application/json"
+RETRY_LATER = "1"
+
+
+class UnavailableError(Exception):
+    """What was asked for cannot be done now, but perhaps later, or by another server. The message says why."""
 
 
 def error_response(status: int, error: str, field: str, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -23,6 +28,8 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     except BadFieldError as bad:
         return error_response(400, str(bad), bad.field)
+    except UnavailableError as away:
+        return error_response(503, str(away), "redis", {hdrs.RETRY_AFTER: RETRY_LATER})
     except web.HTTPMethodNotAllowed as wrong:
         allowed = ", ".join(sorted(wrong.allowed_methods))
         error = f"{request.path[:200]} takes {allowed}, not {request.method}"

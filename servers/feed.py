@@ -1,5 +1,7 @@
 """The one source of messages of a server process: history and wake-up.
 
+Messages are published here, or they come from a backplane that several processes share (`servers/backplane`).
+
 No lost wake-up: a reader subscribes first, then asks `after(cursor)`, then waits to be woken and asks again.
 asyncio runs one callback at a time, so nothing can be published between two lines without an `await`.
 """
@@ -24,12 +26,14 @@ class Feed:
     """Messages and whoever waits for them.
 
     `journal`, when given, is called with every published message: it is the ground truth that deliveries are
-    counted against. `closed` turns true once, when the server stops: whoever is woken then says good-bye.
+    counted against. `token` names the feed, not the process: ids of two feeds have nothing to do with each other.
+    `closed` turns true once, when the server stops: whoever is woken then says good-bye.
     """
 
-    def __init__(self, history: History, journal: Journal | None = None) -> None:
+    def __init__(self, history: History, journal: Journal | None = None, token: str = "") -> None:
         self._history = history
         self._journal = journal
+        self.token = token
         self._subscribers: dict[Wake, _Subscriber] = {}
         self._latest: Replay | None = None
         self.closed = False
@@ -41,6 +45,11 @@ class Feed:
     @property
     def first_id(self) -> int:
         return self._history.first_id
+
+    @property
+    def known_id(self) -> int:
+        """The newest id known to exist, though its message may be missing here."""
+        return self._history.known_id
 
     @property
     def held(self) -> int:
@@ -69,6 +78,20 @@ class Feed:
             self._append(content, instant_ns)
         self._wake()
 
+    def deliver(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Keep messages published elsewhere, in id order, none older than `known_id`; then wake everyone once."""
+        for message_id, body in messages:
+            if message_id != self._history.known_id + 1:
+                self._history.skip(message_id - 1)
+            self._history.append(body)
+            self._latest = None
+        self._wake()
+
+    def skip(self, to_id: int) -> None:
+        """Give up on what is missing up to `to_id`. Readers are told with the next message; nobody is woken for it."""
+        self._history.skip(to_id)
+        self._latest = None
+
     def after(self, last_id: int) -> Replay:
         """Return what a reader at `last_id` has not seen. Shared by all readers that are one message behind."""
         if last_id != self._history.newest_id - 1:
@@ -94,14 +117,7 @@ class Feed:
         self._wake()
 
     def _append(self, content: str, due_ns: int | None) -> Message:
-        published_ns = now_ns()
-        message = Message(
-            id=self._history.newest_id + 1,
-            due_ns=published_ns if due_ns is None else due_ns,
-            published_ns=published_ns,
-            timestamp=wall_timestamp(),
-            content=content,
-        )
+        message = stamped(self._history.newest_id + 1, content, due_ns)
         self._history.append(encode(message))
         self._latest = None
         if self._journal is not None:
@@ -111,3 +127,15 @@ class Feed:
     def _wake(self) -> None:
         for wake in list(self._subscribers):
             wake()
+
+
+def stamped(message_id: int, content: str, due_ns: int | None) -> Message:
+    """Return a message that is published now, and due now unless it was due before."""
+    published_ns = now_ns()
+    return Message(
+        id=message_id,
+        due_ns=published_ns if due_ns is None else due_ns,
+        published_ns=published_ns,
+        timestamp=wall_timestamp(),
+        content=content,
+    )

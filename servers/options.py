@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from string import ascii_letters, digits
 
+from servers.backplane.url import FORM, check_url
+from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
+FEEDS = ("memory", "redis-stream", "redis-pubsub")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
@@ -21,6 +24,10 @@ class ServerOptions:
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
+    fault: how this server is wrong on purpose, "" for not at all; fault_journal: CSV file of what was done to each
+    message. write_journal: CSV file of when each message was written to each client.
+    feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
+    begin with; publish: whether this process publishes on schedule, as one of several should.
 
     Raises ValueError naming option, value and range.
     """
@@ -43,10 +50,19 @@ class ServerOptions:
     send_buffer_bytes: int = 1_048_576
     token: str = ""
     journal: str = ""
+    fault: str = ""
+    fault_journal: str = ""
+    write_journal: str = ""
+    feed: str = "memory"
+    redis: str = ""
+    feed_name: str = "pollbench"
+    publish: bool = True
 
     def __post_init__(self) -> None:
         try:
             parse_schedule(self.schedule)
+            if self.fault:
+                parse_fault(self.fault)
         except ValueError as wrong:
             raise ValueError(f"--{wrong}") from None
         checks = [
@@ -61,6 +77,7 @@ class ServerOptions:
                 f"0 to {MESSAGE_BYTES_MAX}",
             ),
             ("--history", self.history, 1 <= self.history <= 10_000_000, "1 to 10000000"),
+            ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
             (
                 "--hold-timeout",
                 self.hold_timeout_s,
@@ -71,8 +88,30 @@ class ServerOptions:
             ("--max-held", self.max_held, self.max_held >= 0, "0 (no limit) or more"),
             ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),
             ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
+            ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
+            ("--feed", self.feed, self.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
+            ("--redis", self.redis, not self.redis or is_url(self.redis), FORM),
+            (
+                "--redis",
+                self.redis,
+                bool(self.redis) == (self.feed != "memory"),
+                "given with --feed redis-stream or redis-pubsub, and only then",
+            ),
+            (
+                "--feed-name",
+                self.feed_name,
+                bool(self.feed_name) and not set(self.feed_name) - TOKEN_CHARACTERS,
+                "letters, digits and - . _ ~",
+            ),
         ]
         for option, value, good, remedy in checks:
             if not good:
                 raise ValueError(f"{option} {value!r} must be {remedy}")
+
+
+def is_url(text: str) -> bool:
+    try:
+        return bool(check_url(text))
+    except ValueError:
+        return False

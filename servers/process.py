@@ -8,12 +8,11 @@ import secrets
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 from aiohttp import web
@@ -23,12 +22,19 @@ from servers.app import Service, build, shortcut
 from servers.clock import now_ns
 from servers.feed import Feed, Journal
 from servers.history import History
+from servers.journal import open_csv
 from servers.options import ServerOptions
 from servers.publisher import Publisher
 from servers.schedule import parse_schedule
+from servers.writes import WRITE_COLUMNS, Writes
+
+if TYPE_CHECKING:
+    from servers.backplane.backplane import Backplane
 
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
+
+Extend = Callable[[Service, web.Application], None]
 
 
 class PortTakenError(OSError):
@@ -39,34 +45,34 @@ class ServingError(Exception):
     """Serving ended because something failed that was needed to publish."""
 
 
-def serve(names: list[str], options: ServerOptions, announce: Callable[[Service], None]) -> None:
+def serve(
+    names: list[str], options: ServerOptions, announce: Callable[[Service], None], extend: Extend | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `announce` is called once everything is bound.
 
-    Raises PortTakenError, OSError for a file that cannot be opened, ServingError for one that cannot be written.
+    extend: adds to the application before it is set up; `http_port` is known by then.
+
+    Raises PortTakenError, NoRedisError, OSError for a file that cannot be opened, ServingError for one that cannot be
+    written.
     """
     raise_file_limit()
     options = replace(options, token=options.token or secrets.token_hex(8))
-    with (
-        open_journal(options.journal) as journal,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        runner.run(_serve(names, options, journal, announce))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(names, options, announce, extend))
 
 
 async def _serve(
-    names: list[str],
-    options: ServerOptions,
-    journal: Journal | None,
-    announce: Callable[[Service], None],
+    names: list[str], options: ServerOptions, announce: Callable[[Service], None], extend: Extend | None
 ) -> None:
     stopped = stop_signal()
-    feed = Feed(History(options.history), journal)
-    start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
-    schedule = parse_schedule(options.schedule)
-    publisher = Publisher(feed, schedule, options.message_bytes, start_ns, failed=partial(settle, stopped))
-    service = Service(feed, publisher, options, names)
+    failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
-        await listen(service, stack)
+        feed, backplane = await feeding(options, journal(options, stack), failed, stack)
+        start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
+        schedule = parse_schedule(options.schedule if options.publish else "manual")
+        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed)
+        service = Service(spoiled(feed, options, stack, failed), publisher, options, names, backplane=backplane)
+        await listen(service, stack, extend)
         stack.callback(feed.close)
         stack.callback(publisher.stop)
         publisher.start()
@@ -78,27 +84,72 @@ async def _serve(
             raise ServingError(f"cannot go on publishing: {wrong.strerror or wrong}") from wrong
 
 
-async def listen(service: Service, stack: AsyncExitStack) -> None:
+def journal(options: ServerOptions, stack: AsyncExitStack) -> Journal | None:
+    """Return what writes a message's line, None without a file. Raises OSError when it cannot be opened."""
+    write = stack.enter_context(open_csv("--journal", options.journal, "id,due_ns,published_ns"))
+    if write is None:
+        return None
+    return lambda message: write(b"%d,%d,%d\n" % (message.id, message.due_ns, message.published_ns))
+
+
+def spoiled(feed: Feed, options: ServerOptions, stack: AsyncExitStack, failed: Callable[[BaseException], None]) -> Feed:
+    """Return the feed that the patterns see: the given one itself, unless the server is to be wrong on purpose."""
+    if not options.fault:
+        return feed
+    from servers.faults.feed import spoil
+
+    return spoil(feed, options, stack, failed)
+
+
+async def feeding(
+    options: ServerOptions, journal: Journal | None, failed: Callable[[BaseException], None], stack: AsyncExitStack
+) -> "tuple[Feed, Backplane | None]":
+    """Return the feed, filled by others if it is shared, and then what it is shared through. Raises NoRedisError."""
+    if options.feed == "memory":
+        return Feed(History(options.history), journal, options.token), None
+    from servers.backplane.joining import join
+
+    feed = Feed(History(options.history))
+    return feed, await stack.enter_async_context(join(feed, options, journal, failed))
+
+
+async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None) -> None:
     """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError."""
     options = service.options
     sock = bind(options, options.port, "--port")
     stack.callback(sock.close)
+    service.http_port = sock.getsockname()[1]
     app = build(service)
+    watch = watcher(options, stack)
+    if extend is not None:
+        extend(service, app)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if runner.server is not None and not options.rate_limit_per_s:
+    if runner.server is not None and not options.rate_limit_per_s and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
     if any(patterns.load(name).HTTP2 for name in service.names):
         from servers.http2 import serve_h2
 
         sock2 = bind(options, options.http2_port, "--http2-port")
         stack.callback(sock2.close)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(options))
+        h2 = await serve_h2(app, sock2, ssl_context=tls(options), watch=watch)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    await web.SockSite(runner, sock, backlog=BACKLOG).start()
-    service.http_port = sock.getsockname()[1]
+    accept = runner.server
+    assert accept is not None
+    http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
+    stack.callback(http.close)
+
+
+def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.Protocol], asyncio.Protocol]:
+    """Return what every connection's protocol passes through: nothing, unless its writes are to be journalled."""
+    write = stack.enter_context(open_csv("--write-journal", options.write_journal, WRITE_COLUMNS))
+    if write is None:
+        return lambda protocol: protocol
+    writes = Writes()
+    stack.callback(writes.save, write)
+    return writes.watch
 
 
 def bind(options: ServerOptions, port: int, option: str) -> socket.socket:
@@ -158,24 +209,6 @@ def settle(stopped: "asyncio.Future[None]", wrong: BaseException | None) -> None
         stopped.set_result(None)
     else:
         stopped.set_exception(wrong)
-
-
-@contextmanager
-def open_journal(path: str) -> Iterator[Journal | None]:
-    """Give what writes a message's line, or None without a path. Each line is in the file before anyone is woken.
-
-    Raises OSError naming the file when it cannot be opened.
-    """
-    if not path:
-        yield None
-        return
-    try:
-        file = Path(path).open("wb", buffering=0)  # noqa: SIM115
-        file.write(b"id,due_ns,published_ns\n")
-    except OSError as wrong:
-        raise OSError(f"--journal {path!r} cannot be written: {wrong.strerror}") from None
-    with file:
-        yield lambda message: file.write(b"%d,%d,%d\n" % (message.id, message.due_ns, message.published_ns))
 
 
 def raise_file_limit() -> None:

@@ -1,19 +1,25 @@
 """Publishes on schedule, for ever, and can be given another schedule while it runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from string import ascii_letters, digits
-from typing import Final
+from typing import Final, Protocol
 
 from servers.alarm import Alarm
 from servers.clock import now_ns
-from servers.feed import Feed
 from servers.schedule import Schedule
 
 BATCH: Final = 256
 """Messages published in one go before readers get their turn, when a burst is due or the loop is late."""
 NOISE_BYTES: Final = 65_536
+
+
+class Outlet(Protocol):
+    """Where messages are published: a feed of this process, or one that it shares."""
+
+    def publish_all(self, content: str, due_ns: Iterable[int]) -> Awaitable[None] | None:
+        """Publish one message for each due instant. Return what is done when they are published, None if they are."""
 
 
 class Publisher:
@@ -24,13 +30,13 @@ class Publisher:
 
     def __init__(
         self,
-        feed: Feed,
+        outlet: Outlet,
         schedule: Schedule,
         message_bytes: int,
         start_ns: int,
         failed: Callable[[BaseException], None],
     ) -> None:
-        self._feed = feed
+        self._outlet = outlet
         self._failed = failed
         self._task: asyncio.Task[None] | None = None
         self.schedule = schedule
@@ -66,7 +72,9 @@ class Publisher:
                 while due_ns is not None and due_ns <= now and len(batch) < BATCH:
                     batch.append(due_ns)
                     due_ns = next(dues_ns, None)
-                self._feed.publish_all(content, batch)
+                published = self._outlet.publish_all(content, batch)
+                if published is not None:
+                    await published
         finally:
             alarm.close()
 

@@ -95,9 +95,40 @@ class Burst:
         return f"burst:{self.size}/{self.period_s:g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Stairs:
+    """Evenly spaced at one rate for `step_s`, then at a higher one; rates rise by the same factor. Then no more.
+
+    For finding the rate at which something breaks, in one go.
+    """
+
+    first_per_s: float
+    last_per_s: float
+    steps: int
+    step_s: float
+
+    @property
+    def rate_per_s(self) -> float:
+        counts = self.counts()
+        return sum(counts) / (len(counts) * self.step_s)
+
+    def counts(self) -> list[int]:
+        """Return how many messages each step has."""
+        rise = (self.last_per_s / self.first_per_s) ** (1 / max(1, self.steps - 1))
+        return [round(self.first_per_s * rise**step * self.step_s) for step in range(self.steps)]
+
+    def offsets_ns(self) -> Iterator[int]:
+        for step, count in enumerate(self.counts()):
+            for n in range(count):
+                yield round((step + (n + 1) / count) * self.step_s * NS_PER_S) - 1
+
+    def __str__(self) -> str:
+        return f"stairs:{self.first_per_s:g}-{self.last_per_s:g}/{self.steps}x{self.step_s:g}"
+
+
 LOW, HIGH = 1e-6, 1e6
 FORMS = (
-    "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S "
+    "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S | stairs:RATE-RATE/STEPSxSTEP_S "
     "(RATE in messages per second; every number but N from 1e-6 to 1e6)"
 )
 
@@ -124,6 +155,11 @@ def parse_schedule(text: str) -> Schedule:
             size, _, period = rest.partition("/")
             if 1 <= int(size) <= HIGH:
                 return Burst(int(size), _number(period))
+        if kind == "stairs":
+            rates, _, stairs = rest.partition("/")
+            (first, last), (steps, step) = map(_number, rates.split("-")), stairs.split("x")
+            if first <= last and 1 <= int(steps) <= HIGH:
+                return Stairs(first, last, int(steps), _number(step))
     except ValueError:
         pass
     raise ValueError(f"schedule {text!r} is none of: {FORMS}")

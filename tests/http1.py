@@ -132,5 +132,5 @@ async def poll_forever(port: int, path: str, last_id: int, pause_s: float) -> As
                 last_id = answer["first_id"] - 1
             for message in answer["messages"]:
                 yield message
-                last_id = message["id"]
+                last_id = max(last_id, message["id"])
             await asyncio.sleep(pause_s)

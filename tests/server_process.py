@@ -16,12 +16,11 @@ HANG_S = 20.0
 
 
 class ServerProcess:
-    """`python -m servers` on ephemeral ports, publishing only what is posted unless told otherwise."""
+    """`python -m servers` on ephemeral ports, publishing only what is posted, unless told otherwise."""
 
-    def __init__(self, *arguments: str) -> None:
-        ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
-        quiet = [] if "--schedule" in arguments else ["--schedule", "manual"]
-        self.command = [sys.executable, "-m", "servers", *arguments, *ports, *quiet]
+    def __init__(self, *arguments: str, module: str = "servers") -> None:
+        quiet = ["--port", "0", "--http2-port", "0", "--schedule", "manual", "--announce-json"]
+        self.command = [sys.executable, "-m", module, *quiet, *arguments]
         self._told = False
         self.process = subprocess.Popen(
             self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -62,9 +61,9 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[ServerProcess]:
+def serving(*arguments: str, module: str = "servers") -> Iterator[ServerProcess]:
     """Run a server, and see that it stops cleanly and had nothing to complain of."""
-    server = ServerProcess(*arguments)
+    server = ServerProcess(*arguments, module=module)
     try:
         yield server
     finally:

@@ -135,3 +135,10 @@ def long_poll(
         arrived_s = answered_s + gap_s
     result.duration_s = arrived_s
     return result
+
+
+def frozen_latencies(rate_per_s: float, window_s: float, at_s: float, frozen_s: float, usual_s: float) -> list[float]:
+    """Latencies of messages due evenly in a window, of which those due in the freeze come when it is over."""
+    dues_s = [(n + 0.5) / rate_per_s for n in range(round(rate_per_s * window_s))]
+    sent_s = [at_s + frozen_s if at_s <= due_s < at_s + frozen_s else due_s for due_s in dues_s]
+    return [sent - due + usual_s for sent, due in zip(sent_s, dues_s, strict=True)]

@@ -47,6 +47,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--window"], "'--window' requires an argument"),
         (["compare", "--clients", "ten"], "--clients 'ten' is not a whole number"),
         (["compare", "--clients", "0"], "--clients 0 is out of range: it must be 1 to 50000 each"),
+        (["compare", "--rtt", "0,far"], "--rtt 'far' is not a duration: write 40ms"),
+        (["compare", "--rtt", "20,11s"], "--rtt 20ms,11s is out of range: it must be 0 to 10s each"),
+        (["compare", "--jitter", "some"], "--jitter 'some' is not a duration"),
+        (["compare", "--bandwidth", "10"], "--bandwidth '10' is not a bandwidth: write 10mbit"),
+        (["compare", "--network", "wifi"], "--network wifi is out of range: it must be relay or netem"),
         (["compare", "--schedule", "often"], r"schedule 'often' is none of: .*poisson:RATE"),
         (["compare", "--schedule", "manual"], "--schedule manual is out of range: .*publishes"),
         (["compare", "--message-bytes", "-1"], "--message-bytes -1 is out of range"),
@@ -54,6 +59,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--hold-timeout", "0.5"], "--hold-timeout 0.5 is out of range: it must be 1 to 300"),
         (["compare", "--spawn-rate", "0"], "--spawn-rate 0 is out of range"),
         (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
+        (["run", "sse", "--fault", "drop:2"], "fault 'drop:2' is none of: drop:SHARE"),
         (["compare", "--drain", "nan"], "--drain nan is out of range"),
         (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
         (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),
@@ -92,7 +98,9 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
     assert f"--port {port}: Address already in use; choose another" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "benchmarks"])
+@pytest.mark.parametrize(
+    "name", ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "benchmarks", "controls", "calibrate"]
+)
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert pollbench.main([]) == pollbench.DONE
     overview = capsys.readouterr().out
@@ -178,6 +186,32 @@ def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary
     other = subprocess.run(command("compare", "--resume", "run", "--clients", "9"), capture_output=True, text=True)
     assert other.returncode == 2
     assert "--clients 9 instead of 4" in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> None:
+    done = subprocess.run(command("controls", "--quick", "--json"), capture_output=True, text=True, timeout=240)
+    readings = json.loads(done.stdout)["readings"]
+    assert done.returncode == 0, (readings, done.stderr)
+    assert {reading["control"] for reading in readings} == {"forget", "drop", "duplicate", "reorder", "delay", "freeze"}
+    (report,) = tmp_path.glob("runs/*-controls/drop/report.html")
+    assert "The server was wrong on purpose (drop:0.05)" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> None:
+    done = subprocess.run(command("calibrate", "--quick", "--json"), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "runs" / "calibration.json").read_bytes())
+    assert kept == json.loads(done.stdout)
+    assert set(kept["patterns"]) == set(PATTERNS)
+    assert all(known["cpu_us"] > 0 for known in kept["patterns"].values())
+    words = ["run", "sse", *BRIEF, "--out", "run"]
+    assert subprocess.run(command(*words), capture_output=True, text=True, timeout=120).returncode == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "What the instrument itself adds on this machine" in page
 
 
 @pytest.mark.slow

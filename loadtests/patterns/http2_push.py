@@ -21,8 +21,8 @@ class Http2PushUser(StreamUser):
     def decoder(self) -> PushDecoder:
         return PushDecoder(self.netloc, f"/api/updates?last_id={self.cursor}")
 
-    def _take(self, event: Event, received_ns: int) -> None:
+    def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Refused:
             self.requested(received_ns, Exchange(received_ns), 0, CODES["refused"])
         else:
-            super()._take(event, received_ns)
+            super()._take(event, received_ns, arrived_ns)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from matplotlib.figure import Figure
 
-from reports.charts import cost, latency, sweep
+from reports.charts import breakdown, cost, latency, sweep
 from reports.charts.theory import theory
 from reports.charts.timeline import timeline
 from reports.scene import Scene
@@ -14,16 +15,37 @@ from reports.scene import Scene
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of the page. `reading`: how to read it, in a sentence; `applies`: whether a scene has what it shows."""
+    """A chart of the page. `reading`: how to read it, in a sentence; `applies`: whether a scene has what it shows.
+
+    every_rtt: it shows all round trips of a scenario, not one.
+    """
 
     name: str
     title: str
     reading: str
     draw: Callable[[Scene], Figure]
     applies: Callable[[Scene], bool] = lambda _scene: True
+    every_rtt: bool = False
 
 
 CHARTS: Final = (
+    Chart(
+        "latency-by-rtt",
+        "Latency as clients are further away",
+        "Dotted: half a round trip, the least that the network allows. A line that leaves it pays for asking: a "
+        "message that comes while the next long poll is still on its way has to wait for it.",
+        partial(sweep.latency, along=sweep.by_rtt),
+        partial(sweep.is_sweep, along=sweep.by_rtt),
+        every_rtt=True,
+    ),
+    Chart(
+        "cost-by-rtt",
+        "Cost as clients are further away",
+        "A falling line means that messages come in batches, which need fewer requests.",
+        partial(sweep.cost, along=sweep.by_rtt),
+        sweep.cost_varies_by_rtt,
+        every_rtt=True,
+    ),
     Chart(
         "timeline",
         "How each pattern works",
@@ -60,6 +82,23 @@ CHARTS: Final = (
         latency.over_time,
     ),
     Chart(
+        "whose-time",
+        "Whose time it was",
+        "Pale: the publisher was late. In colour: the server and the network, for a poll also the wait for it to be "
+        "asked. Grey: ours, the message lay in the client's kernel until the load generator read it. Grey belongs to "
+        "the measurement and not to the pattern. A dash: too few of them came alone, so nobody knows.",
+        breakdown.whose,
+        breakdown.is_known,
+    ),
+    Chart(
+        "fan-out",
+        "How a message reaches one client after the other",
+        "Left the first client that had a message, right the last; the line is the median over messages. A line that "
+        "rises is a broadcast that drains: what the last client waits, the first does not. Grey, as above, is ours.",
+        breakdown.fan_out,
+        breakdown.is_broadcast,
+    ),
+    Chart(
         "requests",
         "How often clients ask",
         "Short bars are better. Requests that find nothing are the price of polling; a stream asks once.",
@@ -77,34 +116,20 @@ CHARTS: Final = (
         "What the server spends",
         "Short bars are better; a hair spans the repeats.",
         cost.server,
+        lambda scene: bool(scene.rows["cpu_ms_per_1000"].notna().any()),
     ),
     Chart(
         "latency-by-clients",
         "Latency as clients are added",
         "A line that bends upwards is a server, or a load generator, that runs out of time.",
-        sweep.latency_by_clients,
-        sweep.CLIENTS.is_swept,
+        sweep.latency,
+        sweep.is_sweep,
     ),
     Chart(
         "cost-by-clients",
         "Cost as clients are added",
         "A flat line means that a client more costs as much as the one before.",
-        sweep.cost_by_clients,
-        sweep.CLIENTS.is_swept,
-    ),
-    Chart(
-        "latency-by-round-trip",
-        "Latency as the network gets longer",
-        "A stream waits for one way of the round trip; a long poll for up to three ways, and the more often something "
-        "is published the more often so.",
-        sweep.latency_by_round_trip,
-        sweep.ROUND_TRIP.is_swept,
-    ),
-    Chart(
-        "cost-by-round-trip",
-        "Cost as the network gets longer",
-        "The longer the way, the more messages a long poll brings at a time, and the less each costs.",
-        sweep.cost_by_round_trip,
-        sweep.ROUND_TRIP.is_swept,
+        sweep.cost,
+        sweep.is_sweep,
     ),
 )

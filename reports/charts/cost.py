@@ -16,7 +16,7 @@ BAR: Final = 0.5
 
 def requests(scene: Scene) -> Figure:
     """How often a client asks for each message it gets, and how often for nothing."""
-    canvas, (often, empty) = _panels(scene, 2)
+    canvas, (often, empty) = panels(scene, 2)
     _bars(often, scene, "requests_per_delivery", lambda value: number(value, 2), "completed requests per delivery")
     _bars(empty, scene, "empty_ratio", percent, "empty responses")
     empty.set_xlim(0, max(empty.get_xlim()[1], 0.05))
@@ -25,7 +25,7 @@ def requests(scene: Scene) -> Figure:
 
 def traffic(scene: Scene) -> Figure:
     """Bytes per delivery: the message with its own framing, and what is spent around it."""
-    canvas, (axes,) = _panels(scene, 1)
+    canvas, (axes,) = panels(scene, 1)
     rows = scene.rows
     _bars(
         axes,
@@ -48,13 +48,14 @@ def traffic(scene: Scene) -> Figure:
 
 def server(scene: Scene) -> Figure:
     """What the server spends: CPU for each delivery, memory for each client."""
-    canvas, (cpu, memory) = _panels(scene, 2)
+    canvas, (cpu, memory) = panels(scene, 2)
     _bars(cpu, scene, "cpu_ms_per_1000", lambda value: quantity(value, "ms"), "server CPU per 1,000 deliveries")
     _bars(memory, scene, "memory_per_client_bytes", lambda value: quantity(value, "B"), "server memory per client")
     return canvas
 
 
-def _panels(scene: Scene, count: int) -> tuple[Figure, list[Axes]]:
+def panels(scene: Scene, count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels beside each other that share one line for each pattern, the first on top."""
     canvas = figure(0.55 + 0.31 * len(scene.patterns))
     panels = list(canvas.subplots(1, count, sharey=True, squeeze=False).ravel())
     names = [scene.look.labels[pattern] for pattern in scene.patterns]

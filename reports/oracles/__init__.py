@@ -9,7 +9,7 @@ from reports.oracles.framing import poll_bytes_per_s, stream_bytes_per_s
 from reports.oracles.gaps import Every, ExponentialGaps, Floats, Gaps, UniformGaps
 from reports.oracles.polling import LongPoll, OneByOne, ShortPoll
 from reports.oracles.queue import queue_cdf
-from reports.oracles.streaming import FanOut, push_ceiling_bytes_per_s, rotation_wait
+from reports.oracles.streaming import FanOut, frozen_quantile, push_ceiling_bytes_per_s, rotation_wait
 
 __all__ = [
     "Every",
@@ -21,6 +21,7 @@ __all__ = [
     "OneByOne",
     "ShortPoll",
     "UniformGaps",
+    "frozen_quantile",
     "poll_bytes_per_s",
     "push_ceiling_bytes_per_s",
     "queue_cdf",

@@ -52,6 +52,16 @@ def rotation_wait(lifetime: float, reconnect: float) -> float:
     return reconnect**2 / (2 * (lifetime + reconnect))
 
 
+def frozen_quantile(q: float, window: float, frozen: float, usual: float) -> float:
+    """O9. Quantile of the latency of messages due evenly in `window`, when the server stood still for `frozen` of it.
+
+    A share frozen/window waits for the end of the freeze, uniformly between 0 and `frozen`, so a share
+    (frozen - x)/window waits longer than x. `usual` is what a message takes anyway; where q lies below the share that
+    had to wait, it is all there is.
+    """
+    return usual + max(0.0, frozen - (1 - q) * window)
+
+
 def push_ceiling_bytes_per_s(window_bytes: int, round_trip: float) -> float:
     """O5. What flow control lets through; latency is that of streaming while the carrier stream is open."""
     return window_bytes / round_trip

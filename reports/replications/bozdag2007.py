@@ -115,6 +115,11 @@ def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
 
 
 def unseen_ratio(pull: Measured) -> float:
-    """Share of the deliveries that were not the newest of their response: arrivals of a user at one instant are one."""
+    """Share of the deliveries that were not the newest of their response: arrivals of a user at one instant are one.
+
+    The window cuts a user's first and last response, so these do not count.
+    """
     arrivals = pull.latency.groupby(["cell", "user", "received_ns"], observed=True).size()
-    return float(1 - len(arrivals) / arrivals.sum())
+    users = arrivals.groupby(["cell", "user"], observed=True)
+    whole = arrivals[(users.cumcount() > 0) & (users.cumcount(ascending=False) > 0)]
+    return float(1 - len(whole) / whole.sum())

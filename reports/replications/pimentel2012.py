@@ -25,7 +25,7 @@ SCALED: Final = (
     "The same rate and five distances, made by the relay; ten clients of each pattern instead of one. Only the rule is "
     "judged: the paper's figures for each site are not at hand."
 )
-CHART: Final = ("wan", "latency-by-round-trip")
+CHART: Final = ("wan", "latency-by-rtt")
 
 INTERVAL_MS: Final = 250.0
 ROUND_TRIPS_MS: Final = (20.0, 100.0, 200.0, 250.0, 400.0)

@@ -24,6 +24,7 @@ from h2.events import (
     UnknownFrameReceived,
 )
 from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
 
 from servers.http2.h2_server import ServerH2
 from servers.http2.keepalive import Keepalive
@@ -71,8 +72,10 @@ class Connection(asyncio.Protocol):
         if ssl_object is not None and ssl_object.selected_alpn_protocol() != "h2":
             self._end()  # RFC 9113 3.2: over TLS, HTTP/2 is spoken where ALPN has chosen it and nowhere else
             return
-        # Send at once: uvloop would hold small writes back to the end of the loop's turn, behind all other clients.
-        self.transport.set_write_buffer_limits(high=0)
+        if ssl_object is None:
+            # Send at once: uvloop would hold small writes back to the end of the loop's turn, behind all other clients.
+            # Under TLS this limit makes uvloop 0.22 pause a writer for good, after its first write.
+            self.transport.set_write_buffer_limits(high=0)
         self._timer = self._loop.call_at(self._keepalive.next_s, self._watch)
 
     def data_received(self, data: bytes) -> None:
@@ -183,6 +186,12 @@ class Connection(asyncio.Protocol):
         if not self._resets.spend(self._loop.time()):
             self._fail(ErrorCodes.ENHANCE_YOUR_CALM, "too many resets")
 
+    def _on_settings(self, event: RemoteSettingsChanged) -> None:
+        if self.sender.client_settings is None:
+            settings = event.changed_settings.values()
+            self.sender.client_settings = {setting_name(each.setting): each.new_value for each in settings}
+        self._charge_control(event)
+
     def _on_settings_ack(self, event: SettingsAcknowledged) -> None:
         self._keepalive.settings_acknowledged()
         self._charge_control(event)
@@ -239,6 +248,11 @@ class Connection(asyncio.Protocol):
                 stream.on_push_room()
 
 
+def setting_name(code: int) -> str:
+    """Return a setting's name as RFC 9113 section 6.5.2 has it, or its number: clients send unknown ones on purpose."""
+    return SettingCodes(code).name if code in set(SettingCodes) else f"0x{code:04x}"
+
+
 _HANDLERS: Final[dict[type[Event], Callable[[Connection, Any], None]]] = {
     RequestReceived: Connection._on_request,
     DataReceived: Connection._on_data,
@@ -247,7 +261,7 @@ _HANDLERS: Final[dict[type[Event], Callable[[Connection, Any], None]]] = {
     SettingsAcknowledged: Connection._on_settings_ack,
     PingAckReceived: Connection._on_ping_ack,
     PingReceived: Connection._charge_control,
-    RemoteSettingsChanged: Connection._charge_control,
+    RemoteSettingsChanged: Connection._on_settings,
     PriorityUpdated: Connection._charge_control,
     UnknownFrameReceived: Connection._charge_control,
     ConnectionTerminated: Connection._on_goaway,

@@ -8,7 +8,7 @@ from servers.http2.bridge import stream_of
 from servers.http2.promise import PushedResponse
 from servers.http2.stream import Stream
 
-__all__ = ["PushedResponse", "Pusher", "pusher"]
+__all__ = ["PushedResponse", "Pusher", "client_settings", "pusher"]
 
 
 class Pusher:
@@ -51,3 +51,9 @@ def pusher(request: web.Request) -> Pusher | None:
     """Return the push capability of a request; None on HTTP/1.1, and where the client has set ENABLE_PUSH to 0."""
     stream = stream_of(request)
     return Pusher(stream) if stream is not None and stream.sender.push_enabled else None
+
+
+def client_settings(request: web.Request) -> dict[str, int] | None:
+    """Return what the client's first SETTINGS frame said, by name; None on HTTP/1.1."""
+    stream = stream_of(request)
+    return None if stream is None else stream.sender.client_settings

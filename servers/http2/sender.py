@@ -26,7 +26,8 @@ class Sender:
     """The sending half of a connection. `on_room` hears of streams whose waiting content has all been sent.
 
     writable: whether the socket keeps up. draining: no new streams, from either side. over: nothing more is sent.
-    peer: peer name, own name and TLS context of the socket.
+    peer: peer name, own name and TLS context of the socket. client_settings: what the client's first SETTINGS frame
+    said, by name.
     """
 
     def __init__(self, h2: ServerH2, limits: Limits, on_room: Callable[[int], None]) -> None:
@@ -35,6 +36,7 @@ class Sender:
         self.over = False
         self.transport: asyncio.Transport
         self.peer: tuple[Any, Any, Any] = (None, None, None)
+        self.client_settings: dict[str, int] | None = None
         self.h2 = h2
         self._limits = limits
         self._on_room = on_room

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -41,11 +42,12 @@ async def serve_h2(
     *,
     ssl_context: ssl.SSLContext | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    watch: Callable[[asyncio.Protocol], asyncio.Protocol] = lambda protocol: protocol,
 ) -> H2Server:
     """Serve `app` on a bound socket: h2c with prior knowledge, or with `ssl_context` TLS where ALPN chose h2.
 
     The application must have been set up already (`web.AppRunner(app).setup()`), because it is usually the one that
-    HTTP/1.1 serves too.
+    HTTP/1.1 serves too. watch: called with each connection's protocol; what it returns takes its place.
     """
     if ssl_context is not None:
         ssl_context.minimum_version = max(ssl_context.minimum_version, ssl.TLSVersion.TLSv1_2)  # RFC 9113 9.2
@@ -53,6 +55,6 @@ async def serve_h2(
     connections: set[Connection] = set()
     bridge = Bridge(app)
     listener = await asyncio.get_running_loop().create_server(
-        lambda: Connection(bridge.serve, limits, connections), sock=sock, ssl=ssl_context
+        lambda: watch(Connection(bridge.serve, limits, connections)), sock=sock, ssl=ssl_context
     )
     return H2Server(listener, connections, limits)

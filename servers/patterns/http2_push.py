@@ -6,6 +6,7 @@ the two it gets stands in `x-updates-mode`, so that a run that was not pushed ca
 
 import asyncio
 from functools import lru_cache
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from servers.errors import error_response
 from servers.feed import Feed
 from servers.history import Replay
 from servers.http2 import PushedResponse, Pusher, pusher
+from servers.message import id_of
 from servers.options import ServerOptions
 from servers.patterns.chunked import FRAMING, HEADERS
 from servers.query import parse_cursor, parse_fields
@@ -48,9 +50,10 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
 
     async def message(request: web.Request) -> web.StreamResponse:
         message_id = parse_cursor(request.match_info["id"], "id")
-        if not feed.first_id <= message_id <= feed.newest_id:
+        bodies = feed.after(message_id - 1).bodies if 0 < message_id <= feed.newest_id else ()
+        if not bodies or int(id_of(bodies[0])) != message_id:
             return error_response(404, f"message {message_id} is not kept; first_id is {feed.first_id}", "id")
-        return web.Response(body=feed.after(message_id - 1).bodies[0], content_type="application/json")
+        return web.Response(body=bodies[0], content_type="application/json")
 
     return [
         web.get(PATH, updates, allow_head=False),
@@ -71,7 +74,9 @@ class PushedUpdates:
     async def follow(self, push: Pusher, last_id: int) -> None:
         """Push what comes after `last_id`, then every new message, until the client leaves or is closed."""
         replay = self._feed.after(last_id)
-        client = Client(push, replay.last_id - len(replay.bodies), backlog=len(replay.bodies))
+        known = replay.first_id - 1 <= last_id <= replay.last_id
+        first_id = int(id_of(replay.bodies[0])) if replay.bodies else replay.last_id + 1
+        client = Client(push, last_id if known else first_id - 1, backlog=len(replay.bodies))
         key = id(client)
         self._clients[key] = client
         push.on_room(lambda: self._advance(client))
@@ -95,18 +100,19 @@ class PushedUpdates:
             client.close("no more pushes on this connection; ask again on another, or inline")
         elif client.last_id != self._feed.newest_id:
             replay = self._feed.after(client.last_id)
-            if replay.first_id > client.last_id + 1:
-                client.close("too slow: the next message is not kept any more")
-            else:
-                self._push(client, replay)
+            bodies = unbroken(client.last_id, replay)
+            if bodies:
+                self._push(client, replay, bodies)
+            elif replay.bodies:
+                client.close("too slow, or lost on its way here: the next message is not kept; ask again to go on")
 
-    def _push(self, client: "Client", replay: Replay) -> None:
-        ids = range(client.last_id + 1, client.last_id + 1 + BATCH)
-        taken = client.push.push(map(pushed_message, ids, replay.bodies))
-        client.last_id += taken
-        waiting = len(replay.bodies) - taken
+    def _push(self, client: "Client", replay: Replay, bodies: tuple[bytes, ...]) -> None:
+        taken = client.push.push(map(pushed_message, bodies[:BATCH]))
+        waiting = len(bodies) - taken
+        whole = len(bodies) == len(replay.bodies)
+        client.last_id = replay.last_id - waiting if whole else client.last_id + taken
         client.backlog = min(client.backlog, waiting)
-        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(replay.bodies[-1]))
+        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(bodies[-1]))
         if waiting > client.backlog + may_wait:
             client.close("too slow: too many messages wait; resume from the last id you have")
         elif taken == BATCH:
@@ -130,10 +136,18 @@ class Client:
         self.over.set_result(None)
 
 
+def unbroken(last_id: int, replay: Replay) -> tuple[bytes, ...]:
+    """Return the bodies that follow `last_id` without a gap."""
+    if replay.first_id <= last_id + 1:
+        return replay.bodies
+    numbered = zip(count(last_id + 1), replay.bodies, strict=False)
+    return tuple(body for _, body in takewhile(lambda one: int(id_of(one[1])) == one[0], numbered))
+
+
 @lru_cache(maxsize=1024)
-def pushed_message(message_id: int, body: bytes) -> PushedResponse:
+def pushed_message(body: bytes) -> PushedResponse:
     """Build the push of a message, once for all clients."""
-    return PushedResponse(b"/api/messages/%d" % message_id, JSON_FIELDS, body)
+    return PushedResponse(b"/api/messages/%b" % id_of(body), JSON_FIELDS, body)
 
 
 def cursor_headers(replay: Replay) -> dict[str, str]:

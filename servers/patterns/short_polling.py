@@ -12,8 +12,8 @@ PATH = "/api/poll"
 HTTP2 = False
 
 
-def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
-    answers = Answers(feed, etag=options.token)
+def routes(feed: Feed, _: ServerOptions) -> list[web.RouteDef]:
+    answers = Answers(feed, etags=True)
 
     async def poll(request: web.Request) -> web.StreamResponse:
         query = parse_poll(request.raw_path)

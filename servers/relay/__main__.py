@@ -1,6 +1,6 @@
 """`python -m servers.relay`: options in, one relay process out. relay.py says what it does to the bytes.
 
-Exit codes: 0 after SIGTERM or SIGINT, 2 wrong option, 3 port taken or no such host.
+Exit codes: 0 after SIGTERM or SIGINT, 2 wrong option, 3 port taken, no such host, or commands from no pipe.
 """
 
 import contextlib
@@ -11,12 +11,14 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from os import getpid
 from typing import Any, Final
 
 from servers.relay.connection import Tally
 from servers.relay.options import LISTEN_HOST, Options, read_options
 from servers.relay.relay import Relay
+from servers.relay.steering import Steering
 from servers.relay.units import BITS_PER_UNIT, format_bandwidth, format_duration
 
 SPARE_FILES: Final = 32
@@ -35,6 +37,11 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         return failed(f"--to {options.server[0]}: {error.strerror}; name a host that resolves, as 127.0.0.1")
     relay = Relay(listener, upstream, options.network, max_connections(), say)
+    if options.steered:
+        try:
+            relay.watch(sys.stdin, Steering(relay, options.network, sys.stdin.fileno(), partial(tell, options)).read)
+        except PermissionError:  # a file can always be read, so the kernel will not watch it
+            return failed("--steered: stdin is a file; give a pipe")
     announce_ready(options, listener.getsockname()[1])
     gc.freeze()  # what is loaded stays; a collection then looks at connections only
     started_s = time.process_time()

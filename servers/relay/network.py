@@ -48,12 +48,16 @@ class Line:
     __slots__ = ("_delay_ns", "_draw", "_free_ns", "_jitter_ns", "_ns_per_byte", "_released_ns")
 
     def __init__(self, network: Network, draw: Callable[[], float] = random.random) -> None:
-        self._delay_ns = network.one_way_ns
-        self._jitter_ns = network.jitter_ns
-        self._ns_per_byte = 8 * NS_PER_S / network.bits_per_s if network.bits_per_s else 0.0
         self._draw = draw
         self._free_ns = 0
         self._released_ns = 0
+        self.change(network)
+
+    def change(self, network: Network) -> None:
+        """Become a line of another network for what comes from now on, behind what is on its way already."""
+        self._delay_ns = network.one_way_ns
+        self._jitter_ns = network.jitter_ns
+        self._ns_per_byte = 8 * NS_PER_S / network.bits_per_s if network.bits_per_s else 0.0
 
     def release_ns(self, arrival_ns: int, size: int) -> int:
         """Return when `size` bytes that arrived at `arrival_ns` come out: after those before them, never earlier."""

@@ -24,6 +24,7 @@ class Options:
     server: tuple[str, int]
     port: int
     network: Network
+    steered: bool
     announce_json: bool
 
 
@@ -35,6 +36,7 @@ def read_options(arguments: list[str]) -> Options:
     parser.add_argument("--rtt", required=True, help="round trip, half each way: 40ms, 1.5s, 0; a plain number is ms")
     parser.add_argument("--jitter", default="0", help="extra delay of a chunk, uniform from 0 to this; order is kept")
     parser.add_argument("--bandwidth", default="0", help="per connection and direction: 10mbit, 500kbit; 0: unlimited")
+    parser.add_argument("--steered", action="store_true", help="take commands on stdin, see steering.py; end with it")
     parser.add_argument("--announce-json", action="store_true", help="lines on stdout are JSON objects")
     given = parser.parse_args(arguments)
     try:
@@ -46,6 +48,7 @@ def read_options(arguments: list[str]) -> Options:
                 jitter_ns=parse_duration_ns("--jitter", given.jitter),
                 bits_per_s=parse_bandwidth_bits_per_s("--bandwidth", given.bandwidth),
             ),
+            steered=given.steered,
             announce_json=given.announce_json,
         )
     except ValueError as error:

@@ -21,16 +21,22 @@ import selectors
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from servers.clock import now_ns
 from servers.relay.connection import BACKLOG_BYTES, READ, WRITE, End, Flow, Signal, Tally, join, reset
 from servers.relay.network import Network
-from servers.relay.stamps import receive
 from servers.relay.waiting import drop_timer_slack, wait
+from servers.stamps import receive
 
 RELEASES_PER_TURN: Final = 64
 """A turn of the loop reads all there is and writes this much, so that neither waits long for the other."""
+
+
+class HasFileno(Protocol):
+    """Anything a selector can watch."""
+
+    def fileno(self) -> int: ...
 
 
 class Relay:
@@ -56,53 +62,70 @@ class Relay:
         self._report = report
         self._selector = selectors.DefaultSelector()
         self._heap: list[tuple[int, int, Flow]] = []
-        self._open_ends = 0
+        self._open_ends: set[End] = set()
         self._stopping = False
 
-    def run(self, stop_on: socket.socket) -> None:
-        """Relay until `stop_on` becomes readable."""
+    def watch(self, file: HasFileno, ready: Callable[[int], object]) -> None:
+        """Call `ready` from the loop whenever `file` can be read. It must not block."""
+        self._selector.register(file, READ, ready)
+
+    def change(self, network: Network) -> None:
+        """Become another network, for the connections that are open too."""
+        self._network = network
+        for end in self._open_ends:
+            end.outbound.line.change(network)
+
+    def cut(self) -> None:
+        """Reset every connection at both ends, as a network that has just died."""
+        for end in list(self._open_ends):
+            self._close(end, reset)
+
+    def stop(self, _events: int = 0) -> None:
+        """Make `run` return."""
+        self._stopping = True
+
+    def run(self, stop_on: HasFileno) -> None:
+        """Relay until `stop_on` becomes readable or `stop` is called."""
         drop_timer_slack()
         self._listener.setblocking(False)
-        self._selector.register(self._listener, READ, self._accept)
-        self._selector.register(stop_on, READ, self._stop)
+        self.watch(self._listener, self._accept)
+        self.watch(stop_on, self.stop)
         while not self._stopping:
             for key, events in wait(self._selector, self._heap[0][0] if self._heap else None):
                 key.data(events)
             self._release_due()
-
-    def _stop(self, _events: int) -> None:
-        self._stopping = True
 
     def _accept(self, _events: int) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError:  # the client has given up between the selector's word and ours
             return
-        if self._open_ends >= 2 * self._max_open:
+        if len(self._open_ends) >= 2 * self._max_open:
             self._refused(f"{self._max_open} connections are open: allow more open files (ulimit -n)")
             reset(sock)
             return
-        self._open_ends += 2
         self.tally.connections += 1
         client, server = End(sock), End(socket.socket(self._family, socket.SOCK_STREAM))
+        self._open_ends |= {client, server}
         join(client, server, self.tally.connections, self._network)
         self._push(client.outbound, Signal.OPEN, now_ns() + self._network.rtt_ns)
         self._watch(client)
 
     def _ready(self, end: End, events: int) -> None:
-        if events & WRITE:
+        if events & WRITE and not end.gone:
             self._writable(end)
         if events & READ and not end.gone:
             self._readable(end)
 
     def _readable(self, end: End) -> None:
         try:
-            chunk, arrival_ns = receive(end.sock, self._network.read_bytes)
+            chunk, read_ns, stamp_ns = receive(end.sock, self._network.read_bytes)
         except BlockingIOError:
             return
         except OSError:
             self._vanished(end)
             return
+        arrival_ns = stamp_ns or read_ns
         if chunk:
             self.tally.count_chunk(len(chunk))
             self._push(end.outbound, chunk, arrival_ns)
@@ -233,7 +256,7 @@ class Relay:
             self._selector.unregister(end.sock)
         how(end.sock)
         end.gone = True
-        self._open_ends -= 1
+        self._open_ends.discard(end)
         end.inbound.drop()
 
     def _watch(self, end: End) -> None:

@@ -12,6 +12,8 @@ from h2.events import ConnectionTerminated, PingReceived, WindowUpdated
 from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
+from servers.http2 import client_settings
+from servers.http2.connection import setting_name
 from servers.http2.keepalive import Keepalive
 from servers.http2.limits import DEFAULT_LIMITS, Limits
 from tests.http2.h2_peer import connected, last_words, run, served
@@ -265,6 +267,51 @@ def test_tls_with_alpn_h2_serves(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> 
             assert len((await peer.get("/big")).body) == 200_000
 
     run(check())
+
+
+def test_an_answer_written_in_parts_comes_whole_over_tls(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    server_context, client_context = tls
+    client_context.set_alpn_protocols(["h2"])
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in (b"one ", b"two ", b"three"):
+            await response.write(part)
+        return response
+
+    async def check() -> None:
+        async with (
+            served([web.get("/", handler)], ssl_context=server_context) as (port, _),
+            connected(port, ssl_context=client_context) as peer,
+        ):
+            assert (await peer.get("/")).body == b"one two three"
+
+    run(check())
+
+
+def test_a_handler_sees_the_first_settings_of_its_client() -> None:
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(client_settings(request))
+        return web.Response()
+
+    async def check() -> None:
+        async with (
+            served([web.get("/", handler)]) as (port, _),
+            connected(port, {SettingCodes.ENABLE_PUSH: 0}) as peer,
+        ):
+            await peer.get("/")
+            peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 70_000})
+            peer.flush()
+            await peer.get("/")
+
+    run(check())
+    assert seen[0] == seen[1]
+    assert seen[0] is not None
+    assert seen[0]["ENABLE_PUSH"] == 0
+    assert setting_name(0x3A4A) == "0x3a4a"
 
 
 @pytest.mark.parametrize("protocols", [[], ["http/1.1"]])

@@ -295,7 +295,7 @@ def test_the_web_page_of_a_master_shows_the_deliveries_of_its_workers(loads: Loa
     )
     load = loads.start(*ALL_USERS, *forked(), *page, "--poll-interval", "0.2", "--exit-code-on-error", "0")
     load.until(lambda: set(shown(web_port)) == EVERY_PATTERN, "deliveries of every pattern on the page")
-    assert all(row["p50"] and row["errors"] == 0 for row in shown(web_port).values())
+    assert all(row["p50_ms"] and row["errors"] == row["missed"] == 0 for row in shown(web_port).values())
     load.process.send_signal(signal.SIGTERM)
     assert load.ended() == 0, load.words()
     check_whole(loads, users=12)
@@ -304,8 +304,8 @@ def test_the_web_page_of_a_master_shows_the_deliveries_of_its_workers(loads: Loa
 def shown(web_port: int) -> dict[str, dict[str, object]]:
     """Return the rows of the Delivery tab by pattern."""
     try:
-        with urlopen(f"http://127.0.0.1:{web_port}/stats/requests", timeout=HANG_S) as answer:
-            tables = {table["key"]: table["data"] for table in json.load(answer).get("extended_stats", [])}
+        with urlopen(f"http://127.0.0.1:{web_port}/pollbench/live", timeout=HANG_S) as answer:
+            rows = json.load(answer)["rows"]
     except OSError:  # not up yet
         return {}
-    return {str(row["pattern"]): row for row in tables["delivery"] if row["deliveries"]}
+    return {str(row["pattern"]): row for row in rows if row["deliveries"]}

@@ -1,5 +1,6 @@
 """A small simulated run, loaded once, and frames made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,15 @@ SMALL = Scenario(
     warmup_s=0.2,
     window_s=2.0,
 )
+
+
+DISTANT = replace(SMALL, name="distant", rtt_ms=(0.0, 20.0, 80.0))
+
+
+@pytest.fixture(scope="session")
+def distant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run at three round trips, of six patterns, one repeat. Read only."""
+    return write_run(tmp_path_factory.mktemp("distant"), [DISTANT], repeats=1)
 
 
 @pytest.fixture(scope="session")

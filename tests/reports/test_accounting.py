@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.accounting import COUNTS, account
+from reports.accounting import COUNTS, ByUser, account
 
 Arrivals = list[tuple[int, int]]
 
@@ -23,7 +23,8 @@ def frame(arrivals: Arrivals) -> pd.DataFrame:
 
 def counted(arrivals: Arrivals, published: list[int], clients: int = 1) -> dict[str, int]:
     return {
-        str(name): int(total) for name, total in account(frame(arrivals), np.array(published), clients).sum().items()
+        str(name): int(total)
+        for name, total in account(ByUser.of(frame(arrivals)), np.array(published), clients).sum().items()
     }
 
 
@@ -58,7 +59,7 @@ def test_a_delivery_between_two_published_ids_that_was_never_published_is_unknow
 
 
 def test_a_user_who_never_received_anything_has_everything_in_flight() -> None:
-    per_user = account(frame([(7, 1), (7, 2)]), np.array([1, 2]), clients=3)
+    per_user = account(ByUser.of(frame([(7, 1), (7, 2)])), np.array([1, 2]), clients=3)
     assert len(per_user) == 3
     assert sorted(per_user["in_flight"]) == [0, 2, 2]
 
@@ -71,7 +72,7 @@ def test_a_user_who_never_received_anything_has_everything_in_flight() -> None:
 def test_published_is_delivered_plus_missed_plus_in_flight_for_every_user(
     arrivals: Arrivals, published: list[int]
 ) -> None:
-    per_user = account(frame(arrivals), np.array(published, int), clients=4)
+    per_user = account(ByUser.of(frame(arrivals)), np.array(published, int), clients=4)
     assert (per_user["owed"] == per_user["delivered"] + per_user["missed"] + per_user["in_flight"]).all()
     assert (per_user[COUNTS] >= 0).all(axis=None)
     for user in range(4):

@@ -3,14 +3,15 @@
 import pandas as pd
 import pytest
 
-from reports.answer import findings, goals, headline, level, ranking
+from reports.answer import findings, goals, headline
+from reports.ranking import level, ranking
 
 NAN = float("nan")
 
 
 def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
     """One row a pattern: (low, median, high) of p50; everything else the same for all."""
-    same = {"missed": 0, "owed": 10, "delivered": 10, "duplicated": 0, "errors": 0, "repeats": 3}
+    same = {"rtt_ms": 0.0, "missed": 0, "owed": 10, "delivered": 10, "duplicated": 0, "errors": 0, "repeats": 3}
     frame = pd.DataFrame(
         [
             {"pattern": name, "label": name.upper(), "p50_ms_low": low, "p50_ms": mid, "p50_ms_high": high, **same}
@@ -23,6 +24,15 @@ def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
     for name in ("cpu_ms_per_1000", "http_bytes_per_delivery", "memory_per_client_bytes"):
         frame = frame.assign(**{name: 20.0, f"{name}_low": 20.0, f"{name}_high": 20.0})
     return frame
+
+
+def at(rtt_ms: float, **p50: tuple[float, float, float]) -> pd.DataFrame:
+    return rows(**p50).assign(rtt_ms=rtt_ms)
+
+
+NEAR = at(0, poll=(9, 9, 9), long=(1, 1, 1), stream=(1, 1, 1))
+FAR = at(20, poll=(18, 18, 18), long=(11, 11, 11), stream=(11, 11, 11))
+FURTHEST = at(80, poll=(120, 120, 120), long=(90, 90, 90), stream=(41, 41, 41))
 
 
 @pytest.mark.parametrize(
@@ -66,24 +76,103 @@ def test_the_headline_of_a_run_that_delivered_nothing_says_so() -> None:
 def test_an_answer_gives_the_factor_and_its_uncertainty() -> None:
     fastest = findings(rows(a=(1, 1, 2), b=(1, 1, 2), c=(8, 10, 12)))[0]
     assert fastest.question == "Fastest"
-    assert fastest.answer == (
+    (answer,) = fastest.answers
+    assert answer == (
         "A and B: 1.0\u202fms for half of the messages, no measurable difference. C 10\u202f\N{MULTIPLICATION SIGN} "
         "(4.0 to 12) as long."
     )
 
 
 def test_losses_and_failures_are_part_of_the_answer() -> None:
-    whole = {finding.question: finding.answer for finding in findings(rows(a=(1, 1, 1)))}
-    assert whole["Complete"] == "All 10 deliveries that were due arrived, none twice, no request failed."
+    whole = {finding.question: finding.answers for finding in findings(rows(a=(1, 1, 1)))}
+    assert whole["Complete"] == ("All 10 deliveries that were due arrived, none twice, no request failed.",)
     lossy = findings(rows(a=(1, 1, 1)).assign(delivered=9, missed=1, errors=2, duplicated=3))
     assert "1 delivery of 10 did not arrive (10\u202f%), 3 more than once; 2 requests failed." in {
-        f.answer for f in lossy
+        answer for finding in lossy for answer in finding.answers
     }
 
 
 def test_goals_name_who_meets_them_and_only_where_something_changes() -> None:
     found = goals(rows(fast=(1, 1, 1), slow=(300, 300, 300)))
     assert [(goal.within, goal.met_by) for goal in found] == [("10\u202fms", "FAST"), ("1\u202fs", "All 2 patterns")]
+
+
+def plain(text: str) -> str:
+    return text.replace("\N{NARROW NO-BREAK SPACE}", " ").replace("\N{MULTIPLICATION SIGN}", "x")
+
+
+@pytest.mark.parametrize(
+    ("scenes", "told"),
+    [
+        (
+            [NEAR, FAR, FURTHEST],
+            (
+                "Up to 20 ms round trip, LONG and STREAM lead: 99 % of the messages arrive within 22 ms. "
+                "At 80 ms, LONG falls behind: 180 ms against 82 ms. POLL takes 240 ms."
+            ),
+        ),
+        (
+            [FAR, NEAR],
+            (
+                "At every round trip, LONG and STREAM lead: 99 % of the messages arrive within 22 ms. "
+                "POLL takes up to 36 ms."
+            ),
+        ),
+        (
+            [at(20, a=(1, 1, 1), b=(9, 9, 9)), at(40, a=(9, 9, 9), b=(1, 1, 1)), at(60, a=(9, 9, 9), b=(1, 1, 1))],
+            (
+                "At 20 ms round trip, A leads: 99 % of the messages arrive within 2.0 ms. "
+                "From 40 ms to 60 ms, A falls behind: up to 18 ms against 2.0 ms."
+            ),
+        ),
+        (
+            [at(0, a=(1, 1, 1), b=(9, 9, 9)), at(40, a=(9, 9, 9), b=(9, 9, 9))],
+            (
+                "Without a round trip, A leads: 99 % of the messages arrive within 2.0 ms. "
+                "At 40 ms, all 2 patterns lead: 99 % of the messages arrive within 18 ms."
+            ),
+        ),
+        ([at(0, a=(NAN, NAN, NAN)), at(9, a=(NAN, NAN, NAN))], "Nothing was delivered."),
+    ],
+)
+def test_the_headline_says_up_to_which_round_trip_patterns_are_level(scenes: list[pd.DataFrame], told: str) -> None:
+    assert plain(headline(pd.concat(scenes))) == told
+
+
+def test_an_answer_has_a_line_for_each_stretch_of_round_trips_with_another_first() -> None:
+    found = {finding.question: finding.answers for finding in findings(pd.concat([NEAR, FAR, FURTHEST]))}
+    assert [plain(line) for line in found["Fastest"]] == [
+        (
+            "Up to 20 ms round trip, LONG and STREAM: 1.0 ms to 11 ms for half of the messages. "
+            "POLL 1.6 x to 9.0 x as long."
+        ),
+        "At 80 ms round trip, STREAM: 41 ms for half of the messages. LONG 2.2 x and POLL 2.9 x as long.",
+    ]
+    assert [plain(line) for line in found["Least traffic"]] == [
+        "At every round trip, all 3 patterns: 20 B per delivery."
+    ]
+    assert found["Complete"] == ("All 90 deliveries that were due arrived, none twice, no request failed.",)
+
+
+def test_a_pattern_without_a_result_somewhere_is_compared_where_it_has_one() -> None:
+    gone = FAR[FAR["pattern"] != "long"]
+    fastest = findings(pd.concat([NEAR, gone, FURTHEST]))[0]
+    assert [plain(line).split(":")[0] for line in fastest.answers] == [
+        "Without a round trip, LONG and STREAM",
+        "At 20 ms round trip, STREAM",
+        "At 80 ms round trip, STREAM",
+    ]
+
+
+def test_goals_are_told_for_each_round_trip() -> None:
+    found = goals(pd.concat([NEAR, FURTHEST]))
+    assert [(plain(goal.at), plain(goal.within), goal.met_by) for goal in found] == [
+        ("0 ms", "10 ms", "LONG and STREAM"),
+        ("0 ms", "100 ms", "All 3 patterns"),
+        ("80 ms", "100 ms", "STREAM"),
+        ("80 ms", "1 s", "All 3 patterns"),
+    ]
+    assert {goal.at for goal in goals(FURTHEST)} == {""}
 
 
 def test_a_pattern_that_loses_messages_meets_no_goal() -> None:

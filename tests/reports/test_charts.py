@@ -1,6 +1,7 @@
 """Charts by the data on their axes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from loadtests.scenario import Scenario
-from reports.charts import CHARTS, cost, latency, sweep
+from reports.breakdown import PARTS, TAIL_PARTS
+from reports.charts import CHARTS, breakdown, cost, latency, sweep
+from reports.charts.mark import mark
 from reports.charts.timeline import timeline
 from reports.load import load
 from reports.measures import latencies, summary
 from reports.scene import Scene, scenes
 from reports.style import styled
 from reports.synthetic import write_run
+from reports.units import quantity
 
 
 def line(figure: Figure, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -101,44 +105,69 @@ def test_the_timeline_marks_what_was_pushed_as_pushed(scene: Scene) -> None:
     assert len(line(figure, "pushed-sse")[0]) == 0
 
 
-@pytest.fixture(scope="session")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """A scene of a run with three numbers of clients and two round trips."""
+def test_a_sweep_has_a_point_for_every_number_of_clients(tmp_path_factory: pytest.TempPathFactory) -> None:
     growing = Scenario(
-        name="grow",
-        purpose="a sweep",
-        clients=(2, 5, 9),
-        schedule="poisson:8",
-        poll_interval_s=0.2,
-        window_s=1.0,
-        rtt_ms=(0.0, 60.0),
+        name="grow", purpose="a sweep", clients=(2, 5, 9), schedule="poisson:8", poll_interval_s=0.2, window_s=1.0
     )
     run = load(write_run(tmp_path_factory.mktemp("sweep"), [growing], repeats=1))
     (scene,) = scenes(run, summary(run), latencies(run))
-    return scene
-
-
-@pytest.mark.parametrize(
-    ("along", "steps", "fixed"),
-    [(sweep.CLIENTS, [2, 5, 9], ("rtt_ms", 60.0)), (sweep.ROUND_TRIP, [0.0, 60.0], ("clients", 9))],
-)
-def test_a_sweep_has_a_point_for_every_step_with_the_other_dimension_held(
-    swept: Scene, along: sweep.Along, steps: list[float], fixed: tuple[str, float]
-) -> None:
-    assert along.is_swept(swept)
-    figure = sweep.latency(swept, along)
-    for pattern in swept.patterns:
+    assert scene.clients == 9
+    assert sweep.is_sweep(scene)
+    figure = sweep.latency(scene)
+    for pattern in scene.patterns:
         x, y = line(figure, f"p50_ms-{pattern}")
-        assert x.tolist() == steps
-        own = swept.summary[(swept.summary["pattern"] == pattern) & (swept.summary[fixed[0]] == fixed[1])]
-        assert y.tolist() == own.sort_values(along.column)["p50_ms"].tolist()
+        assert x.tolist() == [2, 5, 9]
+        wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("clients")["p50_ms"]
+        assert y.tolist() == wanted.tolist()
     with styled():
-        sweep.cost(swept, along).draw_without_rendering()
+        sweep.cost(scene).draw_without_rendering()
 
 
-def test_a_run_with_one_number_of_clients_and_one_round_trip_has_no_sweep(scene: Scene) -> None:
-    assert not sweep.CLIENTS.is_swept(scene)
-    assert not sweep.ROUND_TRIP.is_swept(scene)
+def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) -> None:
+    run = load(distant)
+    *nearer, scene = scenes(run, summary(run), latencies(run))
+    assert [each.rtt_ms for each in nearer] == [0.0, 20.0]
+    assert [each.name for each in (*nearer, scene)] == ["distant-0ms", "distant-20ms", "distant"]
+    assert not any(sweep.is_sweep(each, sweep.by_rtt) for each in nearer)
+    assert sweep.is_sweep(scene, sweep.by_rtt)
+    assert not sweep.is_sweep(scene)
+    figure = sweep.latency(scene, sweep.by_rtt)
+    floor_x, floor_y = line(figure, "floor-p99_ms")
+    assert (floor_x / 2).tolist() == floor_y.tolist() == [0.0, 10.0, 40.0]
+    for pattern in scene.patterns:
+        x, y = line(figure, f"p99_ms-{pattern}")
+        assert x.tolist() == [0, 20, 80]
+        wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("rtt_ms")["p99_ms"]
+        assert y.tolist() == wanted.tolist()
+        assert (y >= floor_y).all()
+    with styled():
+        for chart in CHARTS:
+            if chart.applies(scene):
+                chart.draw(scene).draw_without_rendering()
+
+
+def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(distant: Path) -> None:
+    run = load(distant)
+    scene = scenes(run, summary(run), latencies(run))[-1]
+    median, tail = sweep.latency(scene, sweep.by_rtt).axes
+    assert tail.get_ylim() == (0, 160)
+    slow = scene.rows.set_index("pattern").loc["short_polling"]
+    for axes, name in ((median, "p50_ms"), (tail, "p99_ms")):
+        assert f"Short polling {quantity(float(slow[name]), 'ms')} \N{UPWARDS ARROW}" in texts(axes)
+    assert "Long polling" in texts(tail)
+
+
+def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(distant: Path) -> None:
+    run = load(distant)
+    rows = summary(run)
+    scene = scenes(run, rows, latencies(run))[-1]
+    same = {column: 1.0 for name in sweep.COSTS for column in (name, f"{name}_low", f"{name}_high")}
+    flat = replace(scene, summary=rows.assign(**same))
+    assert not sweep.cost_varies_by_rtt(flat)
+    dearer = (flat.summary["pattern"] == "sse") & (flat.summary["rtt_ms"] == 80)
+    dear = flat.summary.assign(cpu_ms_per_1000=flat.summary["cpu_ms_per_1000"].mask(dearer, 2.0))
+    dear = dear.assign(cpu_ms_per_1000_low=dear["cpu_ms_per_1000"], cpu_ms_per_1000_high=dear["cpu_ms_per_1000"])
+    assert sweep.cost_varies_by_rtt(replace(flat, summary=dear))
 
 
 def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:
@@ -151,3 +180,76 @@ def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:
         for chart in CHARTS:
             if chart.applies(poor):
                 chart.draw(poor).draw_without_rendering()
+
+
+def marks(figure: Figure) -> dict[str, str]:
+    """The verdict's texts on a figure, by gid."""
+    written = figure.findobj(lambda artist: artist.get_gid() in {"verdict", "watermark"})
+    return {str(text.get_gid()): text.get_text() for text in written}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_every_chart_carries_the_verdict_in_room_of_its_own(scene: Scene, chart: object) -> None:
+    if not chart.applies(scene):  # type: ignore[attr-defined]
+        pytest.skip("needs several client counts")
+    for verdict, shown in {
+        "VALID": set(),
+        "SUSPECT": {"verdict"},
+        "FAIL": {"verdict", "watermark"},
+    }.items():
+        with styled():
+            figure = chart.draw(scene)  # type: ignore[attr-defined]
+            mark(figure, verdict)  # type: ignore[arg-type]
+            figure.draw_without_rendering()
+        assert set(marks(figure)) == shown
+        assert all(verdict in text for text in marks(figure).values())
+        if shown:
+            badge = figure.get_suptitle()
+            assert badge.startswith(verdict)
+            bottom = figure._suptitle.get_window_extent().y0
+            assert all(axes.get_window_extent().y1 <= bottom for axes in figure.axes)
+
+
+def test_the_bars_of_whose_time_are_the_shares_of_the_parts(scene: Scene) -> None:
+    for axes, over in zip(breakdown.whose(scene).axes, breakdown.OVER, strict=True):
+        for row in scene.rows.to_dict("records"):
+            bars = {bar.get_gid(): bar.get_width() for bar in axes.patches}  # type: ignore[attr-defined]
+            shares = [bars[f"{part}-{over}-{row['pattern']}"] for part in PARTS]
+            wanted_ms = np.array([row[f"{part}_{over}_ms"] for part in PARTS])
+            assert shares == pytest.approx(wanted_ms / wanted_ms.sum())
+
+
+def test_whose_time_a_tail_was_that_nobody_knows_gets_a_dash_and_no_bar(scene: Scene) -> None:
+    rows = scene.summary.assign(**dict.fromkeys(TAIL_PARTS, np.nan))
+    _, tail = breakdown.whose(replace(scene, summary=rows)).axes
+    assert texts(tail) == ["\N{EN DASH}"] * len(scene.patterns)
+    assert not tail.patches
+
+
+def test_the_fan_out_runs_from_the_first_client_to_the_last_of_the_table(scene: Scene) -> None:
+    figure = breakdown.fan_out(scene)
+    for row in scene.rows.to_dict("records"):
+        x, y = line(figure, f"fan-out-{row['pattern']}")
+        assert x.tolist() == list(range(1, scene.clients + 1))
+        assert (np.diff(y) >= 0).all()
+        assert y[0] <= row["middle_client_ms"] <= y[-1]
+
+
+def test_patterns_that_are_far_apart_are_not_drawn_on_one_scale(scene: Scene) -> None:
+    panels = dict(zip(scene.patterns, breakdown.fan_out(scene).axes, strict=True))
+    polling, *streams = (panels[name] for name in ("short_polling", "chunked", "sse", "websocket"))
+    assert "scale of its own" in polling.get_title()
+    assert len({axes.get_ylim() for axes in streams}) == 1
+    assert polling.get_ylim()[1] > breakdown.ONE_SCALE * streams[0].get_ylim()[1]
+
+
+def test_a_platform_without_stamps_has_no_chart_of_whose_time_and_still_a_fan_out(scene: Scene) -> None:
+    without = [str(name) for name in scene.summary if "wait_" in str(name) or "network_" in str(name)]
+    mac = replace(
+        scene,
+        summary=scene.summary.assign(**dict.fromkeys(without, np.nan)),
+        latency=scene.latency.assign(wait_ms=np.nan),
+    )
+    assert not breakdown.is_known(mac)
+    with styled():
+        breakdown.fan_out(mac).draw_without_rendering()

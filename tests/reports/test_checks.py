@@ -57,6 +57,11 @@ def without_delay(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     return replace(run, cells=run.cells.assign(rtt_ms=0.0)), cells.assign(rtt_ms=0.0), rows.assign(rtt_ms=0.0)
 
 
+def with_fault(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    scenarios = [{**scenario, "fault": "drop:0.01"} for scenario in run.manifest.scenarios]
+    return in_manifest(scenarios=scenarios)(run, cells, rows)
+
+
 def failed_first_cell(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     status = ["failed", *run.cells["status"][1:]]
     return in_cell_files(status=status, problems="a worker was lost")(run, cells, rows)
@@ -66,8 +71,21 @@ def machine_without_clock(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> 
     return in_manifest(machine=msgspec.structs.replace(run.manifest.machine, clock_id=""))(run, cells, rows)
 
 
+NAN = float("nan")
+
+
+def warming_up_once(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    return run, cells.assign(warmup_share=[0.2, *[0.0] * (len(cells) - 1)]), rows
+
+
+def short_of_ports(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    machine = msgspec.structs.replace(run.manifest.machine, ports=1_000)
+    return in_manifest(machine=machine)(run, cells.assign(connections=950.0), rows)
+
+
 CASES: list[tuple[Change, Verdict, str]] = [
     (in_manifest(kind="synthetic"), "INVALID", "Nothing here was measured"),
+    (with_fault, "INVALID", "The server was wrong on purpose (drop:0.01)"),
     (failed_first_cell, "SUSPECT", "1 cell of 12 failed"),
     (
         lambda run, cells, rows: (replace(run, cells=run.cells[1:]), cells, rows),
@@ -89,19 +107,49 @@ CASES: list[tuple[Change, Verdict, str]] = [
         "100\N{NARROW NO-BREAK SPACE}% of the messages of HTTP/2 push were not pushed",
     ),
     (in_cells(pushed_ratio=0.5), "SUSPECT", "of HTTP/2 push were not pushed"),
-    (in_cells(generator_cpu_share=0.9), "SUSPECT", "The load generator used 90"),
-    (in_cells(generator_lag_ms=900.0), "SUSPECT", "The load generator was late"),
+    (in_cells(wait_tail_ms=900.0), "INVALID", "was late: of the slowest 1 %, 900\N{NARROW NO-BREAK SPACE}ms of "),
+    (in_cells(generator_lag_ms=900.0), "VALID", ""),
+    (in_cells(wait_p50_ms=NAN), "VALID", "Not measured here: how long messages waited for the load generator"),
+    (in_cells(generator_cpu_peak=0.9), "SUSPECT", "The load generator used 90"),
+    (in_cells(generator_cpu_peak=0.99, generator_cpu_usual=0.97), "INVALID", "The load generator used 99"),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=19.0, p99_ms=30.0), "SUSPECT", "The load generator was late"),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=21.0, p99_ms=30.0), "INVALID", "The load generator was late"),
+    (in_cells(wait_tail_ms=NAN, generator_lag_ms=21.0, p99_ms=300.0), "VALID", ""),
+    (in_cells(generator_lag_ms=float("nan")), "SUSPECT", "Nobody watched the load generator in 12 cells"),
+    (in_cells(generator_waited_share=0.2), "SUSPECT", "The load generator stood in line for a core for 20"),
+    (in_cells(generator_waited_share=0.3), "INVALID", "The load generator stood in line for a core for 30"),
+    (in_cells(server_waited_share=0.3), "SUSPECT", "The server stood in line for a core for 30"),
+    (in_cells(relay_waited_share=0.3), "SUSPECT", "The network delay stood in line for a core for 30"),
+    (in_cells(server_cpu_usual=0.97), "SUSPECT", "The server used all of its core"),
+    (in_cells(server_cpu_peak=0.97), "VALID", ""),
+    (in_cells(relay_cpu_peak=0.9), "SUSPECT", "The network delay used 90"),
     (in_cells(lateness_p99_ms=900.0), "SUSPECT", "The publisher was late"),
+    (in_cells(send_late_p99_ms=21.0, polls_due=9), "SUSPECT", "1 % of the polls were sent 21"),
+    (in_cells(send_late_p99_ms=19.0, polls_due=9), "VALID", ""),
+    (in_cells(send_late_p99_ms=21.0, polls_due=0), "VALID", ""),
+    (in_rows(polls_unsent=2, polls_due=60), "SUSPECT", "12 polls of 360 that were due were never sent"),
+    (
+        in_rows(errors=3, error_reset=2, error_timeout=1),
+        "SUSPECT",
+        "18 requests failed (all 6 patterns): reset 12, tim",
+    ),
+    (in_rows(reconnected_users=4, resumed_users=3), "SUSPECT", "6 clients of 24 did not go on where they were"),
+    (in_cells(warmup_share=0.2), "SUSPECT", "12 cells of 12 took 20"),
+    (in_cells(warmup_share=1.0), "SUSPECT", "12 cells of 12 never settled"),
+    (warming_up_once, "VALID", "1 cell of 12 took 20"),
+    (short_of_ports, "VALID", "950 connections were opened in a cell, this system has 1,000 ports"),
     (in_rows(mean_ms=900.0), "SUSPECT", "Short polling, mean latency: 900 ms measured, theory says 200"),
     (in_rows(messages=50), "VALID", "p99 rests on 50 messages"),
     (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
     (in_rows(repeats=1), "VALID", "There is a single repeat"),
-    (without_delay, "VALID", "There was no network delay"),
-    (in_cells(kernel_per_client_bytes=float("nan")), "VALID", "Not measured here: memory queued in kernel sockets"),
+    (in_cells(rtt_ms=0.0), "VALID", "There was no network delay"),
+    (in_cells(relay_late_mean_ms=900.0), "SUSPECT", "The relay was late by 900"),
+    (in_cells(kernel_per_client_bytes=NAN), "VALID", "Not measured here: memory queued in kernel sockets"),
+    (in_manifest(kind="session"), "VALID", "This was driven by hand, all patterns at once"),
 ]
 
 
-@pytest.mark.parametrize(("change", "expected", "what"), CASES, ids=[what for _, _, what in CASES])
+@pytest.mark.parametrize(("change", "expected", "what"), CASES, ids=[f"{what}-{worth}" for _, worth, what in CASES])
 def test_a_flaw_becomes_a_caution_with_cause_and_remedy(
     run: Run, cells: pd.DataFrame, rows: pd.DataFrame, change: Change, expected: Verdict, what: str
 ) -> None:

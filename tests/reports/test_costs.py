@@ -34,7 +34,11 @@ def deliveries(count: int, size: int = 200) -> pd.DataFrame:
 
 def samples(*rows: Mapping[str, object]) -> pd.DataFrame:
     usual: dict[str, object] = dict.fromkeys(
-        ["cpu_ns", "rss_bytes", "kernel_socket_bytes", "lag_ns", "wire_bytes_out", "wire_bytes_in"], -1
+        [
+            *("cpu_ns", "rss_bytes", "kernel_socket_bytes", "lag_ns"),
+            *("wire_bytes_out", "wire_bytes_in", "connections", "waited_ns"),
+        ],
+        -1,
     )
     usual |= {"pid": 1, "role": "server", "wire_segments_out": -1, "wire_segments_in": -1}
     return pd.DataFrame([{**usual, **row} for row in rows], columns=["at_ns", *usual])
@@ -101,6 +105,36 @@ def test_processes_are_added_up_and_the_busiest_generator_is_named() -> None:
     assert both["server_cpu_share"] == pytest.approx(0.3)
     load = sample_costs(rows.assign(role="generator"), deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
     assert load["generator_cpu_share"] == pytest.approx(0.2)
+    between = sample_costs(rows.assign(role="relay"), deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    assert between["relay_cpu_share"] == pytest.approx(0.3)
+
+
+def test_each_second_has_its_own_share_of_a_core() -> None:
+    """CPU: 0.1 of a core, but 0.9 in the sixth second; in line for a core: 0.2 throughout."""
+    spent = [0.1 * at + 0.8 * (at > 15) for at in range(9, 22)]
+    rows = samples(
+        *(
+            {"at_ns": at * S, "cpu_ns": round(cpu * S), "waited_ns": at * S // 5, "role": "relay"}
+            for at, cpu in zip(range(9, 22), spent, strict=True)
+        )
+    )
+    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    assert found["relay_cpu_peak"] == pytest.approx(0.9)
+    assert found["relay_cpu_usual"] == pytest.approx(0.1)
+    assert found["relay_waited_share"] == pytest.approx(0.2)
+    assert math.isnan(found["server_cpu_peak"])
+
+
+def test_connections_of_all_generators_are_added_up() -> None:
+    rows = samples(
+        *(
+            {"at_ns": at * S, "pid": pid, "connections": at * pid, "role": "generator"}
+            for at in (5, 12)
+            for pid in (1, 2)
+        )
+    )
+    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    assert found["connections"] == 36
 
 
 def test_memory_per_client_is_the_growth_since_before_the_clients() -> None:

@@ -48,6 +48,15 @@ def write_json(file: Path, **changes: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
+def test_a_run_from_before_a_column_was_recorded_reads_as_not_knowing_it(tmp_path: Path) -> None:
+    write_run(tmp_path, [SMALL], repeats=1, labels={"sse": "SSE"})
+    file = tmp_path / f"cells/{CELL}/samples.parquet"
+    pd.read_parquet(file).drop(columns="waited_ns").to_parquet(file)
+    samples = load(tmp_path).samples
+    assert set(samples["waited_ns"]) == {-1}
+    assert list(samples.columns) == [*KEYS, *ROW_TYPES["samples"][0]._fields]
+
+
 def drop_column(file: Path) -> None:
     pd.read_parquet(file).drop(columns="received_ns").to_parquet(file)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.breakdown import first_arrivals
 from reports.load import Run
-from reports.measures import MEASURES, QUANTILES, conservation, latencies, latency_of, per_cell, summary
+from reports.measures import BREAKDOWN, MEASURES, QUANTILES, conservation, latencies, latency_of, per_cell, summary
 
 MS = 1_000_000
 
@@ -21,6 +22,7 @@ def arrivals(run: Run, *rows: tuple[int, int, int, int]) -> Run:
     template["id"] = [row[1] for row in rows]
     template["due_ns"] = template["published_ns"] = [from_ns + row[2] * MS for row in rows]
     template["received_ns"] = [from_ns + row[3] * MS for row in rows]
+    template["arrived_ns"] = 0
     return replace(run, deliveries=template)
 
 
@@ -28,6 +30,13 @@ def test_latency_runs_from_due_to_received(run: Run) -> None:
     found = latencies(arrivals(run, (0, 1, 100, 107)))
     assert found["latency_ms"].tolist() == [7.0]
     assert found["due_s"].tolist() == [0.1]
+
+
+def test_what_the_relay_said_of_itself_is_a_measure_and_unknown_where_there_was_none(run: Run) -> None:
+    assert per_cell(run)[["relay_late_mean_ms", "relay_late_max_ms", "relay_cpu_share"]].isna().all(axis=None)
+    first = run.cells["cell"] == run.cells["cell"].iloc[0]
+    told = run.cells.assign(relay_late_mean_ms=run.cells["relay_late_mean_ms"].mask(first, 0.25))
+    assert per_cell(replace(run, cells=told))["relay_late_mean_ms"].dropna().tolist() == [0.25]
 
 
 def test_latency_is_transit_plus_lateness(run: Run) -> None:
@@ -39,6 +48,13 @@ def test_latency_is_transit_plus_lateness(run: Run) -> None:
 def test_a_message_counts_by_when_it_was_due_not_by_when_it_arrived(run: Run) -> None:
     found = latencies(arrivals(run, (0, 1, -1, 5), (0, 2, 0, 5), (0, 3, 1999, 9000), (0, 4, 2000, 2001)))
     assert found["id"].tolist() == [2, 3]
+
+
+def test_the_wait_for_our_loop_runs_from_the_kernels_stamp_and_is_unknown_without_one(run: Run) -> None:
+    both = arrivals(run, (0, 1, 100, 107), (0, 2, 200, 209))
+    stamped_ns = both.deliveries["received_ns"].iloc[0] - 3 * MS
+    found = latencies(replace(both, deliveries=both.deliveries.assign(arrived_ns=[stamped_ns, 0])))
+    assert found["wait_ms"].tolist() == [3.0, pytest.approx(float("nan"), nan_ok=True)]
 
 
 def test_a_negative_latency_is_kept_and_counted(run: Run) -> None:
@@ -57,7 +73,7 @@ def test_quantiles_are_values_that_were_measured() -> None:
 
 def test_only_the_first_arrival_of_a_message_has_a_latency() -> None:
     window = pd.DataFrame({"user": [0, 0, 1], "id": [1, 1, 1], "latency_ms": [1.0, 900.0, 2.0]})
-    assert latency_of(window.assign(transit_ms=1.0, lateness_ms=0.0))["max_ms"] == 2
+    assert latency_of(first_arrivals(window.assign(transit_ms=1.0, lateness_ms=0.0)))["max_ms"] == 2
 
 
 def test_a_cell_without_deliveries_has_no_latency_and_everything_in_flight(run: Run) -> None:
@@ -93,7 +109,7 @@ def test_counts_are_added_up_over_repeats(cells: pd.DataFrame, rows: pd.DataFram
     assert rows["delivered"].sum() == cells["delivered"].sum()
 
 
-@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+@pytest.mark.parametrize("measure", (*MEASURES, *BREAKDOWN), ids=lambda measure: measure.name)
 def test_every_measure_of_the_table_is_in_the_summary_with_its_interval(rows: pd.DataFrame, measure: object) -> None:
     name = measure.name  # type: ignore[attr-defined]
     assert {name, f"{name}_low", f"{name}_high"} <= set(rows)

@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.style import KNOWN, SPARE, Look, spread
+from reports.style import Look, spread
+from servers.palette import KNOWN, SPARE
 
 
 def contrast(one: str, other: str) -> float:

@@ -1,12 +1,17 @@
 """The table that ends a run on the terminal."""
 
 import io
+from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from reports.terminal import COLUMNS, summary_table
+from loadtests.manifest import Cell
+from reports.caution import Caution, Ruling
+from reports.load import Run
+from reports.terminal import COLUMNS, Board, ruling_lines, summary_table
 
 ROW = {
     "label": "Server-Sent Events",
@@ -47,6 +52,30 @@ def test_round_trips_are_shown_when_there_are_several() -> None:
     assert "rtt" in printed(ROW, ROW | {"rtt_ms": 0.0})
 
 
+def test_the_board_has_a_row_for_each_pattern_that_has_ended_and_the_medians_so_far(folder: Path, run: Run) -> None:
+    board = Board(folder)
+    cells = [
+        msgspec.json.decode((folder / "cells" / name / "cell.json").read_bytes(), type=Cell)
+        for name in run.manifest.cells
+    ]
+    assert [board(cell).row_count for cell in cells] == [1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6]
+
+
 @pytest.mark.parametrize("missing", [name for name, _, _ in COLUMNS.values()])
 def test_a_measure_the_platform_lacks_is_blank_not_an_error(missing: str) -> None:
     assert "nan" not in printed({name: value for name, value in ROW.items() if name != missing})
+
+
+def test_the_verdict_comes_with_its_worst_reasons_and_counts_the_rest() -> None:
+    doubts = [Caution("invalid", f"Reason {nth}", "cause.", "Remedy.") for nth in range(5)]
+    lines = ruling_lines(Ruling.on([*doubts, Caution("note", "A limit", "cause.", "Remedy.")]))
+    assert lines[0] == "INVALID: Do not decide anything from this run; its cautions say why."
+    assert lines[1:] == [f"  Reason {nth}: cause. Remedy." for nth in range(3)] + [
+        "  and 2 cautions more, in the report"
+    ]
+
+
+def test_a_valid_run_is_one_line() -> None:
+    assert ruling_lines(Ruling.on([Caution("note", "A limit", "cause.", "Remedy.")])) == [
+        "VALID: Nothing was found that puts the figures in doubt."
+    ]

@@ -61,7 +61,7 @@ def test_a_proven_shift_too_small_to_matter_is_not_a_difference(make_cells: Make
 def test_a_rise_from_zero_counts_however_small(make_cells: MakeCells) -> None:
     (row,) = rows_of(make_cells({"sse": {"missed": [0] * 6}}), make_cells({"sse": {"missed": [1] * 6}}), "missed")
     assert row.verdict == "worse"
-    assert row.cells()[-3:-1] == ("+1", "+1 to +1")
+    assert row.cells()[-4:-1] == ("+1", "+1 to +1", "+1.00")
     assert Comparison("base", "new", (row,)).frame()["shift_percent"].item() == math.inf
 
 
@@ -70,7 +70,14 @@ def test_a_fall_from_below_zero_is_a_fall(make_cells: MakeCells) -> None:
     new = make_cells({"sse": {"memory_per_client_bytes": [-value for value in HIGH]}})
     (row,) = rows_of(base, new, "memory_per_client_bytes")
     assert row.verdict == "better"
-    assert row.cells()[-3].startswith("-")
+    assert row.cells()[-4].startswith("-")
+
+
+def test_the_effect_says_how_consistently_the_new_run_is_above_the_base(make_cells: MakeCells) -> None:
+    """10.05 is above one of the six and 10.15 above two, the other four above all: (-4 - 2 + 4 * 6) / 36."""
+    mixed = make_cells({"sse": {"p99_ms": [10.05, 10.15, 10.6, 10.7, 10.8, 10.9]}})
+    (row,) = rows_of(make_cells({"sse": {"p99_ms": LOW}}), mixed, "p99_ms")
+    assert dict(zip(HEADER, row.cells(), strict=True))["delta"] == "+0.50"
 
 
 def test_asking_more_makes_each_answer_harder_to_prove(make_cells: MakeCells) -> None:
@@ -147,6 +154,29 @@ def test_whole_comparisons_of_like_runs_rarely_prove_a_difference(make_cells: Ma
     assert alarms <= 0.05 * 40
 
 
+def test_whole_comparisons_find_one_pattern_that_became_ten_percent_slower(make_cells: MakeCells) -> None:
+    """The same with 10 repeats, where the median latency of one of the six rose: found, and nothing else accused."""
+    rng = np.random.default_rng(12)
+    patterns = ["a", "b", "c", "d", "e", "f"]
+
+    def cells(factor: float = 1.0) -> pd.DataFrame:
+        values = {name: {m: rng.lognormal(3, 0.03, 10) for m in ("p50_ms", "p99_ms")} for name in patterns}
+        values["c"]["p50_ms"] *= factor
+        return make_cells(values)
+
+    found = wrong = 0
+    for _ in range(40):
+        accused = {
+            (row.situation.pattern, row.measure)
+            for row in rows_of(cells(), cells(1.1), "p50_ms", "p99_ms")
+            if row.verdict == "worse"
+        }
+        found += ("c", "p50_ms") in accused
+        wrong += bool(accused - {("c", "p50_ms")})
+    assert found >= 0.8 * 40
+    assert wrong <= 0.05 * 40
+
+
 @pytest.fixture
 def comparison(make_cells: MakeCells) -> Comparison:
     base = make_cells({"sse": {"p50_ms": LOW, "p99_ms": LOW}, "chunked": {"p50_ms": LOW, "p99_ms": LOW}})
@@ -166,6 +196,7 @@ def test_the_rows_read_as_text(comparison: Comparison) -> None:
         "new": "11.25 (11.0 to 11.5)",
         "shift": "+9.8 %",
         "interval": "+6.8 to +12.7 %",
+        "delta": "+1.00",
         "p": "0.0043",
     } | {key: worst[key] for key in ("base", "new", "interval")}
     assert comparison.headline == "run_b against run_a: 1 worse"

@@ -180,7 +180,7 @@ def test_the_summary_for_a_pull_request_starts_with_what_was_missed(make_cells: 
         "|  | pattern | scenario | goal | measured | repeats that met it |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| missed | long\\_polling | feed, 50 clients | p99\\_ms \\< 50 | 110 (100 to 120) | 0 of 3 |\n"
-        "| met | long\\_polling | feed, 50 clients | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n"
+        "| met | long\\_polling | feed, 50 clients | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n\n"
     )
     assert "it is invalid\n\n- lag \\| 9 ms\n" in gate([met], "lag | 9 ms").markdown()
 
@@ -190,6 +190,7 @@ def test_junit_has_a_case_for_every_goal_and_situation(make_cells: MakeCells) ->
     missed = one("p99_ms < 50", make_cells, p99_ms=[100, 110, 120])
     root = ET.fromstring(gate([met, missed]).junit())
     assert [case.attrib["name"] for case in root.iter("testcase")] == [
+        "verdict",
         "long_polling.p99_ms < 250",
         "long_polling.p99_ms < 50",
     ]
@@ -197,7 +198,18 @@ def test_junit_has_a_case_for_every_goal_and_situation(make_cells: MakeCells) ->
     assert failure.attrib["message"] == "missed: measured 110 (100 to 120)"
     assert failure.text is not None
     assert "slo.toml:1" in failure.text
-    assert len(list(ET.fromstring(gate([met], "saturated").junit()).iter("error"))) == 1
+    assert len(list(ET.fromstring(gate([met], "saturated").junit()).iter("error"))) == 2
+
+
+def test_a_goal_met_by_a_suspect_run_is_met_and_says_so_everywhere(make_cells: MakeCells) -> None:
+    met = one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120])
+    doubtful = Gate("run", "slo.toml", (met,), doubts=("The generator was late.", "The publisher was late."))
+    assert doubtful.exit_code is ExitCode.OK
+    assert doubtful.headline == "run meets its goals, but is SUSPECT: 2 cautions"
+    assert doubtful.markdown().endswith("3 of 3 |\n\n- The generator was late.\n- The publisher was late.\n\n")
+    verdict = ET.fromstring(doubtful.junit()).find("testsuite[@name='pollbench.run']/testcase")
+    assert verdict is not None
+    assert (verdict.attrib["name"], verdict.findtext("system-out")) == ("verdict", "\n".join(doubtful.doubts))
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +272,7 @@ def test_a_gate_and_a_comparison_are_shown_in_the_same_way(make_cells: MakeCells
         assert judgement.notes == ("late",)
         assert "late" in judgement.markdown()
         assert judgement.headline in judgement.markdown()
-        assert ET.fromstring(judgement.junit()).attrib["tests"] == "1"
+        assert "p99_ms" in judgement.junit().decode()
 
 
 def test_the_exit_codes_are_the_documented_ones() -> None:
@@ -270,4 +282,5 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "SLO_MISSED": 5,
         "REGRESSION": 6,
         "INVALID": 7,
+        "DISAGREES": 8,
     }

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 
 def argument(name: str) -> str:
@@ -42,6 +43,12 @@ def load(users: int, *, exit_code: int = 0, counts: dict[str, int] | None = None
     sys.exit(exit_code)
 
 
+WAITING: dict[str, tuple[str, Any]] = {
+    "deaf": ("deaf", signal.SIG_IGN),
+    "relay: says nothing at its end": ('{"event": "ready", "port": 1}', lambda *_: sys.exit(0)),
+}
+
+
 def main(way: str) -> None:
     if way == "ends at once":
         sys.exit("error: no such luck")
@@ -69,9 +76,10 @@ def main(way: str) -> None:
         load(int(argument("--users")))
     elif way == "lost a row":
         load(int(argument("--users")), counts={"requests-sse-1": 1})
-    elif way == "deaf":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        say("deaf")
+    elif way in WAITING:
+        line, on_stop = WAITING[way]
+        signal.signal(signal.SIGTERM, on_stop)
+        say(line)
         time.sleep(60)
 
 

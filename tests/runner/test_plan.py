@@ -4,7 +4,6 @@ import argparse
 import shlex
 from dataclasses import replace
 from itertools import pairwise
-from math import prod
 
 import pytest
 from hypothesis import given
@@ -17,18 +16,25 @@ from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
 FEED = SCENARIOS["feed"]
 KNOWN = {name: name for name in ("chunked", "http2_push", "long_polling", "short_polling", "sse", "websocket")}
 
+
+def in_ms(instants_ns: list[int]) -> tuple[float, ...]:
+    return tuple(ns / 1e6 for ns in instants_ns)
+
+
 patterns_st = st.lists(st.sampled_from(sorted(KNOWN)), min_size=1, unique=True).map(tuple)
 scenarios_st = st.builds(
     replace,
     st.sampled_from(list(SCENARIOS.values())),
     clients=st.lists(st.integers(1, 5000), min_size=1, max_size=4, unique=True).map(tuple),
+    rtt_ms=st.lists(st.integers(0, 10**10), min_size=1, max_size=3, unique=True).map(in_ms),
+    jitter_ms=st.integers(0, 10**10).map(lambda ns: ns / 1e6),
+    bandwidth_bits_per_s=st.integers(0, 10**12),
     poll_interval_s=st.floats(0.01, 3600),
     poll_pace=st.sampled_from(["rate", "pause", "uniform:0.5", "exponential"]),
     one_per_response=st.booleans(),
     message_bytes=st.integers(0, 1_000_000),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
-    rtt_ms=st.lists(st.integers(0, 10_000).map(float), min_size=1, max_size=3, unique=True).map(tuple),
     schedule=st.sampled_from(["poisson:5", "steady:0.5", "burst:20/2", "poisson:3,seed=7"]),
 )
 plans_st = st.builds(Plan, scenarios_st, patterns_st, st.integers(1, 5))
@@ -56,18 +62,23 @@ def test_a_sweep_has_a_cell_for_each_count_of_clients() -> None:
     ]
 
 
-def test_a_sweep_over_round_trips_has_a_cell_for_each_and_names_those_with_a_delay() -> None:
-    assert names(Plan(replace(FEED, rtt_ms=(0.0, 20.0, 0.5)), ("sse",), 1)) == [
-        "feed-50-sse-1",
-        "feed-50-rtt20-sse-1",
-        "feed-50-rtt0.5-sse-1",
+def test_each_round_trip_has_its_cells_and_only_none_has_no_part_of_the_name() -> None:
+    assert names(Plan(replace(FEED, clients=(10, 20), rtt_ms=(0.0, 80.0)), ("sse", "chunked"), 1)) == [
+        "feed-10-sse-1",
+        "feed-10-chunked-1",
+        "feed-10-80ms-sse-1",
+        "feed-10-80ms-chunked-1",
+        "feed-20-sse-1",
+        "feed-20-chunked-1",
+        "feed-20-80ms-sse-1",
+        "feed-20-80ms-chunked-1",
     ]
 
 
 @given(plans_st)
 def test_no_two_cells_share_a_name_and_every_combination_has_one(plan: Plan) -> None:
-    sizes = [len(plan.scenario.clients), len(plan.scenario.rtt_ms), len(plan.patterns), plan.repeats]
-    assert len(set(names(plan))) == prod(sizes)
+    combinations = len(plan.scenario.clients) * len(plan.scenario.rtt_ms) * len(plan.patterns) * plan.repeats
+    assert len(set(names(plan))) == combinations
 
 
 @given(plans_st)
@@ -94,7 +105,12 @@ def test_the_recorded_command_gives_the_same_plan_again(plan: Plan, kind: str) -
 def read_command(command: str) -> Plan:
     """Read a command as pollbench does, without typer."""
     parser = argparse.ArgumentParser()
-    kinds = {"clients": str, "rtt_ms": str, "schedule": str, "message_bytes": int, "poll_pace": str}
+    kinds = {
+        "clients": str,
+        "schedule": str,
+        "message_bytes": int,
+        **dict.fromkeys(["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace"], str),
+    }
     for field, option in OPTIONS.items():
         if field == "one_per_response":
             parser.add_argument(option, action="store_true", default=None)
@@ -116,9 +132,10 @@ def read_command(command: str) -> Plan:
 
 def test_differences_name_option_and_both_values() -> None:
     saved = Plan(FEED, ("sse",), 3)
-    asked = Plan(replace(FEED, clients=(10, 20)), ("sse", "chunked"), 3)
+    asked = Plan(replace(FEED, clients=(10, 20), rtt_ms=(0.0, 40.0)), ("sse", "chunked"), 3)
     assert differences(asked, saved) == [
         "--clients 10,20 instead of 50",
+        "--rtt 0,40ms instead of 0",
         "--pattern sse,chunked instead of sse",
     ]
     assert differences(saved, saved) == []
@@ -174,13 +191,27 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("window_s", float("inf")),
         ("drain_s", -0.1),
         ("rtt_ms", ()),
-        ("rtt_ms", (-1.0,)),
-        ("rtt_ms", (10_001.0,)),
+        ("rtt_ms", (20.0, 10_001.0)),
+        ("jitter_ms", 10_001.0),
+        ("network", "wifi"),
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"schedule|poll-pace|" + OPTIONS[field]):
         replace(FEED, **{field: value})  # type: ignore[arg-type]
+
+
+def test_what_only_a_relay_can_do_is_not_asked_of_the_kernel() -> None:
+    for field in ("jitter_ms", "bandwidth_bits_per_s"):
+        with pytest.raises(ValueError, match=f"{OPTIONS[field]} .* use --network relay"):
+            replace(FEED, network="netem", **{field: 1000})  # type: ignore[arg-type]
+
+
+@given(plans_st)
+def test_a_relay_stands_between_only_where_it_has_something_to_do(plan: Plan) -> None:
+    for cell in plan.cells():
+        assert cell.relayed == (cell.rtt_ms + plan.scenario.jitter_ms + plan.scenario.bandwidth_bits_per_s > 0)
+        assert not replace(cell, scenario=replace(FEED, rtt_ms=(cell.rtt_ms,), network="netem")).relayed
 
 
 def test_client_counts_are_whole_numbers() -> None:
@@ -191,8 +222,9 @@ def test_client_counts_are_whole_numbers() -> None:
 
 
 def test_round_trips_are_durations_and_plain_numbers_are_milliseconds() -> None:
-    assert round_trips_ms("0,20ms, 0.08s,20") == (0.0, 20.0, 80.0)
-    for text in ("", "far", "-1", "10,,20"):
+    assert round_trips_ms("40ms") == (40.0,)
+    assert round_trips_ms("0,20, 80,1.5s,0ms,250us") == (0.0, 20.0, 80.0, 1500.0, 0.25)
+    for text in ("", "far", "-1", "nan", "20,,80", "40 min", "61s"):
         with pytest.raises(ValueError, match="--rtt"):
             round_trips_ms(text)
 

@@ -39,6 +39,18 @@ def test_a_terminal_shows_count_cell_and_time_left() -> None:
     assert f"{duration(CELLS[1].expected_s)} left" in text.getvalue()
 
 
+def test_a_terminal_shows_the_board_of_what_has_ended_above_the_bar() -> None:
+    text = io.StringIO()
+    board = iter(["after one", "after two"])
+    bar = Bar(Console(file=text, force_terminal=True, width=200), CELLS, lambda _cell: next(board))
+    with bar:
+        bar.starts(CELLS[0])
+        bar.ended(unmeasured(CELLS[0], "SSE"))
+        bar.tick()
+    assert "after one" in text.getvalue()
+    assert "after two" not in text.getvalue()
+
+
 def test_a_pipe_gets_one_plain_line_per_cell() -> None:
     bar, text = shown(terminal=False)
     with bar:

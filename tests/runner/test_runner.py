@@ -123,6 +123,7 @@ def test_a_round_trip_stands_between_users_and_server(
     planned = Plan(scenario, (pattern,), 1).cells()
     cell = runner.run_cells(tmp_path, planned, {pattern: pattern}, Watching(), programs(load="")).cells[0]
     assert cell.problems == []
+    assert (cell.name, cell.rtt_ms) == (f"feed-2-60ms-{pattern}-1", 60.0)
     folder = tmp_path / "cells" / cell.name
     deliveries = pd.read_parquet(folder / "deliveries.parquet")
     seen = deliveries[deliveries["due_ns"].between(cell.window_from_ns, cell.window_until_ns)]
@@ -130,11 +131,84 @@ def test_a_round_trip_stands_between_users_and_server(
     assert (seen["received_ns"] - seen["published_ns"]).min() >= 30_000_000
     samples = pd.read_parquet(folder / "samples.parquet")
     assert {"server", "relay", "generator"} <= set(samples["role"])
+    assert cell.relay is not None
+    assert cell.relay.connections >= scenario.clients[0]
+    assert cell.relay.bytes > deliveries["bytes"].sum()
+    assert 0 < cell.relay.late_mean_ms <= cell.relay.late_max_ms
+    assert cell.relay.cpu_s > 0
 
 
-def test_a_relay_that_does_not_come_up_fails_the_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:
-    cell = one_cell(tmp_path, replace(brief, rtt_ms=(60.0,)), programs(relay="ends at once"))
-    assert cell.problems == ["the relay ended by itself with exit code 1: error: no such luck"]
+def test_jitter_and_bandwidth_stand_there_too_also_without_a_round_trip(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    """20 kB take 16 ms at 10 Mbit/s, and jitter only ever adds."""
+    narrow = replace(brief, bandwidth_bits_per_s=10_000_000, jitter_ms=2.0, message_bytes=20_000, drain_s=0.5)
+    cell = one_cell(tmp_path, narrow, programs(load=""))
+    assert cell.problems == []
+    assert cell.relay is not None
+    deliveries = pd.read_parquet(tmp_path / "cells" / cell.name / "deliveries.parquet")
+    assert (deliveries["received_ns"] - deliveries["published_ns"]).min() >= 16_000_000
+
+
+@pytest.mark.parametrize(
+    ("relay", "problem"),
+    [
+        ("ends at once", "the relay ended by itself with exit code 1: error: no such luck"),
+        ("relay: says nothing at its end", "the relay ended without saying how late it was"),
+    ],
+)
+def test_a_relay_that_fails_fails_the_cell(
+    tmp_path: Path, brief: Scenario, programs: Make, relay: str, problem: str
+) -> None:
+    cell = one_cell(tmp_path, replace(brief, rtt_ms=(60.0,)), programs(relay=relay))
+    assert problem in "; ".join(cell.problems)
+
+
+def test_a_faulty_server_leaves_its_record_and_the_load_is_told(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    planned = Plan(replace(brief, fault="drop:0.5"), ("sse",), 1).cells()
+    ours = replace(programs(load=""), journal_writes=True)
+    cell = runner.run_cells(tmp_path, planned, LABELS, Watching(), ours).cells[0]
+    assert cell.problems == []
+    folder = tmp_path / "cells" / cell.name
+    assert "FAULTY ON PURPOSE (drop:0.5)" in (folder / "load.log").read_text(encoding="utf-8")
+    record, writes = (pd.read_csv(folder / name) for name in ("faults.csv", "writes.csv"))
+    assert set(record["copies"]) == {0, 1}
+    assert len(writes) == record["copies"].sum() * 2
+    assert set(pd.read_parquet(folder / "deliveries.parquet")["id"]) == set(record["id"][record["copies"] == 1])
+
+
+class Freezing(Watching):
+    """Ends the run with Ctrl-C as soon as the server is frozen. guards: whoever froze it."""
+
+    guards: list[psutil.Process]
+
+    def tick(self) -> None:
+        ours = started()
+        if not self._interrupt_in and any(child.status() == psutil.STATUS_STOPPED for child in ours):
+            self.guards = [child for child in ours if "servers.faults.freeze" in child.cmdline()]
+            self._interrupt_in = "now"
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_while_a_server_is_frozen_leaves_neither_it_nor_its_guard(
+    tmp_path: Path, brief: Scenario, programs: Make
+) -> None:
+    planned = Plan(replace(brief, fault="freeze:0,60", window_s=30.0), ("sse",), 1).cells()
+    watching = Freezing()
+    outcome = runner.run_cells(tmp_path, planned, LABELS, watching, programs())
+    assert outcome.interrupted
+
+    assert len(watching.guards) == 1
+    assert psutil.wait_procs(watching.guards, 20)[1] == []
+
+
+def test_a_frozen_process_hears_that_it_is_to_stop(tmp_path: Path, programs: Make) -> None:
+    child = Child("server", [*programs().server, "sse", "--port", "0", "--announce-json"], tmp_path / "server.log")
+    child.heard(re.compile("ready"), 10)
+    psutil.Process(child.pid).suspend()
+    assert child.stop() == 0
 
 
 def test_a_run_goes_on_after_a_failed_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:

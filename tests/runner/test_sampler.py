@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -49,6 +50,31 @@ def test_bytes_that_wait_in_the_kernel_are_seen_on_both_sides() -> None:
 def test_the_kernel_memory_of_other_processes_is_not_counted() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         assert Sampler(other.pid, "server").sample().kernel_socket_bytes == 0
+
+
+@linux_only
+def test_the_time_a_process_stands_in_line_for_a_core_is_counted() -> None:
+    """Three processes on one core: each waits about twice as long as it runs."""
+    core = min(os.sched_getaffinity(0))
+    burn = f"import os\nos.sched_setaffinity(0, {{{core}}})\nprint(flush=True)\nwhile True: pass"
+    with ExitStack() as stack:
+        burners = [
+            stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", burn], stdout=subprocess.PIPE, start_new_session=True)
+            )
+            for _ in range(3)
+        ]
+        for burner in burners:
+            stack.callback(burner.kill)
+            assert burner.stdout
+            burner.stdout.readline()
+        samplers = [Sampler(burner.pid, "relay") for burner in burners]
+        before = [sampler.sample() for sampler in samplers]
+        time.sleep(0.6)
+        after = [sampler.sample() for sampler in samplers]
+    waited = sum(late.waited_ns - early.waited_ns for late, early in zip(after, before, strict=True))
+    ran = sum(late.cpu_ns - early.cpu_ns for late, early in zip(after, before, strict=True))
+    assert waited > ran
 
 
 def test_what_only_the_generator_knows_is_left_unknown() -> None:

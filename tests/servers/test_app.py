@@ -1,6 +1,7 @@
 """What all patterns share over HTTP: messages added, schedules changed, statistics, refusals."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ REFUSALS: list[tuple[str, str, bytes, int, str]] = [
     ("GET", "/api/events?last_id=null", b"", 400, "last_id"),
     ("GET", "/api/socket?last_id=null", b"", 400, "last_id"),
     ("GET", "/api/updates?last_id=null", b"", 400, "last_id"),
+    ("GET", "/api/published?last_id=-1", b"", 400, "last_id"),
     ("GET", "/nowhere", b"", 404, "path"),
     ("GET", "/", b"", 404, "path"),
     ("POST", "/api/message", b"", 400, "content"),
@@ -74,6 +76,7 @@ def test_a_bad_request_is_refused_with_the_field_that_is_wrong(
         ("/api/updates", "GET"),
         ("/api/message", "POST"),
         ("/api/schedule", "PUT"),
+        ("/api/published", "GET"),
         ("/stats", "GET"),
     ],
 )
@@ -145,3 +148,21 @@ def test_a_request_that_is_not_http_does_no_harm(server: ServerProcess) -> None:
             assert (await client.ask("/stats")).status == 200
 
     run(check())
+
+
+def test_what_was_published_is_told_as_the_journal_has_it(tmp_path: Path) -> None:
+    journal = tmp_path / "published.csv"
+    with serving("--journal", str(journal), "--history", "3") as server:
+        for content in "abcde":
+            server.post(content)
+
+        lines = journal.read_bytes().splitlines(keepends=True)[1:]
+
+        async def check() -> None:
+            async with connected(server.port) as client:
+                for last_id, told in ((3, lines[3:]), (0, lines[2:]), (5, [])):
+                    response = await client.ask(f"/api/published?last_id={last_id}")
+                    assert response.headers["content-type"].startswith("text/csv")
+                    assert await response.read() == b"".join(told)
+
+        run(check())

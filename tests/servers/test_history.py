@@ -36,3 +36,58 @@ def test_a_reader_that_follows_its_cursor_sees_every_message_once(batches: list[
         last_id = replay.last_id
         assert replay.cursor == ""
     assert seen == list(range(1, sum(batches) + 1))
+
+
+@given(
+    steps=st.lists(st.sampled_from(["come", "come", "miss"]), max_size=60),
+    begins_at=st.integers(0, 20),
+    limit=st.integers(1, 40),
+    last_id=st.integers(1, 90),
+)
+def test_what_never_came_is_told_with_the_next_message_and_nothing_that_came_is_held_back(
+    steps: list[str], begins_at: int, limit: int, last_id: int
+) -> None:
+    """A history filled from elsewhere, against a dictionary of what came."""
+    history, came = History(limit), dict[int, bytes]()
+    history.skip(begins_at)
+    for exists, step in enumerate(steps, begins_at + 1):
+        if step == "come":
+            came[exists] = b"%d" % exists
+            assert history.append(came[exists]) == exists
+        else:
+            history.skip(exists)
+    known_id, newest_id = begins_at + len(steps), max(came, default=history.newest_id)
+    window = {number: body for number, body in came.items() if number > newest_id - limit}
+    assert (history.known_id, history.newest_id) == (known_id, newest_id)
+
+    replay = history.after(last_id)
+    wanted = list(range(last_id + 1, newest_id + 1))
+    if last_id > known_id:
+        assert (replay.cursor, list(replay.bodies)) == ("ahead", list(window.values()))
+    else:
+        assert list(replay.bodies) == [window[number] for number in wanted if number in window]
+        told = replay.cursor == "gone"
+        assert told == (bool(replay.bodies) and any(number not in window for number in wanted))
+        assert replay.last_id == (newest_id if replay.bodies else last_id)
+    assert set(range(replay.first_id, newest_id + 1)) <= window.keys()
+    assert replay.first_id - 1 not in window
+
+
+@given(st.lists(st.integers(-3, 5), max_size=30), st.integers(150, 200))
+def test_a_reader_of_a_history_with_holes_sees_what_came_once_and_is_told_of_every_hole(
+    batches: list[int], limit: int
+) -> None:
+    history, told, holes, last_id = History(limit), 0, 0, 1
+    came, seen = [history.append(b"1")], [1]
+    for batch in batches:
+        if batch < 0:
+            history.skip(history.known_id - batch)
+            continue
+        holes += bool(batch) and history.known_id != came[-1]
+        came += [history.append(b"%d" % (history.known_id + 1)) for _ in range(batch)]
+        replay = history.after(last_id)
+        seen += [int(body) for body in replay.bodies]
+        told += replay.cursor == "gone"
+        last_id = replay.last_id
+    assert seen == came
+    assert told == holes

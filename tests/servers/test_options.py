@@ -30,6 +30,9 @@ from servers.options import ServerOptions
         ("--token", {"token": 'quote"'}),
         ("--token", {"token": "new\nline"}),
         ("--send-buffer", {"send_buffer_bytes": 0}),
+        ("--fault", {"fault": "drop:2"}),
+        ("--fault-journal", {"fault_journal": "faults.csv"}),
+        ("--history", {"fault": "drop:0.1", "history": 255}),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_the_name_of_its_option(option: str, values: dict[str, Any]) -> None:

@@ -40,6 +40,9 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["--tls-cert", "/no/such/file", "--tls-key", "/no/such/file", "--port", "0"], "--tls-cert"),
         (["--journal", "/no/such/folder/journal.csv"], "--journal"),
         (["--journal", "/dev/full"], "--journal"),
+        (["--fault", "drop:often"], "--fault"),
+        (["--fault", "drop:0.1", "--fault-journal", "/no/such/folder/faults.csv", "--port", "0"], "--fault-journal"),
+        (["--write-journal", "/no/such/folder/writes.csv", "--port", "0"], "--write-journal"),
     ],
 )
 def test_a_wrong_option_is_one_line_that_names_it_and_exit_code_2(arguments: list[str], named: str) -> None:

@@ -1,7 +1,7 @@
 """The publisher follows its schedule, catches up when late, and can be sent on another one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 import pytest
@@ -63,6 +63,34 @@ def test_a_burst_larger_than_a_batch_lets_readers_in_between() -> None:
         await until(lambda: len(wakes) >= 3)
         publisher.stop()
         assert wakes == [BATCH, 2 * BATCH, 3 * BATCH]
+
+    run(check())
+
+
+def test_an_outlet_that_keeps_it_waiting_gets_every_message_all_the_same() -> None:
+    """A feed that several processes share takes its time; what falls due meanwhile comes in the next batch."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.batches: list[list[int]] = []
+            self.turn = asyncio.Event()
+
+        async def publish_all(self, content: str, due_ns: Iterable[int]) -> None:
+            self.batches.append(list(due_ns))
+            await self.turn.wait()
+
+    async def check() -> None:
+        outlet, start_ns = Slow(), now_ns()
+        publisher = Publisher(outlet, Steady(1000), 5, start_ns, failed=raise_it)
+        publisher.start()
+        await asyncio.sleep(0.05)
+        assert len(outlet.batches) == 1
+        outlet.turn.set()
+        await until(lambda: sum(map(len, outlet.batches)) >= 50)
+        publisher.stop()
+        dues_ns = [due_ns - start_ns for batch in outlet.batches for due_ns in batch]
+        assert dues_ns == list(islice(Steady(1000).offsets_ns(), len(dues_ns)))
+        assert len(outlet.batches[1]) > 1
 
     run(check())
 

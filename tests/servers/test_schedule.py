@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Steady, parse_schedule
+from servers.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Stairs, Steady, parse_schedule
 
 RATES = st.floats(0.01, 10_000)
 SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Steady, RATES),
     st.builds(Poisson, RATES, st.integers(0, 1000)),
     st.builds(Burst, st.integers(1, 50), st.floats(0.01, 100)),
+    st.builds(Stairs, st.floats(1, 50), st.floats(50, 5000), st.integers(1, 12), st.floats(0.1, 10)),
 )
 
 
@@ -21,7 +22,7 @@ def test_due_instants_never_go_back_and_are_the_same_every_time(schedule: Schedu
     offsets_ns = list(islice(schedule.offsets_ns(), 200))
     assert offsets_ns == sorted(offsets_ns)
     assert offsets_ns == list(islice(schedule.offsets_ns(), 200))
-    assert offsets_ns[0] >= 0
+    assert not offsets_ns or offsets_ns[0] >= 0
 
 
 @given(st.one_of(st.builds(Steady, RATES), st.builds(Burst, st.integers(1, 50), st.floats(0.01, 100))))
@@ -58,7 +59,17 @@ def test_a_burst_is_due_all_at_once() -> None:
     assert list(islice(Burst(3, 0.5).offsets_ns(), 5)) == [NS_PER_S // 2] * 3 + [NS_PER_S] * 2
 
 
-@pytest.mark.parametrize("text", ["manual", "steady:5", "poisson:0.4", "poisson:40,seed=7", "burst:20/2"])
+def test_stairs_rise_by_the_same_factor_stay_within_their_step_and_then_end() -> None:
+    stairs = Stairs(10, 1000, 3, 2.0)
+    assert stairs.counts() == [20, 200, 2000]
+    offsets_s = [offset_ns / NS_PER_S for offset_ns in stairs.offsets_ns()]
+    assert [sum(step * 2 <= at_s < step * 2 + 2 for at_s in offsets_s) for step in range(3)] == [20, 200, 2000]
+    assert stairs.rate_per_s == pytest.approx(370)
+
+
+@pytest.mark.parametrize(
+    "text", ["manual", "steady:5", "poisson:0.4", "poisson:40,seed=7", "burst:20/2", "stairs:20-5000/10x0.8"]
+)
 def test_a_schedule_reads_back_what_it_says(text: str) -> None:
     assert str(parse_schedule(text)) == text
 
@@ -83,6 +94,12 @@ def test_a_schedule_reads_back_what_it_says(text: str) -> None:
         "burst:1.5/1",
         "burst:5",
         "manual:1",
+        "stairs:20/3x1",
+        "stairs:20-5/3x1",
+        "stairs:20-50/0x1",
+        "stairs:20-50/3",
+        "stairs:20-50/3x0",
+        "stairs:20-50-80/3x1",
         "hourly:1",
     ],
 )

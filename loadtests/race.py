@@ -1,0 +1,44 @@
+"""Starts the servers of a race and shows its page in the browser, until Ctrl-C."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from loadtests.cell import READY_LINE, Announcement
+from loadtests.child import Child, ChildFailed
+from loadtests.interrupt import Interrupt
+from loadtests.programs import HOST, OURS
+from loadtests.webui import Unreachable, check_free
+
+LOOK_EVERY_S: Final = 0.1
+
+
+def serve(port: int, say: Callable[[str], None], show: Callable[[str], object]) -> int:
+    """Run the race at this port until Ctrl-C and return 0. show: called with the page's address.
+
+    Raises Unreachable for a port that is taken, and for servers that do not come up or end by themselves.
+    """
+    check_free(port)
+    ports = ["--port", str(port), "--http2-port", "0", "--announce-json"]
+    with (
+        tempfile.TemporaryDirectory(prefix="pollbench-") as folder,
+        Interrupt() as interrupt,
+        Child("server", [*OURS.race, *ports], Path(folder, "server.log")) as server,
+    ):
+        try:
+            line = server.heard(READY_LINE, OURS.ready_s, interrupt.check)[0]
+            page = f"http://{HOST}:{msgspec.json.decode(line, type=Announcement).http_port}/"
+            say(f"race  {page}   Ctrl-C ends it")
+            show(page)
+            while not interrupt.noticed:
+                time.sleep(LOOK_EVERY_S)
+                server.check()
+        except ChildFailed as problem:
+            raise Unreachable(str(problem)) from None
+        except KeyboardInterrupt:
+            pass  # before there was a page; it ends in the same way
+    return 0

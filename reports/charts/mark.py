@@ -1,0 +1,39 @@
+"""PURE. The verdict on a run, put on each of its charts: a chart pasted into slides still says what it is worth."""
+
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from reports.caution import WORTHLESS, Verdict
+from reports.style import BAD, WARN
+
+ADVICE: Final[dict[Verdict, str]] = {
+    "SUSPECT": "SUSPECT: some figures may be wrong, see the report",
+    "INVALID": "INVALID: decide nothing from this chart",
+    "FAIL": "FAIL: the records of this run contradict each other",
+}
+
+
+def mark(figure: Figure, verdict: Verdict) -> None:
+    """Write the verdict above the chart, in room of its own; across it as well when the chart is worth nothing."""
+    if verdict == "VALID":
+        return
+    colour = BAD if verdict in WORTHLESS else WARN
+    figure.set_figheight(figure.get_figheight() + 0.2)
+    # A figure's title takes its place from the axes, so it hides nothing.
+    figure.suptitle(ADVICE[verdict], x=0.995, ha="right", size=7.5, weight="bold", color=colour, gid="verdict")
+    if verdict in WORTHLESS:
+        figure.text(
+            0.5,
+            0.5,
+            verdict,
+            ha="center",
+            va="center",
+            rotation=12,
+            size=min(64, 30 * figure.get_figheight()),
+            weight="bold",
+            color=colour,
+            alpha=0.22,
+            zorder=10,
+            gid="watermark",
+        )

@@ -1,0 +1,286 @@
+/**
+ * The race page: starts a client per lane, keeps the clocks compared, and shows who got what when.
+ */
+import { Offset, compare, resolution } from "./clock.js";
+import { Knob } from "./knob.js";
+import { Row } from "./row.js";
+import { waitFor } from "./waiting.js";
+import { count, latency, ratio } from "./words.js";
+
+const ORDER = ["short_polling", "long_polling", "chunked", "sse", "websocket"];
+const TEXT_EVERY_MS = 250;
+const STATE_EVERY_MS = 1000;
+const DRAWN_MS = 30_000; // more than any strip shows
+const CLOCK = location.origin.replace(/^http/, "ws") + "/race/clock";
+const EXCHANGES = 8;
+const GONE = { url: "/race/gone", bytes: 0, requests: 0, empty: 0 }; // a server started again with fewer patterns
+
+const byId = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 60rem)");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const never = new AbortController().signal;
+
+class Race {
+  #shownMs = 0;
+  #drawnMs = 0;
+  #summary;
+  #awaited;
+
+  constructor() {
+    this.offset = new Offset(resolution());
+    this.published = new Map();
+    this.rows = [];
+    this.intervalMs = 2000;
+    this.rate = new Knob("rate", [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], rateWords, (value) => this.#setRate(value));
+    this.interval = new Knob("interval", [0.2, 0.5, 1, 2, 5, 10, 30], seconds, (value) => this.#setInterval(value));
+    this.rtt = new Knob("rtt", [0, 10, 20, 40, 80, 160, 320, 640], (ms) => `${ms} ms`, (value) => this.#setRtt(value));
+    this.interval.set(this.intervalMs / 1000);
+    byId("publish").addEventListener("click", () => this.#publish());
+    byId("cut").addEventListener("click", () => this.#cut());
+    byId("freeze").addEventListener("click", () => this.#freeze());
+  }
+
+  async run() {
+    await compare(CLOCK, this.offset, 2 * EXCHANGES);
+    const state = await ask("/race/state");
+    await this.#lineUp(state);
+    this.#take(state);
+    for (const row of this.rows) row.start();
+    requestAnimationFrame(() => this.#frame());
+    for (;;) {
+      await waitFor(never, { ms: STATE_EVERY_MS });
+      await this.#refresh();
+      this.#forget(performance.now() - DRAWN_MS);
+    }
+  }
+
+  // What the rows ask of the race.
+
+  now() {
+    return performance.now();
+  }
+
+  /** Turn a server's instant into one of this page. Above 2^53 ns, 104 days of uptime, a number may be 1 ns off. */
+  pageTime(ns) {
+    return ns / 1e6 - this.offset.offsetMs;
+  }
+
+  delivered(row, id, dueMs, atMs) {
+    this.published.set(id, dueMs);
+    row.element.dispatchEvent(
+      new CustomEvent("delivery", { bubbles: true, detail: { lane: row.name, id, latencyMs: atMs - dueMs } }),
+    );
+    if (this.#awaited?.id === id && this.#awaited.rows.delete(row)) {
+      this.#awaited.told.push(`${row.label} ${latency(atMs - dueMs, this.offset.errorMs)}`);
+      if (this.#awaited.rows.size === 0) this.#tell();
+    }
+  }
+
+  /** A lane has another state: say so once all that happens together has happened. */
+  changed() {
+    clearTimeout(this.#summary);
+    this.#summary = setTimeout(() => {
+      const running = this.rows.filter((row) => row.running);
+      const lost = running.filter((row) => row.state === "waiting" || row.state === "offline");
+      const words = lost.length ? `${names(lost)}: no connection, trying again.` : `${running.length} lanes are running.`;
+      if (words !== this.summarised) say(words);
+      this.summarised = words;
+    }, 700);
+  }
+
+  // Setting up, and keeping up with the server.
+
+  async #lineUp(state) {
+    const place = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+    for (const pattern of state.lanes.toSorted((a, b) => place(a) - place(b))) {
+      const { follow } = await import(`./${pattern.name}.js`);
+      const options = () => (pattern.name === "short_polling" ? { intervalMs: this.intervalMs } : {});
+      const row = new Row(byId("row"), pattern, follow, options, state.newest_id, this);
+      this.rows.push(row);
+      byId("rows").append(row.element);
+    }
+  }
+
+  async #refresh() {
+    try {
+      this.#take(await ask("/race/state"));
+      await compare(CLOCK, this.offset, EXCHANGES);
+    } catch (problem) {
+      byId("counted").textContent = `The server does not answer (${problem.message}). Start it again, and this page goes on.`;
+    }
+  }
+
+  #take(state) {
+    const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
+    if (state.token !== this.token) this.#meet(state.token, lanes);
+    for (const row of this.rows) row.carried((lanes.get(row.name) ?? GONE).bytes);
+    const [rate] = /[\d.]+$/.exec(state.schedule) ?? [0];
+    this.rate.set(Number(rate));
+    this.rtt.set(state.rtt_ms);
+    this.#showCounts(lanes);
+    showPush(state);
+  }
+
+  /** A server that was not there before: its lanes have other addresses, and it has counted nothing of ours yet. */
+  #meet(token, lanes) {
+    const first = this.token === undefined;
+    this.token = token;
+    this.countedBefore = new Map();
+    for (const row of this.rows) {
+      const { url, bytes, requests, empty } = lanes.get(row.name) ?? GONE;
+      if (!first) {
+        row.url = url;
+        row.lane.sent = { requests: 0, empty: 0 };
+        if (row.running) row.start();
+      }
+      this.countedBefore.set(row.name, first ? { requests, empty } : { requests: 0, empty: 0 });
+      row.restart(first ? bytes : 0);
+    }
+    if (!first) this.published.clear();
+  }
+
+  #showCounts(lanes) {
+    const total = { sent: 0, counted: 0, sentEmpty: 0, countedEmpty: 0 };
+    for (const row of this.rows) {
+      const before = this.countedBefore.get(row.name);
+      total.sent += row.lane.sent.requests;
+      total.sentEmpty += row.lane.sent.empty;
+      const { requests, empty } = lanes.get(row.name) ?? GONE;
+      total.counted += requests - before.requests;
+      total.countedEmpty += empty - before.empty;
+    }
+    byId("counted").textContent =
+      `This page has sent ${count(total.sent)} requests, of which ${count(total.sentEmpty)} came back empty; since then the ` +
+      `server has counted ${count(total.counted)} and ${count(total.countedEmpty)}, from all open pages.`;
+  }
+
+  // What the controls do. Figures begin anew with every change: a median over two settings is of neither.
+
+  async #setRate(perS) {
+    await ask("/api/schedule", "PUT", { schedule: perS ? `poisson:${perS}` : "manual" });
+    this.#restart(await ask("/race/state"), `${rateWords(perS)}.`);
+  }
+
+  async #setRtt(ms) {
+    this.#restart(await ask("/race/rtt", "PUT", { rtt_ms: ms }), `Round trip ${ms} ms.`);
+  }
+
+  async #setInterval(s) {
+    this.intervalMs = s * 1000;
+    const row = this.rows.find(({ name }) => name === "short_polling");
+    if (row?.running) row.start();
+    this.#restart(await ask("/race/state"), `Short poll every ${seconds(s)}.`);
+  }
+
+  #restart(state, words) {
+    const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
+    for (const row of this.rows) row.restart((lanes.get(row.name) ?? GONE).bytes);
+    this.#take(state);
+    say(`${words} Figures begin anew.`);
+  }
+
+  async #publish() {
+    const rows = this.rows.filter((row) => row.running);
+    const { id } = await ask("/api/message?content=published%20by%20hand", "POST");
+    const told = [];
+    this.#awaited = { id, told, rows: new Set(rows.filter((row) => !row.has(id))) };
+    const already = rows.filter((row) => row.has(id)).map((row) => row.label);
+    if (already.length) told.push(`${already.join(", ")} at once`);
+    say(`Message ${count(id)} is published …`);
+  }
+
+  #tell() {
+    say(`Message ${count(this.#awaited.id)}: ${this.#awaited.told.join(", ")}.`);
+    this.#awaited = undefined;
+  }
+
+  async #cut() {
+    this.summarised = "";
+    this.#take(await ask("/race/cut", "POST"));
+  }
+
+  #freeze() {
+    this.frozen = !this.frozen;
+    byId("freeze").setAttribute("aria-pressed", this.frozen);
+  }
+
+  // Drawing.
+
+  #frame() {
+    const nowMs = performance.now();
+    if (nowMs - this.#shownMs >= TEXT_EVERY_MS) {
+      this.#shownMs = nowMs;
+      this.#showFigures();
+    }
+    // Who asked for less motion gets a new picture once a second instead of one that flows.
+    if (!this.frozen && nowMs - this.#drawnMs >= (still.matches ? 1000 : 0)) {
+      this.#drawnMs = nowMs;
+      this.#draw(nowMs);
+    }
+    requestAnimationFrame(() => this.#frame());
+  }
+
+  #draw(nowMs) {
+    const spanMs = narrow.matches ? 6000 : 12_000;
+    const grid = getComputedStyle(document.documentElement).getPropertyValue("--grid");
+    for (const row of this.rows) row.draw(this.published, nowMs, spanMs, grid);
+    byId("span").textContent = spanMs / 1000;
+  }
+
+  #showFigures() {
+    const { errorMs, exchanges } = this.offset;
+    for (const row of this.rows) row.showFigures(errorMs);
+    const bound = `± ${errorMs.toPrecision(2)} ms`;
+    byId("clock").textContent = `latencies are exact to ${bound}`;
+    byId("bound").textContent =
+      `The server stamps when a message is due, this page when it has it, each by its own clock. ${exchanges} exchanges ` +
+      `with the server bound the difference of the two to ${bound}; that is how far off a latency can be.`;
+  }
+
+  #forget(beforeMs) {
+    for (const [id, dueMs] of this.published) if (dueMs < beforeMs) this.published.delete(id);
+    for (const row of this.rows) row.forget(beforeMs);
+  }
+}
+
+/** Ask our own server; return its answer. Throws with its own words when it refuses. */
+async function ask(path, method = "GET", fields = undefined) {
+  const body = fields && JSON.stringify(fields);
+  const response = await fetch(path, { method, body, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+function showPush({ http2_page, browsers }) {
+  const own = browsers.find(({ user_agent }) => user_agent === navigator.userAgent);
+  for (const id of ["ask", "ask-note"]) byId(id).hidden = !http2_page || Boolean(own);
+  byId("ask").href = http2_page ?? "";
+  if (!own || byId("evidence").dataset.at === own.at) return;
+  const said = Object.entries(own.settings).map(([name, value]) => `${name} = ${value}`);
+  const takes = own.settings.ENABLE_PUSH !== 0;
+  const code = document.createElement("code");
+  code.textContent = said.join(", ");
+  byId("evidence").dataset.at = own.at;
+  byId("push").querySelector("b").textContent = takes ? "This browser would take it." : "This browser refuses it.";
+  byId("evidence").replaceChildren(`Its first SETTINGS frame, captured ${own.at.slice(0, 19).replace("T", " ")} UTC: `, code, ".");
+}
+
+function say(words) {
+  byId("said").textContent = words;
+}
+
+function names(rows) {
+  return rows.length > 2 ? `${rows.length} lanes` : rows.map((row) => row.label).join(" and ");
+}
+
+function seconds(s) {
+  return `${s} s`;
+}
+
+function rateWords(perS) {
+  if (perS === 0) return "none on schedule";
+  return perS < 1 ? `one in ${ratio(1, perS)} s` : `${perS} a second`;
+}
+
+await new Race().run();

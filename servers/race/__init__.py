@@ -1,0 +1,1 @@
+"""The race: one page where real browser clients of all patterns receive the same feed side by side."""

@@ -1,0 +1,58 @@
+"""`python -m servers.race [PATTERN ...]`: the servers of a race and its page. Takes the options of `python -m servers`.
+
+Exit codes are those of `python -m servers` too.
+"""
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from servers.__main__ import FAILED, UNREACHABLE, USAGE, announce_json, fail, parse
+from servers.app import Service
+from servers.process import PortTakenError, ServingError, serve
+from servers.race.certificate import write_certificate
+from servers.race.lanes import HOST, LaneLostError
+from servers.race.race import Race
+
+RTT_MS: Final = 40.0
+"""Without a round trip, long polling and streaming are one and the same."""
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        names, as_json, options = parse(arguments)
+        check_host(options.host)
+        with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
+            if not options.tls_cert:
+                chain, key = write_certificate(Path(folder))
+                options = replace(options, tls_cert=chain, tls_key=key)
+            serve(names, options, announce_json if as_json else announce_page, join)
+    except PortTakenError as wrong:
+        return fail(UNREACHABLE, wrong)
+    except (ServingError, LaneLostError) as wrong:
+        return fail(FAILED, wrong)
+    except (ValueError, OSError) as wrong:
+        return fail(USAGE, wrong)
+    return 0
+
+
+def check_host(host: str) -> None:
+    if host != HOST:
+        raise ValueError(f"--host {host!r} must be {HOST}: the lanes and the page of a race are of this machine")
+
+
+def join(service: Service, app: web.Application) -> None:
+    Race(service, RTT_MS).extend(app)
+
+
+def announce_page(service: Service) -> None:
+    sys.stdout.write(f"race  http://{HOST}:{service.http_port}/   Ctrl-C ends it\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

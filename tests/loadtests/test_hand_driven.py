@@ -1,0 +1,95 @@
+"""What is noted of a test that a person drives: what was published, who ran, and what cannot be accounted for."""
+
+from pathlib import Path
+
+import msgspec
+
+from loadtests.hand_driven import HandDriven, new_folder
+from loadtests.manifest import Session
+from loadtests.options import LoadOptions
+from servers.clock import now_ns
+from tests.loadtests.load_process import http_host
+from tests.server_process import ServerProcess, serving
+
+LABELS = {"sse": "Server-Sent Events"}
+
+
+def facts(folder: Path) -> Session:
+    return msgspec.json.decode((folder / "session.json").read_bytes(), type=Session)
+
+
+def begun(folder: Path, server: ServerProcess) -> HandDriven:
+    by_hand = HandDriven(folder, http_host(server), LoadOptions(poll_interval_s=0.5), LABELS)
+    by_hand.start()
+    return by_hand
+
+
+def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.csv"
+    with serving("--journal", str(journal)) as server:
+        server.post("before")
+        by_hand = begun(tmp_path / "run", server)
+        for content in "abc":
+            server.post(content)
+        by_hand.spawned({"sse": 3})
+        by_hand.finish(now_ns(), {"sse": 3}, [])
+        told = facts(tmp_path / "run")
+        assert (told.published, told.server_pid, told.problems) == (4, server.process.pid, [])
+        assert (told.users, told.schedule, told.poll_interval_s) == ({"sse": 3}, "manual", 0.5)
+    header, _, *since = journal.read_text().splitlines()
+    assert (tmp_path / "run" / "published.csv").read_text().splitlines() == [header, *since]
+
+
+def test_a_server_that_keeps_too_few_messages_is_a_problem(tmp_path: Path) -> None:
+    with serving("--history", "2") as server:
+        by_hand = begun(tmp_path, server)
+        for content in "abcde":
+            server.post(content)
+        by_hand.spawned({"sse": 1})
+        by_hand.finish(now_ns(), {"sse": 1}, [])
+    (problem,) = facts(tmp_path).problems
+    assert problem.startswith("the server went on with message 4 after 0")
+
+
+def test_a_server_that_is_gone_at_the_end_is_a_problem(tmp_path: Path) -> None:
+    with serving() as server:
+        by_hand = begun(tmp_path, server)
+        by_hand.spawned({"sse": 1})
+    by_hand.finish(now_ns(), {"sse": 1}, [])
+    (problem,) = facts(tmp_path).problems
+    assert "cannot be reached" in problem
+
+
+def test_users_may_be_added_and_the_window_begins_anew_but_none_may_be_taken_away(tmp_path: Path) -> None:
+    with serving() as server:
+        by_hand = begun(tmp_path, server)
+        by_hand.spawned({"sse": 2})
+        by_hand.spawned({"sse": 4})
+        added_ns = now_ns()
+        by_hand.reset()
+        by_hand.finish(now_ns(), {"sse": 4}, [])
+        told = facts(tmp_path)
+        assert (told.users, told.problems) == ({"sse": 4}, [])
+        assert told.window_from_ns > added_ns
+        by_hand.spawned({"sse": 3})
+        by_hand.finish(now_ns(), {"sse": 3}, ["1 of 2 workers did not hand in their samples"])
+        assert [problem.split(" (")[0] for problem in facts(tmp_path).problems] == [
+            "users were taken away while it ran",
+            "1 of 2 workers did not hand in their samples",
+        ]
+
+
+def test_a_test_stopped_while_users_still_start_says_so(tmp_path: Path) -> None:
+    with serving() as server:
+        by_hand = begun(tmp_path, server)
+        by_hand.finish(now_ns(), {"sse": 1}, [])
+    assert facts(tmp_path).problems == ["it was stopped before all users had started"]
+
+
+def test_two_tests_in_one_second_have_two_folders(tmp_path: Path) -> None:
+    folders = set()
+    for _ in range(5):
+        folder = new_folder(tmp_path)
+        folder.mkdir()
+        folders.add(folder)
+    assert len(folders) == 5

@@ -1,0 +1,338 @@
+"""A real nginx between clients and servers: what it passes on, when, and to whom."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import psutil
+import pytest
+
+from loadtests.child import ChildFailed
+from loadtests.external import NotInstalled, find_program
+from loadtests.nginx import Nginx
+from loadtests.nginx_config import BUFFER_BYTES, ProxyOptions
+from servers import patterns
+from tests.http1 import Http1, Line, connected, run, until
+from tests.server_process import ServerProcess, serving
+
+OVER_HTTP1 = [name for name in patterns.names() if not patterns.load(name).HTTP2]
+STREAMS = ["/api/stream", "/api/events"]
+COLLECTING = ProxyOptions(buffering=True, honour_accel=False)
+CONFIGURATIONS = {
+    "as nginx comes": ProxyOptions(),
+    "unbuffered": ProxyOptions(buffering=False),
+    "a new connection for each request": ProxyOptions(keepalive=0),
+    "gzip": ProxyOptions(gzip=True),
+    "several workers": ProxyOptions(workers=2, sticky=True),
+}
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[ServerProcess]:
+    """A server whose streams say nothing but what is posted."""
+    with serving("--heartbeat", "300") as process:
+        yield process
+
+
+@contextmanager
+def front(folder: Path, ports: list[int], options: ProxyOptions | None = None) -> Iterator[Nginx]:
+    with Nginx(folder, ports, options) as proxy:
+        yield proxy
+
+
+def messages(pattern: str, proxy: Nginx, last_id: int) -> AsyncGenerator[Line, None]:
+    """Follow a pattern through nginx: its client in the tests needs nothing of a server but the port."""
+    module = import_module(f"tests.patterns.test_{pattern}")
+    lines: AsyncGenerator[Line, None] = module.messages(cast(ServerProcess, proxy), last_id)
+    return lines
+
+
+async def take_ids(lines: AsyncIterator[Line], count: int) -> list[int]:
+    ids: list[int] = []
+    async for line in lines:
+        ids += [line["id"]] if "id" in line else []
+        if len(ids) == count:
+            break
+    return ids
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+@pytest.mark.parametrize("pattern", OVER_HTTP1)
+def test_every_pattern_over_http_1_delivers_through_it_in_order_and_once(
+    pattern: str, configuration: str, quiet: ServerProcess, tmp_path: Path
+) -> None:
+    async def check(proxy: Nginx) -> None:
+        async with connected(proxy.port) as publisher:
+            before = await publisher.post("where the test begins")
+            async with aclosing(messages(pattern, proxy, before)) as lines:
+                first = asyncio.create_task(take_ids(lines, 1))
+                posted = [await publisher.post(f"message {n}") for n in range(20)]
+                assert await first + await take_ids(lines, 19) == posted
+
+    with front(tmp_path, [quiet.port], CONFIGURATIONS[configuration]) as proxy:
+        run(check(proxy))
+
+
+class Stream:
+    """A request whose response goes on, read in the background. received: what came so far, uncompressed."""
+
+    def __init__(self, client: Http1, target: str, headers: dict[str, str]) -> None:
+        self.encoding = ""
+        self.received = b""
+        self.ended = False
+        self._task = asyncio.create_task(self._read(client, target, headers))
+
+    def __contains__(self, text: str) -> bool:
+        return text.encode() in self.received
+
+    async def until(self, text: str) -> None:
+        await until(lambda: text in self)
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _read(self, client: Http1, target: str, headers: dict[str, str]) -> None:
+        response = await client.ask(target, headers)
+        self.encoding = response.headers.get("content-encoding", "")
+        unzip = zlib.decompressobj(wbits=31)
+        async for piece in response.pieces():
+            self.received += unzip.decompress(piece) if self.encoding == "gzip" else piece
+        self.ended = True
+
+
+@asynccontextmanager
+async def streaming(port: int, target: str, headers: dict[str, str] | None = None) -> AsyncIterator[Stream]:
+    """Ask, without waiting for the head: a proxy may keep even that."""
+    async with connected(port) as client:
+        stream = Stream(client, target, headers or {})
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_a_buffered_stream_brings_nothing_before_a_buffer_is_full_and_an_unbuffered_one_each_message(
+    path: str, quiet: ServerProcess, tmp_path: Path
+) -> None:
+    """In the order of events, not in time: after each message, one answer more has come the buffered way."""
+
+    async def check(collecting: Nginx, passing: Nginx) -> None:
+        async with connected(collecting.port) as other, connected(quiet.port) as publisher:
+            target = f"{path}?last_id={await publisher.post('where the test begins')}"
+            async with streaming(collecting.port, target) as late, streaming(passing.port, target) as prompt:
+                await publisher.until("streams", 2)
+                posted_bytes = 0
+                while not late.received:
+                    text = f"message after {posted_bytes} bytes " + "x" * 300
+                    await publisher.post(text)
+                    posted_bytes += len(text)
+                    await prompt.until(text)
+                    assert (await other.ask("/stats")).status == 200
+                    await asyncio.sleep(0)
+                assert posted_bytes > BUFFER_BYTES / 2
+                await late.until("message after 0 bytes")
+
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    with (
+        front(tmp_path / "1", [quiet.port], COLLECTING) as collecting,
+        front(tmp_path / "2", [quiet.port], ProxyOptions(buffering=False)) as passing,
+    ):
+        run(check(collecting, passing))
+
+
+def test_a_buffered_stream_comes_whole_when_it_ends(quiet: ServerProcess, tmp_path: Path) -> None:
+    async def check(proxy: Nginx) -> None:
+        target = "/api/progress?steps=5&interval=0.1"
+        async with streaming(proxy.port, target) as late, streaming(quiet.port, target) as prompt:
+            await prompt.until('"step":4')
+            assert not late.received
+            await late.until('"status":"done"')
+            assert prompt.ended
+
+    with front(tmp_path, [quiet.port], COLLECTING) as proxy:
+        run(check(proxy))
+
+
+@pytest.mark.parametrize("path", STREAMS)
+@pytest.mark.parametrize("gzip", [False, True])
+def test_our_servers_header_keeps_nginx_from_buffering_compressed_or_not(
+    path: str, gzip: bool, quiet: ServerProcess, tmp_path: Path
+) -> None:
+    async def check(proxy: Nginx) -> None:
+        async with connected(quiet.port) as publisher:
+            target = f"{path}?last_id={await publisher.post('where the test begins')}"
+            async with streaming(proxy.port, target, {"Accept-Encoding": "gzip"}) as stream:
+                for text in ("first", "second", "third"):
+                    await publisher.post(text)
+                    await stream.until(text)
+                assert stream.encoding == ("gzip" if gzip else "")
+
+    with front(tmp_path, [quiet.port], ProxyOptions(buffering=True, honour_accel=True, gzip=gzip)) as proxy:
+        run(check(proxy))
+
+
+def test_polls_are_compressed_for_whoever_takes_it(quiet: ServerProcess, tmp_path: Path) -> None:
+    async def check(proxy: Nginx) -> None:
+        async with connected(proxy.port) as client:
+            newest = await client.post("x" * 5000)
+            small = await client.ask(f"/api/poll?last_id={newest - 1}", {"Accept-Encoding": "gzip"})
+            packed = await small.read()
+            assert small.headers["content-encoding"] == "gzip"
+            plain = await (await client.ask(f"/api/poll?last_id={newest - 1}")).read()
+            assert len(packed) < len(plain) / 10
+            assert b"xxxxx" in zlib.decompress(packed, wbits=31)
+
+    with front(tmp_path, [quiet.port], ProxyOptions(gzip=True)) as proxy:
+        run(check(proxy))
+
+
+def test_a_client_that_vanishes_before_nginx_is_forgotten_behind_it(quiet: ServerProcess, tmp_path: Path) -> None:
+    async def check(proxy: Nginx) -> None:
+        async with connected(quiet.port) as other:
+            for path in ("/api/stream", "/api/longpoll"):
+                newest = await other.post("x")
+                async with streaming(proxy.port, f"{path}?last_id={newest}"):
+                    await other.until("subscribers", 1)
+                await other.until("subscribers", 0)
+
+    with front(tmp_path, [quiet.port]) as proxy:
+        run(check(proxy))
+
+
+def test_a_server_that_is_silent_for_longer_than_nginx_waits_is_cut_off(quiet: ServerProcess, tmp_path: Path) -> None:
+    """Why a hold must be shorter than the proxy's patience: the client gets an error instead of an empty list."""
+
+    async def check(proxy: Nginx) -> None:
+        async with connected(proxy.port) as client:
+            newest = await client.post("x")
+            answer = await client.ask(f"/api/longpoll?last_id={newest}&timeout=1")
+            assert (answer.status, (await answer.json())["count"]) == (200, 0)
+            cut = await client.ask(f"/api/longpoll?last_id={newest}&timeout=30")
+            assert cut.status == 504
+
+    with front(tmp_path, [quiet.port], ProxyOptions(read_timeout_s=2.0)) as proxy:
+        run(check(proxy))
+
+
+class Upstream:
+    """A server that is no more than its answers. connections: how many it has been given; heads: what it was asked."""
+
+    def __init__(self, status: str) -> None:
+        self.connections = 0
+        self.heads: list[bytes] = []
+        self._status = status
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(f"HTTP/1.1 {self._status}\r\nContent-Length: 2\r\n\r\nok".encode())
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+@asynccontextmanager
+async def upstreams(*statuses: str) -> AsyncIterator[tuple[list[Upstream], list[int]]]:
+    async with AsyncExitStack() as stack:
+        servers, ports = [Upstream(status) for status in statuses], []
+        for each in servers:
+            listener = await stack.enter_async_context(await asyncio.start_server(each.serve, "127.0.0.1", 0))
+            ports.append(listener.sockets[0].getsockname()[1])
+        yield servers, ports
+
+
+@pytest.mark.parametrize("keepalive", [0, 8])
+def test_connections_to_servers_are_kept_or_not(keepalive: int, tmp_path: Path) -> None:
+    async def check() -> None:
+        async with upstreams("200 OK") as ([server], ports):
+            with front(tmp_path, ports, ProxyOptions(keepalive=keepalive)) as proxy:
+                async with connected(proxy.port) as client:
+                    for _ in range(5):
+                        assert await (await client.ask("/")).read() == b"ok"
+            assert server.connections == (1 if keepalive else 5)
+            assert all((b"Connection: close" in head) == (not keepalive) for head in server.heads)
+
+    run(check())
+
+
+def test_a_server_that_cannot_answer_for_the_moment_is_passed_over(tmp_path: Path) -> None:
+    """One that is cut off from the shared feed answers 503 to a cursor that it does not know."""
+
+    async def check() -> None:
+        async with upstreams("503 Service Unavailable", "200 OK") as (_, ports):
+            with front(tmp_path, ports) as proxy:
+                async with connected(proxy.port) as client:
+                    assert [(await client.ask("/")).status for _ in range(4)] == [200] * 4
+
+    run(check())
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+def test_a_client_goes_from_server_to_server_or_stays_with_one(
+    sticky: bool, quiet: ServerProcess, tmp_path: Path
+) -> None:
+    async def check(proxy: Nginx, tokens: set[str]) -> None:
+        seen = set()
+        for _ in range(20):
+            async with connected(proxy.port) as client:
+                met = {(await (await client.ask("/stats")).json())["token"] for _ in range(4)}
+            assert met == tokens or (sticky and len(met) == 1)
+            seen |= met
+        assert seen == tokens
+
+    with (
+        serving("short_polling") as second,
+        front(tmp_path, [quiet.port, second.port], ProxyOptions(sticky=sticky)) as proxy,
+    ):
+        run(check(proxy, {quiet.ready["token"], second.ready["token"]}))
+
+
+def test_a_server_that_dies_is_no_reason_for_an_error(quiet: ServerProcess, tmp_path: Path) -> None:
+    async def check(proxy: Nginx, dying: ServerProcess) -> None:
+        async with connected(proxy.port) as client:
+            assert [(await client.ask("/api/poll")).status for _ in range(4)] == [200] * 4
+            dying.process.kill()
+            dying.process.communicate()
+            assert [(await client.ask("/api/poll")).status for _ in range(10)] == [200] * 10
+
+    dying = ServerProcess("short_polling")
+    with front(tmp_path, [quiet.port, dying.port]) as proxy:
+        run(check(proxy, dying))
+
+
+def test_it_takes_a_port_of_its_own_and_leaves_nothing_running(quiet: ServerProcess, tmp_path: Path) -> None:
+    with front(tmp_path, [quiet.port], ProxyOptions(workers=2)) as proxy:
+        pids = proxy.pids
+        assert len(pids) == 3
+        assert proxy.url == f"http://127.0.0.1:{proxy.port}"
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    with pytest.raises(ChildFailed, match="not running"):
+        _ = proxy.pids
+
+
+def test_it_can_be_started_again_in_the_same_folder(quiet: ServerProcess, tmp_path: Path) -> None:
+    for _ in range(2):
+        with front(tmp_path, [quiet.port]) as proxy:
+            run(answered(proxy))
+
+
+async def answered(proxy: Nginx) -> None:
+    async with connected(proxy.port) as client:
+        assert (await client.ask("/stats")).status == 200
+
+
+def test_what_nginx_says_when_it_does_not_start_is_passed_on(tmp_path: Path) -> None:
+    with pytest.raises(ChildFailed, match="invalid port in upstream"), front(tmp_path, [99_999]):
+        pass
+
+
+def test_a_program_that_is_not_installed_is_named_with_its_package() -> None:
+    with pytest.raises(NotInstalled, match=r"^no-such-program is not installed; .*apt-get install some-package$"):
+        find_program("no-such-program", "some-package")

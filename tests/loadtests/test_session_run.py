@@ -1,0 +1,143 @@
+"""A test driven by hand becomes a run that the reports read: one cell a pattern, all rows, nothing mixed."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from loadtests.arrival import DELIVERY, REQUEST, Delivery, Request, Sample
+from loadtests.manifest import SESSION, Session
+from loadtests.recorder import Recorder
+from loadtests.runner import RunRefused, reopen
+from loadtests.session_run import make_run
+from reports.load import ReportError, load
+from reports.measures import per_cell, summary
+from reports.theory import agreements
+
+S = 10**9
+MESSAGES = 200
+
+
+def session(**changes: object) -> Session:
+    told = Session(
+        command=["locust", "-f", "loadtests/locustfile.py"],
+        started_at="2026-11-24T07:30:00Z",
+        server_pid=1,
+        schedule="steady:10",
+        message_bytes=200,
+        poll_interval_s=1.0,
+        hold_timeout_s=30.0,
+        users={"sse": 2, "short_polling": 2},
+        labels={"sse": "Server-Sent Events", "short_polling": "Short polling"},
+        spawned_by_ns=1 * S,
+        publish_from_ns=0,
+        window_from_ns=2 * S,
+        ended_ns=20 * S,
+        published=MESSAGES,
+        problems=[],
+    )
+    return msgspec.structs.replace(told, **changes)
+
+
+def record(folder: Path, told: Session) -> Path:
+    """Leave what the conductor leaves: rows, what was published (ten a second), and the facts."""
+    recorder = Recorder()
+    recorder.start(folder)
+    published_ns = {at: at * S // 10 for at in range(1, MESSAGES + 1)}
+    for pattern, users in told.users.items():
+        tape = recorder.tape(pattern)
+        for user in range(users):
+            tape.requests += REQUEST.pack(*Request(user, 1, 1, 1, 1, 20 * S, 200, 0, MESSAGES, 0, 10, 5000, 0))
+            for at, ns in published_ns.items():
+                tape.deliveries += DELIVERY.pack(*Delivery(user, at, ns, ns + 1000, ns + 3_000_000, 25, 0))
+    for second in range(21):
+        recorder.sample(Sample(second * S, 1, 1, second * 1000, 5, -1, -1, 1000, 4, second, second, 1, 1))
+    recorder.finish()
+    lines = "".join(f"{at},{ns},{ns + 1000}\n" for at, ns in published_ns.items())
+    (folder / "published.csv").write_text(f"id,due_ns,published_ns\n{lines}", encoding="ascii")
+    (folder / "session.json").write_bytes(msgspec.json.encode(told))
+    return folder
+
+
+def test_each_pattern_is_a_cell_with_its_own_rows_over_the_window_that_all_share(tmp_path: Path) -> None:
+    make_run(record(tmp_path, session()))
+    run = load(tmp_path)
+    assert (run.manifest.kind, run.manifest.repeats) == (SESSION, 1)
+    assert run.manifest.cells == ["session-2-short_polling-1", "session-2-sse-1"]
+    assert run.deliveries.groupby("pattern", observed=True).size().to_dict() == {
+        "short_polling": 2 * MESSAGES,
+        "sse": 2 * MESSAGES,
+    }
+    cells = per_cell(run).set_index("pattern")
+    # Due from 2 s to 20 - 1.5 s, ten a second, two users.
+    assert cells["owed"].tolist() == cells["delivered"].tolist() == [330, 330]
+    assert cells["p50_ms"].tolist() == [3.0, 3.0]
+    assert run.manifest.scenarios[0]["window_s"] == 16.5
+    assert not (tmp_path / "raw").exists()
+    assert not list(tmp_path.glob("cells/*/raw"))
+
+
+def test_what_patterns_sent_over_the_wire_is_told_apart_or_not_told(tmp_path: Path) -> None:
+    make_run(record(tmp_path / "several", session()))
+    make_run(record(tmp_path / "one", session(users={"sse": 2})))
+    assert (load(tmp_path / "several").samples["wire_bytes_in"] == -1).all()
+    assert load(tmp_path / "one").samples["wire_bytes_in"].max() == 20
+    assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["wire_bytes_in"].max() == 20
+
+
+def test_patterns_with_unequal_numbers_of_users_are_not_put_side_by_side(tmp_path: Path) -> None:
+    make_run(record(tmp_path, session(users={"sse": 3, "short_polling": 2, "websocket": 0})))
+    run = load(tmp_path)
+    assert run.manifest.cells == ["session-of-2-2-short_polling-1", "session-of-3-3-sse-1"]
+    assert [scenario["name"] for scenario in run.manifest.scenarios] == ["session-of-2", "session-of-3"]
+
+
+def test_a_session_without_a_window_or_with_a_problem_is_not_reported_and_says_why(tmp_path: Path) -> None:
+    make_run(record(tmp_path / "short", session(ended_ns=3 * S)))
+    with pytest.raises(ReportError, match=r"it ended too soon to be measured: it must run 1\.5 s longer"):
+        load(tmp_path / "short")
+    make_run(record(tmp_path / "lost", session(problems=["1 of 2 workers did not hand in their samples"])))
+    with pytest.raises(ReportError, match="1 of 2 workers did not hand in"):
+        load(tmp_path / "lost")
+
+
+def test_rows_that_are_not_there_are_a_problem_of_their_cell_alone(tmp_path: Path) -> None:
+    folder = record(tmp_path, session())
+    (torn,) = (folder / "raw").glob("deliveries-sse-*.rows")
+    torn.write_bytes(torn.read_bytes()[: -DELIVERY.size])
+    make_run(folder)
+    run = load(folder)
+    assert run.finished["pattern"].tolist() == ["short_polling"]
+    assert "rows, its process recorded 400" in str(run.cells.set_index("pattern").loc["sse", "problems"])
+
+
+def test_a_process_that_did_not_say_what_it_recorded_is_a_problem(tmp_path: Path) -> None:
+    folder = record(tmp_path, session())
+    (counts,) = (folder / "raw").glob("counts-*.json")
+    assert set(json.loads(counts.read_text())) == {
+        f"{table}-{pattern}-{counts.stem.split('-')[1]}"
+        for table, pattern in [
+            *[(table, pattern) for table in ("requests", "deliveries") for pattern in session().users],
+            ("samples", ""),
+        ]
+    }
+    counts.unlink()
+    make_run(folder)
+    with pytest.raises(ReportError, match="no load process said what it recorded"):
+        load(folder)
+
+
+def test_a_session_cannot_be_resumed(tmp_path: Path) -> None:
+    make_run(record(tmp_path, session()))
+    with pytest.raises(RunRefused, match="driven by hand"):
+        reopen(tmp_path)
+
+
+def test_a_closed_loop_is_reported_without_a_theory(tmp_path: Path) -> None:
+    make_run(record(tmp_path, session(poll_interval_s=0.0)))
+    run = load(tmp_path)
+    assert agreements(run, summary(run)) == []
+    assert np.isfinite(per_cell(run)["p99_ms"]).all()
