@@ -96,8 +96,8 @@ class Conductor:
     def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
         session.host = (environment.host or "").rstrip("/")
         session.http2_host = options.http2_host or target.http2_host
-        session.poll_interval_s = options.poll_interval_s
-        session.hold_timeout_s = options.hold_timeout_s
+        session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
+        session.hold_timeout_s, session.one_per_response = options.hold_timeout_s, options.one_per_response
         session.join_id = target.newest_id if options.join_at == "newest" else 0
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
@@ -111,6 +111,7 @@ class Conductor:
                 raise ValueError(f"--run-dir {options.run_dir} has a test in it already: name another folder")
             parsed.session_dir = str(folder)
         self.run_dir = Path(parsed.session_dir)
+        session.seed = self.run_dir.name
 
     def _note(self, environment: Environment, options: LoadOptions) -> None:
         """Prepare for a report, unless somebody who gave us the folder does that."""

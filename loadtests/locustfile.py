@@ -26,8 +26,11 @@ conductor.listen(events)
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     # On the parser itself, not in a group: Locust shows only those in its start form.
-    defaults = {"poll_interval": "1", "hold_timeout": "30", "join_at": "newest"}
+    defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "join_at": "newest"}
     for option, text in HELP.items():
+        if option == "one_per_response":
+            parser.add_argument("--one-per-response", action="store_true", help=text)
+            continue
         parser.add_argument(
             f"--{option.replace('_', '-')}",
             default=defaults.get(option, ""),

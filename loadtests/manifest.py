@@ -153,6 +153,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     message_bytes: int
     poll_interval_s: float
     hold_timeout_s: float
+    poll_pace: str = "rate"
+    one_per_response: bool = False
     users: dict[str, int]
     labels: dict[str, str]
     spawned_by_ns: int

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from loadtests.pace import FORMS, RATE, Pace, parse_pace
 from servers.schedule import parse_schedule
 
 JOIN: Final = ("newest", "oldest")
 
 HELP: Final = {
     "poll_interval": "Seconds between the polls of a short-polling user, up to 3600; 0: as fast as answers come",
+    "poll_pace": f"How regularly short-polling users poll: {FORMS}",
     "hold_timeout": "Seconds the server is asked to hold a long poll, 1 to 300",
+    "one_per_response": "A long poll brings one message at a time, as Nchan's do, instead of all that wait",
     "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
     "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
     "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
@@ -29,7 +32,9 @@ class LoadOptions:
     """The same, read. message_bytes: None leaves the server's own."""
 
     poll_interval_s: float = 1.0
+    poll_pace: Pace = RATE
     hold_timeout_s: float = 30.0
+    one_per_response: bool = False
     schedule: str = ""
     message_bytes: int | None = None
     join_at: str = "newest"
@@ -43,7 +48,9 @@ def read_options(given: Mapping[str, object]) -> LoadOptions:
     text = {name: str(given.get(name) or "").strip() for name in HELP}
     options = LoadOptions(
         poll_interval_s=_number("poll-interval", text["poll_interval"] or "1", 0, 3600),
+        poll_pace=parse_pace(text["poll_pace"] or "rate"),
         hold_timeout_s=_number("hold-timeout", text["hold_timeout"] or "30", 1, 300),
+        one_per_response=text["one_per_response"] == "True",
         schedule=text["schedule"],
         message_bytes=round(_number("message-bytes", text["message_bytes"], 0, 1_000_000))
         if text["message_bytes"]

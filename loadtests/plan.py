@@ -124,7 +124,7 @@ def command_line(kind: str, plan: Plan) -> str:
     for field, option in OPTIONS.items():
         value = getattr(scenario, field)
         if value != getattr(named, field):
-            words += [option, typed(field, value)]
+            words += [option] if value is True else [option, typed(field, value)]
     return shlex.join([*words, "--repeats", str(plan.repeats)])
 
 

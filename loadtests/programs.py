@@ -73,11 +73,13 @@ class Programs:
             "--server-token": token,
             "--run-dir": folder,
             "--poll-interval": scenario.poll_interval_s,
+            "--poll-pace": scenario.poll_pace,
             "--hold-timeout": scenario.hold_timeout_s,
             "--join-at": "oldest",
             "--exit-code-on-error": 0,
         }
-        return [*self.load, user_class(planned.pattern), "--headless", "--only-summary", *_flat(options)]
+        flags = ["--headless", "--only-summary", *(["--one-per-response"] if scenario.one_per_response else [])]
+        return [*self.load, user_class(planned.pattern), *flags, *_flat(options)]
 
 
 OURS: Final = Programs()

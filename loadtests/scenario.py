@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from loadtests.pace import parse_pace
 from servers.faults.forms import parse_fault
 from servers.relay.units import format_bandwidth, format_duration
 from servers.schedule import parse_schedule
@@ -14,7 +15,9 @@ OPTIONS: Final = {
     "schedule": "--schedule",
     "message_bytes": "--message-bytes",
     "poll_interval_s": "--poll-interval",
+    "poll_pace": "--poll-pace",
     "hold_timeout_s": "--hold-timeout",
+    "one_per_response": "--one-per-response",
     "spawn_per_s": "--spawn-rate",
     "warmup_s": "--warmup",
     "window_s": "--window",
@@ -39,7 +42,8 @@ class Scenario:
 
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
-    to arrive). drain_s None means: one poll interval, half a second, and two round trips.
+    to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
+    poll_pace: how regular short polls are, see pace.py; one_per_response: a long poll brings one message at a time.
     What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
     that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
     NETWORKS, who sees to it.
@@ -53,7 +57,9 @@ class Scenario:
     schedule: str
     message_bytes: int = 200
     poll_interval_s: float = 1.0
+    poll_pace: str = "rate"
     hold_timeout_s: float = 30.0
+    one_per_response: bool = False
     spawn_per_s: float = 200.0
     warmup_s: float = 0.5
     window_s: float = 5.0
@@ -67,6 +73,7 @@ class Scenario:
 
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
+        parse_pace(self.poll_pace)
         checks: dict[str, tuple[bool, str]] = {
             "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
             "schedule": (rate_per_s > 0, "a schedule that publishes"),
@@ -96,7 +103,7 @@ class Scenario:
     def drain_or_default_s(self, rtt_ms: float) -> float:
         if self.drain_s is not None:
             return self.drain_s
-        return self.poll_interval_s + 0.5 + 2 * self.slowest_rtt_s(rtt_ms)
+        return self.poll_interval_s * parse_pace(self.poll_pace).longest + 0.5 + 2 * self.slowest_rtt_s(rtt_ms)
 
     def slowest_rtt_s(self, rtt_ms: float) -> float:
         """Return seconds there and back when jitter does its worst."""

@@ -3,18 +3,25 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from loadtests.pace import RATE, Pace
+
 USERS_OF_A_PROCESS: Final = 1_000_000
 
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. join_id: the cursor of a user that starts. first_user: see next_user_number."""
+    """host, http2_host: base URLs. join_id: the cursor of a user that starts. seed: what users' random numbers come
+    from, together with their own number.
+    """
 
     host: str = ""
     http2_host: str = ""
     poll_interval_s: float = 1.0
+    poll_pace: Pace = RATE
     hold_timeout_s: float = 30.0
+    one_per_response: bool = False
     join_id: int = 0
+    seed: str = ""
     worker_index: int = 0
     _users: int = field(default=0)
 

@@ -34,7 +34,8 @@ class PatternUser(User):
     def on_start(self) -> None:
         self.pattern = type(self).__module__.rpartition(".")[2]
         self.number = session.next_user_number()
-        self.random = random.Random(self.number)
+        # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
+        self.random = random.Random(f"{session.seed}/{self.number}")
         self.cursor = session.join_id
         self.connections = 0
         self.backoff = Backoff(self.random)

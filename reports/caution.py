@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 import pandas as pd
 
 from reports.load import Run
+from reports.theory import Agreement, agreements
 from reports.units import grouped
 
 Severity = Literal["note", "suspect", "invalid", "fail"]
@@ -45,11 +47,15 @@ class Caution:
 
 @dataclass(frozen=True)
 class Facts:
-    """What checks look at: the run, `per_cell` of it, and `summary` of that."""
+    """What checks look at: the run, `per_cell` of it, `summary` of that, and how that agrees with theory."""
 
     run: Run
     cells: pd.DataFrame
     summary: pd.DataFrame
+
+    @cached_property
+    def theory(self) -> list[Agreement]:
+        return agreements(self.run, self.summary)
 
     def names(self, rows: pd.DataFrame) -> str:
         """Name the patterns of some rows, of either frame, as shortly as can be."""

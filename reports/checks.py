@@ -3,7 +3,8 @@
 It repairs nothing and hides nothing. A new check is a function here and its name in CHECKS.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 import pandas as pd
@@ -16,7 +17,8 @@ from reports.load import Run
 from reports.network import relay_in_the_way
 from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
-from reports.theory import agreements
+from reports.theory import Agreement
+from reports.theory_table import in_words, situation
 from reports.units import counted, listed, number, percent
 from servers.faults.forms import parse_fault
 
@@ -29,7 +31,11 @@ Check = Callable[[Facts], Iterable[Caution]]
 
 def cautions(run: Run, cells: pd.DataFrame, summary: pd.DataFrame) -> list[Caution]:
     """Return every caution about a run, worst first."""
-    facts = Facts(run, cells, summary)
+    return cautions_of(Facts(run, cells, summary))
+
+
+def cautions_of(facts: Facts) -> list[Caution]:
+    """The same of facts that are at hand."""
     found = [caution for check in CHECKS for caution in check(facts)]
     return sorted(found, key=lambda caution: -list(VERDICTS).index(caution.severity))
 
@@ -163,16 +169,27 @@ def _calibration(facts: Facts) -> Iterable[Caution]:
 
 
 def _theory(facts: Facts) -> Iterable[Caution]:
-    for row in agreements(facts.run, facts.summary):
-        if not row.agrees:
-            unit = f" {row.unit}" if row.unit else ""
+    for _, rows in groupby(facts.theory, key=situation):
+        off = [row for row in rows if not row.agrees]
+        if off and off[0].saturated:
+            yield Caution(
+                "note",
+                f"Theory says nothing about {off[0].label}: the {off[0].saturated} was saturated",
+                f"theory assumes that nothing is overloaded, and would have it otherwise: {_told(off)}.",
+                "Take the figures for what this machine could do; lower the load to see the pattern itself.",
+            )
+        elif off:
             yield Caution(
                 "suspect",
-                f"{row.label}, {row.what}: {number(row.measured)}{unit} measured, "
-                f"theory says {number(row.theory)} ± {number(row.tolerance, 2)}{unit}",
-                "the server or the generator was overloaded, or polls and messages were not independent.",
-                "Repeat it; if it stays, lower the load, then doubt the suite.",
+                f"{off[0].label} does not agree with theory: {_told(off)}",
+                "some settings were not obeyed, something else disturbed the machine, or what was measured is not what "
+                "it says it is.",
+                "Repeat it; if it stays, lower the load, then doubt the server, then the suite.",
             )
+
+
+def _told(off: Sequence[Agreement]) -> str:
+    return "; ".join(in_words(row) for row in off)
 
 
 def _samples(facts: Facts) -> Iterable[Caution]:

@@ -22,9 +22,7 @@ def request_costs(
 
     requests, deliveries: one whole cell. delivered: messages due in the window that arrived.
     """
-    answered = requests[
-        (requests["ended_ns"] >= from_ns) & (requests["ended_ns"] < until_ns) & (requests["status"] > 0)
-    ]
+    answered = answered_in(requests, from_ns, until_ns)
     answer_ns = answered["ended_ns"] - answered["started_ns"] - answered["hold_ns"]
     errors = requests["error"][~requests["error"].isin(["", "cut"])].value_counts()
     overhead = _window_overhead_bytes(requests, deliveries, from_ns, until_ns)
@@ -41,6 +39,11 @@ def request_costs(
         "errors": int(errors.sum()),
         **{f"error_{kind}": int(count) for kind, count in errors.items() if count},
     }
+
+
+def answered_in(requests: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFrame:
+    """Return the requests whose answer was complete in the window."""
+    return requests[(requests["ended_ns"] >= from_ns) & (requests["ended_ns"] < until_ns) & (requests["status"] > 0)]
 
 
 def _turnaround_ms(answered: pd.DataFrame) -> float:
@@ -127,25 +130,33 @@ def _wire(generator: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, 
 
     Not interpolated to the window: traffic comes in steps, one a message, and half a step is a wrong answer.
     """
-    known = generator[generator["wire_bytes_in"] >= 0].sort_values("at_ns")
     bytes_seen = segments_seen = delivered = 0.0
-    processes = [process for _, process in known.groupby("pid")]
-    for process in processes:
-        looks = process[process["at_ns"] >= from_ns]
-        if len(looks) < 2:
-            return {"wire_bytes_per_delivery": np.nan, "segments_per_delivery": np.nan}
-        first = looks.iloc[0]
-        after = looks[looks["at_ns"] >= until_ns]
-        last = after.iloc[0] if len(after) else looks.iloc[-1]
-        columns = ["wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
-        grown = last[columns] - first[columns]
+    found = looks(generator, from_ns, until_ns)
+    for first, last in found:
+        grown = last - first
         bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
         segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
-        delivered += received_ns.between(first["at_ns"], last["at_ns"], inclusive="right").sum() / len(processes)
+        delivered += received_ns.between(first["at_ns"], last["at_ns"], inclusive="right").sum() / len(found)
     return {
         "wire_bytes_per_delivery": _per(bytes_seen, delivered),
         "segments_per_delivery": _per(segments_seen, delivered),
     }
+
+
+def looks(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "list[tuple[pd.Series[int], pd.Series[int]]]":
+    """Return the two looks at the sockets that are nearest behind the window's edges, for each load process.
+
+    Empty when a process has no two of them.
+    """
+    columns = ["at_ns", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+    found = []
+    for _, process in generator[generator["wire_bytes_in"] >= 0].sort_values("at_ns").groupby("pid"):
+        inside = process.loc[process["at_ns"] >= from_ns, columns]
+        if len(inside) < 2:
+            return []
+        after = inside[inside["at_ns"] >= until_ns]
+        found.append((inside.iloc[0], after.iloc[0] if len(after) else inside.iloc[-1]))
+    return found
 
 
 def _per(amount: float, count: float) -> float:

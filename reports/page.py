@@ -20,7 +20,7 @@ from reports.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
 from reports.charts import CHARTS, Chart
 from reports.charts.latency import describe
 from reports.charts.mark import mark
-from reports.checks import cautions
+from reports.checks import cautions_of
 from reports.load import ReportError, load
 from reports.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.network import BY, conditions
@@ -28,7 +28,7 @@ from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
-from reports.theory import Agreement, agreements
+from reports.theory_table import theory_table
 from reports.trust import accounts, grounds, side_by_side
 from reports.units import counted, listed, number, percent, quantity
 from servers.faults.forms import parse_fault
@@ -61,7 +61,6 @@ class Section:
     stamped: str
     charts: Sequence[Picture]
     nearer: Sequence[tuple[str, Sequence[Picture]]]
-    agreements: Sequence[Agreement]
 
 
 def write_report(run_dir: Path) -> Path:
@@ -73,7 +72,8 @@ def write_report(run_dir: Path) -> Path:
     latency = latencies(run)
     cells = per_cell(run, latency)
     table_of = summary(run, cells)
-    found = cautions(run, cells, table_of)
+    facts = Facts(run, cells, table_of)
+    found = cautions_of(facts)
     shown = scenes(run, table_of, latency)
     try:
         charts = {scene.name: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
@@ -81,7 +81,7 @@ def write_report(run_dir: Path) -> Path:
         table_of.to_csv(run_dir / "summary.csv", index=False)
         table_of.to_parquet(run_dir / "summary.parquet", index=False)
         page = run_dir / "report.html"
-        page.write_text(render(Facts(run, cells, table_of), found, shown, charts), encoding="utf-8")
+        page.write_text(render(facts, found, shown, charts), encoding="utf-8")
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -124,14 +124,14 @@ def render(
     environment.filters |= {"number": number, "quantity": quantity, "counted": counted}
     run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
-    theory = agreements(run, rows)
-    sections = [_section([*group], charts, theory) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
+    sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
     return environment.get_template("report.html.j2").render(
         run=run.manifest,
         sections=sections,
         verdict=verdict(found),
         meaning=MEANING[verdict(found)],
         cautions=found,
+        theory=theory_table(facts.theory),
         grounds=grounds(facts, found),
         side_by_side=side_by_side(rows),
         accounts=accounts(rows),
@@ -148,7 +148,7 @@ def render(
     )
 
 
-def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]], theory: Sequence[Agreement]) -> Section:
+def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> Section:
     """near: the scenes of one scenario, the furthest last."""
     *nearer, scene = near
     name = str(scene.setting["name"])
@@ -165,7 +165,6 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]], the
         stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=_pictures(scene, charts),
         nearer=[(_distance(each), _pictures(each, charts)) for each in nearer],
-        agreements=[row for row in theory if row.scenario == name],
     )
 
 

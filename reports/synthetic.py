@@ -12,14 +12,18 @@ import numpy as np
 import pandas as pd
 
 from loadtests import manifest
+from loadtests.pace import parse_pace
 from loadtests.plan import Plan, PlannedCell
 from loadtests.scenario import Scenario
+from reports.oracles.framing import FIRST_PUSH_BYTES, FRAME_HEAD, huffman_bytes
 from reports.simulation import Outcome, Situation, World, long_polling, short_polling, stream
+from servers.message import Message, encode
 from servers.schedule import parse_schedule
 
 S: Final = 1_000_000_000
 KIND: Final = "synthetic"
-ENVELOPE_BYTES: Final = 120
+JOURNAL_NS: Final = 3_000
+"""What it takes to publish one message of a wake-up that has several."""
 LABELS: Final = {
     "short_polling": "Short polling",
     "long_polling": "Long polling",
@@ -31,11 +35,17 @@ LABELS: Final = {
 SIMULATIONS: Final[dict[str, Callable[[Situation], Outcome]]] = {
     "short_polling": short_polling,
     "long_polling": long_polling,
-    "chunked": partial(stream, framing_bytes=7),
-    "http2_push": partial(stream, framing_bytes=60, mode="pushed"),
-    "sse": partial(stream, framing_bytes=20),
-    "websocket": partial(stream, framing_bytes=4),
+    "chunked": partial(stream, frames=lambda _, body: body + len("\n"), chunked=True),
+    "http2_push": partial(stream, frames=lambda message_id, body: _pushed(message_id, body), mode="pushed"),
+    "sse": partial(stream, frames=lambda message_id, body: len(f"id: {message_id}\ndata: \n\n") + body, chunked=True),
+    "websocket": partial(stream, frames=lambda _, body: body + (2 if body < 126 else 4 if body < 65_536 else 10)),
 }
+
+
+def _pushed(message_id: int, body: int) -> int:
+    """Length of PUSH_PROMISE (with the promised stream and four fields), HEADERS (three fields) and DATA."""
+    promise = 4 + 3 + 2 + huffman_bytes(f"/api/messages/{message_id}") + (FIRST_PUSH_BYTES if message_id == 1 else 0)
+    return 3 * FRAME_HEAD + promise + 2 + 3 + huffman_bytes(str(body)) + body
 
 
 def write_run(
@@ -123,19 +133,42 @@ def situation(cell: manifest.Cell, scenario: Scenario, world: World) -> Situatio
     offsets = takewhile(lambda offset_ns: offset_ns < span_ns, parse_schedule(scenario.schedule).offsets_ns())
     due = np.fromiter(offsets, np.int64) + cell.publish_from_ns
     world = replace(world, one_way_ns=world.one_way_ns + round(cell.rtt_ms * 1e6 / 2))
-    late = random.exponential(world.lateness_ns, len(due)).astype(np.int64)
+    published, told = _publish(due, random.exponential(world.lateness_ns, len(due)).astype(np.int64))
     ramp_ns = cell.spawned_by_ns - round(cell.clients / scenario.spawn_per_s * S)
     return Situation(
         world=world,
         due=due,
-        published=np.maximum.accumulate(due + late),
+        published=published,
+        told=told,
         joined=ramp_ns + (np.arange(cell.clients) / scenario.spawn_per_s * S).astype(np.int64),
         end_ns=cell.load_ended_ns,
         interval_ns=round(scenario.poll_interval_s * S),
+        pace=parse_pace(scenario.poll_pace),
         hold_ns=round(scenario.hold_timeout_s * S),
-        body_bytes=scenario.message_bytes + ENVELOPE_BYTES,
+        limit=1 if scenario.one_per_response else len(due) + 1,
+        body_bytes=_bodies(due, published, scenario.message_bytes),
         random=random,
     )
+
+
+def _publish(due: np.ndarray, late_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return when each message is published, and when those who wait are told: a late wake-up takes along all that is
+    due by then, and tells of it at the end."""
+    published, told = np.empty_like(due), np.empty_like(due)
+    first, free_ns = 0, 0
+    while first < len(due):
+        now_ns = max(int(due[first] + late_ns[first]), free_ns)
+        after = int(np.searchsorted(due, now_ns, side="right"))
+        published[first:after] = now_ns + JOURNAL_NS * np.arange(1, after - first + 1)
+        told[first:after] = free_ns = int(published[after - 1])
+        first = after
+    return published, told
+
+
+def _bodies(due: np.ndarray, published: np.ndarray, content_bytes: int) -> np.ndarray:
+    content, timestamp = "x" * content_bytes, "2026-11-24T08:00:00.000000Z"
+    instants = zip(range(1, len(due) + 1), due.tolist(), published.tolist(), strict=True)
+    return np.array([len(encode(Message(*each, timestamp, content))) for each in instants], np.int64)
 
 
 def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFrame:
@@ -157,7 +190,8 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
         "wire_segments_in": -1,
         "waited_ns": np.arange(len(at_ns)) * 100_000,
     }
-    bytes_in = got * at.body_bytes + asked * 260
+    polled = bool((outcome.requests["error"] == "").any())
+    wire = _wire(outcome, at_ns, polled=polled)
     generator = {
         "pid": 2,
         "role": "generator",
@@ -167,11 +201,29 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
         "kernel_socket_bytes": -1,
         "lag_ns": at.random.exponential(300_000, len(at_ns)).astype(np.int64),
         "connections": joined,
-        "wire_bytes_out": asked * 120,
-        "wire_bytes_in": bytes_in,
-        "wire_segments_out": asked,
-        "wire_segments_in": asked + got,
+        **wire,
         "waited_ns": np.arange(len(at_ns)) * 200_000,
     }
     frames = [pd.DataFrame({"at_ns": at_ns, **columns}) for columns in (server, generator)]
     return pd.concat(frames, ignore_index=True).sort_values("at_ns", ignore_index=True)
+
+
+def _wire(outcome: Outcome, at_ns: np.ndarray, *, polled: bool) -> dict[str, np.ndarray]:
+    """Count bytes when they come, and segments: data and its acknowledgement; one acknowledgement for a poll."""
+    requests, deliveries = outcome.requests.sort_values("ended_ns"), outcome.deliveries
+    if polled:
+        done = np.searchsorted(requests["ended_ns"], at_ns)
+        bytes_in = np.concatenate([[0], np.cumsum(requests["bytes_in"])])[done]
+        bytes_out = np.concatenate([[0], np.cumsum(requests["bytes_out"])])[done]
+        segments = done
+    else:
+        reads = deliveries.groupby(["user", "received_ns"])["bytes"].sum().sort_index(level="received_ns")
+        segments = np.searchsorted(reads.index.get_level_values("received_ns"), at_ns)
+        bytes_in = np.concatenate([[0], np.cumsum(reads)])[segments] + requests["bytes_in"].sum() - reads.sum()
+        bytes_out = np.full(len(at_ns), requests["bytes_out"].sum())
+    return {
+        "wire_bytes_out": bytes_out,
+        "wire_bytes_in": bytes_in,
+        "wire_segments_out": segments,
+        "wire_segments_in": segments * 2 if polled else segments,
+    }

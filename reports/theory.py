@@ -1,107 +1,178 @@
-"""PURE. Measured beside theory: what oracles.py predicts for each cell's own settings, and whether it came out so.
+"""PURE. Measured beside theory: what predictions say of each situation, and whether it came out so.
 
-Predictions are conditional on what was really published where that is possible, so that chance in the schedule is not
-mistaken for an error of the suite. A pattern without an oracle has no row.
+Both sides are the median over the repeats, as in the table of the report.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from loadtests.pace import parse_pace
+from reports.costs import NS_PER_MS
 from reports.load import Run
 from reports.measures import SITUATION
-from reports.oracles import ShortPoll, long_poll_responses, mean_tolerance, ratio_tolerance
+from reports.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
+from reports.predictions import THEORIES, Bound, Conditions, Rows
+from reports.predictions.conditions import WAKE_S
 
 Row = Mapping[Any, Any]
 """One row of measures.summary."""
 
+BUSY_CORE: Final = 0.8
+"""Of one core. Theory assumes that nothing is overloaded; a process this busy is."""
+FIGURES: Final = {
+    "mean_ms": ("Mean", "ms"),
+    "p50_ms": ("p50", "ms"),
+    "p90_ms": ("p90", "ms"),
+    "p99_ms": ("p99", "ms"),
+    "responses_per_s": ("Requests", "/s"),
+    "empty_ratio": ("Empty", "%"),
+    "payload_bytes_per_delivery": ("Message", "B"),
+    "http_bytes_per_delivery": ("HTTP", "B"),
+    "wire_bytes_per_delivery": ("TCP", "B"),
+    "segments_per_delivery": ("Segments", ""),
+}
+"""What is compared, in the order of the page: column of the summary -> title and unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One prediction and what was measured, in `unit`."""
+    """One figure, what theory says it is, and between what it may lie. saturated: who was too busy for theory."""
 
     scenario: str
     clients: int
     rtt_ms: float
+    pattern: str
     label: str
-    what: str
-    unit: str
-    theory: float
+    name: str
     measured: float
-    tolerance: float
+    theory: float
+    low: float
+    high: float
+    saturated: str = ""
 
     @property
     def agrees(self) -> bool:
-        return abs(self.measured - self.theory) <= self.tolerance
+        return self.low <= self.measured <= self.high
 
 
 def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
-    """Return every prediction that can be made for this run, in the order of `summary`."""
+    """Return every figure of this run that theory has something to say about, in the order of `summary`."""
     settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
     found = []
     for row in summary.to_dict("records"):
-        predict = ORACLES.get(row["pattern"])
-        if predict and row["delivered"]:
-            for what, unit, theory, measured, tolerance in predict(run, row, settings[row["scenario"]]):
-                where = row["scenario"], row["clients"], row["rtt_ms"], row["label"]
-                found.append(Agreement(*where, what, unit, theory, measured, tolerance))
+        if row["pattern"] not in THEORIES or not row["delivered"]:
+            continue
+        where = row["scenario"], row["clients"], row["rtt_ms"], row["pattern"], row["label"]
+        for name, bound in _bounds(run, row, settings[row["scenario"]]).items():
+            if isfinite(row[name]):
+                found.append(Agreement(*where, name, row[name], bound.theory, bound.low, bound.high, _saturated(row)))
     return found
 
 
-Prediction = tuple[str, str, float, float, float]
-
-
-def _short_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
-    interval_s = float(setting["poll_interval_s"])
-    if not interval_s:  # as fast as answers come: a closed loop, of which nothing can be foretold
-        return
-    oracle = ShortPoll(rate=1.0, interval=interval_s, delay=row["answer_ms"] / 2000)
-    tolerance_ms = mean_tolerance(interval_s, row["delivered"]) * 1000 + row["generator_lag_ms"]
-    yield "mean latency", "ms", oracle.mean_latency * 1000, row["mean_ms"], tolerance_ms
-    responses = round(row["responses_per_s"] * float(setting["window_s"]) * row["repeats"])
-    expected = _empty_ratio(run, row, round(interval_s * 1e9))
-    yield "empty responses", "", expected, row["empty_ratio"], ratio_tolerance(expected, responses) + 0.01
-
-
-def _empty_ratio(run: Run, row: Row, interval_ns: int) -> float:
-    """Share of all phases at which a poll of this interval finds nothing, given what was published when."""
-    shares = []
-    for from_ns, until_ns, at_ns in _published(run, row):
-        found_until = np.minimum(at_ns + interval_ns, np.append(at_ns[1:], np.iinfo(np.int64).max))
-        found_ns = np.clip(np.minimum(found_until, until_ns) - np.maximum(at_ns, from_ns), 0, None).sum()
-        shares.append(1 - found_ns / (until_ns - from_ns))
-    return float(np.mean(shares))
-
-
-def _long_polling(run: Run, row: Row, setting: Mapping[str, Any]) -> Iterable[Prediction]:
-    cells = [at_ns[(at_ns >= from_ns) & (at_ns < until_ns)] / 1e9 for from_ns, until_ns, at_ns in _published(run, row)]
-    messages = sum(map(len, cells))
-    if np.isnan(row["turnaround_ms"]) or not messages:
-        return
-    gap_s, hold_s = (row["turnaround_ms"] + row["rtt_ms"]) / 1000, float(setting["hold_timeout_s"])
-    # The gap is known to about a quarter: the server's and the relay's own time are not in it.
-    least, theory, most = (
-        sum(long_poll_responses(cell.tolist(), gap, hold_s) for cell in cells) / messages
-        for gap in (1.25 * gap_s + 0.002, gap_s, 0.8 * gap_s)
-    )
-    measured = row["responses_per_s"] * float(setting["window_s"]) * len(cells) / (messages * row["clients"])
-    # The window cuts a batch at either end.
-    tolerance = max(theory - least, most - theory) + 2 * len(cells) / messages
-    yield "responses per message", "", theory, measured, tolerance
-
-
-def _published(run: Run, row: Row) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield, for each cell behind a row of the summary, its window and when its messages were published."""
+def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
+    """Return the bounds of a situation: in each of them, the median over its cells."""
+    theory, cells = THEORIES[row["pattern"]], []
     for cell in run.finished.to_dict("records"):
-        if all(cell[key] == row[key] for key in SITUATION):
-            at_ns = run.published.loc[run.published["cell"] == cell["cell"], "published_ns"].to_numpy()
-            yield cell["window_from_ns"], cell["window_until_ns"], np.sort(at_ns)
+        if any(cell[key] != row[key] for key in SITUATION):
+            continue
+        tables = {name: getattr(run, name) for name in ("published", "requests", "deliveries", "samples")}
+        own = {name: frame[frame["cell"] == cell["cell"]] for name, frame in tables.items()}
+        own["published"] = own["published"].sort_values("id")
+        at = conditions(cell, own["published"], row, setting)
+        if not at.own.any():
+            continue
+        expected = theory.expected(at)
+        content_bytes = None if setting.get("server") else int(setting["message_bytes"])
+        edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
+        rows = Rows(pattern=row["pattern"], content_bytes=content_bytes, **edges, **own)
+        cells.append({**expected.bounds, **theory.traffic(at, rows, expected)})
+    return {
+        name: Bound(*(float(np.median([getattr(each[name], side) for each in cells])) for side in Bound.__slots__))
+        for name in FIGURES
+        if cells and all(name in each for each in cells)
+    }
 
 
-ORACLES: Final[Mapping[str, Callable[[Run, Row, Mapping[str, Any]], Iterable[Prediction]]]] = {
-    "short_polling": _short_polling,
-    "long_polling": _long_polling,
-}
+def expected_curve(
+    cells: pd.DataFrame, published: pd.DataFrame, row: Row, setting: Mapping[str, Any], levels: Floats
+) -> Floats | None:
+    """Return the latency (ms) that theory has at each quantile level, the median over cells; None without a theory.
+
+    cells, published: of this situation.
+    """
+    theory = THEORIES.get(row["pattern"])
+    if theory is None:
+        return None
+    curves = []
+    for cell in cells.to_dict("records"):
+        at = conditions(cell, published[published["cell"] == cell["cell"]].sort_values("id"), row, setting)
+        if at.own.any():
+            curves.append(np.quantile(theory.expected(at).latency_ms, levels, method="inverted_cdf"))
+    return np.median(curves, axis=0) if curves else None
+
+
+def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setting: Mapping[str, Any]) -> Conditions:
+    """Put together what theory needs to know of a cell. published: its messages, by id."""
+
+    def since_window(instant_ns: Any) -> Any:
+        return (instant_ns - cell["window_from_ns"]) / 1e9
+
+    wakes = 2 if cell["rtt_ms"] else 1  # the load process, and the relay before it
+    late, latest = (_known(row[name]) / 1e3 for name in ("generator_lag_ms", "generator_lag_max_ms"))
+    started = since_window(cell["spawned_by_ns"]) - cell["clients"] / float(setting["spawn_per_s"])
+    gaps, slack = _gaps(row, setting, 2 * wakes * WAKE_S + late)
+    return Conditions(
+        due=since_window(published["due_ns"].to_numpy()),
+        published=since_window(published["published_ns"].to_numpy()),
+        window=since_window(cell["window_until_ns"]),
+        end=since_window(cell["load_ended_ns"]),
+        clients=cell["clients"],
+        joined=(started, since_window(cell["spawned_by_ns"])),
+        delay=cell["rtt_ms"] / 2e3,
+        gaps=gaps,
+        gaps_slack=slack,
+        hold=float(setting["hold_timeout_s"]),
+        limit=1 if setting.get("one_per_response") else None,
+        turnaround=_known(row["turnaround_ms"]) / 1e3,
+        cost=_cost(row),
+        wakes=wakes,
+        late=late,
+        latest=latest,
+        repeats=row["repeats"],
+    )
+
+
+def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:
+    """Return how polls follow each other, and how much longer than that their gaps may be."""
+    interval, pace = float(setting["poll_interval_s"]), parse_pace(str(setting.get("poll_pace", "rate")))
+    if pace.after_answer:
+        return Every(interval + _known(row["answer_ms"]) / 1e3), slack
+    if pace.kind == "exponential":
+        return ExponentialGaps(interval), 0.0
+    if pace.spread:
+        return UniformGaps(interval * (1 - pace.spread), interval * (1 + pace.spread)), 0.0
+    return Every(interval), 0.0
+
+
+def _cost(row: Row) -> float:
+    """Return the server's CPU (s) for one delivery, or for one answer where there are requests. 0 where unknown."""
+    each = _known(row["cpu_ms_per_1000"]) * NS_PER_MS / 1e12
+    return each / row["requests_per_delivery"] if row["requests_per_delivery"] else each
+
+
+def _known(value: float) -> float:
+    return value if isfinite(value) else 0.0
+
+
+def _saturated(row: Row) -> str:
+    """Say who used up its core in some repeat: then theory, which assumes no overload, says nothing."""
+    shares = {who: np.nanmax([row[f"{who}_cpu_share"], row[f"{who}_cpu_share_high"], 0.0]) for who in BUSY}
+    return next((name for who, name in BUSY.items() if shares[who] > BUSY_CORE), "")
+
+
+BUSY: Final = {"generator": "load generator", "server": "server"}

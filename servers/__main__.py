@@ -67,6 +67,11 @@ def parser() -> Parser:
     option("--history", "history", int, "messages kept (default 10000)")
     option("--hold-timeout", "hold_timeout_s", float, "seconds a long poll is held, 1 to 300 (default 30)")
     p.add_argument("--hold-jitter", action="store_true", help="add up to a sixteenth, at random, to every hold")
+    p.add_argument(
+        "--one-per-response",
+        action="store_true",
+        help="answer a long poll with one message, not all that wait (?limit=N asks for another number)",
+    )
     option("--heartbeat", "heartbeat_s", float, "longest silence on a stream, in seconds (default 15)")
     option("--max-held", "max_held", int, "held long polls per client address, 0 for no limit (default)")
     option(

@@ -1,5 +1,6 @@
 """The answers of polls: rendered once, head and body, and shared by everyone who asks with the same cursor."""
 
+from dataclasses import replace
 from email.utils import formatdate
 from time import time
 from typing import Final
@@ -88,28 +89,31 @@ class Answers:
     def __init__(self, feed: Feed, *, etags: bool = False) -> None:
         self._feed = feed
         self._etags = etags
-        self._kept: dict[int, Answer] = {}
+        self._kept: dict[tuple[int, int | None], Answer] = {}
         self._kept_for = (-1, -1)
 
     @property
     def kept(self) -> int:
         return len(self._kept)
 
-    def after(self, last_id: int) -> Answer:
-        """Return the answer for a client at `last_id`. It may be one second old: Date is no finer, and nothing in it
-        but Date and polled_at can have changed."""
+    def after(self, last_id: int, limit: int | None = None) -> Answer:
+        """Return the answer for a client at `last_id`, of at most `limit` messages. It may be one second old: Date is
+        no finer, and nothing in it but Date and polled_at can have changed."""
         moment = (self._feed.newest_id, int(time()))
         if moment != self._kept_for or len(self._kept) >= CACHED_ANSWERS:
             self._kept.clear()
             self._kept_for = moment
-        answer = self._kept.get(last_id)
+        answer = self._kept.get((last_id, limit))
         if answer is None:
-            answer = self._kept[last_id] = self.fresh(last_id)
+            answer = self._kept[last_id, limit] = self.fresh(last_id, limit)
         return answer
 
-    def fresh(self, last_id: int) -> Answer:
-        """Return the answer for a client at `last_id`, made now."""
-        return Answer(self._feed.after(last_id), self.etag() if self._etags else "")
+    def fresh(self, last_id: int, limit: int | None = None) -> Answer:
+        """Return the answer for a client at `last_id`, of at most `limit` messages, made now."""
+        replay = self._feed.after(last_id)
+        if limit is not None and len(replay.bodies) > limit:
+            replay = replace(replay, bodies=replay.bodies[:limit])
+        return Answer(replay, self.etag() if self._etags else "")
 
     def etag(self) -> str:
         """Return the validator of whatever is asked for now; weak, since polled_at differs (RFC 9110 section 8.8.1)."""

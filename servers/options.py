@@ -19,7 +19,8 @@ class ServerOptions:
     """Settings of one server process. Zero turns `max_held` and `rate_limit_per_s` off.
 
     history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
-    hold_jitter adds up to a sixteenth to every hold. heartbeat_s: longest silence on a stream. max_held: held long
+    hold_jitter adds up to a sixteenth to every hold; one_per_response answers a long poll with one message at a time
+    when the client names no `limit`. heartbeat_s: longest silence on a stream. max_held: held long
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
@@ -42,6 +43,7 @@ class ServerOptions:
     history: int = 10_000
     hold_timeout_s: float = 30.0
     hold_jitter: bool = False
+    one_per_response: bool = False
     heartbeat_s: float = 15.0
     max_held: int = 0
     rate_limit_per_s: float = 0.0

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from servers.message import MAX_ID
 from servers.options import HOLD_MAX_S, HOLD_MIN_S
 
+LIMIT_MAX = 10_000_000
+
 
 class BadFieldError(ValueError):
     """A value that cannot be honoured. `field` is the name the client used for it."""
@@ -18,10 +20,11 @@ class BadFieldError(ValueError):
 
 
 class PollQuery(NamedTuple):
-    """What a poll asks for. timeout_s: None when the client leaves it to the server."""
+    """What a poll asks for. timeout_s, limit (most messages it takes): None when the client leaves it to the server."""
 
     last_id: int
     timeout_s: float | None
+    limit: int | None = None
 
 
 def parse_fields(query: str) -> dict[str, str]:
@@ -78,8 +81,9 @@ def parse_poll(target: str) -> PollQuery:
     Cached, because everyone waiting for the same message asks in the same words: 0.1 us instead of 4.
     """
     fields = parse_fields(target.partition("?")[2])
-    timeout = fields.get("timeout")
+    timeout, limit = fields.get("timeout"), fields.get("limit")
     return PollQuery(
         last_id=parse_cursor(fields.get("last_id", "0")),
         timeout_s=None if timeout is None else parse_number(timeout, "timeout", HOLD_MIN_S, HOLD_MAX_S),
+        limit=None if limit is None else parse_whole(limit, "limit", 1, LIMIT_MAX),
     )

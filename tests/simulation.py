@@ -28,6 +28,21 @@ class Observed:
     def mean_latency_s(self) -> float:
         return sum(self.latencies_s) / len(self.latencies_s)
 
+    @property
+    def responses_per_s(self) -> float:
+        return self.responses / self.duration_s
+
+    @property
+    def messages_per_response(self) -> float:
+        return len(self.latencies_s) / self.responses
+
+    def share_within(self, latency_s: float) -> float:
+        return sum(each <= latency_s for each in self.latencies_s) / len(self.latencies_s)
+
+    def quantile_s(self, q: float) -> float:
+        ascending = sorted(self.latencies_s)
+        return ascending[min(int(q * len(ascending)), len(ascending) - 1)]
+
 
 def poisson_instants_s(rate_per_s: float, count: int, seed: int) -> list[float]:
     random, at_s, instants = Random(seed), 0.0, []
@@ -48,6 +63,42 @@ def short_poll(messages_s: list[float], interval_s: Callable[[], float], delay_s
         result.empty += pending == 0
         seen += pending
     result.duration_s = read_s
+    return result
+
+
+def short_poll_pausing(messages_s: list[float], pause_s: float, delay_s: float, work_s: float) -> Observed:
+    """A client that sleeps `pause_s` behind each answer; the server works `work_s` before it looks."""
+    seen, sent_s, result = 0, 0.0, Observed()
+    while sent_s < messages_s[-1]:
+        looked_s = sent_s + delay_s + work_s
+        answered_s = looked_s + delay_s
+        pending = bisect_right(messages_s, looked_s) - seen
+        result.latencies_s += [answered_s - due_s for due_s in messages_s[seen : seen + pending]]
+        result.responses += 1
+        result.empty += pending == 0
+        seen += pending
+        sent_s = answered_s + pause_s
+    result.duration_s = sent_s
+    return result
+
+
+def broadcast(messages_s: list[float], clients: int, write_s: float, delay_s: float) -> list[list[float]]:
+    """One loop writes each message to one client after the other; return the latencies of each, first in line first."""
+    free_s, latencies_s = 0.0, [list[float]() for _ in range(clients)]
+    for due_s in messages_s:
+        free_s = max(free_s, due_s)
+        for client in range(clients):
+            free_s += write_s
+            latencies_s[client].append(free_s + delay_s - due_s)
+    return latencies_s
+
+
+def rotate(messages_s: list[float], lifetime_s: float, reconnect_s: float) -> Observed:
+    """A stream that lives so long, takes so long to be back, and then gets what it missed."""
+    result, period_s = Observed(), lifetime_s + reconnect_s
+    for due_s in messages_s:
+        age_s = due_s % period_s
+        result.latencies_s.append(0.0 if age_s < lifetime_s else period_s - age_s)
     return result
 
 

@@ -16,7 +16,7 @@ class LongPollingUser(PollingUser):
     held = True
 
     def on_start(self) -> None:
-        self.query = f"timeout={session.hold_timeout_s:g}&"
+        self.query = f"timeout={session.hold_timeout_s:g}&{'limit=1&' if session.one_per_response else ''}"
         self.patience_s = session.hold_timeout_s + GRACE_S
         super().on_start()
 

@@ -1,4 +1,4 @@
-"""Short polling: ask at fixed instants, whether or not there is something to say."""
+"""Short polling: ask again and again, whether or not there is something to say."""
 
 from loadtests.polling import PollingUser
 from loadtests.session import session
@@ -6,27 +6,28 @@ from servers.clock import now_ns
 
 
 class ShortPollingUser(PollingUser):
-    """Asks every `poll_interval_s`, at instants fixed when it starts, its phase random.
+    """Asks every `poll_interval_s`, as regularly as `poll_pace` says, its phase random.
 
-    A poll that is late is sent at once and keeps the instant at which it was due; the ones after it are not moved.
-    After an error the user stays away on purpose, and what fell due meanwhile is not made up for.
+    Unless the pace waits for answers, instants are fixed without them: a poll that is late is sent at once and keeps
+    the instant at which it was due, and the ones after it are not moved. After an error the user stays away on
+    purpose, and what fell due meanwhile is not made up for.
     """
 
     label = "Short polling"
     path = "/api/poll"
 
     def live(self) -> None:
-        interval_ns = round(session.poll_interval_s * 1e9)
+        interval_ns, pace = round(session.poll_interval_s * 1e9), session.poll_pace
         if not interval_ns:
             self._without_pause()
-        due_ns = now_ns() + round(self.random.random() * interval_ns)
+        due_ns = now_ns() + round(pace.first(self.random) * interval_ns)
         while True:
             wait_ns = due_ns - now_ns()
             if wait_ns > 0:
                 self.pause(wait_ns / 1e9)
             if not self.poll(due_ns):
                 due_ns += (now_ns() - due_ns) // interval_ns * interval_ns
-            due_ns += interval_ns
+            due_ns = (now_ns() if pace.after_answer else due_ns) + round(pace.gap(self.random) * interval_ns)
 
     def _without_pause(self) -> None:
         """A closed loop: how fast can this go? Its latency means nothing."""

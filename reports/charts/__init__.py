@@ -8,6 +8,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from reports.charts import breakdown, cost, latency, sweep
+from reports.charts.theory import theory
 from reports.charts.timeline import timeline
 from reports.scene import Scene
 
@@ -65,6 +66,13 @@ CHARTS: Final = (
         "How bad the slow ones are",
         "Each step to the right looks at ten times rarer deliveries: at 99 %, one in a hundred is slower.",
         latency.spectrum,
+    ),
+    Chart(
+        "theory",
+        "Whether theory agrees",
+        "What was measured, and dashed what theory says of the very same messages; where only one line shows, the two "
+        "coincide. Each panel has a scale of its own.",
+        theory,
     ),
     Chart(
         "over-time",

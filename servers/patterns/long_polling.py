@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from servers.answers import Answers
+from servers.answers import Answer, Answers
 from servers.errors import error_response
 from servers.feed import Feed
 from servers.options import ServerOptions
@@ -26,7 +26,8 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
 
 
 class LongPolls:
-    """The requests being held. All wait for the same next message, so one answer, rendered once, ends them all.
+    """The requests being held. All wait for the same next message, so one answer, rendered once, ends them all (one
+    for each limit on its messages that clients have set).
 
     A client that leaves cancels its handler (`handler_cancellation`), and the handler takes its waiter along.
     """
@@ -35,28 +36,30 @@ class LongPolls:
         self._feed = feed
         self._options = options
         self._answers = Answers(feed)
-        self._held: dict[asyncio.Future[web.StreamResponse], web.Request] = {}
+        self._limit = 1 if options.one_per_response else None
+        self._held: dict[asyncio.Future[web.StreamResponse], tuple[web.Request, int | None]] = {}
         self._held_by: Counter[str] = Counter()
         self._seen_id = feed.newest_id
         feed.subscribe(self._wake, clients=lambda: len(self._held), held=True)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         query = parse_poll(request.raw_path)
+        limit = query.limit or self._limit
         if query.last_id != self._feed.newest_id or self._feed.closed:
-            answer = self._answers.after(query.last_id)
+            answer = self._answers.after(query.last_id, limit)
             if not answer.silent or self._feed.closed:
                 return answer.to(request)
         hold_s = query.timeout_s or self._options.hold_timeout_s
         if self._options.hold_jitter:
             hold_s += random.uniform(0, hold_s * JITTER)
         if self._options.max_held:
-            return await self._hold_counted(request, hold_s)
-        return await self._hold(request, hold_s)
+            return await self._hold_counted(request, limit, hold_s)
+        return await self._hold(request, limit, hold_s)
 
-    async def _hold(self, request: web.Request, hold_s: float) -> web.StreamResponse:
+    async def _hold(self, request: web.Request, limit: int | None, hold_s: float) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[web.StreamResponse] = loop.create_future()
-        self._held[waiter] = request
+        self._held[waiter] = request, limit
         timer = loop.call_later(hold_s, self._time_out, waiter)
         try:
             return await waiter
@@ -64,22 +67,23 @@ class LongPolls:
             timer.cancel()
             self._held.pop(waiter, None)
 
-    async def _hold_counted(self, request: web.Request, hold_s: float) -> web.StreamResponse:
-        client, limit = request.remote or "", self._options.max_held
-        if self._held_by[client] >= limit:
-            error = f"{client} has {limit} long polls held already; wait until one is answered"
+    async def _hold_counted(self, request: web.Request, limit: int | None, hold_s: float) -> web.StreamResponse:
+        client, most = request.remote or "", self._options.max_held
+        if self._held_by[client] >= most:
+            error = f"{client} has {most} long polls held already; wait until one is answered"
             return error_response(429, error, "client", {"Retry-After": "1"})
         self._held_by[client] += 1
         try:
-            return await self._hold(request, hold_s)
+            return await self._hold(request, limit, hold_s)
         finally:
             self._held_by[client] -= 1
             if not self._held_by[client]:
                 del self._held_by[client]
 
     def _time_out(self, waiter: "asyncio.Future[web.StreamResponse]") -> None:
-        request = self._held.pop(waiter, None)
-        if request is not None and not waiter.done():
+        held = self._held.pop(waiter, None)
+        if held is not None and not waiter.done():
+            request, _ = held
             waiter.set_result(self._answers.after(self._feed.newest_id).to(request))
 
     def _wake(self) -> None:
@@ -88,7 +92,9 @@ class LongPolls:
         held, self._held = self._held, {}
         if not held:
             return
-        answer = self._answers.fresh(seen_id)
-        for waiter, request in held.items():
+        answers: dict[int | None, Answer] = {}
+        for waiter, (request, limit) in held.items():
+            if limit not in answers:
+                answers[limit] = self._answers.fresh(seen_id, limit)
             if not waiter.done():
-                waiter.set_result(answer.sent_to(request))
+                waiter.set_result(answers[limit].sent_to(request))

@@ -16,11 +16,11 @@ def routes(feed: Feed, _: ServerOptions) -> list[web.RouteDef]:
     answers = Answers(feed, etags=True)
 
     async def poll(request: web.Request) -> web.StreamResponse:
-        last_id = parse_poll(request.raw_path).last_id
+        query = parse_poll(request.raw_path)
         known = request.headers.get(hdrs.IF_NONE_MATCH)
         if known is not None and holds(known, answers.etag()):
             return web.Response(status=304, headers={hdrs.ETAG: answers.etag(), hdrs.CACHE_CONTROL: NO_STORE})
-        return answers.after(last_id).to(request)
+        return answers.after(query.last_id, query.limit).to(request)
 
     return [web.get(PATH, poll, allow_head=False)]
 

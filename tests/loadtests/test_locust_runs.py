@@ -93,6 +93,38 @@ def test_a_master_and_two_workers_record_every_pattern_whole(loads: Loads) -> No
     assert set(samples["pid"]) == {worker.process.pid for worker in workers}
 
 
+# Told how to poll
+
+
+@pytest.mark.parametrize("pace", ["rate", "pause", "uniform:0.5", "exponential"])
+def test_short_polls_follow_each_other_as_their_pace_says(loads: Loads, pace: str) -> None:
+    load = loads.start("ShortPollingUser", *HEADLESS, *FOR_3_S, "--poll-interval", "0.1", "--poll-pace", pace)
+    assert load.ended() == 0, load.words()
+    check_whole(loads, users=12)
+    polls = loads.table("requests").sort_values(["user", "due_ns"])
+    same = polls["user"].eq(polls["user"].shift())
+    gaps_s = polls["due_ns"].diff()[same] / 1e9
+    if pace == "pause":
+        pauses_s = (polls["due_ns"] - polls["ended_ns"].shift())[same] / 1e9
+        assert pauses_s.min() >= 0.1
+        assert (polls["started_ns"] - polls["ended_ns"].shift())[same].min() >= 0.1e9
+    elif pace == "rate":
+        assert gaps_s.round(9).eq(0.1).all()
+    else:
+        assert gaps_s.mean() == pytest.approx(0.1, rel=0.25)
+        spread = {"uniform:0.5": 0.5 / 3**0.5, "exponential": 1.0}[pace]
+        assert gaps_s.std() / gaps_s.mean() == pytest.approx(spread, rel=0.3)
+
+
+def test_a_long_poll_brings_one_message_at_a_time_when_told_to(loads: Loads) -> None:
+    """From the oldest message on, so that there is a backlog to come in pieces."""
+    told = ("--one-per-response", "--join-at", "oldest")
+    load = loads.start("LongPollingUser", *HEADLESS, *FOR_3_S, *told)
+    assert load.ended() == 0, load.words()
+    check_whole(loads, users=12)
+    assert loads.table("requests")["messages"].max() == 1
+
+
 # Ended early
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from loadtests.backoff import FIRST_S, LONGEST_S, Backoff
 from loadtests.options import HELP, LoadOptions, read_options
+from loadtests.pace import Pace
 
 
 def test_nothing_given_is_the_defaults() -> None:
@@ -16,7 +17,9 @@ def test_nothing_given_is_the_defaults() -> None:
 def test_every_option_is_read() -> None:
     given = {
         "poll_interval": "0.5",
+        "poll_pace": "uniform:0.25",
         "hold_timeout": "5",
+        "one_per_response": "True",
         "schedule": "steady:2",
         "message_bytes": "0",
         "join_at": "oldest",
@@ -27,7 +30,9 @@ def test_every_option_is_read() -> None:
     assert set(given) == set(HELP)
     assert read_options(dict(given)) == LoadOptions(
         poll_interval_s=0.5,
+        poll_pace=Pace("uniform", 0.25),
         hold_timeout_s=5.0,
+        one_per_response=True,
         schedule="steady:2",
         message_bytes=0,
         join_at="oldest",
@@ -43,6 +48,7 @@ def test_every_option_is_read() -> None:
         ("poll_interval", "-1"),
         ("poll_interval", "soon"),
         ("poll_interval", "nan"),
+        ("poll_pace", "now and then"),
         ("hold_timeout", "0"),
         ("hold_timeout", "301"),
         ("message_bytes", "-1"),

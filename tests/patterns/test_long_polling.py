@@ -50,6 +50,50 @@ def test_messages_of_one_instant_are_one_answer() -> None:
         run(check(server))
 
 
+def test_a_client_that_wants_one_message_at_a_time_gets_the_oldest_it_has_not_seen(server: ServerProcess) -> None:
+    async def check() -> None:
+        newest = server.stats()["newest_id"]
+        async with connected(server.port) as one, connected(server.port) as batch, connected(server.port) as other:
+            held = asyncio.create_task(one.ask(f"{PATH}?last_id={newest}&limit=1"))
+            batched = asyncio.create_task(batch.ask(f"{PATH}?last_id={newest}"))
+            await other.until("held", 2)
+            for text in "xyz":
+                await other.post(text)
+            seen = [[message["id"] for message in (await (await task).json())["messages"]] for task in (held, batched)]
+            assert seen == [[newest + 1], [newest + 1]]
+            for expected in (newest + 2, newest + 3):
+                answer = await (await one.ask(f"{PATH}?last_id={expected - 1}&limit=1")).json()
+                assert ([message["id"] for message in answer["messages"]], answer["count"]) == ([expected], 1)
+            pending = await (await batch.ask(f"{PATH}?last_id={newest + 1}")).json()
+            assert [message["id"] for message in pending["messages"]] == [newest + 2, newest + 3]
+
+    run(check())
+
+
+def test_a_server_may_hand_out_one_message_at_a_time_unless_a_client_asks_for_more() -> None:
+    async def check(server: ServerProcess) -> None:
+        async with connected(server.port) as client:
+            for text in "xyz":
+                await client.post(text)
+            counts = {"last_id=0": 1, "last_id=2": 1, "last_id=0&limit=2": 2, "last_id=0&limit=9": 3}
+            for query, count in counts.items():
+                answer = await (await client.ask(f"{PATH}?{query}")).json()
+                assert len(answer["messages"]) == answer["count"] == count
+
+    with serving("long_polling", "--one-per-response") as server:
+        run(check(server))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1.5", "all", ""])
+def test_a_limit_that_is_no_whole_number_is_refused(server: ServerProcess, limit: str) -> None:
+    async def check() -> None:
+        async with connected(server.port) as client:
+            response = await client.ask(f"{PATH}?last_id=0&limit={limit}")
+            assert (response.status, (await response.json())["field"]) == (400, "limit")
+
+    run(check())
+
+
 def test_requests_that_come_while_one_is_held_wait_their_turn(server: ServerProcess) -> None:
     async def check() -> None:
         newest = server.stats()["newest_id"]

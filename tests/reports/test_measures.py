@@ -9,7 +9,6 @@ import pytest
 from reports.breakdown import first_arrivals
 from reports.load import Run
 from reports.measures import BREAKDOWN, MEASURES, QUANTILES, conservation, latencies, latency_of, per_cell, summary
-from reports.theory import agreements
 
 MS = 1_000_000
 
@@ -114,9 +113,3 @@ def test_counts_are_added_up_over_repeats(cells: pd.DataFrame, rows: pd.DataFram
 def test_every_measure_of_the_table_is_in_the_summary_with_its_interval(rows: pd.DataFrame, measure: object) -> None:
     name = measure.name  # type: ignore[attr-defined]
     assert {name, f"{name}_low", f"{name}_high"} <= set(rows)
-
-
-def test_a_simulated_run_agrees_with_theory(run: Run, rows: pd.DataFrame) -> None:
-    found = agreements(run, rows)
-    assert {row.label for row in found} == {"Short polling", "Long polling"}
-    assert all(row.agrees for row in found), found

@@ -30,6 +30,8 @@ scenarios_st = st.builds(
     jitter_ms=st.integers(0, 10**10).map(lambda ns: ns / 1e6),
     bandwidth_bits_per_s=st.integers(0, 10**12),
     poll_interval_s=st.floats(0.01, 3600),
+    poll_pace=st.sampled_from(["rate", "pause", "uniform:0.5", "exponential"]),
+    one_per_response=st.booleans(),
     message_bytes=st.integers(0, 1_000_000),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
@@ -107,10 +109,13 @@ def read_command(command: str) -> Plan:
         "clients": str,
         "schedule": str,
         "message_bytes": int,
-        **dict.fromkeys(["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server"], str),
+        **dict.fromkeys(["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace"], str),
     }
     for field, option in OPTIONS.items():
-        parser.add_argument(option, dest=field, type=kinds.get(field, float))
+        if field == "one_per_response":
+            parser.add_argument(option, action="store_true", default=None)
+        else:
+            parser.add_argument(option, dest=field, type=kinds.get(field, float))
     words = shlex.split(command)
     if words[1] == "run":
         parser.add_argument("pattern")
@@ -177,6 +182,7 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("message_bytes", -1),
         ("poll_interval_s", 0.0),
         ("poll_interval_s", float("nan")),
+        ("poll_pace", "sometimes"),
         ("hold_timeout_s", 0.5),
         ("hold_timeout_s", 301.0),
         ("spawn_per_s", 0.0),
@@ -191,7 +197,7 @@ def test_no_pattern_at_all_is_refused() -> None:
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
-    with pytest.raises(ValueError, match=r"schedule|" + OPTIONS[field]):
+    with pytest.raises(ValueError, match=r"schedule|poll-pace|" + OPTIONS[field]):
         replace(FEED, **{field: value})  # type: ignore[arg-type]
 
 

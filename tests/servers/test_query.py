@@ -40,9 +40,10 @@ def test_what_python_would_take_for_a_number_is_not_taken(text: str) -> None:
         ("/api/poll?timeout=2.5&last_id=7", PollQuery(7, 2.5)),
         ("/api/poll?last_id=%37&cache_buster=1", PollQuery(7, None)),
         ("http://host/api/poll?last_id=7", PollQuery(7, None)),
+        ("/api/poll?last_id=7&limit=1", PollQuery(7, None, 1)),
     ],
 )
-def test_a_target_says_cursor_and_timeout(target: str, query: PollQuery) -> None:
+def test_a_target_says_cursor_timeout_and_limit(target: str, query: PollQuery) -> None:
     assert parse_poll(target) == query
     assert parse_last_id(target) == query.last_id
 

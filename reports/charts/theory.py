@@ -1,0 +1,66 @@
+"""PURE. What was measured, and over it what theory says: a panel each, as only the two lines of a panel compare."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from reports.oracles import Floats
+from reports.scene import LEVELS, Scene
+from reports.style import INK, figure
+from reports.theory import expected_curve
+from reports.units import quantity
+
+COLUMNS = 3
+SHOWN = 0.995
+"""Level up to which a panel shows its lines: the very slowest would take all the room."""
+
+
+def theory(scene: Scene) -> Figure:
+    """Share of messages delivered within a time. Line: median of the repeats; dashed: theory for the same messages."""
+    rows = max(1, -(-len(scene.curves) // COLUMNS))
+    canvas = figure(0.35 + 1.75 * rows)
+    panels = canvas.subplots(rows, COLUMNS, sharey=True, squeeze=False).ravel()
+    named = False
+    for axes, pattern in zip(panels, scene.curves, strict=False):
+        row = scene.rows[scene.rows["pattern"] == pattern].to_dict("records")[0]
+        cells = scene.cells[scene.cells["pattern"] == pattern]
+        expected = expected_curve(cells, scene.published, row, scene.setting, LEVELS)
+        measured = scene.curves[pattern]["mid"].dropna()
+        axes.plot(measured, measured.index, color=scene.look.line(pattern), gid=f"measured-{pattern}")
+        if expected is not None:
+            axes.plot(expected, LEVELS, color=INK, lw=1.0, ls=(0, (3, 2)), gid=f"theory-{pattern}")
+        _scale(axes, measured[:SHOWN].to_numpy(), expected)
+        axes.set_title(scene.look.labels[pattern], color=scene.look.text(pattern))
+        if expected is not None and not named:
+            named = True
+            _name(axes, measured.index.to_numpy(), measured.to_numpy(), 0.72, "measured", scene.look.text(pattern))
+            _name(axes, LEVELS, expected, 0.4, "theory", INK)
+    for axes in panels[len(scene.curves) :]:
+        axes.set_axis_off()
+    return canvas
+
+
+def _scale(axes: Axes, measured: Floats, expected: Floats | None) -> None:
+    """From no time at all to where both lines have nearly ended."""
+    ends = [measured.max(initial=0.0), 0.0 if expected is None else expected[LEVELS <= SHOWN][-1]]
+    axes.set(xlim=(0, max(*ends, 1e-3) * 1.08), ylim=(0, 1.02))
+    axes.set_yticks([0, 0.5, 1], labels=["0 %", "50 %", "100 %"])
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _at: quantity(ms, "ms", 2)))
+
+
+def _name(axes: Axes, levels: Floats, line: Floats, level: float, text: str, colour: str) -> None:
+    """Write a line's name beside it, where there is room."""
+    at = float(np.interp(level, levels, line))
+    left = at > 0.6 * axes.get_xlim()[1]
+    axes.annotate(
+        text,
+        (at, level),
+        (-14 if left else 14, 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+        color=colour,
+        arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
+    )

@@ -1,0 +1,107 @@
+"""Bytes on the wire: the formulas against what the servers themselves write, whatever is published."""
+
+from itertools import groupby
+
+import numpy as np
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import servers.message
+from loadtests.events import Message
+from loadtests.push_decoder import PushDecoder
+from loadtests.stream_decoders import LinesDecoder, SseDecoder
+from reports.oracles.framing import FIRST_PUSH_BYTES, FRAMED, body_bytes, framed_bytes
+from reports.predictions import THEORIES
+from servers import patterns
+from servers.http2.promise import Promiser, PushedResponse
+from servers.message import encode
+from servers.patterns import chunked, sse, websocket
+
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+instants_st = st.integers(1, 10**18 - 1)
+messages_st = st.lists(
+    st.tuples(instants_st, instants_st, st.integers(0, 3)), min_size=1, max_size=12
+)  # due, published, and how many wake-ups later than the message before
+STAMP = "2026-11-24T08:00:00.000000Z"
+
+
+def published(drawn: list[tuple[int, int, int]], first_id: int, content_bytes: int) -> tuple[list[bytes], np.ndarray]:
+    """Return real bodies, and the number of the wake-up each was written in."""
+    bodies = [
+        encode(servers.message.Message(first_id + n, due_ns, published_ns, STAMP, "x" * content_bytes))
+        for n, (due_ns, published_ns, _) in enumerate(drawn)
+    ]
+    return bodies, np.cumsum([later for _, _, later in drawn])
+
+
+@given(messages_st, st.integers(1, 10**9), st.integers(0, 70_000))
+def test_the_length_of_a_body_follows_from_its_numbers(
+    drawn: list[tuple[int, int, int]], first_id: int, content_bytes: int
+) -> None:
+    bodies, _ = published(drawn, first_id, content_bytes)
+    ids = np.arange(first_id, first_id + len(drawn))
+    due_ns, published_ns = (np.array([each[at] for each in drawn]) for at in (0, 1))
+    assert body_bytes(ids, due_ns, published_ns, content_bytes).tolist() == [len(body) for body in bodies]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "framing"), [("chunked", chunked.FRAMING), ("sse", sse.FRAMING), ("websocket", websocket.FRAMING)]
+)
+@given(drawn=messages_st, first_id=st.integers(1, 10**9), content_bytes=st.sampled_from([0, 1, 20, 200, 65_536]))
+def test_framing_is_what_a_stream_writes_for_each_wake_up(
+    pattern: str, framing: object, drawn: list[tuple[int, int, int]], first_id: int, content_bytes: int
+) -> None:
+    bodies, wakes = published(drawn, first_id, content_bytes)
+    sizes = framed_bytes(pattern, np.arange(first_id, first_id + len(drawn)), np.array([*map(len, bodies)]), wakes)
+    for wake, together in groupby(range(len(bodies)), key=lambda n: wakes[n]):
+        members = list(together)
+        wire = framing.wire(b"".join(framing.message(bodies[n]) for n in members))  # type: ignore[attr-defined]
+        assert sizes[wakes == wake].sum() == pytest.approx(len(wire))
+
+
+@given(messages_st, st.integers(1, 10**9))
+def test_framing_is_what_the_load_side_counts(drawn: list[tuple[int, int, int]], first_id: int) -> None:
+    bodies, wakes = published(drawn, first_id, 100)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for pattern, framing, decoder in (("chunked", chunked.FRAMING, LinesDecoder), ("sse", sse.FRAMING, SseDecoder)):
+        reader = decoder(b"")
+        events = reader.receive(head)[1:]
+        for _, together in groupby(range(len(bodies)), key=lambda n: wakes[n]):
+            events += reader.receive(framing.wire(b"".join(framing.message(bodies[n]) for n in together)))
+        ids, lengths = np.arange(first_id, first_id + len(drawn)), np.array([*map(len, bodies)])
+        counted = sum(event.wire_bytes for event in events if isinstance(event, Message))
+        assert framed_bytes(pattern, ids, lengths, wakes).sum() == pytest.approx(counted)
+
+
+@given(st.integers(1, 2_000), st.integers(0, 16_000), st.integers(1024, 65_535))
+def test_a_push_is_what_the_server_composes_and_the_first_of_a_connection_a_little_more(
+    first_id: int, content_bytes: int, port: int
+) -> None:
+    """A port's digits cost five or six bits each, so the authority is known to a byte."""
+    bodies, wakes = published([(10**15, 10**15, 1)] * 4, first_id, content_bytes)
+    sizes = framed_bytes("http2_push", np.arange(first_id, first_id + 4), np.array([*map(len, bodies)]), wakes)
+    authority = f"127.0.0.1:{port}"
+    server = H2Connection(H2Configuration(client_side=False))
+    server.initiate_connection()
+    server.receive_data(PushDecoder(authority, "/api/updates").take_output())
+    server.send_headers(1, [(b":status", b"200"), (b"content-type", b"application/json")])
+    promiser = Promiser(server)
+    request = ((b":method", b"GET"), (b":scheme", b"http"), (b":authority", authority.encode()))
+    fields = ((b":status", b"200"), (b"content-type", b"application/json"))
+    composed = [
+        promiser.compose(1, request, PushedResponse(b"/api/messages/%d" % (first_id + n), fields, body))
+        for n, body in enumerate(bodies)
+    ]
+    lengths = [len(each or b"") for each in composed]
+    assert sizes[1:].tolist() == lengths[1:]
+    assert abs(sizes[0] - lengths[0]) <= 1
+    assert FIRST_PUSH_BYTES > 5
+
+
+def test_every_pattern_with_a_theory_has_its_framing() -> None:
+    assert set(FRAMED) == set(THEORIES) <= set(patterns.names())
