@@ -225,11 +225,12 @@ def test_an_interrupted_run_keeps_and_reports_its_finished_cells(tmp_path: Path,
         first = tmp_path / "run" / "cells" / "feed-4-sse-1" / "cell.json"
         second = tmp_path / "run" / "cells" / "feed-4-chunked-1" / "load.log"
         await_that(lambda: first.exists() and second.exists())
-        children = psutil.Process(process.pid).children(recursive=True)
+        pollbench_process = psutil.Process(process.pid)
+        await_that(lambda: len(pollbench_process.children()) == 2)  # the log is there before its process
+        children = pollbench_process.children(recursive=True)
         process.send_signal(stop)
         out, err = process.communicate(timeout=60)
     assert process.returncode == pollbench.INTERRUPTED
-    assert len(children) == 2
     assert not [child for child in children if child.is_running()]
     assert "interrupted; 1 of 40 cells are kept; go on with: pollbench compare --resume run" in err
     assert "Server-Sent Events" in out

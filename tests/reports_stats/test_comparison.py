@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -247,7 +247,7 @@ EditRun = Callable[..., Path]
 def make_run(edit_run: EditRun) -> MakeRun:
     """Return make(folder, **world): six repeats of SSE that pass for measured ones; made-up runs are invalid."""
 
-    def make(folder: Path, **world: int) -> Path:
+    def make(folder: Path, **world: Any) -> Path:
         return edit_run(
             write_run(folder, [FEED], repeats=6, labels={"sse": "SSE"}, world=World(**world)), kind="compare"
         )
