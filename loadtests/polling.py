@@ -131,13 +131,13 @@ class PollingUser(PatternUser):
                 self._connection.wake()
 
     def _answered(self, due_ns: int) -> None:
-        exchange, answer = self._exchange, self._answer()
+        exchange, (answer, shrunk) = self._exchange, self._answer()
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
         stamps = [decode_stamp(raw) for raw in answer.messages]
         for raw, stamp in zip(answer.messages, stamps, strict=True):
-            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, len(memoryview(raw)) + 1)
+            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
         count = len(answer.messages)
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
         self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
@@ -147,12 +147,16 @@ class PollingUser(PatternUser):
         if session.no_keep_alive or not self._reader.keep_alive:
             self.disconnect()
 
-    def _answer(self) -> PollBody:
-        """Return what was answered. A 304 says that it is what was said before, which is nothing new."""
+    def _answer(self) -> tuple[PollBody, float]:
+        """Return what was answered, and which share of its length came over the network.
+
+        A 304 says that it is what was said before, which is nothing new.
+        """
         if self._reader.status == NOT_MODIFIED:
-            return NOTHING
-        body = self._reader.body
-        return decode_poll(zlib.decompress(body, GZIP_BITS) if body.startswith(GZIP_MAGIC) else body)
+            return NOTHING, 1.0
+        sent = self._reader.body
+        body = zlib.decompress(sent, GZIP_BITS) if sent.startswith(GZIP_MAGIC) else sent
+        return decode_poll(body), len(sent) / len(body) if body else 1.0
 
     def _remember(self) -> None:
         """Ask with the validator of this state from now on, until the cursor moves."""

@@ -87,10 +87,15 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         if not at.own.any():
             continue
         expected = theory.expected(at)
-        content_bytes = None if setting.get("server") else int(setting["message_bytes"])
+        # Of another server, of gzip, and of JSON within JSON the length is not known beforehand.
+        unknown = setting.get("server") or setting.get("compress") or setting.get("content") == "json"
+        content_bytes = None if unknown else int(setting["message_bytes"])
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
         rows = Rows(pattern=row["pattern"], content_bytes=content_bytes, **edges, **own)
-        cells.append({**expected.bounds, **theory.traffic(at, rows, expected)})
+        traffic = theory.traffic(at, rows, expected)
+        if setting.get("no_keep_alive"):
+            traffic.pop("segments_per_delivery", None)  # it counts those of requests, and not of connections
+        cells.append({**expected.bounds, **traffic})
     return {
         name: Bound(*(float(np.median([getattr(each[name], side) for each in cells])) for side in Bound.__slots__))
         for name in FIGURES
