@@ -106,6 +106,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
                 weight="bold",
                 ha="right",
             )
-        axes.set(xlabel="messages in an unchanged answer (0: a cursor, so nothing)", ylim=(0, None))
+        axes.set(xlabel="messages in an unchanged answer (0: a cursor, so nothing)")
         axes.margins(y=0.15)
+        axes.set_ylim(bottom=0)
     return drawn

@@ -47,7 +47,8 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         clients=(20,),
         schedule="poisson:20",
         rtt_ms=(RTT_MS,),
-        window_s=2.0 if quick else 6.0,
+        window_s=1.5 if quick else 6.0,
+        drain_s=0.5,
         no_keep_alive=arm == "off",
     )
     found = run_cell("long_polling", scenario, where)

@@ -52,7 +52,7 @@ EFFECTS: Final = (
 
 def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     """Climb the stairs of RATES (quick: shorter ones) with ten clients, and follow every message until it is there."""
-    step_s = 2.0 if quick else STEP_S
+    step_s = 1.0 if quick else STEP_S
     scenario = Scenario(
         name="feed",
         purpose="a feed that becomes faster than a round trip",
@@ -90,9 +90,9 @@ def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
     below, above, growth = (effects[name, "all"] for name in ("below_ms", "above_ms", "growth_ms_per_s"))
     return with_doubt(
         f"Send all that wait: above 1/G, here {RATES[-1]:g} messages/s at {RTT_MS:g} ms round trip, one message an "
-        f"answer falls behind by {quantity(growth.base, 'ms')} every second and averages {quantity(above.base, 'ms')} latency "
-        f"instead of {quantity(above.arm, 'ms')} ({said(above)}); at {RATES[0]:g}/s it is {quantity(below.base, 'ms')} "
-        f"against {quantity(below.arm, 'ms')}.",
+        f"answer falls behind by {quantity(growth.base, 'ms')} a second and averages {quantity(above.base, 'ms')} "
+        f"latency instead of {quantity(above.arm, 'ms')} ({said(above)}); at {RATES[0]:g}/s it is "
+        f"{quantity(below.base, 'ms')} against {quantity(below.arm, 'ms')}.",
         above,
         growth,
     )
