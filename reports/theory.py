@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.pace import parse_pace
+from loadtests.scenario import RELAY
 from reports.costs import NS_PER_MS
 from reports.load import Run
 from reports.measures import SITUATION
@@ -143,13 +144,19 @@ def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setti
         gaps_slack=slack,
         hold=float(setting["hold_timeout_s"]),
         limit=1 if setting.get("one_per_response") else None,
-        turnaround=_known(row["turnaround_ms"]) / 1e3,
+        turnaround=(_known(row["turnaround_ms"]) + _handshake_ms(cell, setting)) / 1e3,
         cost=_cost(row),
         wakes=wakes,
         late=late,
         latest=latest,
         repeats=row["repeats"],
     )
+
+
+def _handshake_ms(cell: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
+    """What a connection for each poll adds to the gap: the relay is connected at once and makes the request wait."""
+    relayed = setting.get("network", RELAY) == RELAY
+    return float(cell["rtt_ms"]) if setting.get("no_keep_alive") and relayed else 0.0
 
 
 def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:

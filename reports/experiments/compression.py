@@ -11,7 +11,7 @@ from loadtests.scenario import Scenario
 from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments._cell import doubts, run_cell
-from reports.style import Look, figure, y_title
+from reports.style import INK, Look, figure, y_title
 from reports.units import quantity
 
 TITLE: Final = "Compression of polls and streams"
@@ -110,10 +110,10 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
                 middle, place = values.median(), at + (nth - 0.5) * width
                 label = name if case == "noise" else None
                 axes.bar(place, middle, width * 0.9, color=look.line(arm), alpha=0.75, label=label)
-                axes.plot([place] * len(values), values, ".", color="#1b1d22", markersize=3, alpha=0.6)
+                axes.plot([place] * len(values), values, ".", color=INK, markersize=3, alpha=0.6)
         axes.set_xticks(range(len(CASES)), labels=[told for *_, told in CASES.values()])
         axes.grid(axis="x", visible=False)
-        axes.margins(y=0.12)
+        axes.margins(y=0.3)
         axes.set_ylim(bottom=0)
-    drawn.axes[0].legend(frameon=False, loc="upper right")
+    drawn.axes[0].legend(frameon=False, loc="upper left", ncols=len(look.labels), borderaxespad=0)
     return drawn

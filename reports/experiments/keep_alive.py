@@ -11,7 +11,7 @@ from loadtests.scenario import Scenario
 from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments._cell import doubts, run_cell
-from reports.style import Look, figure, y_title
+from reports.style import MUTED, Look, figure, y_title
 from reports.units import number, quantity
 
 TITLE: Final = "Keep-alive: connections that are used again"
@@ -89,19 +89,19 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         rows = points[points["arm"] == arm]
         for _, one in rows.groupby("repeat"):
             axes.plot(one["latency_ms"], one["share"] * 100, color=look.line(arm), lw=1, alpha=0.55)
-        share = QUANTILES[40 if arm == "on" else 30]
+        share = QUANTILES[-1]
         axes.annotate(
             name,
             (rows.loc[rows["share"] == share, "latency_ms"].median(), share * 100),
-            (-8, 0) if arm == "on" else (8, 0),
+            (-8, 0),
             textcoords="offset points",
             color=look.text(arm),
             weight="bold",
-            ha="right" if arm == "on" else "left",
+            ha="right",
             va="center",
         )
     for trips, told in ((0.5, "half a round trip"), (1.5, "1.5 round trips"), (2.5, "2.5 round trips")):
-        axes.axvline(trips * RTT_MS, color="#6a7079", lw=0.7, ls=":")
-        axes.annotate(told, (trips * RTT_MS, 2), (4, 0), textcoords="offset points", color="#6a7079", size=7.5)
-    axes.set(xlabel="latency, ms", ylim=(0, 100), xlim=(0, None))
+        axes.axvline(trips * RTT_MS, color=MUTED, lw=0.7, ls=":")
+        axes.annotate(told, (trips * RTT_MS, 2), (4, 0), textcoords="offset points", color=MUTED, size=7.5)
+    axes.set(xlabel="latency, ms", ylim=(0, 100), xlim=(0, 3 * RTT_MS))
     return drawn

@@ -123,6 +123,6 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
     for at, rate in enumerate(RATES):
         axes.axvline(at * step_s, color=MUTED, lw=0.6, ls=":")
         told = f"{number(rate, 2)} messages/s{'' if rate < 1000 / RTT_MS else ', above 1/G'}"
-        axes.annotate(told, ((at + 0.5) * step_s, 1.0), xycoords=("data", "axes fraction"), ha="center", color=MUTED)
+        axes.annotate(told, ((at + 0.04) * step_s, 0.97), xycoords=("data", "axes fraction"), va="top", color=MUTED)
     axes.set(xlabel="due, s", xlim=(0, len(RATES) * step_s), ylim=(0, None))
     return drawn
