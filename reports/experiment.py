@@ -160,7 +160,7 @@ def judge(job: Job) -> Result:
         return _judge(job)
     except OSError as problem:
         raise RunRefused(
-            f"{problem.filename or job.folder}: cannot be written ({problem.strerror}). Make room or allow writing, then: "
+            f"{problem.filename or job.folder}: cannot be written ({problem.strerror}); make room, then: "
             f"pollbench experiment {job.name} --resume {job.folder}"
         ) from None
 
