@@ -12,7 +12,7 @@ from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments._cell import doubts, run_cell
 from reports.style import MUTED, Look, figure, y_title
-from reports.units import number, quantity
+from reports.units import quantity
 
 TITLE: Final = "Keep-alive: connections that are used again"
 ADVICE: Final = "Reuse connections: send every poll on the one that the last answer came on."
@@ -73,7 +73,7 @@ def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
     return with_doubt(
         f"Keep connections alive: at {RTT_MS:g} ms round trip mean latency of long polling goes from "
         f"{quantity(mean.base, 'ms')} to {quantity(mean.arm, 'ms')} ({said(mean)}), p99 {said(p99)}, server CPU per "
-        f"poll {said(cpu)}, with {number(opened.arm)} connections instead of {number(opened.base)}.",
+        f"poll {said(cpu)}, with {opened.arm:.0f} connections instead of {opened.base:.0f}.",
         mean,
         p99,
         cpu,
