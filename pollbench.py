@@ -88,8 +88,7 @@ JUDGED_EPILOG: Final = (
 )
 REPLICATE_EPILOG: Final = (
     "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
-    "as a run is "
-    "invalid; 8 something disagrees with what was published; 130 interrupted."
+    "as a run is invalid; 8 something disagrees with what was published; 130 interrupted."
 )
 CONTROLS_EPILOG: Final = (
     "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."

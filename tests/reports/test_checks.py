@@ -138,7 +138,11 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (in_cells(warmup_share=1.0), "SUSPECT", "12 cells of 12 never settled"),
     (warming_up_once, "VALID", "1 cell of 12 took 20"),
     (short_of_ports, "VALID", "950 connections were opened in a cell, this system has 1,000 ports"),
-    (in_rows(mean_ms=900.0), "SUSPECT", "Short polling does not agree with theory: mean 900\N{NARROW NO-BREAK SPACE}ms, by theory"),
+    (
+        in_rows(mean_ms=900.0),
+        "SUSPECT",
+        "Short polling does not agree with theory: mean 900\N{NARROW NO-BREAK SPACE}ms, by theory",
+    ),
     (in_rows(messages=50), "VALID", "p99 rests on 50 messages"),
     (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
     (in_rows(repeats=1), "VALID", "There is a single repeat"),
