@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from loadtests.runner import RunRefused
@@ -24,6 +23,7 @@ from reports.observing import Job, Observed, Setup, figures_of, read_observation
 from reports.outcome import ExitCode, markdown_notes, markdown_table, markdown_text
 from reports.strip import strip
 from reports.style import Look, styled
+from reports.templating import template
 from reports.units import counted, quantity
 from servers.palette import SPARE
 
@@ -182,7 +182,7 @@ def write_index(results: Sequence[Result], folder: Path) -> Path:
     page = folder / PAGE
     shown = [(result, _lines(result)) for result in results]
     states = Counter(WORDS.get(each.state, each.state) for result in results for each in result.effects.values())
-    text = _template("experiments.html.j2").render(shown=shown, header=HEADER, states=states.most_common())
+    text = template("experiments.html.j2").render(shown=shown, header=HEADER, words=WORDS, states=states.most_common())
     page.write_text(text, encoding="utf-8")
     return page
 
@@ -224,24 +224,13 @@ def _draw(result: Result, look: Look, folder: Path) -> Markup:
 
 
 def _page(result: Result, look: Look, chart: Markup) -> str:
-    return _template("experiment.html.j2").render(
+    return template("experiment.html.j2").render(
         result=result,
         experiment=result.experiment,
         header=HEADER,
+        words=WORDS,
         lines=_lines(result),
         chart=chart,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704
         took_s=sum(each.took_s for each in result.observed),
     )
-
-
-def _template(name: str) -> Template:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"counted": counted, "words": lambda state: WORDS.get(state, state)}
-    return environment.get_template(name)
