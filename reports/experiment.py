@@ -14,6 +14,7 @@ import msgspec
 import pandas as pd
 from markupsafe import Markup
 
+from loadtests.manifest import Advice
 from loadtests.runner import RunRefused
 from reports import svg
 from reports.effects import FEWEST_REPEATS, TILDE, change_text, interval_text, measured
@@ -79,6 +80,18 @@ class Result:
         rows = [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
         return pd.DataFrame(rows, columns=None if rows else ["arm", "repeat"])
 
+    @property
+    def advice(self) -> Advice | None:
+        """What is worth to be said in the report of a run; None of shortened runs, and of too few."""
+        if self.setup.quick or self.repeats < FEWEST_REPEATS:
+            return None
+        return Advice(
+            title=self.experiment.TITLE,
+            verdict=self.verdict,
+            command=self.command,
+            measured_at=self.setup.started_at,
+        )
+
     def as_json(self) -> dict[str, object]:
         return {
             "experiment": self.name,
@@ -103,6 +116,9 @@ class Results:
     """Several experiments together, as a Judgement: what the terminal, a pull request and a CI server show."""
 
     results: tuple[Result, ...]
+
+    def advice(self) -> dict[str, Advice]:
+        return {result.name: each for result in self.results if (each := result.advice)}
 
     def as_json(self) -> dict[str, object]:
         return {result.name: result.as_json() for result in self.results}
