@@ -24,8 +24,8 @@ MECHANISM: Final = (
     "the queue, whatever its length."
 )
 LIMITS: Final = (
-    "Well below 1/G only clumps queue, so a test with an even feed will not show it. G is the client's own distance: of "
-    "one server's clients the far ones fall behind first. Streams have no gap and no such limit."
+    "Well below 1/G only clumps queue, so a test with an even feed will not show it. G is the client's own distance: "
+    "of one server's clients the far ones fall behind first. Streams have no gap and no such limit."
 )
 ARMS: Final = {"one": "one message an answer", "all": "all that wait"}
 RTT_MS: Final = 40.0
