@@ -1,18 +1,20 @@
-"""PURE. Where one pattern stops being better than another as clients or distance grow."""
+"""PURE. Where one pattern stops being better than another as clients, distance or rate grow."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
-from math import isfinite
+from itertools import combinations, pairwise
+from math import isfinite, log10
 
 import pandas as pd
 
+from loadtests.dimensions import Dimension
+from reports.measures import QUANTILES
 from reports.ranking import Row, level
 
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """`before` is measurably better up to `low`, `after` from `high` on; `at` is where straight lines between cross."""
+    """`before` is measurably better up to `low`, `after` from `high` on; `at` is where lines as drawn cross."""
 
     before: str
     after: str
@@ -21,7 +23,12 @@ class Crossover:
     at: float
 
 
-def crossovers(rows: pd.DataFrame, along: str, measure: str) -> list[Crossover]:
+def on_log(along: Dimension, measure: str) -> bool:
+    """Return whether a measure is drawn on a logarithmic axis along this: latencies where the sweep is, too."""
+    return along.by_factors and measure in QUANTILES
+
+
+def crossovers(rows: pd.DataFrame, along: Dimension, measure: str) -> list[Crossover]:
     """Return every crossing of two patterns in a measure, less being better, in order along the sweep.
 
     rows: one row per pattern and step of `along`. A crossing counts only when each is measurably better on its side:
@@ -31,7 +38,7 @@ def crossovers(rows: pd.DataFrame, along: str, measure: str) -> list[Crossover]:
     found = [
         crossing
         for one, other in combinations(patterns, 2)
-        for crossing in _crossings(_steps(rows, one, other, along, measure), along, measure)
+        for crossing in _crossings(_steps(rows, one, other, along.column, measure), along, measure)
     ]
     return sorted(found, key=lambda crossing: crossing.at)
 
@@ -45,20 +52,32 @@ def _steps(rows: pd.DataFrame, one: str, other: str, along: str, measure: str) -
     return [(left[step], right[step]) for step in left if step in right]
 
 
-def _crossings(steps: list[tuple[Row, Row]], along: str, measure: str) -> Iterator[Crossover]:
-    before: tuple[Row, Row] | None = None
-    for pair in steps:
+def _crossings(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> Iterator[Crossover]:
+    last: int | None = None
+    for now, pair in enumerate(steps):
         better, worse = sorted(pair, key=lambda row: row[measure])
         if level(worse, better, measure):
             continue
-        if before is not None and (before[0][measure] < before[1][measure]) != (pair[0][measure] < pair[1][measure]):
-            yield _crossover(before, pair, along, measure)
-        before = pair
+        if last is not None and _leads(steps[last], measure) != _leads(pair, measure):
+            yield _crossover(steps[last : now + 1], along, measure)
+        last = now
 
 
-def _crossover(before: tuple[Row, Row], after: tuple[Row, Row], along: str, measure: str) -> Crossover:
-    low, high = float(before[0][along]), float(after[0][along])
-    lead, lag = (abs(pair[0][measure] - pair[1][measure]) for pair in (before, after))
-    first = min(before, key=lambda row: row[measure])
-    then = min(after, key=lambda row: row[measure])
-    return Crossover(str(first["pattern"]), str(then["pattern"]), low, high, low + (high - low) * lead / (lead + lag))
+def _leads(pair: tuple[Row, Row], measure: str) -> bool:
+    return bool(pair[0][measure] < pair[1][measure])
+
+
+def _crossover(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> Crossover:
+    """steps: from the last at which the one is measurably better to the first at which the other is."""
+    low, high = (float(pair[0][along.column]) for pair in (steps[0], steps[-1]))
+    first, then = (min(pair, key=lambda row: row[measure]) for pair in (steps[0], steps[-1]))
+    near, far = next(pairs for pairs in pairwise(steps) if _leads(pairs[0], measure) != _leads(pairs[1], measure))
+    left, right = (float(pair[0][along.column]) for pair in (near, far))
+    lead, lag = (_apart(*(row[measure] for row in pair), log=on_log(along, measure)) for pair in (near, far))
+    share = lead / (lead + lag)
+    at = left * (right / left) ** share if along.by_factors and left > 0 else left + (right - left) * share
+    return Crossover(str(first["pattern"]), str(then["pattern"]), low, high, at)
+
+
+def _apart(one: float, other: float, *, log: bool) -> float:
+    return abs(log10(one / other)) if log and one > 0 and other > 0 else abs(one - other)

@@ -11,6 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
+from loadtests.dimensions import Dimension
 from reports.scene import LEVELS, Scene
 from reports.style import MUTED, figure, label_ends, ms_axis, spread, y_title
 from reports.units import quantity
@@ -165,13 +166,13 @@ def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
     return float(shown.min()) * 0.8, float(shown.max()) * 1.25
 
 
-def describe(scene: Scene, *, every_rtt: bool = False) -> str:
+def describe(scene: Scene, along: Dimension | None = None) -> str:
     """The same in words, for those who cannot see the chart."""
-    rows = (scene.distances if every_rtt else scene.rows).to_dict("records")
+    rows = scene.along(along).to_dict("records")
     told = (
         f"{row['label']}: median {quantity(row['p50_ms'], 'ms')}, 99 % within {quantity(row['p99_ms'], 'ms')}"
         for row in rows
     )
-    if not every_rtt:
+    if along is None:
         return "; ".join(told)
-    return "; ".join(f"{quantity(row['rtt_ms'], 'ms')}, {words}" for row, words in zip(rows, told, strict=True))
+    return "; ".join(f"{along.says(row[along.column])}, {words}" for row, words in zip(rows, told, strict=True))

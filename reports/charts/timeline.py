@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from reports.scene import Scene
 from reports.style import GRID, MUTED, figure
-from servers.schedule import parse_schedule
 
 LEVELS: Final = 6
 """Messages that wait together are drawn below each other, up to so many."""
@@ -51,8 +50,7 @@ def timeline(scene: Scene) -> Figure:
 
 def _span_s(scene: Scene) -> float:
     """Long enough for some eight messages and two and a half polls, as far as the window goes."""
-    rate_per_s = parse_schedule(str(scene.setting["schedule"])).rate_per_s or 1.0
-    wanted = max(8 / rate_per_s, 2.5 * float(scene.setting["poll_interval_s"]))
+    wanted = max(8 / (scene.rate_per_s or 1.0), 2.5 * float(scene.setting["poll_interval_s"]))
     return min(wanted, float(scene.setting["window_s"]))
 
 

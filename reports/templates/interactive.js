@@ -97,15 +97,15 @@
         return [element("label", {}, `${title} `, select), select];
       };
       const [measure, measures] = choice("Show", views.map((view) => view.measure), (value) => value);
-      const [held, helds] = choice("at", views.map((view) => view.held), (value) => `${value} ${this.chart.heldTitle}`);
+      const [held, helds] = choice("at", views.map((view) => view.held), (value) => value);
       [this.measures, this.helds] = [measures, helds];
-      helds.value = String(Math.max(...views.map((view) => view.held)));
+      helds.value = views.at(-1).held;
       return element("p", { className: "choices" }, measure, held);
     }
 
     view() {
       if (!this.chart.views) return this.chart;
-      return this.chart.views.find((view) => view.measure === this.measures.value && String(view.held) === this.helds.value);
+      return this.chart.views.find((view) => view.measure === this.measures.value && view.held === this.helds.value);
     }
 
     toggle() {

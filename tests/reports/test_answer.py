@@ -11,7 +11,16 @@ NAN = float("nan")
 
 def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
     """One row a pattern: (low, median, high) of p50; everything else the same for all."""
-    same = {"rtt_ms": 0.0, "missed": 0, "owed": 10, "delivered": 10, "duplicated": 0, "errors": 0, "repeats": 3}
+    same = {
+        "rtt_ms": 0.0,
+        "rate_per_s": 5.0,
+        "missed": 0,
+        "owed": 10,
+        "delivered": 10,
+        "duplicated": 0,
+        "errors": 0,
+        "repeats": 3,
+    }
     frame = pd.DataFrame(
         [
             {"pattern": name, "label": name.upper(), "p50_ms_low": low, "p50_ms": mid, "p50_ms_high": high, **same}
@@ -167,10 +176,10 @@ def test_a_pattern_without_a_result_somewhere_is_compared_where_it_has_one() -> 
 def test_goals_are_told_for_each_round_trip() -> None:
     found = goals(pd.concat([NEAR, FURTHEST]))
     assert [(plain(goal.at), plain(goal.within), goal.met_by) for goal in found] == [
-        ("0 ms", "10 ms", "LONG and STREAM"),
-        ("0 ms", "100 ms", "All 3 patterns"),
-        ("80 ms", "100 ms", "STREAM"),
-        ("80 ms", "1 s", "All 3 patterns"),
+        ("0 ms round trip", "10 ms", "LONG and STREAM"),
+        ("0 ms round trip", "100 ms", "All 3 patterns"),
+        ("80 ms round trip", "100 ms", "STREAM"),
+        ("80 ms round trip", "1 s", "All 3 patterns"),
     ]
     assert {goal.at for goal in goals(FURTHEST)} == {""}
 

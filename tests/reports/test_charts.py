@@ -8,6 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadtests.dimensions import RTT
 from loadtests.scenario import Scenario
 from reports.breakdown import PARTS, TAIL_PARTS
 from reports.charts import CHARTS, breakdown, cost, latency, sweep
@@ -120,7 +121,7 @@ def test_a_sweep_has_a_point_for_every_number_of_clients(tmp_path_factory: pytes
         wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("clients")["p50_ms"]
         assert y.tolist() == wanted.tolist()
     with styled():
-        sweep.cost(scene).draw_without_rendering()
+        sweep.linear(scene).draw_without_rendering()
 
 
 def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) -> None:
@@ -128,10 +129,10 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
     *nearer, scene = scenes(run, summary(run), latencies(run))
     assert [each.rtt_ms for each in nearer] == [0.0, 20.0]
     assert [each.name for each in (*nearer, scene)] == ["distant-0ms", "distant-20ms", "distant"]
-    assert not any(sweep.is_sweep(each, sweep.by_rtt) for each in nearer)
-    assert sweep.is_sweep(scene, sweep.by_rtt)
+    assert not any(sweep.is_sweep(each, RTT) for each in nearer)
+    assert sweep.is_sweep(scene, RTT)
     assert not sweep.is_sweep(scene)
-    figure = sweep.latency(scene, sweep.by_rtt)
+    figure = sweep.latency(scene, RTT)
     floor_x, floor_y = line(figure, "floor-p99_ms")
     assert (floor_x / 2).tolist() == floor_y.tolist() == [0.0, 10.0, 40.0]
     for pattern in scene.patterns:
@@ -149,7 +150,7 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
 def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(distant: Path) -> None:
     run = load(distant)
     scene = scenes(run, summary(run), latencies(run))[-1]
-    median, tail = sweep.latency(scene, sweep.by_rtt).axes
+    median, tail = sweep.latency(scene, RTT).axes
     assert tail.get_ylim() == (0, 160)
     slow = scene.rows.set_index("pattern").loc["short_polling"]
     for axes, name in ((median, "p50_ms"), (tail, "p99_ms")):
@@ -163,11 +164,11 @@ def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(distant: Pa
     scene = scenes(run, rows, latencies(run))[-1]
     same = {column: 1.0 for name in sweep.COSTS for column in (name, f"{name}_low", f"{name}_high")}
     flat = replace(scene, summary=rows.assign(**same))
-    assert not sweep.cost_varies_by_rtt(flat)
+    assert not sweep.varies(flat, RTT)
     dearer = (flat.summary["pattern"] == "sse") & (flat.summary["rtt_ms"] == 80)
     dear = flat.summary.assign(cpu_ms_per_1000=flat.summary["cpu_ms_per_1000"].mask(dearer, 2.0))
     dear = dear.assign(cpu_ms_per_1000_low=dear["cpu_ms_per_1000"], cpu_ms_per_1000_high=dear["cpu_ms_per_1000"])
-    assert sweep.cost_varies_by_rtt(replace(flat, summary=dear))
+    assert sweep.varies(replace(flat, summary=dear), RTT)
 
 
 def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:

@@ -17,6 +17,7 @@ ROW = {
     "label": "Server-Sent Events",
     "clients": 50,
     "rtt_ms": 40.0,
+    "rate_per_s": 5.0,
     "p50_ms": 1.25,
     "p99_ms": 1234.5,
     "requests_per_delivery": 0.0,

@@ -117,14 +117,14 @@ def test_what_only_one_run_has_is_said(make_cells: MakeCells) -> None:
         "chunked": "only in base",
         "websocket": "only in new",
     }
-    assert cautions == ["Only in base: chunked (feed, 50 clients).", "Only in new: websocket (feed, 50 clients)."]
+    assert cautions == ["Only in base: chunked (feed, 50 clients, 5 messages a second).", "Only in new: websocket (feed, 50 clients, 5 messages a second)."]
 
 
 def test_repeats_without_a_value_are_left_out_aloud(make_cells: MakeCells) -> None:
     base = make_cells({"sse": {"p99_ms": [*LOW, math.nan]}})
     rows, cautions = compare_cells(base, make_cells({"sse": {"p99_ms": HIGH}}), ["p99_ms"])
     assert rows[0].verdict == "worse"
-    assert cautions[0].startswith("feed, 50 clients, sse: 1 repeats have no p99_ms")
+    assert cautions[0].startswith("feed, 50 clients, 5 messages a second, sse: 1 repeats have no p99_ms")
 
 
 def test_a_measure_that_no_platform_told_is_not_asked_about(make_cells: MakeCells) -> None:
@@ -190,7 +190,7 @@ def test_the_rows_read_as_text(comparison: Comparison) -> None:
     assert worst == {
         "": "worse",
         "pattern": "sse",
-        "scenario": "feed, 50 clients",
+        "scenario": "feed, 50 clients, 5 messages a second",
         "measure": "p99_ms",
         "base": "10.25 (10.0 to 10.5)",
         "new": "11.25 (11.0 to 11.5)",
@@ -214,9 +214,9 @@ def test_the_comment_for_a_pull_request_folds_away_what_is_not_proven(comparison
     text = comparison.markdown()
     shown, _, folded = text.partition("<details>")
     assert shown.startswith("### run\\_b against run\\_a: 1 worse\n\n- Only in base: chunked")
-    assert "| worse | sse | feed, 50 clients | p99\\_ms |" in shown
+    assert "| worse | sse | feed, 50 clients, 5 messages a second | p99\\_ms |" in shown
     assert "p50\\_ms" not in shown
-    assert "| \\~ | sse | feed, 50 clients | p50\\_ms |" in folded
+    assert "| \\~ | sse | feed, 50 clients, 5 messages a second | p50\\_ms |" in folded
 
 
 def test_junit_fails_what_got_worse_and_skips_what_only_one_run_has(comparison: Comparison) -> None:
