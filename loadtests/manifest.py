@@ -4,8 +4,8 @@ a test driven by hand, has its facts in `session.json` until loadtests/session_r
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
-    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat; clients-40ms with a round trip of
-                                        40 ms, clients-5per_s where a run has several message rates
+    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat; -40ms behind clients with a round trip
+                                        of 40 ms, -5per_s where there are several message rates
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
         published.csv                   id,due_ns,published_ns of every message the server published

@@ -18,6 +18,9 @@ from reports.style import Look
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
 """Quantile levels of a curve: even, and ever finer towards the slowest."""
 
+MOST: Final = 5
+"""Scenes of one scenario: each is a third of a megabyte of charts, and the sweep's own charts show every step."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -107,7 +110,7 @@ class Scene:
 def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
     """Return one scene per scenario and step of its sweep, at the largest values of all else that have a result.
 
-    In planned order, the steps of a scenario from the least.
+    In planned order, the steps of a scenario from the least. Of more than MOST, so many, the ends among them.
     """
     look = Look.of(run.manifest.patterns)
     found = []
@@ -120,7 +123,9 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
         for other in (RTT, RATE):
             if other is not told:
                 steps = steps[steps[other.column] == steps[other.column].max()]
-        for clients, rtt_ms, rate_per_s in sorted(set(steps[COLUMNS].itertuples(index=False, name=None))):
+        settings = sorted(set(steps[COLUMNS].itertuples(index=False, name=None)))
+        spread = np.linspace(0, len(settings) - 1, min(len(settings), MOST)).round().astype(int)
+        for clients, rtt_ms, rate_per_s in (settings[at] for at in spread):
             at = {"scenario": str(setting["name"]), "clients": clients, "rtt_ms": rtt_ms, "rate_per_s": rate_per_s}
             frames = (run.finished, latency, run.requests, run.deliveries, run.published)
             cut = [_cut(frame, at) for frame in frames]

@@ -18,7 +18,7 @@ from reports.units import quantity
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 POINTS: Final = 1200
-"""Dots drawn per pattern; the lines are worked out from every delivery."""
+"""Dots drawn per pattern, a third in charts that are folded away; the lines are worked out from every delivery."""
 SLICES: Final = 40
 NAME_WIDTH: Final = 0.18
 """Of the axes, about what the longest label takes."""
@@ -120,10 +120,11 @@ def over_time(scene: Scene) -> Figure:
     canvas = figure(0.5 + 1.55 * rows)
     panels = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     lowest, highest = _reach(scene)
+    points = POINTS if scene.furthest else POINTS // 3
     for axes, pattern in zip(panels, scene.curves, strict=False):
         rows_of = scene.latency[scene.latency["pattern"] == pattern]
         due_s, latency_ms = rows_of["due_s"].to_numpy(), rows_of["latency_ms"].to_numpy()
-        chosen = np.random.default_rng(1).permutation(len(due_s))[:POINTS]
+        chosen = np.random.default_rng(1).permutation(len(due_s))[:points]
         _dots(axes, due_s[chosen], np.maximum(latency_ms[chosen], lowest), scene.look.line(pattern))
         middle, median = _running_median(due_s, latency_ms)
         axes.plot(middle, median, color=scene.look.text(pattern), lw=1.4, gid=f"over-time-{pattern}")

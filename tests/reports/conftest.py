@@ -24,6 +24,13 @@ SMALL = Scenario(
 
 
 DISTANT = replace(SMALL, name="distant", rtt_ms=(0.0, 20.0, 80.0))
+FREQUENT = replace(SMALL, name="frequent", schedule="poisson:4,poisson:16,poisson:64", rtt_ms=(30.0,), window_s=1.5)
+
+
+@pytest.fixture(scope="session")
+def frequent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run at three message rates, of six patterns, one repeat. Read only."""
+    return write_run(tmp_path_factory.mktemp("frequent"), [FREQUENT], repeats=1)
 
 
 @pytest.fixture(scope="session")

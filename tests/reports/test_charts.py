@@ -1,6 +1,7 @@
 """Charts by the data on their axes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.dimensions import RTT
+from loadtests.dimensions import RATE, RTT
 from loadtests.scenario import Scenario
 from reports.breakdown import PARTS, TAIL_PARTS
 from reports.charts import CHARTS, breakdown, cost, latency, sweep
@@ -145,6 +146,68 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
         for chart in CHARTS:
             if chart.applies(scene):
                 chart.draw(scene).draw_without_rendering()
+
+
+def test_message_rates_are_a_sweep_of_their_own_drawn_once_for_all(frequent: Path) -> None:
+    run = load(frequent)
+    *rarer, scene = scenes(run, summary(run), latencies(run))
+    assert [each.name for each in (*rarer, scene)] == ["frequent-4per_s", "frequent-16per_s", "frequent"]
+    assert [each.rate_per_s for each in (*rarer, scene)] == [4, 16, 64]
+    assert [each.published["rate_per_s"].unique().tolist() for each in (*rarer, scene)] == [[4], [16], [64]]
+    assert not any(sweep.is_sweep(each, RATE) for each in rarer)
+    along = {chart.name: chart for chart in CHARTS if chart.along is RATE and chart.applies(scene)}
+    assert list(along) == ["latency-by-rate", "cost-by-rate", "requests-by-rate"]
+    for chart, name in (("latency-by-rate", "p99_ms"), ("cost-by-rate", "cpu_ms_per_1000")):
+        figure = along[chart].draw(scene)
+        for pattern in scene.patterns:
+            x, y = line(figure, f"{name}-{pattern}")
+            assert x.tolist() == [4, 16, 64]
+            wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("rate_per_s")[name]
+            assert y.tolist() == wanted.tolist()
+        assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    empty = line(along["requests-by-rate"].draw(scene), "empty_ratio-short_polling")[1]
+    assert (np.diff(empty) <= 0).all()
+
+
+@pytest.mark.parametrize(("name", "log"), [("p99_ms", True), ("cpu_ms_per_1000", False)])
+def test_a_ring_marks_where_two_drawn_lines_cross(frequent: Path, name: str, log: bool) -> None:
+    run = load(frequent)
+    rows = summary(run)
+    rows = rows[rows["pattern"].isin(["long_polling", "sse"])]
+    scene = scenes(run, rows, latencies(run))[-1]
+    poll = rows["pattern"] == "long_polling"
+    values = rows[name].mask(poll, rows["rate_per_s"].map({4.0: 100.0, 16.0: 40.0, 64.0: 5.0})).mask(~poll, 20.0)
+    crossing = replace(scene, summary=rows.assign(**{name: values, f"{name}_low": values, f"{name}_high": values}))
+    draw = sweep.latency if log else partial(sweep.linear, shown=sweep.COSTS_OF_A_DELIVERY)
+    (x,), (y,) = line(draw(crossing, RATE), f"crossovers-{name}")
+    share = np.log(40 / 20) / np.log(40 / 5) if log else (40 - 20) / (40 - 5)
+    assert (x, y) == (pytest.approx(16 * 4**share), pytest.approx(20))
+
+
+def test_of_many_steps_a_few_have_charts_of_their_own_and_the_ends_are_among_them(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    many = Scenario(
+        name="many",
+        purpose="a sweep",
+        clients=(2,),
+        schedule=",".join(f"steady:{rate}" for rate in range(10, 19)),
+        window_s=0.5,
+        poll_interval_s=0.2,
+        rtt_ms=(0.0, 9.0),
+    )
+    run = load(write_run(tmp_path_factory.mktemp("many"), [many], repeats=1, labels={"sse": "SSE"}))
+    found = scenes(run, summary(run), latencies(run))
+    assert [each.rate_per_s for each in found] == [10, 12, 14, 16, 18]
+    assert {each.rtt_ms for each in found} == {9}
+    assert found[-1].furthest
+    assert len(found[-1].steps) == 9
+
+
+def test_a_picture_of_very_frequent_messages_shows_fewer_of_them(frequent: Path) -> None:
+    run = load(frequent)
+    scene = scenes(run, summary(run), latencies(run))[-1]
+    assert timeline(scene).axes[0].get_xlim()[1] == pytest.approx(60 / 64)
 
 
 def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(distant: Path) -> None:

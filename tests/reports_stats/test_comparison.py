@@ -117,7 +117,10 @@ def test_what_only_one_run_has_is_said(make_cells: MakeCells) -> None:
         "chunked": "only in base",
         "websocket": "only in new",
     }
-    assert cautions == ["Only in base: chunked (feed, 50 clients, 5 messages a second).", "Only in new: websocket (feed, 50 clients, 5 messages a second)."]
+    assert cautions == [
+        "Only in base: chunked (feed, 50 clients, 5 messages a second).",
+        "Only in new: websocket (feed, 50 clients, 5 messages a second).",
+    ]
 
 
 def test_repeats_without_a_value_are_left_out_aloud(make_cells: MakeCells) -> None:
@@ -283,6 +286,15 @@ def test_runs_of_different_questions_are_refused_by_name(
     with pytest.raises(ReportError, match="scenario feed: schedule poisson:5 in base, steady:5 in new") as caught:
         compare_runs(base, edit_run(other, scenarios=[{**scenario, "message_bytes": 40}]))
     assert "message_bytes 200 in base, 40 in new" in str(caught.value)
+    assert (
+        refusals(
+            manifest_of(base),
+            msgspec.structs.replace(
+                manifest_of(other), scenarios=[{**scenario, "schedule": "poisson:1,poisson:5,poisson:20"}]
+            ),
+        )
+        == []
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -292,7 +304,13 @@ def manifest_of(folder: Path) -> manifest.Run:
 
 def test_client_counts_patterns_repeats_and_commits_may_differ(base: Path) -> None:
     run = manifest_of(base)
-    scenario = {**run.scenarios[0], "clients": [10, 50], "rtt_ms": [0, 40], "purpose": "something else"}
+    scenario = {
+        **run.scenarios[0],
+        "clients": [10, 50],
+        "rtt_ms": [0, 40],
+        "schedule": "poisson:5,poisson:9",
+        "purpose": "something else",
+    }
     other = msgspec.structs.replace(run, scenarios=[scenario], patterns={}, repeats=99, commit="f00", command="other")
     assert refusals(run, other) == []
     assert differences(run, other) == []

@@ -97,6 +97,7 @@ def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str,
         ('slo = ["label < 1"]', r"no measure label"),
         ('[[slo]]\nscenario = "fed"\np99_ms = "< 1"', r"no scenario fed\. Did you mean feed\? It has feed, quiet\."),
         ('[[slo]]\nclients = 51\np99_ms = "< 1"', r"no client count 51\. .*It has 10, 50\."),
+        ('[[slo]]\nrate_per_s = 6\np99_ms = "< 1"', r"no message rate 6\. .*It has 0\.4, 5\."),
         ('[[slo]]\nclients = 10\nscenario = "feed"\np99_ms = "< 1"', r"no cell of this run is of that"),
     ],
 )
@@ -179,8 +180,8 @@ def test_the_summary_for_a_pull_request_starts_with_what_was_missed(make_cells: 
         "### 2026-run\\_1 misses 1 of 2 goals\n\n"
         "|  | pattern | scenario | goal | measured | repeats that met it |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
-        "| missed | long\\_polling | feed, 50 clients, 5 messages a second | p99\\_ms \\< 50 | 110 (100 to 120) | 0 of 3 |\n"
-        "| met | long\\_polling | feed, 50 clients, 5 messages a second | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n\n"
+        f"| missed | long\\_polling | {FEED.scene} | p99\\_ms \\< 50 | 110 (100 to 120) | 0 of 3 |\n"
+        f"| met | long\\_polling | {FEED.scene} | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n\n"
     )
     assert "it is invalid\n\n- lag \\| 9 ms\n" in gate([met], "lag | 9 ms").markdown()
 
@@ -257,6 +258,17 @@ def test_a_goal_says_which_situations_it_covers() -> None:
     assert goal.covers(FEED)
     assert not goal.covers(QUIET)
     assert not goal.covers(FEED._replace(scenario="quiet"))
+    often = Goal("*", "p99_ms", "<", 1, "slo.toml:1", at={"rate_per_s": 6.66667})
+    assert often.covers(FEED._replace(rate_per_s=20 / 3))
+    assert not often.covers(FEED)
+
+
+def test_situations_that_differ_in_distance_or_rate_only_are_different_test_suites() -> None:
+    assert [each.suite for each in (FEED, FEED._replace(rtt_ms=40.0), QUIET)] == [
+        "pollbench.feed.50.5per_s",
+        "pollbench.feed.50.40ms.5per_s",
+        "pollbench.quiet.10.0.4per_s",
+    ]
 
 
 def test_a_gate_and_a_comparison_are_shown_in_the_same_way(make_cells: MakeCells) -> None:
