@@ -124,7 +124,7 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
     told: list[Goal] = []
     along = swept(rows)
     for _, scene in rows.groupby(along.column):
-        told += _goals(scene, along.says(scene[along.column].iloc[0]) if _several(rows) else "")
+        told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
     return told
 
 

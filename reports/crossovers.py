@@ -1,6 +1,6 @@
 """PURE. Where one pattern stops being better than another as clients, distance or rate grow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from math import isfinite, log10
@@ -14,13 +14,14 @@ from reports.ranking import Row, level
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """`before` is measurably better up to `low`, `after` from `high` on; `at` is where lines as drawn cross."""
+    """`before` is measurably better up to `low`, `after` from `high` on; at, value: where the drawn lines cross."""
 
     before: str
     after: str
     low: float
     high: float
     at: float
+    value: float
 
 
 def on_log(along: Dimension, measure: str) -> bool:
@@ -72,11 +73,18 @@ def _crossover(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> 
     low, high = (float(pair[0][along.column]) for pair in (steps[0], steps[-1]))
     first, then = (min(pair, key=lambda row: row[measure]) for pair in (steps[0], steps[-1]))
     near, far = next(pairs for pairs in pairwise(steps) if _leads(pairs[0], measure) != _leads(pairs[1], measure))
-    left, right = (float(pair[0][along.column]) for pair in (near, far))
-    lead, lag = (_apart(*(row[measure] for row in pair), log=on_log(along, measure)) for pair in (near, far))
+    log = on_log(along, measure)
+    lead, lag = (_apart(*(row[measure] for row in pair), log=log) for pair in (near, far))
     share = lead / (lead + lag)
-    at = left * (right / left) ** share if along.by_factors and left > 0 else left + (right - left) * share
-    return Crossover(str(first["pattern"]), str(then["pattern"]), low, high, at)
+    at = _between([float(pair[0][along.column]) for pair in (near, far)], share, log=along.by_factors)
+    value = _between([float(pair[0][measure]) for pair in (near, far)], share, log=log)
+    return Crossover(str(first["pattern"]), str(then["pattern"]), low, high, at, value)
+
+
+def _between(ends: Sequence[float], share: float, *, log: bool) -> float:
+    """Return what lies so far on the way, as it is drawn."""
+    start, end = ends
+    return start * (end / start) ** share if log and start > 0 and end > 0 else start + (end - start) * share
 
 
 def _apart(one: float, other: float, *, log: bool) -> float:

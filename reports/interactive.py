@@ -113,6 +113,7 @@ def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:
             marks = [
                 {
                     "at": _rounded(crossing.at),
+                    "value": _rounded(crossing.value / measure.scale),
                     "text": f"{scene.look.labels[crossing.before]} is better up to {crossing.low:,g}, "
                     f"{scene.look.labels[crossing.after]} from {crossing.high:,g} on",
                 }

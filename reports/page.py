@@ -149,8 +149,8 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
     return Section(
         name=name,
         title=_situation(scene),
-        along=scene.told,
-        at=scene.told.says(scene.at(scene.told)) if nearer else "",
+        along=scene.sweep,
+        at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
         purpose=str(scene.setting["purpose"]),
         headline=headline(scene.steps),
         findings=findings(scene.steps),
@@ -159,7 +159,7 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
         breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
         stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=_pictures(scene, charts),
-        nearer=[(each.told.says(each.at(each.told)), _pictures(each, charts)) for each in nearer],
+        nearer=[(each.sweep.says(each.at(each.sweep)), _pictures(each, charts)) for each in nearer],
     )
 
 

@@ -41,7 +41,7 @@ class Scene:
     @property
     def name(self) -> str:
         """The scenario's name, with the step of the sweep where there is a further one."""
-        return str(self.setting["name"]) + ("" if self.furthest else f"-{self.at(self.told):g}{self.told.suffix}")
+        return str(self.setting["name"]) + ("" if self.furthest else f"-{self.at(self.sweep):g}{self.sweep.suffix}")
 
     def at(self, dimension: Dimension) -> float:
         return float(getattr(self, dimension.column))
@@ -52,18 +52,18 @@ class Scene:
         return self.summary[(self.summary[[*alike]] == pd.Series(alike)).all(axis=1)]
 
     @property
-    def told(self) -> Dimension:
+    def sweep(self) -> Dimension:
         """Along what there is a scene for each step, and the answers are told."""
         return swept(self.summary[self.summary["clients"] == self.clients])
 
     @property
     def steps(self) -> pd.DataFrame:
         """The summary along that, all else as in this scene."""
-        return self.along(self.told)
+        return self.along(self.sweep)
 
     @property
     def furthest(self) -> bool:
-        return bool(self.at(self.told) == self.steps[self.told.column].max())
+        return bool(self.at(self.sweep) == self.steps[self.sweep.column].max())
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -119,9 +119,9 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
         if not len(own):
             continue
         steps = own[own["clients"] == own["clients"].max()]
-        told = swept(steps)
+        sweep = swept(steps)
         for other in (RTT, RATE):
-            if other is not told:
+            if other is not sweep:
                 steps = steps[steps[other.column] == steps[other.column].max()]
         settings = sorted(set(steps[COLUMNS].itertuples(index=False, name=None)))
         spread = np.linspace(0, len(settings) - 1, min(len(settings), MOST)).round().astype(int)

@@ -104,7 +104,9 @@ def _lines(axes: Axes, scene: Scene, along: Dimension, name: str, title: str, un
         ends[str(pattern)] = (float(x.iloc[-1]), min(last, top))
         if last > top:
             beyond[str(pattern)] = f" {quantity(last, unit)} \N{UPWARDS ARROW}"
-    _mark_crossovers(axes, rows, along, name)
+    found = crossovers(rows, along, name)
+    rings: dict[str, Any] = {"marker": "o", "ms": 7, "mfc": "none", "mec": INK, "mew": 0.9, "ls": ""}
+    axes.plot([each.at for each in found], [each.value for each in found], **rings, gid=f"crossovers-{name}")
     if named:
         label_ends(axes, ends, scene.look, beyond)
         return
@@ -112,22 +114,6 @@ def _lines(axes: Axes, scene: Scene, along: Dimension, name: str, title: str, un
         told = scene.look.labels[pattern] + note
         place: dict[str, Any] = {"ha": "right", "va": "top", "transform": axes.transAxes}
         axes.text(0.97, 0.97 - 0.08 * nth, told, color=scene.look.text(pattern), weight="bold", **place)
-
-
-def _mark_crossovers(axes: Axes, rows: pd.DataFrame, along: Dimension, name: str) -> None:
-    """Put a ring where one pattern overtakes another: on the line of the one that is better from there on."""
-    at, heights = [], []
-    for crossing in crossovers(rows, along, name):
-        own = rows[rows["pattern"] == crossing.after].dropna(subset=[name]).sort_values(along.column)
-        x, y = own[along.column].to_numpy(float), own[name].to_numpy(float)
-        at.append(crossing.at)
-        if along.by_factors:
-            x, crossed = np.log(x), np.log(crossing.at)
-        else:
-            crossed = crossing.at
-        height = np.interp(crossed, x, np.log(y) if on_log(along, name) else y)
-        heights.append(float(np.exp(height) if on_log(along, name) else height))
-    axes.plot(at, heights, ls="", marker="o", ms=7, mfc="none", mec=INK, mew=0.9, gid=f"crossovers-{name}")
 
 
 def _set_up(axes: Axes, along: Dimension, values: list[float]) -> None:

@@ -53,17 +53,21 @@
     };
   }
 
-  // A dashed upright line wherever one pattern overtakes another.
+  // A ring, and a dashed upright line, wherever one pattern overtakes another.
   function marks(plot, crossings, colour) {
     const { ctx, bbox } = plot;
     ctx.save();
     ctx.strokeStyle = colour;
-    ctx.setLineDash([4, 4]);
-    for (const { at } of crossings) {
+    for (const { at, value } of crossings) {
+      ctx.setLineDash([4, 4]);
       const x = Math.round(plot.valToPos(at, "x", true)) + 0.5;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.setLineDash([]);
+      ctx.beginPath();
+      ctx.arc(x, plot.valToPos(value, "y", true), 6 * devicePixelRatio, 0, 2 * Math.PI);
       ctx.stroke();
     }
     ctx.restore();

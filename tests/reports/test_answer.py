@@ -163,7 +163,7 @@ def test_the_answers_of_several_message_rates_are_told_along_the_rate() -> None:
         "At 30 messages a second, LONG: 1.0 ms for half of the messages. STREAM 9.0 x as long.",
     ]
     assert found["Least traffic"][0].startswith("At every message rate, ")
-    assert [goal.at for goal in goals(rates)] == ["3 messages a second", "30 messages a second", "30 messages a second"]
+    assert [goal.at for goal in goals(rates)] == ["3", "30", "30"]
 
 
 def test_an_answer_has_a_line_for_each_stretch_of_round_trips_with_another_first() -> None:
@@ -194,10 +194,10 @@ def test_a_pattern_without_a_result_somewhere_is_compared_where_it_has_one() -> 
 def test_goals_are_told_for_each_round_trip() -> None:
     found = goals(pd.concat([NEAR, FURTHEST]))
     assert [(plain(goal.at), plain(goal.within), goal.met_by) for goal in found] == [
-        ("0 ms round trip", "10 ms", "LONG and STREAM"),
-        ("0 ms round trip", "100 ms", "All 3 patterns"),
-        ("80 ms round trip", "100 ms", "STREAM"),
-        ("80 ms round trip", "1 s", "All 3 patterns"),
+        ("0 ms", "10 ms", "LONG and STREAM"),
+        ("0 ms", "100 ms", "All 3 patterns"),
+        ("80 ms", "100 ms", "STREAM"),
+        ("80 ms", "1 s", "All 3 patterns"),
     ]
     assert {goal.at for goal in goals(FURTHEST)} == {""}
 

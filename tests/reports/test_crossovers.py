@@ -30,7 +30,7 @@ def rows(*, spread: float = 0.0, **lines: list[float]) -> pd.DataFrame:
 
 def test_two_lines_that_cross_do_so_where_they_meet() -> None:
     (found,) = crossovers(rows(poll=[10.0, 20.0, 30.0], stream=[20.0, 20.0, 20.0]), LINEAR, "p99_ms")
-    assert found == Crossover("poll", "stream", 10.0, 30.0, 20.0)
+    assert found == Crossover("poll", "stream", 10.0, 30.0, 20.0, 20.0)
 
 
 def test_on_logarithmic_axes_lines_meet_where_they_are_drawn_to() -> None:

@@ -185,7 +185,7 @@ def test_a_run_at_several_message_rates_answers_for_all_and_folds_the_charts_of_
         "The same at 4 messages a second",
         "The same at 16 messages a second",
     ]
-    assert '<th scope="col">Message rate</th>' in text
+    assert '<th scope="col">Messages a second</th>' in text
     figures = [str(attributes["id"]) for _, attributes in Tags(text).of("figure")]
     assert figures[:3] == [f"frequent-{name}-by-rate" for name in ("latency", "cost", "requests")]
     assert "Short polling, 4 messages a second" in text
