@@ -16,7 +16,7 @@ import pandas as pd
 from reports.measures import QUANTILES
 from reports.ranking import PLAIN, Row, Stretch, ranking, stretches, swept
 from reports.statistics import SMALLEST_RESAMPLED
-from reports.units import counted, grouped, listed, number, percent, quantity, sentence, times
+from reports.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 
 NOTHING: Final = "Nothing was delivered."
 UP_TO: Final = "up to "
@@ -101,7 +101,7 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
             event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
         else:
             verb = "leads" if len(stretch.first) == 1 else "lead"
-            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99 % of the messages arrive within {within}"
+            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99{THIN}% of the messages arrive within {within}"
         told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
         led = stretch.leaders
     if not told:

@@ -114,8 +114,8 @@ def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:
                 {
                     "at": _rounded(crossing.at),
                     "value": _rounded(crossing.value / measure.scale),
-                    "text": f"{scene.look.labels[crossing.before]} is better up to {crossing.low:,g}, "
-                    f"{scene.look.labels[crossing.after]} from {crossing.high:,g} on",
+                    "text": f"{scene.look.labels[crossing.before]} is better up to {along.amount(crossing.low)}, "
+                    f"{scene.look.labels[crossing.after]} from {along.says(crossing.high)} on",
                 }
                 for crossing in crossovers(rows, along, measure.name)
             ]
