@@ -83,8 +83,8 @@ class Conditions:
 
     @property
     def has_theory(self) -> bool:
-        """Whether something was due, and all clients were there to get it."""
-        return bool(self.own.any()) and self.joined[1] <= 0
+        """Whether something was due, all clients were there to get it, and polls did not follow each other at once."""
+        return bool(self.own.any()) and self.joined[1] <= 0 and self.gaps.mean > 0
 
     @property
     def told(self) -> Floats:
