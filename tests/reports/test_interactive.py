@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,10 +104,12 @@ def test_a_sweep_shows_any_measure_at_any_distance(page: Page) -> None:
 
 
 @pytest.mark.peer
-def test_a_sweep_of_the_message_rate_names_its_crossovers(browser: Browser, frequent: Path, tmp_path: Path) -> None:
+def test_a_sweep_of_the_message_rate_names_its_crossovers(
+    browser: Browser, frequent: Path, frequent_page: Path
+) -> None:
     context = browser.new_context(offline=True)
     shown = context.new_page()
-    shown.goto(write_report(Path(shutil.copytree(frequent, tmp_path / "frequent"))).resolve().as_uri())
+    shown.goto(frequent_page.as_uri())
     figure = shown.locator("figure[data-scene=frequent][data-chart=latency-by-rate]")
     figure.get_by_role("button", name="Explore").click()
     drawn = interactive.charts(scene_of(frequent))["latency-by-rate"]
