@@ -78,8 +78,9 @@ class Result:
 
     def points(self) -> pd.DataFrame:
         """Return the points of all observations, each with its arm and repeat."""
-        rows = [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
-        return pd.DataFrame(rows, columns=None if rows else ["arm", "repeat"])
+        return pd.DataFrame(
+            [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
+        )
 
     @property
     def advice(self) -> Advice | None:
@@ -94,21 +95,16 @@ class Result:
         )
 
     def as_json(self) -> dict[str, object]:
-        return {
-            "experiment": self.name,
+        asked: dict[str, object] = msgspec.to_builtins(self.setup)
+        return asked | {
             "title": self.experiment.TITLE,
             "advice": self.experiment.ADVICE,
             "verdict": self.verdict,
             "repeats": self.repeats,
-            "quick": self.setup.quick,
             "command": self.command,
             "arms": dict(self.experiment.ARMS),
             "effects": [asdict(each) | {"state": each.state} for each in self.effects.values()],
             "notes": list(self.notes),
-            "started_at": self.setup.started_at,
-            "machine": msgspec.to_builtins(self.setup.machine),
-            "versions": self.setup.versions,
-            "commit": self.setup.commit,
         }
 
 
