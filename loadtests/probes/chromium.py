@@ -101,9 +101,9 @@ class Chromium:
     async def ask(self, method: str, session: str = "", **params: Any) -> Any:
         """Send a command and return its result. Raises ChromiumFailed."""
         self._last_id += 1
-        message = {"id": self._last_id, "method": method, "params": params} | (
-            {"sessionId": session} if session else {}
-        )
+        message = {"id": self._last_id, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
         await self._socket.send_str(msgspec.json.encode(message).decode())
         async with asyncio.timeout(ANSWER_S):
             async for frame in self._socket:

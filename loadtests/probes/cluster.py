@@ -1,7 +1,7 @@
-"""Several servers behind nginx with one feed, real users, and misfortunes while they run: Redis restarts, a server dies.
+"""Several servers behind nginx with one feed, real users, and misfortunes meanwhile: Redis restarts, a server dies.
 
-Users are Locust's own, with the cursor and the reconnecting of every run, half of them SSE and half long polling: a stream
-stays with its server, a long poll asks another one each time. Everything is stopped on return, and when it fails.
+Users are Locust's own, with the cursor and the reconnecting of every run, half of them SSE and half long polling: a
+stream stays with its server, a long poll asks another one each time. Everything is stopped on return and on error.
 """
 
 import csv

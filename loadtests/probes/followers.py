@@ -6,7 +6,7 @@ right for tens of milliseconds and more, not for what a run measures.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -99,7 +99,7 @@ async def websocket(session: aiohttp.ClientSession, followed: Followed) -> None:
         followed.refused = f"the handshake was answered {refused.status}"
 
 
-async def _pieces(session: aiohttp.ClientSession, path: str, end: bytes) -> AsyncIterator[tuple[bytes, int]]:
+async def _pieces(session: aiohttp.ClientSession, path: str, end: bytes) -> AsyncGenerator[tuple[bytes, int], None]:
     """Yield what stands between the ends in a response that goes on, with the instant of the read that completed it."""
     rest = b""
     async with session.get(path, params={"last_id": "0"}) as response:

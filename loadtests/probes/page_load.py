@@ -6,6 +6,7 @@ for what was pushed or what it has from an earlier load of the same connection.
 
 import re
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -77,7 +78,7 @@ class PageClient:
         load, paths = Load(), dict[int, str]()
         started_ns = now_ns()
         page = self._ask(path, load, paths)
-        while not (load.page_ns and paths.keys() == set()):
+        while paths:
             for event in self._events(load):
                 if isinstance(event, InformationalResponseReceived | ResponseReceived):
                     self._told(event, event.stream_id == page, load, paths)
@@ -87,31 +88,33 @@ class PageClient:
                     self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                     if event.stream_id in paths:
                         load.bodies[paths[event.stream_id]] = load.bodies.get(paths[event.stream_id], b"") + event.data
-                elif isinstance(event, StreamEnded) and paths.pop(event.stream_id, None) and event.stream_id == page:
-                    load.page_ns = now_ns() - started_ns
-                    for asset in ASSET.findall(load.bodies[path]):
-                        self._want(asset.decode("ascii"), load, paths)
+                elif isinstance(event, StreamEnded) and event.stream_id in paths:
+                    del paths[event.stream_id]
+                    if event.stream_id == page:
+                        load.page_ns = now_ns() - started_ns
+                        for asset in ASSET.findall(load.bodies[path]):
+                            self._want(asset.decode("ascii"), load, paths)
             self._flush()
         load.complete_ns = now_ns() - started_ns
         self._cache |= load.bodies.keys() - {path}
         return load
 
-    def _told(self, event: Event, of_page: bool, load: Load, paths: dict[int, str]) -> None:
+    def _told(
+        self, event: InformationalResponseReceived | ResponseReceived, of_page: bool, load: Load, paths: dict[int, str]
+    ) -> None:
         """Take what the head of a response says of assets. Raises ProtocolError for an answer that is none."""
-        headers = dict(event.headers)  # type: ignore[attr-defined]
+        headers = texts(event.headers)
         if not of_page:
             if headers[":status"] != "200":
                 raise ProtocolError(f"an asset was answered {headers[':status']}")
             return
-        for link in (value for name, value in event.headers if name == "link"):  # type: ignore[attr-defined]
-            for asset in LINK.findall(link):
-                load.hinted += isinstance(event, InformationalResponseReceived)
-                self._want(asset, load, paths)
+        for asset in LINK.findall(headers.get("link", "")):
+            load.hinted += isinstance(event, InformationalResponseReceived)
+            self._want(asset, load, paths)
         load.mode = headers.get("x-page-mode", load.mode)
 
     def _pushed(self, event: PushedStreamReceived, load: Load, paths: dict[int, str]) -> None:
-        path, stream_id = dict(event.headers or ())[":path"], event.pushed_stream_id
-        assert isinstance(path, str)
+        path, stream_id = texts(event.headers)[":path"], event.pushed_stream_id
         assert stream_id is not None
         load.pushes += 1
         if path in self._cache:
@@ -150,3 +153,11 @@ class PageClient:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._socket.close()
+
+
+def texts(headers: Iterable[tuple[str | bytes, str | bytes]] | None) -> dict[str, str]:
+    """Return fields by name, values of the same name joined (RFC 9110 section 5.3)."""
+    joined: dict[str, str] = {}
+    for name, value in headers or ():
+        joined[str(name)] = f"{joined[str(name)]}, {value!s}" if str(name) in joined else str(value)
+    return joined

@@ -1,4 +1,4 @@
-"""One client of every pattern over HTTP/1.1 behind a real nginx, from the first message until the server has stopped."""
+"""One client of every pattern over HTTP/1.1 behind a real nginx, from the first message until the server stops."""
 
 import asyncio
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ async def _session(server: Server, url: str, schedule: str, window_s: float) -> 
     finally:
         for task in following:
             task.cancel()
-    await asyncio.gather(*following, return_exceptions=True)
-    problems = [task.exception() for task in following if not task.cancelled() and task.exception()]
-    if problems:
-        raise problems[0]  # type: ignore[misc]  (mypy does not see that None was left out)
+    ends = await asyncio.gather(*following, return_exceptions=True)
+    for problem in ends:
+        if isinstance(problem, Exception):
+            raise problem
     return Proxied(followed, published, started_ns, stopped_ns)

@@ -1,4 +1,4 @@
-"""How should a page tell of its assets: not at all, in a header, in a hint, or by pushing them? At several distances."""
+"""How should a page tell of its assets: not at all, in a header, in a hint, or by pushing them? At some distances."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from reports.units import number, quantity
 TITLE: Final = "A page and its assets over HTTP/2"
 ADVICE: Final = "Push what the page will need, or hint at it with 103, and it is there a round trip sooner."
 MECHANISM: Final = (
-    "A client learns of a page's assets when it reads the page, and asks for them then: a round trip more than the page "
-    "itself. A push needs no asking, a 103 lets the client ask while the server still makes the page, and a Link "
-    "header on the page itself comes with the page, so too late to help a client that reads it in one go. Dotted in the "
+    "A client learns of a page's assets when it reads the page, and asks for them then: a round trip more than the "
+    "page itself. A push needs no asking, a 103 lets the client ask while the server still makes the page, and a Link "
+    "header on the page itself comes with the page, too late to help a client that reads it in one go. Dotted in the "
     "chart: what that comes to, for a page that takes as long to make as it did here. A server that pushes does not "
     "know what its client has, and sends again what is in the cache already."
 )
@@ -84,7 +84,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     frame = ", ".join(f"{name}={value}" for name, value in browsed.settings.items())
     evidence: dict[str, float | str] = {"browser": browsed.version, "settings": frame, "mode": browsed.mode}
     points = [
-        {"client": client, "rtt_ms": rtt_ms, "complete_ms": one.complete_ms, "page_ms": one.page_ms} | evidence
+        evidence | {"client": client, "rtt_ms": rtt_ms, "complete_ms": one.complete_ms, "page_ms": one.page_ms}
         for client, loads in ((OURS, first), (CHROMIUM, browsed.timings))
         for rtt_ms, one in loads.items()
     ]
@@ -104,11 +104,10 @@ def _loads(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> tuple[dict[floa
 def _browse(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> Browsed:
     """Load the page with Chromium, each time with an empty cache and on a connection of its own."""
     made = certificate(where)
-    secured = ("--tls-cert", made.chain, "--tls-key", made.key)
-    with reference(where, "http2_push", "--page", arm, "--page-think", THINK_S, *secured, name="secure") as server:
-        with ExitStack() as stack:
-            ports = {rtt_ms: stack.enter_context(relay(where, server.http2_port, rtt_ms)) for rtt_ms in rtts_ms}
-            return asyncio.run(_drive(ports, where, made))
+    options = ("--page", arm, "--page-think", THINK_S, "--tls-cert", made.chain, "--tls-key", made.key)
+    with reference(where, "http2_push", *options, name="secure") as server, ExitStack() as stack:
+        ports = {rtt_ms: stack.enter_context(relay(where, server.http2_port, rtt_ms)) for rtt_ms in rtts_ms}
+        return asyncio.run(_drive(ports, where, made))
 
 
 async def _drive(ports: Mapping[float, int], where: Path, accepted: Certificate) -> Browsed:
@@ -141,10 +140,11 @@ def verdict(effects: Effects) -> str:
     if not (hints.proven and push.proven):
         return f"{base} it is not shown that hints or pushes help; measure more repeats."
     return (
-        f"{base} a page and its assets were there {_ms(hints.base - hints.arm)} sooner in Chromium with 103 Early Hints "
-        f"({_ms(hints.arm)} instead of {_ms(hints.base)}); to a client that accepts it push gave {_ms(push.base - push.arm)}, "
-        f"103 {_ms(own.base - own.arm)}, but push sent {quantity(again.arm, 'B')} instead of {quantity(again.base, 'B')} on a "
-        f"second visit, and Chromium refuses it. Send 103 where a page takes time to make; do not build on push."
+        f"{base} a page and its assets were in Chromium {_ms(hints.base - hints.arm)} sooner with 103 Early Hints "
+        f"({_ms(hints.arm)} instead of {_ms(hints.base)}). To a client that accepts pushes, push saved "
+        f"{_ms(push.base - push.arm)} and 103 {_ms(own.base - own.arm)}; but push sent {quantity(again.arm, 'B')} "
+        f"instead of {quantity(again.base, 'B')} on a second visit, and Chromium refuses it. Send 103 where a page "
+        "takes time to make; do not build on push."
     )
 
 

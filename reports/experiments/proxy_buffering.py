@@ -20,9 +20,9 @@ from servers.palette import KNOWN
 TITLE: Final = "Streams through a buffering proxy"
 ADVICE: Final = "Behind nginx, switch buffering off or send X-Accel-Buffering: no, or your stream will not stream."
 MECHANISM: Final = (
-    "A proxy may collect a response before it passes it on, to be rid of the server sooner. A stream is a response that "
-    f"goes on: nginx then gives nothing away before {BUFFER_BYTES} bytes have come or, when it compresses, before its "
-    "compressor has a block full. So a message waits for the messages after it, and the fewer there are, the longer. "
+    "A proxy may collect a response before it passes it on, to be rid of the server sooner. A stream is a response "
+    f"that goes on: nginx then gives nothing away before {BUFFER_BYTES} bytes have come or, when it compresses, before "
+    "its compressor has a block full. So a message waits for the messages after it, and the fewer there are, the longer. "
     "A poll is answered whole, and a WebSocket is no response any more, so neither can be held back."
 )
 LIMITS: Final = (
@@ -58,7 +58,7 @@ EFFECTS: Final = (
     Effect("first_ms_sse", "first message, SSE: gzip instead of HTTP/1.0", "ms", "buffered", "gzip"),
     Effect("behind_sse", "SSE: messages due before the first came", "", "buffered", "honoured", "lower", "difference"),
     Effect("first_ms_long_polling", "first message, long polling", "ms", "buffered", "honoured", "same", "difference"),
-    Effect("refused_websocket", "WebSocket refused over HTTP/1.0", "", "honoured", "http11", "lower", "difference"),
+    Effect("first_ms_websocket", "first message, WebSocket", "ms", "buffered", "honoured", "same", "difference"),
     Effect("missed", "messages missed in the end, all patterns", "", "buffered", "honoured", "same", "difference"),
 )
 SCHEDULE: Final = "steady:20"
@@ -108,9 +108,9 @@ def verdict(effects: Effects) -> str:
     if not held.proven:
         return f"Not shown: the first event of SSE came after {_ms(held.base)} when buffered, {_ms(held.arm)} when not."
     return (
-        f"A buffering nginx that speaks HTTP/1.0 to the server held the first event of SSE back for {_ms(held.base)}, one "
-        f"that compresses for {_ms(squeezed.base)}; with the header X-Accel-Buffering: no it came after {_ms(held.arm)} "
-        f"and {_ms(squeezed.arm)}, with buffering off after {_ms(honoured.arm)}. Send the header with every stream, "
+        f"A buffering nginx that speaks HTTP/1.0 to the server held the first event of SSE back for {_ms(held.base)}, "
+        f"one that compresses for {_ms(squeezed.base)}; with X-Accel-Buffering: no it came after {_ms(held.arm)} and "
+        f" {_ms(squeezed.arm)}, with buffering off after {_ms(honoured.arm)}. Send the header with every stream, "
         f"or turn gzip off and speak HTTP/1.1 to the server ({_ms(plain.arm)}); long polling needs none of this."
     )
 

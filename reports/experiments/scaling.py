@@ -20,8 +20,8 @@ MECHANISM: Final = (
     "is, never comes. A stream is read by id: whoever was away reads what it lacks, so messages come late, not never."
 )
 LIMITS: Final = (
-    "Redis, servers, nginx and users share two cores here, so more servers do not deliver faster in this experiment, and "
-    "four servers only show what four cost. Redis has --appendonly and is stopped in order; a Redis that loses its "
+    "Redis, servers, nginx and users shared two cores here, so more servers did not deliver faster, and four only show "
+    "what four cost. Redis has --appendonly and is stopped in order; a Redis that loses its "
     "memory is docs/scaling.md's. The server that dies is not the one that publishes."
 )
 PROGRAMS: Final = {"nginx": "nginx", "redis-server": "redis-server"}
@@ -140,8 +140,8 @@ def verdict(effects: Effects) -> str:
     added, cost = effects["p50_ms", "stream-1"], effects["redis_cpu_ms_per_s", "stream-4"]
     waited = effects["worst_away_ms", "stream-2"]
     return (
-        f"When Redis restarted, a client missed {number(away.arm)} messages with Pub/Sub and {number(away.base)} with a "
-        f"Stream, which brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm)} and "
+        f"When Redis restarted, a client missed {number(away.arm)} messages with Pub/Sub and {number(away.base)} with "
+        f"a Stream, which brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm)} and "
         f"{number(death.base)}. Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, and took "
         f"{_ms(cost.arm)} of CPU a second for four servers, {_ms(cost.base)} for one. Take the Stream."
     )
