@@ -21,9 +21,9 @@ TITLE: Final = "Streams through a buffering proxy"
 ADVICE: Final = "Behind nginx, switch buffering off or send X-Accel-Buffering: no, or your stream will not stream."
 MECHANISM: Final = (
     "A proxy may collect a response before it passes it on, to be rid of the server sooner. A stream is a response "
-    f"that goes on: nginx then gives nothing away before {BUFFER_BYTES} bytes have come or, when it compresses, before "
-    "its compressor has a block full. So a message waits for the messages after it, and the fewer there are, the longer. "
-    "A poll is answered whole, and a WebSocket is no response any more, so neither can be held back."
+    f"that goes on: nginx gives nothing away before {BUFFER_BYTES} bytes have come or, when it compresses, before its "
+    "compressor has a block full. So a message waits for those after it, and the fewer there are, the longer. "
+    "A poll is answered whole, and a WebSocket is no response any more, so neither is held back."
 )
 LIMITS: Final = (
     "One version of nginx, of which results.json says which; messages of 200 bytes, 20 a second. What waits is bytes: "
@@ -73,12 +73,12 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     for pattern, got in seen.followed.items():
         figures[f"refused_{pattern}"] = float(bool(got.refused))
         if not got.refused:
-            figures |= _figures(pattern, got)
+            figures |= figures_of(pattern, got)
             figures["missed"] += seen.published - len(got.received_ns)
     return Observation(figures, _points(seen))
 
 
-def _figures(pattern: str, got: Followed) -> dict[str, float]:
+def figures_of(pattern: str, got: Followed) -> dict[str, float]:
     first_ns = min(got.received_ns.values())
     latencies = [received_ns - got.due_ns[at] for at, received_ns in got.received_ns.items()]
     return {
