@@ -28,6 +28,7 @@ PROGRAM: Final = os.environ.get("CHROMIUM", "chromium")
 READY: Final = re.compile(r"DevTools listening on (ws://\S+)")
 READY_S: Final = 30.0
 ANSWER_S: Final = 20.0
+LOOK_S: Final = 0.02
 FLAGS: Final = (
     "--headless=new",
     "--remote-debugging-port=0",
@@ -40,9 +41,9 @@ FLAGS: Final = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-TIMING: Final = """(() => {
+TIMING: Final = """((url) => {
   const page = performance.getEntriesByType("navigation")[0];
-  if (!page || !page.loadEventStart) return null;
+  if (!page || page.name !== url || !page.loadEventStart) return null;
   const assets = performance.getEntriesByType("resource");
   return {
     protocol: page.nextHopProtocol,
@@ -52,7 +53,7 @@ TIMING: Final = """(() => {
     hinted: assets.filter((each) => each.initiatorType === "early-hints").length,
     bytes: page.transferSize + assets.reduce((sum, each) => sum + each.transferSize, 0),
   };
-})()"""
+})"""
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -136,9 +137,10 @@ class Tab:
         went = await self._browser.ask("Page.navigate", self._session, url=url)
         if went.get("errorText"):
             raise ChromiumFailed(f"Chromium cannot load {url}: {went['errorText']}")
+        script = f"{TIMING}({msgspec.json.encode(url).decode()})"
         async with asyncio.timeout(ANSWER_S):
-            while (timing := await self.evaluate(TIMING)) is None:  # noqa: ASYNC110  (a page has nothing to wait on)
-                await asyncio.sleep(0.02)
+            while (timing := await self.evaluate(script)) is None:  # noqa: ASYNC110  (a page has nothing to wait on)
+                await asyncio.sleep(LOOK_S)
         return msgspec.convert(timing, Timing)
 
     async def evaluate(self, script: str) -> Any:

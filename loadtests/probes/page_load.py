@@ -7,6 +7,7 @@ for what was pushed or what it has from an earlier load of the same connection.
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -23,6 +24,7 @@ from h2.events import (
     ResponseReceived,
     StreamEnded,
 )
+from h2.exceptions import StreamClosedError
 
 from loadtests.events import ProtocolError
 from servers.clock import now_ns
@@ -119,7 +121,8 @@ class PageClient:
         load.pushes += 1
         if path in self._cache:
             load.unwanted += 1
-            self._h2.reset_stream(stream_id, ErrorCodes.CANCEL)  # it is on its way all the same
+            with suppress(StreamClosedError):  # it is here already, in the same read
+                self._h2.reset_stream(stream_id, ErrorCodes.CANCEL)
         else:
             paths[stream_id] = path
 
