@@ -26,7 +26,7 @@ MECHANISM: Final = (
     "A poll is answered whole, and a WebSocket is no response any more, so neither is held back."
 )
 LIMITS: Final = (
-    "One version of nginx, of which results.json says which; messages of 200 bytes, 20 a second. What waits is bytes: "
+    "One version of nginx, which the chart names; messages of 200 bytes, 20 a second. What waits is bytes: "
     "at one message a second everything buffered takes twenty times as long. Other proxies, CDNs and antivirus "
     "software have rules of their own. The clients are aiohttp's, so a few milliseconds are theirs."
 )
@@ -62,7 +62,7 @@ EFFECTS: Final = (
     Effect("missed", "messages missed in the end, all patterns", "", "buffered", "honoured", "same", "difference"),
 )
 SCHEDULE: Final = "steady:20"
-WINDOW_S: Final = 5.0
+WINDOW_S: Final = 3.5
 QUICK_WINDOW_S: Final = 1.5
 LOWEST_MS: Final = 0.3
 
@@ -95,7 +95,7 @@ def _points(seen: Proxied) -> list[dict[str, float | str]]:
             "pattern": pattern,
             "due_s": (got.due_ns[at] - seen.started_ns) / 1e9,
             "latency_ms": (received_ns - got.due_ns[at]) / 1e6,
-            "stopped_s": (seen.stopped_ns - seen.started_ns) / 1e9,
+            "proxy": seen.proxy,
         }
         for pattern, got in seen.followed.items()
         for at, received_ns in got.received_ns.items()
@@ -136,7 +136,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
     for panel in axes[len(arms) :]:
         panel.set_visible(False)
-    drawn.supxlabel("message due, s", fontsize=8.5)
+    drawn.supxlabel(f"message due, s ({', '.join(sorted(set(filter(None, shown['proxy']))))})", fontsize=8.5)
     handles = [
         Line2D([], [], color=KNOWN[name].line, marker=".", label=patterns.load(name).LABEL) for name in sorted(CLIENTS)
     ]

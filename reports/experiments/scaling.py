@@ -69,7 +69,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         servers=servers,
         clients=10 if quick else CLIENTS,
         schedule=SCHEDULE,
-        calm_s=1.0 if quick else 4.0,
+        calm_s=1.0 if quick else 3.0,
         away_s=0.0 if feed == "memory" else 0.5 if quick else 1.0,
         death=servers > 1,
     )
@@ -156,7 +156,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
     shown = points[points["repeat"] == points["repeat"].min()]
     arms = [arm for arm in look.labels if arm in set(shown["arm"])]
     drawn = figure(5.6)
-    axes = drawn.subplots(2, (len(arms) + 1) // 2, sharey=True, squeeze=False).flatten()
+    axes = drawn.subplots(2, (len(arms) + 1) // 2, sharex=True, sharey=True, squeeze=False).flatten()
     highest_ms = 2 * float(shown["latency_ms"].max())
     for panel, arm in zip(axes, arms, strict=False):
         rows = shown[shown["arm"] == arm]
@@ -169,7 +169,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
             if begin == begin:
                 panel.axvline(begin, color=MUTED, lw=0.6, ls=":")
                 panel.text(begin, highest_ms, f" {title}", size=7, color=MUTED, va="top")
-        y_title(panel, f"{look.labels[arm]}: {len(lost)} messages missed")
+        y_title(panel, f"{look.labels[arm]}: {len(lost)} missed")
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
     for panel in axes[len(arms) :]:
         panel.set_visible(False)

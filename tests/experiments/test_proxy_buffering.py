@@ -58,7 +58,7 @@ def test_the_answer_names_what_was_measured_and_says_so_when_nothing_was_shown()
 
 def test_the_picture_has_a_panel_for_each_arm_that_was_measured() -> None:
     points = [
-        {"arm": arm, "repeat": 1, "pattern": pattern, "due_s": due / 20, "latency_ms": 1.0 + due, "stopped_s": 2.0}
+        {"arm": arm, "repeat": 1, "pattern": pattern, "due_s": due / 20, "latency_ms": 1.0 + due, "proxy": "nginx/1"}
         for arm in ("buffered", "honoured", "gzip")
         for pattern in CLIENTS
         for due in range(5)

@@ -82,4 +82,4 @@ def test_the_picture_marks_each_message_that_was_missed() -> None:
     with styled():
         figure = draw(pd.DataFrame(points), look_of(load("scaling")))
     assert len(figure.axes) == len(ARMS)
-    assert all("2 messages missed" in axes.get_title(loc="left") for axes in figure.axes)
+    assert all("2 missed" in axes.get_title(loc="left") for axes in figure.axes)
