@@ -34,12 +34,12 @@ LIMITS: Final = (
 PROGRAMS: Final = {PROGRAM: "chromium"}
 ARMS: Final = {"plain": "nothing", "preload": "Link header", "hints": "103 Early Hints", "push": "HTTP/2 push"}
 EFFECTS: Final = (
-    Effect("client_ms", "all there, our client, Link header", "ms", "plain", "preload", "lower"),
+    Effect("client_ms", "all there, our client, Link header", "ms", "plain", "preload"),
     Effect("client_ms", "all there, our client, 103", "ms", "plain", "hints", "lower"),
     Effect("client_ms", "all there, our client, push", "ms", "plain", "push", "lower"),
-    Effect("chromium_ms", "all there, Chromium, Link header", "ms", "plain", "preload", "lower"),
+    Effect("chromium_ms", "all there, Chromium, Link header", "ms", "plain", "preload"),
     Effect("chromium_ms", "all there, Chromium, 103", "ms", "plain", "hints", "lower"),
-    Effect("chromium_ms", "all there, Chromium, push (refused)", "ms", "plain", "push", "same"),
+    Effect("chromium_ms", "all there, Chromium, push (refused)", "ms", "plain", "push"),
     Effect("requests", "requests of our client", "", "plain", "push", "lower", "difference"),
     Effect("client_bytes", "bytes of a first visit, our client", "B", "plain", "push"),
     Effect("again_bytes", "bytes of a second visit, our client", "B", "plain", "push", "higher"),
