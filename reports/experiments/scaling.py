@@ -17,8 +17,8 @@ ADVICE: Final = "To scale out, let servers share messages through Redis; Pub/Sub
 MECHANISM: Final = (
     "Each message crosses Redis once to each server, so Redis hands out servers times messages, whatever the number of "
     "clients. Pub/Sub gives a message to those who listen at that moment: what is due while Redis is away is gone, and "
-    "a server that starts anew knows nothing from before. A stream is read by id: who was away reads what it lacks: "
-    "late, not never. Clients keep their cursor and go on at another server when theirs dies."
+    "a server that starts anew knows nothing from before. A stream is read by id, so who was away reads "
+    "what it lacks: late, not never. Clients keep their cursor and go on at another server when theirs dies."
 )
 LIMITS: Final = (
     "Redis, servers, nginx and users shared two cores here, so more servers did not deliver faster, and four only show "
