@@ -71,10 +71,8 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     seen = through(SETTINGS[arm], SCHEDULE, QUICK_WINDOW_S if quick else WINDOW_S, where)
     figures = {"missed": 0.0, "published": float(seen.published)}
     for pattern, got in seen.followed.items():
-        figures[f"refused_{pattern}"] = float(bool(got.refused))
-        if not got.refused:
-            figures |= figures_of(pattern, got)
-            figures["missed"] += seen.published - len(got.received_ns)
+        figures["missed"] += seen.published - len(got.received_ns)
+        figures |= figures_of(pattern, got) if got.received_ns else {}
     return Observation(figures, _points(seen))
 
 
