@@ -138,5 +138,5 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
     handles = [
         Line2D([], [], color=KNOWN[name].line, marker=".", label=patterns.load(name).LABEL) for name in sorted(CLIENTS)
     ]
-    drawn.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    drawn.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return drawn
