@@ -50,7 +50,7 @@ EFFECTS: Final = (
     Effect("backplane_per_message", "times each message leaves Redis", "", "stream-1", "stream-4", "higher"),
     Effect("redis_cpu_ms_per_s", "CPU of Redis a second, 4 servers", "ms", "stream-1", "stream-4", "higher"),
     Effect("redis_cpu_ms_per_s", "CPU of Redis a second, Pub/Sub", "ms", "stream-4", "pubsub-4"),
-    Effect("server_cpu_us_per_delivery", "CPU of servers a delivery, us", "", "memory-1", "stream-4"),
+    Effect("server_cpu_ms_per_1000", "CPU of servers per 1,000 deliveries", "ms", "memory-1", "stream-4"),
     Effect("missed_calm", "messages missed in peace", "", "memory-1", "stream-4", "same", "difference"),
     Effect("missed_away", "messages missed: Redis restarts", "", "stream-2", "pubsub-2", "higher", "difference"),
     Effect("missed_death", "messages missed: a server dies", "", "stream-2", "pubsub-2", "", "difference"),
@@ -84,7 +84,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         "p99_ms": float(calm["latency_ms"].quantile(0.99)),
         "backplane_per_message": left.backplane_messages / left.calm_messages,
         "redis_cpu_ms_per_s": left.redis_cpu_ns / 1e6 / calm_s,
-        "server_cpu_us_per_delivery": left.server_cpu_ns / 1e3 / len(calm),
+        "server_cpu_ms_per_1000": left.server_cpu_ns / 1e3 / len(calm),
         "repeated": float(rows.duplicated(["user", "id"]).sum()),
     }
     for phase, (missed, worst_ms) in account(left, rows).items():
@@ -174,5 +174,5 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
     for panel in axes[len(arms) :]:
         panel.set_visible(False)
-    drawn.supxlabel("message due, s; crosses: messages that a client missed", fontsize=8.5)
+    drawn.supxlabel("message due, s; red: at least one client never had it", fontsize=8.5)
     return drawn
