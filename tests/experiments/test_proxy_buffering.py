@@ -30,8 +30,10 @@ def test_streams_wait_for_messages_behind_them_and_polls_and_websocket_do_not(ho
 
 @pytest.mark.peer
 def test_the_header_sets_streams_free(tmp_path: Path) -> None:
-    seen = measure("honoured", tmp_path, quick=True).figures
+    observation = measure("honoured", tmp_path, quick=True)
+    seen = observation.figures
     assert seen["missed"] == 0
+    assert str(observation.points[0]["proxy"]).startswith("nginx/")
     assert seen["behind_sse"] < 5
     assert seen["behind_chunked"] < 5
 
