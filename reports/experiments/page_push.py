@@ -82,13 +82,14 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         "chromium_refuses_push": float(browsed.settings.get("ENABLE_PUSH") == 0),
     }
     frame = ", ".join(f"{name}={value}" for name, value in browsed.settings.items())
-    evidence: dict[str, float | str] = {"browser": browsed.version, "settings": frame, "mode": browsed.mode}
+    common: dict[str, float | str] = {"browser": browsed.version, "settings": frame}
     points = [
-        evidence | {"client": client, "rtt_ms": rtt_ms, "complete_ms": one.complete_ms, "page_ms": one.page_ms}
-        for client, loads in ((OURS, first), (CHROMIUM, browsed.timings))
+        common | {"client": client, "rtt_ms": rtt_ms, "complete_ms": one.complete_ms, "mode": mode}
+        for client, loads, mode in ((OURS, first, at.mode), (CHROMIUM, browsed.timings, browsed.mode))
         for rtt_ms, one in loads.items()
     ]
-    return Observation(figures, points)
+    unhinted = arm == "hints" and not seen.hinted
+    return Observation(figures, points, ["Chromium took no hint"] if unhinted else [])
 
 
 def _loads(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> tuple[dict[float, Load], dict[float, Load]]:
