@@ -69,7 +69,7 @@ async def take_ids(lines: AsyncIterator[Line], count: int) -> list[int]:
     return ids
 
 
-@pytest.mark.parametrize(("pattern", "configuration"), product(OVER_HTTP1, CONFIGURATIONS))
+@pytest.mark.parametrize(("pattern", "configuration"), [*product(OVER_HTTP1, CONFIGURATIONS)])
 def test_every_pattern_over_http_1_delivers_through_it_in_order_and_once(
     pattern: str, configuration: str, quiet: ServerProcess, tmp_path: Path
 ) -> None:
