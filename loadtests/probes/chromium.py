@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -159,13 +160,16 @@ class ChromiumFailed(Exception):
 @asynccontextmanager
 async def chromium(folder: Path, accepted: Certificate) -> AsyncIterator[Chromium]:
     """Start the browser. Raises NotInstalled, ChildFailed, ChromiumFailed."""
-    program = find_program(PROGRAM, "chromium")
-    own = [f"--user-data-dir={folder / 'profile'}", f"--ignore-certificate-errors-spki-list={accepted.digest}"]
+    program, profile = find_program(PROGRAM, "chromium"), folder / "profile"
+    own = [f"--user-data-dir={profile}", f"--ignore-certificate-errors-spki-list={accepted.digest}"]
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to run as root with its sandbox
-    with Child("chromium", [program, *FLAGS, *own, *sandbox, "about:blank"], folder / "chromium.log") as child:
-        url = (await asyncio.to_thread(child.heard, READY, READY_S))[1]
-        async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
-            browser = Chromium(socket)
-            browser.version = (await browser.ask("Browser.getVersion"))["product"]
-            yield browser
-            await browser.ask("Browser.close")
+    try:
+        with Child("chromium", [program, *FLAGS, *own, *sandbox, "about:blank"], folder / "chromium.log") as child:
+            url = (await asyncio.to_thread(child.heard, READY, READY_S))[1]
+            async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
+                browser = Chromium(socket)
+                browser.version = (await browser.ask("Browser.getVersion"))["product"]
+                yield browser
+                await browser.ask("Browser.close")
+    finally:
+        shutil.rmtree(profile, ignore_errors=True)  # tens of megabytes that nobody will look at
