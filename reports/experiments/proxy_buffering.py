@@ -110,7 +110,7 @@ def verdict(effects: Effects) -> str:
     return (
         f"A buffering nginx that speaks HTTP/1.0 to the server held the first event of SSE back for {_ms(held.base)}, "
         f"one that compresses for {_ms(squeezed.base)}{to_the_end}; WebSocket came after {_ms(socket.base)} and long "
-        f"polling after {_ms(asked.base)} all the same. With X-Accel-Buffering: no the event came after {_ms(held.arm)} "
+        f"polling after {_ms(asked.base)}. With X-Accel-Buffering: no the event came after {_ms(held.arm)} "
         f"and {_ms(squeezed.arm)}, with buffering off after {_ms(honoured.arm)}. Send the header with every stream, or "
         f"speak HTTP/1.1 to the server and do not compress ({_ms(plain.arm)})."
     )
