@@ -111,5 +111,5 @@ def test_the_picture_shows_both_clients_and_quotes_the_frame() -> None:
     with styled():
         figure = draw(pd.DataFrame(points), look_of(load("page-push")))
     ours, chromium = figure.axes
-    assert (len(ours.lines), len(chromium.lines)) == (2 * len(ARMS), len(ARMS))
+    assert (len(ours.lines), len(chromium.lines)) == (3 * len(ARMS), 2 * len(ARMS))
     assert any("ENABLE_PUSH=0" in text.get_text() for text in chromium.texts)
