@@ -512,7 +512,7 @@ def experiment(
     if lacking and name != "all":
         raise ValueError(lacking[name])
     for each, line in lacking.items():
-        err.print(f"{each} is left out: {line}", highlight=False)
+        err.print(f"{each} is left out: {line}", highlight=False, soft_wrap=True)
     names = [each for each in names if each not in lacking]
     if folder and resume:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: observations are added there")

@@ -50,14 +50,17 @@ def test_chromium_refuses_pushes_in_its_settings_and_asks_for_every_asset(seen: 
     assert {str(point["browser"]).split("/")[0] for point in push.points} == {"Chrome"}
 
 
-def test_without_a_browser_the_command_line_says_what_is_missing_in_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pollbench", "experiment", "page-push", "--out", str(tmp_path / "out")]
+@pytest.mark.parametrize(("name", "words"), [("page-push", "pollbench: "), ("all", "page-push is left out: ")])
+def test_without_a_browser_it_is_said_in_one_line_and_all_goes_on(name: str, words: str, tmp_path: Path) -> None:
+    taken = tmp_path / "a file"
+    taken.touch()
+    command = [sys.executable, "-m", "pollbench", "experiment", name, "--out", str(taken)]
     environment = os.environ | {"CHROMIUM": "/nowhere/chromium"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("pollbench: /nowhere/chromium is not installed; install it with scripts/")
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    said, *then = done.stderr.splitlines()
+    assert said.startswith(f"{words}/nowhere/chromium is not installed; install it with scripts/install-test-tools")
+    assert ("name a folder that can be written" in "".join(then)) == (name == "all")
 
 
 @pytest.mark.parametrize("rtt_ms", RTTS_MS)
