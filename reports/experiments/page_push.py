@@ -13,6 +13,7 @@ from loadtests.probes.chromium import PROGRAM, Certificate, Timing, certificate,
 from loadtests.probes.page_load import Load, PageClient
 from loadtests.probes.reference import reference, relay
 from loadtests.programs import HOST
+from reports.effects import TILDE
 from reports.experiments import Effect, Effects, Observation
 from reports.style import MUTED, Look, figure, label_ends, y_title
 from reports.units import number, quantity
@@ -141,7 +142,7 @@ def verdict(effects: Effects) -> str:
     own, again = effects["client_ms", "hints"], effects["again_bytes", "push"]
     base = f"At a round trip of {number(HEADLINE_RTT_MS)} ms"
     if not (hints.proven and push.proven):
-        return f"{base} it is not shown that hints or pushes help; measure more repeats."
+        return f"{TILDE} {base} it is not shown that hints or pushes help; measure more repeats."
     return (
         f"{base} a page and its assets were in Chromium {_ms(hints.base - hints.arm)} sooner with 103 Early Hints "
         f"({_ms(hints.arm)} instead of {_ms(hints.base)}). To a client that accepts pushes, push saved "

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from loadtests.nginx_config import BUFFER_BYTES, ProxyOptions
 from loadtests.probes.followers import CLIENTS, Followed
 from loadtests.probes.proxied import Proxied, through
+from reports.effects import TILDE
 from reports.experiments import Effect, Effects, Observation
 from reports.style import Look, figure, ms_axis, y_title
 from reports.units import quantity
@@ -105,7 +106,7 @@ def verdict(effects: Effects) -> str:
     squeezed, plain = effects["first_ms_sse", "gzip-honoured"], effects["first_ms_sse", "http11"]
     socket, asked = effects["first_ms_websocket", "honoured"], effects["first_ms_long_polling", "honoured"]
     if not held.proven:
-        return f"Not shown: the first event of SSE came after {_ms(held.base)} when buffered, {_ms(held.arm)} when not."
+        return f"{TILDE} Not shown: SSE's first event came after {_ms(held.base)} buffered, {_ms(held.arm)} if not."
     to_the_end = ", until the stream ended" if squeezed.base >= WINDOW_S * 1000 else ""
     return (
         f"A buffering nginx that speaks HTTP/1.0 to the server held the first event of SSE back for {_ms(held.base)}, "

@@ -107,8 +107,10 @@ def test_a_folder_in_use_and_one_of_another_experiment_are_refused(tmp_path: Pat
         begin(tmp_path / "one", MadeUp())
     with pytest.raises(RunRefused, match="its experiment was made-up, here it is other"):
         enter("other", MadeUp(), tmp_path / "one", quick=False, repeats=None, resume=tmp_path / "one")
-    with pytest.raises(RunRefused, match=r"experiment\.json: No such file"):
+    with pytest.raises(RunRefused, match="none: no such folder"):
         enter("made-up", MadeUp(), tmp_path / "none", quick=False, repeats=None, resume=tmp_path / "none")
+    with pytest.raises(RunRefused, match=r"experiment\.json: No such file"):
+        enter("made-up", MadeUp(), tmp_path, quick=False, repeats=None, resume=tmp_path)
 
 
 def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
@@ -158,6 +160,17 @@ def test_only_what_is_proven_to_be_otherwise_ends_with_an_exit_code(
     assert word in [row[0] for row in together.table()]
     assert (b"<failure" in together.junit()) == (code is ExitCode.DISAGREES)
     assert "Made up" in together.markdown()
+
+
+def test_advice_for_the_report_of_runs_comes_from_enough_repeats_only(tmp_path: Path) -> None:
+    results = Results((judged(tmp_path / "enough"), judged(tmp_path / "few", repeats=4)))
+    advice = results.results[0].advice
+    assert results.results[1].advice is None
+    assert advice is not None
+    assert (advice.verdict, advice.command) == (
+        results.results[0].verdict,
+        "pollbench experiment made-up --repeats 5",
+    )
 
 
 def test_two_repeats_prove_nothing_and_say_so(tmp_path: Path) -> None:
