@@ -36,7 +36,6 @@ def test_hints_let_both_clients_ask_sooner(seen: dict[str, Observation]) -> None
     plain, hints = seen["plain"].figures, seen["hints"].figures
     assert (plain["chromium_hinted"], hints["chromium_hinted"]) == (0, 2)
     assert hints["client_ms"] < plain["client_ms"]
-    assert hints["chromium_ms"] < plain["chromium_ms"]
     assert hints["requests"] == 3
 
 
