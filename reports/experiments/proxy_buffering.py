@@ -64,7 +64,7 @@ EFFECTS: Final = (
 )
 SCHEDULE: Final = "steady:20"
 WINDOW_S: Final = 3.5
-QUICK_WINDOW_S: Final = 1.5
+QUICK_WINDOW_S: Final = 1.0
 LOWEST_MS: Final = 0.3
 
 
