@@ -47,6 +47,7 @@ class Agreement:
     scenario: str
     clients: int
     rtt_ms: float
+    rate_per_s: float
     pattern: str
     label: str
     name: str
@@ -68,10 +69,11 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
     for row in summary.to_dict("records"):
         if row["pattern"] not in THEORIES or not row["delivered"]:
             continue
-        where = row["scenario"], row["clients"], row["rtt_ms"], row["pattern"], row["label"]
+        where: dict[str, Any] = {key: row[key] for key in (*SITUATION, "label")}
         for name, bound in _bounds(run, row, settings[row["scenario"]]).items():
             if isfinite(row[name]):
-                found.append(Agreement(*where, name, row[name], bound.theory, bound.low, bound.high, _saturated(row)))
+                figures = {"measured": row[name], "theory": bound.theory, "low": bound.low, "high": bound.high}
+                found.append(Agreement(**where, name=name, **figures, saturated=_saturated(row)))
     return found
 
 
