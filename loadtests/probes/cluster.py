@@ -186,7 +186,7 @@ class Cluster:
     def _costs(self) -> tuple[int, int, int, int]:
         seen = [self.stats(server) for server in self.servers]
         redis = cpu_ns(psutil.Process(self._redis.pid)) if self._redis else 0
-        cpu = sum(cpu_ns(psutil.Process(server.pid)) for server in self.servers)
+        cpu = sum(server.cpu_ns() for server in self.servers)
         return cpu, redis, seen[0].newest_id, sum(each.backplane.messages for each in seen if each.backplane)
 
     def restart_redis(self) -> None:
