@@ -68,8 +68,9 @@ class Result:
         few = self.repeats < FEWEST_REPEATS
         too_few = f"{counted(self.repeats, 'repeat')} cannot prove an effect, {FEWEST_REPEATS} can" if few else ""
         quick = "shortened runs (--quick), as for CI: directions show, sizes may be off" if self.setup.quick else ""
-        doubts = dict.fromkeys(f"{each.arm}: {doubt}" for each in self.observed for doubt in each.doubts)
-        return tuple(filter(None, (quick, too_few, *doubts)))
+        doubts = Counter(f"{each.arm}: {doubt}" for each in self.observed for doubt in dict.fromkeys(each.doubts))
+        told = (f"{doubt} (in {times} of {counted(self.repeats, 'run')})" for doubt, times in doubts.items())
+        return tuple(filter(None, (quick, too_few, *told)))
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return one row of text per effect, in the order of HEADER."""
