@@ -11,7 +11,7 @@ from servers.app import Service
 from servers.backplane import NoRedisError
 from servers.content import CONTENTS
 from servers.faults import forms
-from servers.options import FEEDS, ServerOptions
+from servers.options import FEEDS, PAGES, ServerOptions
 from servers.process import PortTakenError, ServingError, serve
 from servers.schedule import FORMS
 
@@ -89,6 +89,8 @@ def parser() -> Parser:
     option("--redis", "redis", str, "URL of that Redis, such as redis://127.0.0.1:6379/0")
     option("--feed-name", "feed_name", str, "what the shared feed's keys in Redis begin with (default pollbench)")
     p.add_argument("--no-publish", dest="publish", action="store_false", help="leave the schedule to another server")
+    option("--page", "page", str, f"how /index.html over HTTP/2 tells of its assets: {', '.join(PAGES)} (default push)")
+    option("--page-think", "page_think_s", float, "seconds that page takes to be made (default 0)")
     option("--token", "token", str, "name of this server in /stats (default random)")
     option("--journal", "journal", str, "write id,due_ns,published_ns of every message to this CSV file")
     option("--fault", "fault", str, f"be wrong on purpose, to test an instrument: {forms.FORMS}")

@@ -9,6 +9,7 @@ from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
 FEEDS = ("memory", "redis-stream", "redis-pubsub")
+PAGES = ("plain", "preload", "hints", "push")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
@@ -30,6 +31,7 @@ class ServerOptions:
     message. write_journal: CSV file of when each message was written to each client.
     feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
     begin with; publish: whether this process publishes on schedule, as one of several should.
+    page: how the page of HTTP/2 push tells of its assets, one of PAGES; page_think_s: how long it takes to be made.
 
     Raises ValueError naming option, value and range.
     """
@@ -61,6 +63,8 @@ class ServerOptions:
     redis: str = ""
     feed_name: str = "pollbench"
     publish: bool = True
+    page: str = "push"
+    page_think_s: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -110,6 +114,8 @@ class ServerOptions:
                 bool(self.feed_name) and not set(self.feed_name) - TOKEN_CHARACTERS,
                 "letters, digits and - . _ ~",
             ),
+            ("--page", self.page, self.page in PAGES, f"one of {', '.join(PAGES)}"),
+            ("--page-think", self.page_think_s, 0 <= self.page_think_s <= 60, "0 to 60"),
         ]
         for option, value, good, remedy in checks:
             if not good:
