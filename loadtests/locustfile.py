@@ -27,6 +27,7 @@ conductor.listen(events)
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     # On the parser itself, not in a group: Locust shows only those in its start form.
     defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "join_at": "newest"}
+    defaults["silence_timeout"] = "60"
     for option, text in HELP.items():
         if option == "one_per_response":
             parser.add_argument("--one-per-response", action="store_true", help=text)

@@ -20,6 +20,7 @@ class Session:
     poll_pace: Pace = RATE
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    silence_timeout_s: float = 60.0
     join_id: int = 0
     seed: str = ""
     worker_index: int = 0

@@ -71,8 +71,9 @@ class Watch:
             time.sleep(LOOK_S)
 
     def _look(self) -> None:
-        remote = [one.raddr for process in self._processes for one in process.net_connections("tcp")]
-        there = {address[1] for address in remote if len(address) > 1}
+        connections = [one for process in self._processes for one in process.net_connections("tcp")]
+        # A listening socket has no other end, which psutil shows as an empty tuple.
+        there = {getattr(one.raddr, "port", 0) for one in connections}
         for name, port in self._ports.items():
             if port not in there:
                 self.noticed_ns.setdefault(name, now_ns())

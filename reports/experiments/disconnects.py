@@ -146,8 +146,8 @@ def verdict(effects: Effects) -> str:
             continue
         told.append(
             f"{who} leaves {left.arm:,.0f} waiters and {quantity(memory.arm, 'B')} behind (cleaning up: "
-            f"{left.base:.0f} and {quantity(memory.base, 'B')}), and a message then costs {quantity(cpu.arm / 1000, 'ms')} "
-            f"of CPU ({change_text(cpu)})"
+            f"{left.base:.0f} and {quantity(memory.base, 'B')}), and a message then costs "
+            f"{quantity(cpu.arm / 1000, 'ms')} of CPU ({change_text(cpu)})"
         )
     return f"Clean up on every way out: {'; '.join(told)}. Loyal clients notice nothing of it: watch how many wait."
 

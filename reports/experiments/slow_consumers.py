@@ -11,9 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from loadtests.arrival import Sample
-from loadtests.probes.followers import Followed, follow
 from loadtests.probes.reference import Server, reference
-from loadtests.probes.slow_reader import SlowReader
+from loadtests.probes.sse_reader import SseReader
 from loadtests.sampler import Sampler
 from reports.effects import change_text
 from reports.experiments import Effect, Effects, Observation
@@ -29,10 +28,10 @@ MECHANISM: Final = (
 )
 LIMITS: Final = (
     "The kernel's buffers come first (megabytes on loopback), so that a few messages behind costs the server nothing. "
-    "What waits is framed once and shared by all who lag, so memory grows with how far they lag and little with how many "
-    "they are; a server that frames for each client pays for each. Resuming loses nothing only while the history reaches "
-    "back to the cursor. A client that comes back while it is still slow is sent its whole backlog at once, which is "
-    "buffered again: make it wait."
+    "What waits is framed once and shared by all who lag, so memory grows with how far they lag and little with how "
+    "many they are; a server that frames for each client pays for each. Resuming loses nothing only while the history "
+    "reaches back to the cursor. A client that comes back while it is still slow is sent its whole backlog at once, "
+    "which is buffered again: make it wait."
 )
 ARMS: Final = {
     "unbounded": "buffered without end",
@@ -44,7 +43,9 @@ EFFECTS: Final = (
     Effect("memory_bytes", "most server memory, more than before", "B", "unbounded", "hasty", ""),
     Effect("others_p99_ms", "the others' p99 latency", "ms", "unbounded", "bounded", ""),
     Effect("others_missed", "messages the others missed", "", "unbounded", "bounded", "same", "difference"),
-    Effect("slow_missed", "messages the slow client missed in the end", "", "unbounded", "bounded", "same", "difference"),
+    Effect(
+        "slow_missed", "messages the slow client missed in the end", "", "unbounded", "bounded", "same", "difference"
+    ),
     Effect("slow_missed", "messages the slow client missed in the end", "", "unbounded", "hasty", "same", "difference"),
     Effect("cuts", "how often the slow client was closed", "", "unbounded", "bounded", "higher", "difference"),
 )
@@ -70,30 +71,93 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
 
 async def _lagging(server: Server, window_s: float, *, hasty: bool) -> Observation:
     first_id = await _fill(server)
-    slow = SlowReader(server.port, first_id, SLOW_BYTES_PER_S, hasty=hasty)
-    others = [Followed(first_id) for _ in range(OTHERS)]
-    following = [asyncio.create_task(follow("sse", server.url, each)) for each in others]
-    lagging = asyncio.create_task(slow.follow())
+    slow = SseReader(server.port, first_id, SLOW_BYTES_PER_S, hasty=hasty)
+    others = [SseReader(server.port, first_id) for _ in range(OTHERS)]
+    following = [asyncio.create_task(reader.follow()) for reader in (slow, *others)]
     await asyncio.sleep(SETTLE_S)
-    samples, waited = await _watch(server, slow, window_s)
+    samples = await _publish(server, window_s)
     newest_id = server.target.newest_id
     slow.recover()
     async with asyncio.timeout(CATCH_UP_S):
-        while slow.last_id < newest_id:  # noqa: ASYNC110  (it is another task's)
+        while min(reader.last_id for reader in (slow, *others)) < newest_id:  # noqa: ASYNC110  (others move it)
             await asyncio.sleep(LOOK_S)
-    for task in (lagging, *following):
+    for task in following:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    latency_ms = [ms for each in others for ms in _latencies_ms(each)]
+    published = newest_id - first_id
     figures = {
-        "memory_bytes": float(max(sample.rss_bytes for sample in samples) - samples[0].rss_bytes),
-        "kernel_bytes": float(max(sample.kernel_socket_bytes for sample in samples)),
-        "others_p99_ms": float(np.quantile(latency_ms, 0.99)),
-        "others_missed": float(sum(newest_id - first_id - len(each.received_ns) for each in others)),
-        "slow_missed": float(newest_id - first_id - len(set(slow.ids))),
-        "slow_repeated": float(len(slow.ids) - len(set(slow.ids))),
-        "gone": float(slow.remarks.count("gone")),
-        "cuts": float(slow.cuts),
+        "memory_bytes": max(sample.rss_bytes for sample in samples) - samples[0].rss_bytes,
+        "kernel_bytes": max(sample.kernel_socket_bytes for sample in samples),
+        "others_p99_ms": np.quantile([ns for reader in others for ns in reader.latency_ns], 0.99) / 1e6,
+        "others_missed": sum(published - len(set(reader.ids)) for reader in others),
+        "slow_missed": published - len(set(slow.ids)),
+        "slow_repeated": len(slow.ids) - len(set(slow.ids)),
+        "cuts": slow.cuts,
+        "published": published,
     }
-    return Observation(figures, list(_points(samples, waited)))
+    return Observation({name: float(value) for name, value in figures.items()}, list(_points(samples)))
+
+
+async def _fill(server: Server) -> int:
+    """Publish a whole history at once; return the newest id."""
+    target = server.target
+    await asyncio.to_thread(target.publish, f"burst:{HISTORY}/3600", None)
+    while server.target.newest_id < HISTORY:  # noqa: ASYNC110  (it is another process's)
+        await asyncio.sleep(LOOK_S)
+    await asyncio.to_thread(target.publish, "manual", None)
+    return server.target.newest_id
+
+
+async def _publish(server: Server, window_s: float) -> list[Sample]:
+    """Publish for so long, looking at the server meanwhile."""
+    sampler, target = Sampler(server.pid, "server"), server.target
+    samples = [sampler.sample()]
+    await asyncio.to_thread(target.publish, f"steady:{RATE_PER_S}", None)
+    while samples[-1].at_ns < samples[0].at_ns + window_s * 1e9:
+        await asyncio.sleep(LOOK_S)
+        samples.append(sampler.sample())
+    await asyncio.to_thread(target.publish, "manual", None)
+    return samples
+
+
+def _points(samples: list[Sample]) -> Iterable[dict[str, float | str]]:
+    first = samples[0]
+    for sample in samples:
+        yield {
+            "at_s": (sample.at_ns - first.at_ns) / 1e9,
+            "memory_bytes": float(sample.rss_bytes - first.rss_bytes),
+            "kernel_bytes": float(sample.kernel_socket_bytes),
+        }
+
+
+def verdict(effects: Effects) -> str:
+    memory, hasty = effects["memory_bytes", "bounded"], effects["memory_bytes", "hasty"]
+    missed, others = effects["slow_missed", "bounded"], effects["others_p99_ms", "bounded"]
+    if not memory.proven:
+        return "It is not shown that a limit on what waits for a slow reader saves the server memory."
+    lost = "nothing" if not missed.arm else f"{missed.arm:,.0f} messages"
+    return (
+        f"One reader at 1 kB/s took {quantity(memory.base, 'B')} of the server's memory, and going on; with a limit of "
+        f"1 MB {quantity(memory.arm, 'B')} ({change_text(memory)}), and resuming from its cursor it lost {lost}. The "
+        f"others' p99 latency was {quantity(others.base, 'ms')} without and {quantity(others.arm, 'ms')} with the limit"
+        f"{'' if others.proven else ', no proven difference'}. Make it wait before it comes back: a slow reader that "
+        f"returns at once has its backlog buffered again, {quantity(hasty.arm, 'B')}."
+    )
+
+
+def draw(points: pd.DataFrame, look: Look) -> Figure:
+    """The server's own memory while one client lags, and the kernel's for all connections."""
+    canvas = figure(2.7)
+    memory, kernel = canvas.subplots(1, 2)
+    for nth, arm in enumerate(look.labels):
+        for _, rows in points[points["arm"] == arm].groupby("repeat"):
+            for axes, column in ((memory, "memory_bytes"), (kernel, "kernel_bytes")):
+                axes.plot(rows["at_s"], rows[column] / 1e6, color=look.line(arm), lw=1.1, alpha=0.8)
+        place = (0.03, 0.93 - 0.1 * nth)
+        memory.text(*place, look.labels[arm], transform=memory.transAxes, color=look.text(arm), weight="bold")
+    y_title(memory, "MB of the server's memory, more than at first")
+    y_title(kernel, "MB in the kernel for its connections")
+    for axes in (memory, kernel):
+        axes.set(xlabel="seconds of publishing", ylim=(0, None))
+    return canvas

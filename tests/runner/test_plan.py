@@ -32,6 +32,9 @@ scenarios_st = st.builds(
     poll_interval_s=st.floats(0.01, 3600),
     poll_pace=st.sampled_from(["rate", "pause", "uniform:0.5", "exponential"]),
     one_per_response=st.booleans(),
+    heartbeat_s=st.just(0.0) | st.floats(0.05, 60.0, exclude_max=True),
+    silence_timeout_s=st.just(0.0) | st.floats(60.0, 3600.0),
+    send_buffer_bytes=st.integers(0, 10**9),
     message_bytes=st.integers(0, 1_000_000),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
@@ -109,6 +112,7 @@ def read_command(command: str) -> Plan:
         "clients": str,
         "schedule": str,
         "message_bytes": int,
+        "send_buffer_bytes": int,
         **dict.fromkeys(["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace"], str),
     }
     for field, option in OPTIONS.items():
