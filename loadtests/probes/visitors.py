@@ -1,7 +1,7 @@
 """Clients that come, wait for a moment and leave without a good-bye, as people who open a page and close it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
 from loadtests.http1 import get
@@ -11,14 +11,17 @@ STAY_S: Final = 0.1
 TICK_S: Final = 0.05
 
 
-async def come_and_go(port: int, targets: Sequence[str], per_s: float, for_s: float) -> int:
-    """Let visitors ask for the targets in turn, so many a second; return how many there were when the last has left."""
+async def come_and_go(port: int, target: Callable[[int], str], per_s: float, for_s: float) -> int:
+    """Let visitors come, so many a second; return how many there were when the last has left.
+
+    target: called with 0, 1, 2, ... for what each asks.
+    """
     loop = asyncio.get_running_loop()
     began_s, came = loop.time(), 0
     visits: set[asyncio.Task[None]] = set()
     while (passed_s := loop.time() - began_s) < for_s:
         while came < passed_s * per_s:
-            visit = asyncio.create_task(_visit(port, targets[came % len(targets)]))
+            visit = asyncio.create_task(_visit(port, target(came)))
             visits.add(visit)
             visit.add_done_callback(visits.discard)
             came += 1

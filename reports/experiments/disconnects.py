@@ -47,11 +47,12 @@ EFFECTS: Final = (
     ),
     Effect("tasks_left", "tasks left when the visitors are gone", "", "clean", "ignores", "higher", "difference"),
     Effect("tasks_left", "tasks left when the visitors are gone", "", "clean", "leaks", "same", "difference"),
+    Effect("stop_ms", "how long the server takes to stop", "ms", "clean", "ignores", "higher", "difference"),
     Effect("missed", "messages that loyal clients missed", "", "clean", "ignores", "same", "difference"),
     Effect("missed", "messages that loyal clients missed", "", "clean", "leaks", "same", "difference"),
 )
 
-TARGETS: Final = ("/api/events", "/api/longpoll?timeout=300")
+TARGETS: Final = ("/api/events?", "/api/longpoll?timeout=300&")
 LOYAL: Final = ("sse", "long_polling")
 RATE_PER_S: Final = 20
 VISITORS_PER_S: Final = 300
@@ -67,7 +68,11 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     if FAULTS[arm]:
         options += ["--fault", FAULTS[arm]]
     with reference(where, *options) as server:
-        return asyncio.run(_visited(server, quick=quick))
+        observation = asyncio.run(_visited(server, quick=quick))
+        told_ns = now_ns()
+        server.child.stop()
+        observation.figures["stop_ms"] = (now_ns() - told_ns) / 1e6
+    return observation
 
 
 async def _visited(server: Server, *, quick: bool) -> Observation:
@@ -77,11 +82,16 @@ async def _visited(server: Server, *, quick: bool) -> Observation:
     looks = Looks(server)
     looking = asyncio.create_task(looks.go_on())
     before = await looks.look()
-    visitors = await come_and_go(server.port, TARGETS, VISITORS_PER_S, QUICK_VISITS_S if quick else VISITS_S)
+
+    def target_of(visitor: int) -> str:
+        """Ask for what is new, so that a long poll is held."""
+        return f"{TARGETS[visitor % len(TARGETS)]}last_id={followed['long_polling'].cursor}"
+
+    visitors = await come_and_go(server.port, target_of, VISITORS_PER_S, QUICK_VISITS_S if quick else VISITS_S)
     await asyncio.sleep(SETTLE_S)
+    looking.cancel()
     after = await looks.look()
     cpu_us_per_message = await looks.cpu_us_per_message(QUICK_AFTERWARDS_S if quick else AFTERWARDS_S)
-    looking.cancel()
     target = server.target
     await asyncio.to_thread(target.publish, "manual", None)
     await asyncio.sleep(SETTLE_S)
