@@ -57,7 +57,7 @@ RATE_PER_S: Final = 150
 HISTORY: Final = 2000
 """Full before anything is measured, and longer than what is published then: its own memory does not grow any more."""
 WINDOW_S, QUICK_WINDOW_S = 12.0, 5.0
-CATCH_UP_S: Final = 30.0
+LONGEST_S: Final = 30.0
 SETTLE_S: Final = 0.5
 LOOK_S: Final = 0.1
 
@@ -78,7 +78,7 @@ async def _lagging(server: Server, window_s: float, *, hasty: bool) -> Observati
     samples = await _publish(server, window_s)
     newest_id = server.target.newest_id
     slow.recover()
-    async with asyncio.timeout(CATCH_UP_S):
+    async with asyncio.timeout(LONGEST_S):
         while min(reader.last_id for reader in (slow, *others)) < newest_id:  # noqa: ASYNC110  (others move it)
             await asyncio.sleep(LOOK_S)
     for task in following:
@@ -100,11 +100,12 @@ async def _lagging(server: Server, window_s: float, *, hasty: bool) -> Observati
 
 
 async def _fill(server: Server) -> int:
-    """Publish a whole history at once; return the newest id."""
+    """Publish a whole history at once; return the newest id. Raises TimeoutError."""
     target = server.target
-    await asyncio.to_thread(target.publish, f"burst:{HISTORY}/3600", None)
-    while server.target.newest_id < HISTORY:  # noqa: ASYNC110  (it is another process's)
-        await asyncio.sleep(LOOK_S)
+    await asyncio.to_thread(target.publish, f"burst:{HISTORY}/1", None)
+    async with asyncio.timeout(LONGEST_S):
+        while server.target.newest_id < HISTORY:  # noqa: ASYNC110  (it is another process's)
+            await asyncio.sleep(LOOK_S)
     await asyncio.to_thread(target.publish, "manual", None)
     return server.target.newest_id
 
