@@ -13,7 +13,7 @@ from servers.clock import now_ns
 from servers.message import decode_stamp
 
 TICK_S: Final = 0.1
-SLOW_BUFFER_BYTES: Final = 4096
+SLOW_BUFFER_BYTES: Final = 1152
 """What the kernel of a slow client takes for it (and doubles, socket(7)): its lag is to be the server's."""
 READ_BYTES: Final = 262_144
 
