@@ -134,9 +134,10 @@ class Scenario:
 
 def _can_be_split(command: str) -> bool:
     try:
-        return shlex.split(command) is not None
+        shlex.split(command)
     except ValueError:
         return False
+    return True
 
 
 def typed(field: str, value: object) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import jinja2
 import msgspec
 import pandas as pd
 from markupsafe import Markup
@@ -28,13 +27,13 @@ from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
+from reports.templating import template
 from reports.theory_table import theory_table
 from reports.trust import accounts, grounds, side_by_side
-from reports.units import counted, listed, number, percent, quantity
+from reports.units import counted, listed, percent, quantity
 from servers.faults.forms import parse_fault
 from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
-TEMPLATES = Path(__file__).parent / "templates"
 VERDICT_FILE = "verdict.json"
 
 
@@ -114,18 +113,10 @@ def render(
     charts: Mapping[str, Mapping[str, str]],
 ) -> str:
     """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"number": number, "quantity": quantity, "counted": counted}
     run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
     sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         run=run.manifest,
         sections=sections,
         verdict=verdict(found),

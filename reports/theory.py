@@ -84,7 +84,7 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         own = {name: frame[frame["cell"] == cell["cell"]] for name, frame in tables.items()}
         own["published"] = own["published"].sort_values("id")
         at = conditions(cell, own["published"], row, setting)
-        if not at.own.any():
+        if not at.has_theory:
             continue
         expected = theory.expected(at)
         content_bytes = None if setting.get("server") else int(setting["message_bytes"])
@@ -111,7 +111,7 @@ def expected_curve(
     curves = []
     for cell in cells.to_dict("records"):
         at = conditions(cell, published[published["cell"] == cell["cell"]].sort_values("id"), row, setting)
-        if at.own.any():
+        if at.has_theory:
             curves.append(np.quantile(theory.expected(at).latency_ms, levels, method="inverted_cdf"))
     return np.median(curves, axis=0) if curves else None
 
