@@ -84,6 +84,7 @@ class HandDriven:
             poll_pace=str(self._options.poll_pace),
             hold_timeout_s=self._options.hold_timeout_s,
             one_per_response=self._options.one_per_response,
+            silence_timeout_s=self._options.silence_timeout_s,
             users=self._users or dict(users),
             labels=dict(self._labels),
             spawned_by_ns=self._spawned_by_ns,

@@ -155,6 +155,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     hold_timeout_s: float
     poll_pace: str = "rate"
     one_per_response: bool = False
+    silence_timeout_s: float = 60.0
     users: dict[str, int]
     labels: dict[str, str]
     spawned_by_ns: int

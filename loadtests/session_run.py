@@ -88,6 +88,7 @@ def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
         "poll_pace": session.poll_pace,
         "hold_timeout_s": session.hold_timeout_s,
         "one_per_response": session.one_per_response,
+        "silence_timeout_s": session.silence_timeout_s,
         "warmup_s": (session.window_from_ns - session.spawned_by_ns) / 1e9,
         "window_s": (_window_until_ns(session) - session.window_from_ns) / 1e9,
         "drain_s": _drain_s(session),

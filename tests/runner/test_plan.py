@@ -198,6 +198,9 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("rtt_ms", (20.0, 10_001.0)),
         ("jitter_ms", 10_001.0),
         ("network", "wifi"),
+        ("heartbeat_s", 0.01),
+        ("silence_timeout_s", 10.0),
+        ("send_buffer_bytes", -1),
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
