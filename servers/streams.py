@@ -161,12 +161,18 @@ class Streams:
         self._beat_after(self._options.heartbeat_s - silence_s)
 
     def _cut_unheard(self) -> None:
-        """Cut without a word who has left too many heartbeats unanswered: nobody would read it."""
+        """Cut without a word who has left too many heartbeats unanswered: nobody would read it.
+
+        Who lags so far that bytes wait here has not got the last one yet; the limit on lagging is for those.
+        """
         for number, beats in list(self._unheard.items()):
+            sink = self._open[number].sink
+            if sink.get_write_buffer_size():
+                continue
             if beats < UNHEARD_BEATS:
                 self._unheard[number] += 1
             else:
-                self._open[number].sink.abort()
+                sink.abort()
                 self.leave(number)
 
     def _beat_after(self, delay_s: float) -> None:

@@ -194,9 +194,11 @@ def test_the_remark_on_a_cursor_comes_before_the_messages(cursor: int) -> None:
 def test_a_client_that_answers_nothing_any_more_is_cut_and_one_that_does_is_kept() -> None:
     async def check() -> None:
         async with streams_of(heartbeat_s=0.05) as (feed, streams):
-            alive, frozen, mute = MemorySink(), MemorySink(), MemorySink()
+            alive, frozen, mute, slow = MemorySink(), MemorySink(), MemorySink(), MemorySink()
+            slow.full = 1
             number = streams.join(alive, 0, alive.end, raw=True, answers=True)
             streams.join(frozen, 0, frozen.end, raw=True, answers=True)
+            streams.join(slow, 0, slow.end, raw=True, answers=True)
             streams.join(mute, 0, mute.end, raw=True)
 
             def beaten() -> bool:
@@ -208,7 +210,8 @@ def test_a_client_that_answers_nothing_any_more_is_cut_and_one_that_does_is_kept
             await until(beaten)
             assert b"".join(frozen.written).count(b"heartbeat") == UNHEARD_BEATS
             assert not frozen.ended
-            assert (alive.aborted, mute.aborted, feed.streams) == (False, False, 2)
+            assert [sink.aborted for sink in (alive, mute, slow)] == [False] * 3
+            assert feed.streams == 3
 
     run(check())
 
