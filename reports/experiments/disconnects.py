@@ -56,9 +56,9 @@ TARGETS: Final = ("/api/events?", "/api/longpoll?timeout=300&")
 LOYAL: Final = ("sse", "long_polling")
 RATE_PER_S: Final = 20
 VISITORS_PER_S: Final = 300
-VISITS_S, QUICK_VISITS_S = 6.0, 2.0
-AFTERWARDS_S, QUICK_AFTERWARDS_S = 3.0, 1.5
-SETTLE_S: Final = 0.5
+VISITS_S, QUICK_VISITS_S = 6.0, 1.0
+AFTERWARDS_S, QUICK_AFTERWARDS_S = 3.0, 0.5
+SETTLE_S: Final = 0.4
 LOOK_S: Final = 0.25
 
 

@@ -58,7 +58,7 @@ HISTORY: Final = 1600
 """Full before anything is measured, and longer than what is published then: its own memory does not grow any more."""
 FILL_PER_S: Final = 2000
 
-WINDOW_S, QUICK_WINDOW_S = 10.0, 4.0
+WINDOW_S, QUICK_WINDOW_S = 10.0, 3.0
 LONGEST_S: Final = 30.0
 SETTLE_S: Final = 0.5
 LOOK_S: Final = 0.1

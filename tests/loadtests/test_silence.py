@@ -18,10 +18,11 @@ FROZEN = Scenario(
     purpose="tests",
     clients=(4,),
     schedule="steady:20",
-    fault="freeze:1,2.5",
+    fault="freeze:0.7,2",
     heartbeat_s=0.2,
     silence_timeout_s=0.5,
-    window_s=4.0,
+    warmup_s=0.2,
+    window_s=2.5,
 )
 
 

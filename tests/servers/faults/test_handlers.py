@@ -1,21 +1,18 @@
-"""Handlers that do not clean up deliver everything all the same: only who counts the waiters finds out."""
+"""A server that never removes a waiter delivers everything all the same: only who counts the waiters finds out."""
 
 import asyncio
 from contextlib import aclosing
-
-import pytest
 
 from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
 from tests.test_contract import messages, take_ids
 
 
-@pytest.mark.parametrize(("fault", "pattern"), [("leak-waiters", "long_polling"), ("ignore-disconnect", "sse")])
-def test_who_has_left_still_waits_at_a_server_that_does_not_clean_up(fault: str, pattern: str) -> None:
+def test_who_has_left_still_waits_at_a_server_that_never_removes_waiters() -> None:
     async def check(server: ServerProcess) -> None:
         async with connected(server.port) as publisher:
             for visits in (1, 2):
-                async with aclosing(messages(pattern, server, visits - 1)) as lines:
+                async with aclosing(messages("long_polling", server, visits - 1)) as lines:
                     taken = asyncio.create_task(take_ids(lines, 1))
                     await publisher.until("subscribers", visits)
                     posted = await publisher.post("for whoever is there")
@@ -25,5 +22,5 @@ def test_who_has_left_still_waits_at_a_server_that_does_not_clean_up(fault: str,
                 assert (await (await publisher.ask("/stats?tasks")).json())["tasks"] >= 1
             await publisher.until("subscribers", 2)
 
-    with serving(pattern, "--fault", fault) as server:
+    with serving("long_polling", "--fault", "leak-waiters") as server:
         run(check(server))
