@@ -156,6 +156,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     poll_pace: str = "rate"
     one_per_response: bool = False
     silence_timeout_s: float = 60.0
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
     users: dict[str, int]
     labels: dict[str, str]
     spawned_by_ns: int

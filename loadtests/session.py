@@ -21,6 +21,9 @@ class Session:
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
     silence_timeout_s: float = 60.0
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
     join_id: int = 0
     seed: str = ""
     worker_index: int = 0

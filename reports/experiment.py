@@ -29,7 +29,7 @@ HEADER: Final = ("", "what", "without", "with", "change", "expected")
 PAGE: Final = "index.html"
 COLOURS: Final = (SPARE[0], SPARE[3], SPARE[1], SPARE[2])
 """The arm without the practice is grey, those with it have colour."""
-WORDS: Final = {TILDE: "not shown"}
+WORDS: Final = {TILDE: "not proven"}
 
 
 @dataclass(frozen=True)

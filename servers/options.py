@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from string import ascii_letters, digits
 
 from servers.backplane.url import FORM, check_url
+from servers.content import CONTENTS
 from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
 FEEDS = ("memory", "redis-stream", "redis-pubsub")
+PAGES = ("plain", "preload", "hints", "push")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
@@ -18,6 +20,7 @@ TOKEN_CHARACTERS = set(ascii_letters + digits + "-._~")
 class ServerOptions:
     """Settings of one server process. Zero turns max_held, rate_limit_per_s, heartbeat_s and send_buffer_bytes off.
 
+    content: what messages say, one of CONTENTS. compress: polls, JSON lines and SSE are gzip for who accepts it.
     history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
     hold_jitter adds up to a sixteenth to every hold; one_per_response answers a long poll with one message at a time
     when the client names no `limit`. heartbeat_s: longest silence on a stream; a client that leaves
@@ -29,6 +32,7 @@ class ServerOptions:
     message. write_journal: CSV file of when each message was written to each client.
     feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
     begin with; publish: whether this process publishes on schedule, as one of several should.
+    page: how the page of HTTP/2 push tells of its assets, one of PAGES; page_think_s: how long it takes to be made.
 
     Raises ValueError naming option, value and range.
     """
@@ -41,10 +45,12 @@ class ServerOptions:
     schedule: str = "poisson:1"
     start_at_ns: int | None = None
     message_bytes: int = 200
+    content: str = CONTENTS[0]
     history: int = 10_000
     hold_timeout_s: float = 30.0
     hold_jitter: bool = False
     one_per_response: bool = False
+    compress: bool = False
     heartbeat_s: float = 15.0
     max_held: int = 0
     rate_limit_per_s: float = 0.0
@@ -58,6 +64,8 @@ class ServerOptions:
     redis: str = ""
     feed_name: str = "pollbench"
     publish: bool = True
+    page: str = "push"
+    page_think_s: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -77,6 +85,7 @@ class ServerOptions:
                 0 <= self.message_bytes <= MESSAGE_BYTES_MAX,
                 f"0 to {MESSAGE_BYTES_MAX}",
             ),
+            ("--content", self.content, self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
             ("--history", self.history, 1 <= self.history <= 10_000_000, "1 to 10000000"),
             ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
             (
@@ -111,6 +120,8 @@ class ServerOptions:
                 bool(self.feed_name) and not set(self.feed_name) - TOKEN_CHARACTERS,
                 "letters, digits and - . _ ~",
             ),
+            ("--page", self.page, self.page in PAGES, f"one of {', '.join(PAGES)}"),
+            ("--page-think", self.page_think_s, 0 <= self.page_think_s <= 60, "0 to 60"),
         ]
         for option, value, good, remedy in checks:
             if not good:

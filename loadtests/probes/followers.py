@@ -6,7 +6,7 @@ right for tens of milliseconds and more, not for what a run measures.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,13 +27,12 @@ ENDED: Final = (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadErro
 class Followed:
     """What one client got. received_ns: when each message came first, by id; due_ns: when it was due.
 
-    repeated: messages that came again. refused: why the pattern does not work here at all, "" if it does.
+    repeated: messages that came again.
     """
 
     received_ns: dict[int, int] = field(default_factory=dict)
     due_ns: dict[int, int] = field(default_factory=dict)
     repeated: int = 0
-    refused: str = ""
 
     @property
     def cursor(self) -> int:
@@ -91,15 +90,12 @@ async def sse(session: aiohttp.ClientSession, followed: Followed) -> None:
 
 
 async def websocket(session: aiohttp.ClientSession, followed: Followed) -> None:
-    try:
-        async with session.ws_connect("/api/socket?last_id=0") as socket:
-            async for frame in socket:
-                followed.take(frame.data.encode(), now_ns())
-    except aiohttp.WSServerHandshakeError as refused:
-        followed.refused = f"the handshake was answered {refused.status}"
+    async with session.ws_connect("/api/socket?last_id=0") as socket:
+        async for frame in socket:
+            followed.take(frame.data.encode(), now_ns())
 
 
-async def _pieces(session: aiohttp.ClientSession, path: str, end: bytes) -> AsyncIterator[tuple[bytes, int]]:
+async def _pieces(session: aiohttp.ClientSession, path: str, end: bytes) -> AsyncGenerator[tuple[bytes, int], None]:
     """Yield what stands between the ends in a response that goes on, with the instant of the read that completed it."""
     rest = b""
     async with session.get(path, params={"last_id": "0"}) as response:

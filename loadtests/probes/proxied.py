@@ -1,7 +1,7 @@
-"""One client of every pattern over HTTP/1.1 behind a real nginx, from the first message until the server has stopped."""
+"""One client of every pattern over HTTP/1.1 behind a real nginx, from the first message until the server stops."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +22,15 @@ HANG_S: Final = 20.0
 class Proxied:
     """followed: what each pattern's client got. published: newest id. started_ns: when the schedule began.
 
-    stopped_ns: when the server was told to stop, after which a proxy gives away what it still has.
+    stopped_ns: when the server was told to stop, after which a proxy gives away what it still has. proxy: its name and
+    version, "" for none.
     """
 
     followed: dict[str, Followed]
     published: int
     started_ns: int
     stopped_ns: int
+    proxy: str = ""
 
 
 def through(options: ProxyOptions | None, schedule: str, window_s: float, folder: Path) -> Proxied:
@@ -40,7 +42,8 @@ def through(options: ProxyOptions | None, schedule: str, window_s: float, folder
         if options is None:
             return asyncio.run(_session(server, server.url, schedule, window_s))
         with Nginx(folder, [server.port], options) as proxy:
-            return asyncio.run(_session(server, proxy.url, schedule, window_s))
+            seen = asyncio.run(_session(server, proxy.url, schedule, window_s))
+            return replace(seen, proxy=proxy.version)
 
 
 async def _session(server: Server, url: str, schedule: str, window_s: float) -> Proxied:
@@ -61,8 +64,8 @@ async def _session(server: Server, url: str, schedule: str, window_s: float) -> 
     finally:
         for task in following:
             task.cancel()
-    await asyncio.gather(*following, return_exceptions=True)
-    problems = [task.exception() for task in following if not task.cancelled() and task.exception()]
-    if problems:
-        raise problems[0]  # type: ignore[misc]  (mypy does not see that None was left out)
+    ends = await asyncio.gather(*following, return_exceptions=True)
+    for problem in ends:
+        if isinstance(problem, Exception):
+            raise problem
     return Proxied(followed, published, started_ns, stopped_ns)

@@ -25,7 +25,7 @@ class Server:
     def __init__(self, folder: Path, name: str, *options: object, token: str = "") -> None:
         self.token = token or secrets.token_hex(8)
         command = [*OURS.server, *SCHEDULED_LATER, "--token", self.token, *map(str, options)]
-        self.child = Child(name, command, folder / f"{name}.log")
+        self.child = Child(name, command, fresh(folder / f"{name}.log"))
         self.port = 0
         self.http2_port = 0
 
@@ -62,6 +62,12 @@ def reference(folder: Path, *options: object, name: str = "server") -> Iterator[
 def relay(folder: Path, port: int, rtt_ms: float) -> Iterator[int]:
     """Put a round trip before a port; give the port that has it. Raises ChildFailed."""
     command = [*OURS.relay, "--to", f"{HOST}:{port}", "--rtt", f"{rtt_ms:g}ms", "--announce-json"]
-    with Child("relay", command, folder / f"relay-{port}-{rtt_ms:g}.log") as child:
+    with Child("relay", command, fresh(folder / f"relay-{port}-{rtt_ms:g}.log")) as child:
         line = child.heard(READY_LINE, OURS.ready_s)[0]
         yield msgspec.json.decode(line, type=RelayAnnouncement).port
+
+
+def fresh(log: Path) -> Path:
+    """Make way for a log: an earlier one would be heard instead."""
+    log.unlink(missing_ok=True)
+    return log
