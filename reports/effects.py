@@ -69,9 +69,9 @@ def interval_text(found: Measured) -> str:
 
 
 def said(found: Measured) -> str:
-    """Return the change for a sentence, marked when it is not proven: "-69 %", or "~ -2 %"."""
+    """Return the change for a sentence, marked when it is not proven: "-69 %", or "~-2 %"."""
     same = found.effect.expected == "same"
-    return change_text(found) if found.proven or same else f"{TILDE} {change_text(found)}"
+    return change_text(found) if found.proven or same else f"{TILDE}{THIN}{change_text(found)}"
 
 
 def with_doubt(sentence: str, *leaning_on: Measured) -> str:

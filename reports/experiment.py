@@ -4,6 +4,7 @@ The page shows what was said, what was measured beside it with its interval, and
 not proven says so with a `~`, also when it is what everybody expects.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Final
 
 import msgspec
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from loadtests.runner import RunRefused
 from reports import svg
 from reports.effects import FEWEST_REPEATS, TILDE, change_text, interval_text, measured
 from reports.experiments import Effects, Experiment, Measured
@@ -22,6 +23,7 @@ from reports.observing import Job, Observed, Setup, figures_of, read_observation
 from reports.outcome import ExitCode, markdown_notes, markdown_table, markdown_text
 from reports.strip import strip
 from reports.style import Look, styled
+from reports.templating import template
 from reports.units import counted, quantity
 from servers.palette import SPARE
 
@@ -152,8 +154,18 @@ class Results:
 def judge(job: Job) -> Result:
     """Judge what an experiment's folder holds, and write page, chart, results.json and results.md into it.
 
-    Every arm must have been observed. Raises RunRefused when the folder cannot be read.
+    Every arm must have been observed. Raises RunRefused when the folder cannot be read or written.
     """
+    try:
+        return _judge(job)
+    except OSError as problem:
+        raise RunRefused(
+            f"{problem.filename or job.folder}: cannot be written ({problem.strerror}); make room, then: "
+            f"pollbench experiment {job.name} --resume {job.folder}"
+        ) from None
+
+
+def _judge(job: Job) -> Result:
     folder, observed = job.folder, read_observations(job.folder)
     effects = measured(job.experiment.EFFECTS, figures_of(observed))
     result = Result(job.name, job.experiment, job.setup, observed, effects)
@@ -169,7 +181,9 @@ def write_index(results: Sequence[Result], folder: Path) -> Path:
     """Write one page with the effects of all experiments, each of which has its own page in a folder of its name."""
     page = folder / PAGE
     shown = [(result, _lines(result)) for result in results]
-    page.write_text(_template("experiments.html.j2").render(shown=shown, header=HEADER), encoding="utf-8")
+    states = Counter(WORDS.get(each.state, each.state) for result in results for each in result.effects.values())
+    text = template("experiments.html.j2").render(shown=shown, header=HEADER, words=WORDS, states=states.most_common())
+    page.write_text(text, encoding="utf-8")
     return page
 
 
@@ -210,24 +224,13 @@ def _draw(result: Result, look: Look, folder: Path) -> Markup:
 
 
 def _page(result: Result, look: Look, chart: Markup) -> str:
-    return _template("experiment.html.j2").render(
+    return template("experiment.html.j2").render(
         result=result,
         experiment=result.experiment,
         header=HEADER,
+        words=WORDS,
         lines=_lines(result),
         chart=chart,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704
         took_s=sum(each.took_s for each in result.observed),
     )
-
-
-def _template(name: str) -> Template:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"counted": counted, "words": lambda state: WORDS.get(state, state)}
-    return environment.get_template(name)

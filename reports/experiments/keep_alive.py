@@ -12,7 +12,7 @@ from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments._cell import doubts, run_cell
 from reports.style import MUTED, Look, figure, y_title
-from reports.units import number, quantity
+from reports.units import quantity
 
 TITLE: Final = "Keep-alive: connections that are used again"
 ADVICE: Final = "Reuse connections: send every poll on the one that the last answer came on."
@@ -73,7 +73,7 @@ def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
     return with_doubt(
         f"Keep connections alive: at {RTT_MS:g} ms round trip mean latency of long polling goes from "
         f"{quantity(mean.base, 'ms')} to {quantity(mean.arm, 'ms')} ({said(mean)}), p99 {said(p99)}, server CPU per "
-        f"poll {said(cpu)}, with {number(opened.arm)} connections instead of {number(opened.base)}.",
+        f"poll {said(cpu)}, with {opened.arm:.0f} connections instead of {opened.base:.0f}.",
         mean,
         p99,
         cpu,
@@ -89,11 +89,11 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         rows = points[points["arm"] == arm]
         for _, one in rows.groupby("repeat"):
             axes.plot(one["latency_ms"], one["share"] * 100, color=look.line(arm), lw=1, alpha=0.55)
-        share = QUANTILES[-1]
+        share = QUANTILES[42]
         axes.annotate(
             name,
             (rows.loc[rows["share"] == share, "latency_ms"].median(), share * 100),
-            (-8, 0),
+            (-8, 6),
             textcoords="offset points",
             color=look.text(arm),
             weight="bold",
@@ -102,6 +102,15 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         )
     for trips, told in ((0.5, "half a round trip"), (1.5, "1.5 round trips"), (2.5, "2.5 round trips")):
         axes.axvline(trips * RTT_MS, color=MUTED, lw=0.7, ls=":")
-        axes.annotate(told, (trips * RTT_MS, 2), (4, 0), textcoords="offset points", color=MUTED, size=7.5)
-    axes.set(xlabel="latency, ms", ylim=(0, 100), xlim=(0, 3 * RTT_MS))
+        axes.annotate(
+            told,
+            (trips * RTT_MS, 3),
+            (-2, 0),
+            textcoords="offset points",
+            color=MUTED,
+            size=7.5,
+            rotation=90,
+            ha="right",
+        )
+    axes.set(xlabel="latency, ms", ylim=(0, 100), xlim=(0, None))
     return drawn
