@@ -21,14 +21,13 @@ READ_BYTES: Final = 262_144
 class SseReader:
     """The client. ids: what it got, in order; latency_ns: of each, from due to read; remarks: what it was told besides.
 
-    bytes_per_s: how slow it is, 0 for as fast as can be. last_id: its cursor. cuts: how often it was cut off.
-    hasty: whether it then comes back at once, as slow as it was, or not before it has recovered.
+    bytes_per_s: how slow it is, 0 for as fast as can be. last_id: its cursor. cuts: how often it was cut off; it comes
+    back when it has recovered.
     """
 
-    def __init__(self, port: int, last_id: int, bytes_per_s: int = 0, *, hasty: bool = False) -> None:
+    def __init__(self, port: int, last_id: int, bytes_per_s: int = 0) -> None:
         self._port = port
         self._bytes_per_tick = round(bytes_per_s * TICK_S)
-        self._hasty = hasty
         self._fast = asyncio.Event()
         if not bytes_per_s:
             self._fast.set()
@@ -48,8 +47,7 @@ class SseReader:
             with suppress(ConnectionError):
                 await self._listen()
             self.cuts += 1
-            if not self._hasty:
-                await self._fast.wait()
+            await self._fast.wait()
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()

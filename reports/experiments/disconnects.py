@@ -9,6 +9,7 @@ import pandas as pd
 import psutil
 from matplotlib.figure import Figure
 
+from loadtests.child import GRACE_S
 from loadtests.probes.followers import Followed, follow
 from loadtests.probes.reference import Server, reference
 from loadtests.probes.visitors import come_and_go
@@ -58,6 +59,8 @@ RATE_PER_S: Final = 20
 VISITORS_PER_S: Final = 300
 VISITS_S, QUICK_VISITS_S = 6.0, 1.0
 AFTERWARDS_S, QUICK_AFTERWARDS_S = 3.0, 0.5
+QUICK_GRACE_S: Final = 1.0
+"""That a server does not stop in time can be seen long before it does."""
 SETTLE_S: Final = 0.4
 LOOK_S: Final = 0.25
 
@@ -70,7 +73,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     with reference(where, *options) as server:
         observation = asyncio.run(_visited(server, quick=quick))
         told_ns = now_ns()
-        server.child.stop()
+        server.child.stop(QUICK_GRACE_S if quick else GRACE_S)
         observation.figures["stop_ms"] = (now_ns() - told_ns) / 1e6
     return observation
 

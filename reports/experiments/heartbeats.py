@@ -72,7 +72,7 @@ EFFECTS: Final = (
     Effect("cpu_us_per_s", "server CPU of an idle client, µs per second", "", "off", "fast", "higher", "difference"),
 )
 
-WATCH_S, QUICK_WATCH_S = 8.0, 3.0
+WATCH_S, QUICK_WATCH_S = 8.0, 4.0
 IDLE_S, QUICK_IDLE_S = 3.0, 1.5
 IDLE_CLIENTS, QUICK_IDLE_CLIENTS = 200, 50
 BUSY: Final = ("--schedule", "steady:100", "--message-bytes", 20_000, "--history", 256)

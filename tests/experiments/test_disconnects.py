@@ -11,6 +11,10 @@ from reports.style import styled
 from tests.experiments.made_up import repeated
 
 
+MANY = 10
+"""At least every tenth visitor is left behind. On a busy machine many leave before the server has looked at them."""
+
+
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     return {arm: disconnects.measure(arm, tmp_path_factory.mktemp(arm), quick=True).figures for arm in disconnects.ARMS}
@@ -21,16 +25,15 @@ def test_who_cleans_up_has_nobody_left_when_visitors_are_gone(figures: dict[str,
     assert figures["clean"]["tasks_left"] <= 5
 
 
-def test_a_handler_that_ignores_disconnects_keeps_every_stream_and_its_task(
+def test_a_handler_that_ignores_disconnects_keeps_streams_and_their_tasks(
     figures: dict[str, dict[str, float]],
 ) -> None:
-    streams = figures["ignores"]["visitors"] // 2
-    assert figures["ignores"]["waiting_left"] >= streams
-    assert figures["ignores"]["tasks_left"] >= streams
+    assert figures["ignores"]["waiting_left"] > figures["ignores"]["visitors"] / MANY
+    assert figures["ignores"]["tasks_left"] >= figures["ignores"]["waiting_left"]
 
 
-def test_waiters_that_are_never_removed_are_as_many_as_ever_waited(figures: dict[str, dict[str, float]]) -> None:
-    assert figures["leaks"]["waiting_left"] >= figures["leaks"]["visitors"] // 2
+def test_waiters_that_are_never_removed_pile_up_without_a_task(figures: dict[str, dict[str, float]]) -> None:
+    assert figures["leaks"]["waiting_left"] > figures["leaks"]["visitors"] / MANY
     assert figures["leaks"]["tasks_left"] <= 5
 
 

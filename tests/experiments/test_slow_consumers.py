@@ -35,11 +35,11 @@ def test_nobody_misses_a_message_in_the_end(figures: dict[str, dict[str, float]]
 
 def made_up(arm: str, run: int) -> dict[str, float]:
     return {
-        "memory_bytes": {"unbounded": 30e6, "bounded": 1e6, "hasty": 25e6}[arm] + run,
+        "memory_bytes": {"unbounded": 30e6, "bounded": 1e6}[arm] + run,
         "others_p99_ms": 3.0 + run * (-1) ** (run + len(arm)),
         "others_missed": 0.0,
         "slow_missed": 0.0,
-        "cuts": {"unbounded": 0.0, "bounded": 1.0, "hasty": 3.0}[arm],
+        "cuts": {"unbounded": 0.0, "bounded": 1.0}[arm],
     }
 
 
@@ -61,5 +61,5 @@ def test_the_chart_draws_the_servers_memory_and_the_kernels() -> None:
     ]
     with styled():
         memory, kernel = slow_consumers.draw(pd.DataFrame(rows), look_of(load("slow-consumers"))).axes
-    assert [np.asarray(line.get_ydata()).tolist() for line in memory.lines] == [[0.0, 1.0, 2.0]] * 3
-    assert [np.asarray(line.get_ydata()).tolist() for line in kernel.lines] == [[2.0, 2.0, 2.0]] * 3
+    assert [np.asarray(line.get_ydata()).tolist() for line in memory.lines] == [[0.0, 1.0, 2.0]] * 2
+    assert [np.asarray(line.get_ydata()).tolist() for line in kernel.lines] == [[2.0, 2.0, 2.0]] * 2
