@@ -28,8 +28,8 @@ MECHANISM: Final = (
 )
 LIMITS: Final = (
     "The kernel's buffers come first (4 MB on loopback here), so that a few messages behind cost the server nothing, "
-    "and after the close the kernel goes on delivering what it has: at 1 kB/s the client learns of its end an hour "
-    "later. What waits is framed once and shared by all who lag, so memory grows with how far they lag and little with "
+    "and after the close the kernel goes on delivering what it has: 4 MB at 1 kB/s are more than an hour, in which the "
+    "client does not learn of its end. What waits is framed once and shared by all who lag, so memory grows with how far they lag and little with "
     "how many they are; a server that frames for each client pays for each. Resuming loses nothing only while the "
     "history reaches back to the cursor, and what a client is sent first is not counted against its limit: one that "
     "comes back while it is still slow has its whole backlog queued."

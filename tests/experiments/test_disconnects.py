@@ -10,7 +10,6 @@ from reports.experiments import disconnects, load
 from reports.style import styled
 from tests.experiments.made_up import repeated
 
-
 MANY = 10
 """At least every tenth visitor is left behind. On a busy machine many leave before the server has looked at them."""
 
