@@ -27,12 +27,12 @@ MECHANISM: Final = (
     "history, once for all clients, and its cursor says where to go on."
 )
 LIMITS: Final = (
-    "The kernel's buffers come first (4 MB on loopback here), so that a few messages behind cost the server nothing, "
-    "and after the close the kernel goes on delivering what it has: 4 MB at 1 kB/s are more than an hour, in which the "
-    "client does not learn of its end. What waits is framed once and shared by all who lag, so memory grows with how far they lag and little with "
-    "how many they are; a server that frames for each client pays for each. Resuming loses nothing only while the "
-    "history reaches back to the cursor, and what a client is sent first is not counted against its limit: one that "
-    "comes back while it is still slow has its whole backlog queued."
+    "The kernel's buffers come first (4 MB of its memory on loopback here), so that a few messages behind cost the "
+    "server nothing; and after the close the kernel goes on delivering what it has, so that a slow client learns of "
+    "its end only when it has read that. What waits is framed once and shared by all who lag, so memory grows with how "
+    "far they lag and little with how many they are; a server that frames for each client pays for each. Resuming "
+    "loses nothing only while the history reaches back to the cursor, and what a client is sent first is not counted "
+    "against its limit: one that comes back while it is still slow has its whole backlog queued."
 )
 ARMS: Final = {"unbounded": "buffered without end", "bounded": "closed when 1 MB waits"}
 EFFECTS: Final = (
@@ -157,7 +157,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         place = (0.03, 0.93 - 0.1 * nth)
         memory.text(*place, look.labels[arm], transform=memory.transAxes, color=look.text(arm), weight="bold")
     y_title(memory, "MB of the server's memory, more than at first")
-    y_title(kernel, "MB in the kernel for its connections")
+    y_title(kernel, "MB in the kernel for connections it has open")
     for axes in (memory, kernel):
         axes.set(xlabel="seconds of publishing", ylim=(0, None))
     return canvas
