@@ -30,9 +30,9 @@ LIMITS: Final = (
     "The kernel's buffers come first (4 MB of its memory on loopback here), so that a few messages behind cost the "
     "server nothing; and after the close the kernel goes on delivering what it has, so that a slow client learns of "
     "its end only when it has read that. What waits is framed once and shared by all who lag, so memory should grow "
-    "with how far they lag and little with how many they are; a server that frames for each client pays for each. Resuming "
-    "loses nothing only while the history reaches back to the cursor, and what a client is sent first is not counted "
-    "against its limit: one that comes back while it is still slow has its whole backlog queued."
+    "with how far they lag and little with how many they are; a server that frames for each client pays for each. "
+    "Resuming loses nothing only while the history reaches back to the cursor, and what a client is sent first is not "
+    "counted against its limit: one that comes back while it is still slow has its whole backlog queued."
 )
 ARMS: Final = {"unbounded": "buffered without end", "bounded": "closed when 1 MB waits"}
 EFFECTS: Final = (
