@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import runner, webui
+from loadtests import advice, runner, webui
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.programs import OURS, Programs
@@ -513,7 +513,7 @@ def experiment(
     if lacking and name != "all":
         raise ValueError(lacking[name])
     for each, line in lacking.items():
-        err.print(f"{each} is left out: {line}", highlight=False)
+        err.print(f"{each} is left out: {line}", highlight=False, soft_wrap=True)
     names = [each for each in names if each not in lacking]
     if folder and resume:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: observations are added there")
@@ -527,6 +527,7 @@ def experiment(
     results = stage.Results(tuple(stage.judge(job) for job in jobs if job.comparable))
     if name == "all":
         stage.write_index(results.results, root)
+    advice.keep(runner.RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
     return _fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
 

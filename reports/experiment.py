@@ -14,6 +14,7 @@ import msgspec
 import pandas as pd
 from markupsafe import Markup
 
+from loadtests.manifest import Advice
 from loadtests.runner import RunRefused
 from reports import svg
 from reports.effects import FEWEST_REPEATS, TILDE, change_text, interval_text, measured
@@ -67,8 +68,9 @@ class Result:
         few = self.repeats < FEWEST_REPEATS
         too_few = f"{counted(self.repeats, 'repeat')} cannot prove an effect, {FEWEST_REPEATS} can" if few else ""
         quick = "shortened runs (--quick), as for CI: directions show, sizes may be off" if self.setup.quick else ""
-        doubts = dict.fromkeys(f"{each.arm}: {doubt}" for each in self.observed for doubt in each.doubts)
-        return tuple(filter(None, (quick, too_few, *doubts)))
+        doubts = Counter(f"{each.arm}: {doubt}" for each in self.observed for doubt in dict.fromkeys(each.doubts))
+        told = (f"{doubt} (in {times} of {counted(self.repeats, 'run')})" for doubt, times in doubts.items())
+        return tuple(filter(None, (quick, too_few, *told)))
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return one row of text per effect, in the order of HEADER."""
@@ -78,6 +80,18 @@ class Result:
         """Return the points of all observations, each with its arm and repeat."""
         rows = [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
         return pd.DataFrame(rows, columns=None if rows else ["arm", "repeat"])
+
+    @property
+    def advice(self) -> Advice | None:
+        """What is worth to be said in the report of a run; None of shortened runs, and of too few."""
+        if self.setup.quick or self.repeats < FEWEST_REPEATS:
+            return None
+        return Advice(
+            title=self.experiment.TITLE,
+            verdict=self.verdict,
+            command=self.command,
+            measured_at=self.setup.started_at,
+        )
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -103,6 +117,9 @@ class Results:
     """Several experiments together, as a Judgement: what the terminal, a pull request and a CI server show."""
 
     results: tuple[Result, ...]
+
+    def advice(self) -> dict[str, Advice]:
+        return {result.name: each for result in self.results if (each := result.advice)}
 
     def as_json(self) -> dict[str, object]:
         return {result.name: result.as_json() for result in self.results}

@@ -47,9 +47,7 @@ TIMING: Final = """((url) => {
   if (!page || page.name !== url || !page.loadEventStart) return null;
   const assets = performance.getEntriesByType("resource");
   return {
-    protocol: page.nextHopProtocol,
     complete_ms: page.loadEventStart - page.requestStart,
-    page_ms: page.responseEnd - page.requestStart,
     requests: 1 + assets.filter((each) => each.nextHopProtocol === "h2").length,
     hinted: assets.filter((each) => each.initiatorType === "early-hints").length,
     bytes: page.transferSize + assets.reduce((sum, each) => sum + each.transferSize, 0),
@@ -63,9 +61,7 @@ class Timing(msgspec.Struct, frozen=True):
     complete_ms: until the load event, which waits for all assets. hinted: assets begun because of a 103.
     """
 
-    protocol: str
     complete_ms: float
-    page_ms: float
     requests: int
     hinted: int
     bytes: float

@@ -18,12 +18,12 @@ from typing import Final
 import msgspec
 import psutil
 
+from loadtests import plan as cells
 from loadtests.cell import SPAWNED_LINE
 from loadtests.child import Child, ChildFailed
 from loadtests.collect import collect
 from loadtests.nginx import Nginx
 from loadtests.nginx_config import ProxyOptions
-from loadtests.plan import PlannedCell
 from loadtests.probes.reference import Server
 from loadtests.programs import HOST, OURS, user_class
 from loadtests.redis_server import RedisServer
@@ -147,7 +147,7 @@ class Cluster:
 
     def _users(self, url: str) -> Child:
         scenario = Scenario(name="scaling", purpose="", clients=(self._plan.clients,), schedule=self._plan.schedule)
-        cell = PlannedCell(PATTERNS[0], scenario, self._plan.clients, 0, 1)
+        (cell,) = cells.Plan(scenario, PATTERNS[:1], 1).cells()
         command = OURS.load_command(cell, {"--host": url}, self._token, self._folder)
         at = command.index(user_class(PATTERNS[0]))
         command[at : at + 1] = map(user_class, PATTERNS)
@@ -186,7 +186,7 @@ class Cluster:
     def _costs(self) -> tuple[int, int, int, int]:
         seen = [self.stats(server) for server in self.servers]
         redis = cpu_ns(psutil.Process(self._redis.pid)) if self._redis else 0
-        cpu = sum(cpu_ns(psutil.Process(server.pid)) for server in self.servers)
+        cpu = sum(server.cpu_ns() for server in self.servers)
         return cpu, redis, seen[0].newest_id, sum(each.backplane.messages for each in seen if each.backplane)
 
     def restart_redis(self) -> None:

@@ -36,12 +36,11 @@ ASSET: Final = re.compile(rb'(?:href|src)="(/[^"]+)"')
 
 @dataclass(slots=True)
 class Load:
-    """One page load. Times from the request for the page on: until the page and until everything was there.
+    """One page load. complete_ns: from the request for the page until everything was there.
 
     received_bytes: everything the server sent, frames and all, until then. unwanted: pushes of what was there already.
     """
 
-    page_ns: int = 0
     complete_ns: int = 0
     requests: int = 0
     pushes: int = 0
@@ -50,10 +49,6 @@ class Load:
     received_bytes: int = 0
     mode: str = ""
     bodies: dict[str, bytes] = field(default_factory=dict)
-
-    @property
-    def page_ms(self) -> float:
-        return self.page_ns / 1e6
 
     @property
     def complete_ms(self) -> float:
@@ -93,7 +88,6 @@ class PageClient:
                 elif isinstance(event, StreamEnded) and event.stream_id in paths:
                     del paths[event.stream_id]
                     if event.stream_id == page:
-                        load.page_ns = now_ns() - started_ns
                         for asset in ASSET.findall(load.bodies[path]):
                             self._want(asset.decode("ascii"), load, paths)
             self._flush()

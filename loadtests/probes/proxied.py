@@ -22,14 +22,12 @@ HANG_S: Final = 20.0
 class Proxied:
     """followed: what each pattern's client got. published: newest id. started_ns: when the schedule began.
 
-    stopped_ns: when the server was told to stop, after which a proxy gives away what it still has. proxy: its name and
-    version, "" for none.
+    proxy: its name and version, "" for none.
     """
 
     followed: dict[str, Followed]
     published: int
     started_ns: int
-    stopped_ns: int
     proxy: str = ""
 
 
@@ -58,7 +56,6 @@ async def _session(server: Server, url: str, schedule: str, window_s: float) -> 
         await asyncio.to_thread(lambda: server.target.publish("manual", None))
         published = (await asyncio.to_thread(lambda: server.target)).newest_id
         await asyncio.sleep(DRAIN_S)
-        stopped_ns = now_ns()
         await asyncio.to_thread(server.child.stop)
         await asyncio.wait(following, timeout=HANG_S)
     finally:
@@ -68,4 +65,4 @@ async def _session(server: Server, url: str, schedule: str, window_s: float) -> 
     for problem in ends:
         if isinstance(problem, Exception):
             raise problem
-    return Proxied(followed, published, started_ns, stopped_ns)
+    return Proxied(followed, published, started_ns)

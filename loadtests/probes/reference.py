@@ -2,18 +2,22 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import psutil
 
 from loadtests.cell import READY_LINE, Announcement, RelayAnnouncement
 from loadtests.child import Child
 from loadtests.programs import HOST, OURS
+from loadtests.sampler import cpu_ns
 from loadtests.target import Target
 
 SCHEDULED_LATER: Final = ("--host", HOST, "--port", "0", "--http2-port", "0", "--schedule", "manual", "--announce-json")
+ANSWER_S: Final = 20.0
 
 
 class Server:
@@ -41,6 +45,21 @@ class Server:
     def target(self) -> Target:
         """Ask it how it is, now. Raises WrongServer."""
         return Target(self.url, self.token)
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time it has used so far. Raises ChildFailed when it is gone."""
+        self.child.check()
+        return cpu_ns(psutil.Process(self.pid))
+
+    def post(self, content: str) -> int:
+        """Publish a message; return its id. Raises OSError."""
+        with closing(HTTPConnection(HOST, self.port, timeout=ANSWER_S)) as connection:
+            connection.request("POST", "/api/message", content.encode())
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 201:
+                raise ConnectionError(f"POST /api/message was answered {answer.status}: {body[:200]!r}")
+        return int(msgspec.json.decode(body)["id"])
 
     def meet(self) -> None:
         """Wait until it listens. Raises ChildFailed."""

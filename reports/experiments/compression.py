@@ -61,8 +61,8 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
             message_bytes=400,
             content=content,
             warmup_s=0.2,
-            window_s=1.0 if quick else 3.0,
-            drain_s=0.5,
+            window_s=0.8 if quick else 3.0,
+            drain_s=0.3,
             compress=arm == "on",
         )
         found = run_cell(pattern, scenario, where / name)

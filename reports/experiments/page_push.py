@@ -13,6 +13,7 @@ from loadtests.probes.chromium import PROGRAM, Certificate, Timing, certificate,
 from loadtests.probes.page_load import Load, PageClient
 from loadtests.probes.reference import reference, relay
 from loadtests.programs import HOST
+from reports.effects import TILDE
 from reports.experiments import Effect, Effects, Observation
 from reports.style import MUTED, Look, figure, label_ends, y_title
 from reports.units import number, quantity
@@ -141,7 +142,7 @@ def verdict(effects: Effects) -> str:
     own, again = effects["client_ms", "hints"], effects["again_bytes", "push"]
     base = f"At a round trip of {number(HEADLINE_RTT_MS)} ms"
     if not (hints.proven and push.proven):
-        return f"{base} it is not shown that hints or pushes help; measure more repeats."
+        return f"{TILDE} {base} it is not shown that hints or pushes help; measure more repeats."
     return (
         f"{base} a page and its assets were in Chromium {_ms(hints.base - hints.arm)} sooner with 103 Early Hints "
         f"({_ms(hints.arm)} instead of {_ms(hints.base)}). To a client that accepts pushes, push saved "
@@ -156,15 +157,20 @@ def _ms(value: float) -> str:
 
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
-    """Time until everything is there against distance, our client beside Chromium; dotted: what arithmetic says."""
+    """Time until everything is there against distance, our client beside Chromium; dotted: what arithmetic says.
+
+    Dots are single loads, lines their medians.
+    """
     drawn = figure(3.6)
     axes = drawn.subplots(1, 2, sharex=True, sharey=True)
     ends: dict[str, tuple[float, float]] = {}
     for panel, client in zip(axes, (OURS, CHROMIUM), strict=True):
         of_client = points[points["client"] == client]
         for arm in (arm for arm in look.labels if arm in set(of_client["arm"])):
-            medians = of_client[of_client["arm"] == arm].groupby("rtt_ms")["complete_ms"].median()
-            panel.plot(medians.index, medians, color=look.line(arm), marker=".")
+            rows = of_client[of_client["arm"] == arm]
+            medians = rows.groupby("rtt_ms")["complete_ms"].median()
+            panel.plot(medians.index, medians, color=look.line(arm))
+            panel.plot(rows["rtt_ms"], rows["complete_ms"], ".", color=look.line(arm), ms=3.5, alpha=0.6)
             ends[arm] = (float(medians.index[-1]), float(medians.iloc[-1]))
             if client == OURS:
                 expected = [expected_ms(arm, rtt_ms) for rtt_ms in medians.index]

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from loadtests.probes.cluster import Left, Plan, run
+from reports.effects import TILDE
 from reports.experiments import Effect, Effects, Observation
 from reports.style import BAD, MUTED, Look, figure, ms_axis, y_title
 from reports.units import number, quantity
@@ -140,6 +141,8 @@ def verdict(effects: Effects) -> str:
     away, death = effects["missed_away", "pubsub-2"], effects["missed_death", "pubsub-2"]
     added, cost = effects["p50_ms", "stream-1"], effects["redis_cpu_ms_per_s", "stream-4"]
     waited = effects["worst_away_ms", "stream-2"]
+    if not away.proven:
+        return f"{TILDE} Not shown: Redis restarted, and {number(away.arm)} messages were missed with Pub/Sub."
     return (
         f"When Redis restarted, a client missed {number(away.arm)} messages with Pub/Sub and {number(away.base)} with "
         f"a Stream, which brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm)} and "

@@ -64,6 +64,7 @@ def test_the_answer_names_what_was_measured() -> None:
     said = verdict(measured(EFFECTS, figures))
     assert "missed 50" in said
     assert "0 with a Stream" in said
+    assert "Not shown" in verdict(measured(EFFECTS, {key: value for key, value in figures.items() if key[1] < 2}))
 
 
 def test_the_picture_marks_each_message_that_was_missed() -> None:

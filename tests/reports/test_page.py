@@ -13,6 +13,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from loadtests.manifest import Advice
 from reports import interactive
 from reports.benchmarks import measure
 from reports.caution import Facts, Ruling
@@ -71,6 +72,20 @@ def test_the_page_says_what_it_said(
     if pytestconfig.getoption("--update-golden"):
         GOLDEN.write_text(page, encoding="utf-8")
     assert page == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_to_switch_on_where_experiments_have_told(
+    run: Run, cells: pd.DataFrame, rows: pd.DataFrame, scene: Scene
+) -> None:
+    advice = Advice(
+        title="A & B", verdict="Switch it <on>.", command="pollbench experiment x", measured_at="2026-11-24T21:00:00Z"
+    )
+    told = replace(run, manifest=msgspec.structs.replace(run.manifest, advice={"x": advice}))
+    page = render(Facts(told, cells, rows), cautions(told, cells, rows), [scene], {})
+    for words in ("What to switch on", "A &amp; B", "Switch it &lt;on&gt;.", "2026-11-24: pollbench experiment x"):
+        assert words in page
+    assert "What to switch on" not in render(Facts(run, cells, rows), cautions(run, cells, rows), [scene], {})
+    Tags(page)
 
 
 def test_the_page_is_well_formed_and_every_id_is_used_once(written: Path) -> None:
@@ -172,6 +187,22 @@ def test_a_run_at_several_round_trips_answers_for_all_and_folds_the_charts_of_th
     rows = re.findall(r'style="--line: var\(--line-(\w+)\)">.*?<small>(.+?)</small>', text)
     assert rows[:18:6] == [("short_polling", f"{ms}\N{NARROW NO-BREAK SPACE}ms round trip") for ms in (0, 20, 80)]
     assert (page.parent / "charts" / "distant-20ms-latency.png").is_file()
+
+
+def test_a_run_at_several_message_rates_answers_for_all_and_folds_the_charts_of_the_rarer(
+    frequent_page: Path,
+) -> None:
+    text = frequent_page.read_text(encoding="utf-8").replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "3 clients, 4, 16 and 64 messages a second at random instants, round trip 30 ms" in text
+    assert "<dt>Messages due</dt><dd>4, 16 and 64 messages a second at random instants</dd>" in text
+    assert re.findall(r"<summary>(The same.+)</summary>", text) == [
+        "The same at 4 messages a second",
+        "The same at 16 messages a second",
+    ]
+    assert '<th scope="col">Messages a second</th>' in text
+    figures = [str(attributes["id"]) for _, attributes in Tags(text).of("figure")]
+    assert figures[:3] == [f"frequent-{name}-by-rate" for name in ("latency", "cost", "requests")]
+    assert "Short polling, 4 messages a second" in text
 
 
 def test_the_page_says_what_the_network_was_like_and_who_made_it(
