@@ -74,17 +74,22 @@ def parser() -> Parser:
         action="store_true",
         help="answer a long poll with one message, not all that wait (?limit=N asks for another number)",
     )
+    option("--heartbeat", "heartbeat_s", float, "longest silence on a stream in seconds, 0 for no end (default 15)")
     p.add_argument(
         "--compress",
         action="store_true",
         help="polls, JSON lines and SSE as gzip, flushed after each message, for clients that accept it",
     )
-    option("--heartbeat", "heartbeat_s", float, "longest silence on a stream, in seconds (default 15)")
     option("--max-held", "max_held", int, "held long polls per client address, 0 for no limit (default)")
     option(
         "--rate-limit", "rate_limit_per_s", float, "requests/s per client address, bursts of twice that, 0 for no limit"
     )
-    option("--send-buffer", "send_buffer_bytes", int, "bytes a slow reader may lag before its stream is closed")
+    option(
+        "--send-buffer",
+        "send_buffer_bytes",
+        int,
+        "bytes a slow reader may lag before its stream is closed, 0: no limit",
+    )
     option("--feed", "feed", str, f"where messages are kept, {', '.join(FEEDS)}: redis shares them with other servers")
     option("--redis", "redis", str, "URL of that Redis, such as redis://127.0.0.1:6379/0")
     option("--feed-name", "feed_name", str, "what the shared feed's keys in Redis begin with (default pollbench)")

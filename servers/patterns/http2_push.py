@@ -5,6 +5,7 @@ the two it gets stands in `x-updates-mode`, so that a run that was not pushed ca
 """
 
 import asyncio
+import sys
 from functools import lru_cache
 from itertools import count, takewhile
 from pathlib import Path
@@ -115,7 +116,7 @@ class PushedUpdates:
         whole = len(bodies) == len(replay.bodies)
         client.last_id = replay.last_id - waiting if whole else client.last_id + taken
         client.backlog = min(client.backlog, waiting)
-        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(bodies[-1]))
+        may_wait = min(MAX_WAITING, (self._options.send_buffer_bytes or sys.maxsize) // len(bodies[-1]))
         if waiting > client.backlog + may_wait:
             client.close("too slow: too many messages wait; resume from the last id you have")
         elif taken == BATCH or (not waiting and not whole):
