@@ -142,11 +142,11 @@ def verdict(effects: Effects) -> str:
     added, cost = effects["p50_ms", "stream-1"], effects["redis_cpu_ms_per_s", "stream-4"]
     waited = effects["worst_away_ms", "stream-2"]
     if not away.proven:
-        return f"{TILDE} Not shown: Redis restarted, and {number(away.arm)} messages were missed with Pub/Sub."
+        return f"{TILDE} Not shown: Redis restarted, and {number(away.arm, 2)} messages were missed with Pub/Sub."
     return (
-        f"When Redis restarted, a client missed {number(away.arm)} messages with Pub/Sub and {number(away.base)} with "
-        f"a Stream, which brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm)} and "
-        f"{number(death.base)}. Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, and took "
+        f"When Redis restarted, a client missed {number(away.arm, 2)} messages with Pub/Sub and {number(away.base, 2)} with "
+        f"a Stream, which brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and "
+        f"{number(death.base, 2)}. Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, and took "
         f"{_ms(cost.arm)} of CPU a second for four servers, {_ms(cost.base)} for one. Take the Stream."
     )
 
@@ -168,11 +168,11 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         lost = rows[rows["missed_by"] > 0]
         panel.plot(had["due_s"], had["latency_ms"].clip(lower=LOWEST_MS), ".", ms=2.5, color=look.line(arm))
         panel.plot(lost["due_s"], [1.4 * LOWEST_MS] * len(lost), "x", ms=4, mew=1, color=BAD)
-        for phase, title in PHASES.items():
+        for (phase, title), below in zip(PHASES.items(), (1.0, 0.55), strict=True):
             begin = rows[rows["phase"] == phase]["due_s"].min()
             if begin == begin:
                 panel.axvline(begin, color=MUTED, lw=0.6, ls=":")
-                panel.text(begin, highest_ms, f" {title}", size=7, color=MUTED, va="top")
+                panel.text(begin, highest_ms * below, f" {title}", size=7, color=MUTED, va="top")
         y_title(panel, f"{look.labels[arm]}: {len(lost)} missed")
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
     for panel in axes[len(arms) :]:
