@@ -141,13 +141,14 @@ def verdict(effects: Effects) -> str:
     away, death = effects["missed_away", "pubsub-2"], effects["missed_death", "pubsub-2"]
     added, cost = effects["p50_ms", "stream-1"], effects["redis_cpu_ms_per_s", "stream-4"]
     waited = effects["worst_away_ms", "stream-2"]
+    lost, kept = number(away.arm, 2), number(away.base, 2)
     if not away.proven:
-        return f"{TILDE} Not shown: Redis restarted, and {number(away.arm, 2)} messages were missed with Pub/Sub."
+        return f"{TILDE} Not shown: Redis restarted, and {lost} messages were missed with Pub/Sub."
     return (
-        f"When Redis restarted, a client missed {number(away.arm, 2)} messages with Pub/Sub and {number(away.base, 2)} with "
-        f"a Stream, which brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and "
-        f"{number(death.base, 2)}. Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, and took "
-        f"{_ms(cost.arm)} of CPU a second for four servers, {_ms(cost.base)} for one. Take the Stream."
+        f"When Redis restarted, a client missed {lost} messages with Pub/Sub and {kept} with a Stream, which brought them "
+        f"up to {_ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and {number(death.base, 2)}. Redis "
+        f"made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, and took {_ms(cost.arm)} of CPU a second "
+        f"for four servers, {_ms(cost.base)} for one. Take the Stream."
     )
 
 
