@@ -13,7 +13,7 @@ from locust import events
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import conductor, patterns
-from loadtests.options import HELP, JOIN
+from loadtests.options import FLAGS, HELP, JOIN
 
 for name in patterns.names():
     user_class = patterns.load(name)
@@ -28,8 +28,8 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     # On the parser itself, not in a group: Locust shows only those in its start form.
     defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "join_at": "newest"}
     for option, text in HELP.items():
-        if option == "one_per_response":
-            parser.add_argument("--one-per-response", action="store_true", help=text)
+        if option in FLAGS:
+            parser.add_argument(f"--{option.replace('_', '-')}", action="store_true", help=text)
             continue
         parser.add_argument(
             f"--{option.replace('_', '-')}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from loadtests.pace import parse_pace
+from servers.content import CONTENTS
 from servers.faults.forms import parse_fault
 from servers.relay.units import format_bandwidth, format_duration
 from servers.schedule import parse_schedule
@@ -19,6 +20,10 @@ OPTIONS: Final = {
     "poll_pace": "--poll-pace",
     "hold_timeout_s": "--hold-timeout",
     "one_per_response": "--one-per-response",
+    "etag": "--etag",
+    "no_keep_alive": "--no-keep-alive",
+    "compress": "--compress",
+    "content": "--content",
     "spawn_per_s": "--spawn-rate",
     "warmup_s": "--warmup",
     "window_s": "--window",
@@ -46,6 +51,8 @@ class Scenario:
     to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
     schedule: when messages are due; several with commas between are a sweep of the rate, see `schedules`.
     poll_pace: how regular short polls are, see pace.py; one_per_response: a long poll brings one message at a time.
+    etag: short polls say what they hold already, and get 304; no_keep_alive: a connection for each poll; compress:
+    polls, JSON lines and SSE as gzip; content: what messages say, one of servers.content.CONTENTS.
     What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
     that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
     NETWORKS, who sees to it.
@@ -62,6 +69,10 @@ class Scenario:
     poll_pace: str = "rate"
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
+    content: str = CONTENTS[0]
     spawn_per_s: float = 200.0
     warmup_s: float = 0.5
     window_s: float = 5.0
@@ -88,6 +99,7 @@ class Scenario:
             "jitter_ms": (0 <= self.jitter_ms <= 10_000, "0 to 10s"),
             "network": (self.network in NETWORKS, f"{' or '.join(NETWORKS)}"),
             "server": (_can_be_split(self.server), "a command line, its quotes closed"),
+            "content": (self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
         if self.fault:

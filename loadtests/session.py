@@ -20,6 +20,9 @@ class Session:
     poll_pace: Pace = RATE
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
     join_id: int = 0
     seed: str = ""
     worker_index: int = 0

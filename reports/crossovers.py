@@ -35,22 +35,22 @@ def crossovers(rows: pd.DataFrame, along: Dimension, measure: str) -> list[Cross
     rows: one row per pattern and step of `along`. A crossing counts only when each is measurably better on its side:
     two lines that run level cross all the time, and mean nothing by it.
     """
-    patterns = [str(pattern) for pattern in dict.fromkeys(rows["pattern"])]
+    columns = ["pattern", along.column, measure, f"{measure}_low", f"{measure}_high"]
+    lines: dict[str, dict[float, Row]] = {}
+    for row in rows[columns].sort_values(along.column).to_dict("records"):
+        line = lines.setdefault(str(row["pattern"]), {})
+        if isfinite(row[measure]):
+            line[float(row[along.column])] = row
     found = [
         crossing
-        for one, other in combinations(patterns, 2)
-        for crossing in _crossings(_steps(rows, one, other, along.column, measure), along, measure)
+        for one, other in combinations(dict.fromkeys(rows["pattern"].astype(str)), 2)
+        for crossing in _crossings(_steps(lines[one], lines[other]), along, measure)
     ]
     return sorted(found, key=lambda crossing: crossing.at)
 
 
-def _steps(rows: pd.DataFrame, one: str, other: str, along: str, measure: str) -> list[tuple[Row, Row]]:
-    def of(pattern: str) -> dict[float, Row]:
-        own = rows[rows["pattern"] == pattern].sort_values(along)
-        return {float(row[along]): row for row in own.to_dict("records") if isfinite(row[measure])}
-
-    left, right = of(one), of(other)
-    return [(left[step], right[step]) for step in left if step in right]
+def _steps(one: dict[float, Row], other: dict[float, Row]) -> list[tuple[Row, Row]]:
+    return [(one[step], other[step]) for step in one if step in other]
 
 
 def _crossings(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> Iterator[Crossover]:

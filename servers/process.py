@@ -70,7 +70,7 @@ async def _serve(
         feed, backplane = await feeding(options, journal(options, stack), failed, stack)
         start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
         schedule = parse_schedule(options.schedule if options.publish else "manual")
-        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed)
+        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed, options.content)
         service = Service(spoiled(feed, options, stack, failed), publisher, options, names, backplane=backplane)
         await listen(service, stack, extend)
         stack.callback(feed.close)
