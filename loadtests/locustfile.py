@@ -26,7 +26,13 @@ conductor.listen(events)
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     # On the parser itself, not in a group: Locust shows only those in its start form.
-    defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "join_at": "newest"}
+    defaults = {
+        "poll_interval": "1",
+        "poll_pace": "rate",
+        "hold_timeout": "30",
+        "silence_timeout": "60",
+        "join_at": "newest",
+    }
     for option, text in HELP.items():
         if option in FLAGS:
             parser.add_argument(f"--{option.replace('_', '-')}", action="store_true", help=text)

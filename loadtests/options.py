@@ -23,6 +23,7 @@ HELP: Final = {
     "compress": "Accept gzip; polls, JSON lines and SSE come compressed if the server was started with --compress",
     "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
     "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
+    "silence_timeout": "Seconds of silence after which a stream is given up and resumed, up to 3600; 0: never",
     "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
     "server_token": "Refuse a server that does not have this token in /stats",
     "http2_host": "Base URL for HTTP/2 push; empty: the HTTP/2 port that the server names in /stats",
@@ -47,6 +48,7 @@ class LoadOptions:
     compress: bool = False
     schedule: str = ""
     message_bytes: int | None = None
+    silence_timeout_s: float = 60.0
     join_at: str = "newest"
     server_token: str = ""
     http2_host: str = ""
@@ -65,6 +67,7 @@ def read_options(given: Mapping[str, object]) -> LoadOptions:
         message_bytes=round(_number("message-bytes", text["message_bytes"], 0, 1_000_000))
         if text["message_bytes"]
         else None,
+        silence_timeout_s=_number("silence-timeout", text["silence_timeout"] or "60", 0, 3600),
         join_at=text["join_at"] or "newest",
         server_token=text["server_token"],
         http2_host=text["http2_host"],

@@ -20,6 +20,7 @@ class Session:
     poll_pace: Pace = RATE
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    silence_timeout_s: float = 60.0
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False

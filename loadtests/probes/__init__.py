@@ -1,1 +1,4 @@
-"""Small clients of experiments that ask one narrow question of a server, where a crowd of users would only blur it."""
+"""What experiments measure with beside whole cells: small clients on asyncio, and servers in odd company.
+
+Nothing here is imported by a process that drives Locust users: gevent and asyncio never meet.
+"""

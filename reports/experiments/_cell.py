@@ -33,8 +33,8 @@ def run_cell(pattern: str, scenario: Scenario, where: Path, programs: Programs =
 
 
 def doubts(found: Measured) -> list[str]:
-    """Return what speaks against believing a cell, for `Observation.doubts`."""
-    return [*found.evidence.invalid, *found.evidence.doubts]
+    """Return what speaks against believing a cell, for `Observation.doubts`; its folder's report would say more."""
+    return [caution.what for caution in found.evidence.cautions if caution.severity != "note"]
 
 
 class _Unwatched:

@@ -34,6 +34,9 @@ scenarios_st = st.builds(
     poll_interval_s=st.floats(0.01, 3600),
     poll_pace=st.sampled_from(["rate", "pause", "uniform:0.5", "exponential"]),
     one_per_response=st.booleans(),
+    heartbeat_s=st.just(0.0) | st.floats(0.05, 60.0, exclude_max=True),
+    silence_timeout_s=st.just(0.0) | st.floats(60.0, 3600.0),
+    send_buffer_bytes=st.integers(0, 10**9),
     etag=st.booleans(),
     no_keep_alive=st.booleans(),
     compress=st.booleans(),
@@ -130,6 +133,7 @@ def read_command(command: str) -> Plan:
         "clients": str,
         "schedule": str,
         "message_bytes": int,
+        "send_buffer_bytes": int,
         **dict.fromkeys(
             ["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace", "content"], str
         ),
@@ -217,6 +221,9 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("rtt_ms", (20.0, 10_001.0)),
         ("jitter_ms", 10_001.0),
         ("network", "wifi"),
+        ("heartbeat_s", 0.01),
+        ("silence_timeout_s", 10.0),
+        ("send_buffer_bytes", -1),
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
