@@ -146,9 +146,9 @@ def verdict(effects: Effects) -> str:
         return f"{TILDE} Not shown: Redis restarted, and {lost} messages were missed with Pub/Sub."
     return (
         f"When Redis restarted, a client missed {lost} messages with Pub/Sub and {kept} with a Stream, which "
-        f"brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and {number(death.base, 2)}. "
-        f"Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, and took {_ms(cost.arm)} of CPU a "
-        f"second for four servers, {_ms(cost.base)} for one. Take the Stream."
+        f"brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and "
+        f"{number(death.base, 2)}. Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, "
+        f"and took {_ms(cost.arm)} of CPU a second for four servers, {_ms(cost.base)} for one. Take the Stream."
     )
 
 
