@@ -218,7 +218,8 @@ def scenarios(as_json: Json = False) -> int:
         return DONE
     table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
-        table.add_row(name, each.purpose, typed("clients", each.clients), each.schedule, duration(times_s[name]))
+        schedules = ", ".join(each.schedules.values())
+        table.add_row(name, each.purpose, typed("clients", each.clients), schedules, duration(times_s[name]))
     out.print(table)
     return DONE
 
