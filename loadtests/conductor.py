@@ -98,6 +98,7 @@ class Conductor:
         session.http2_host = options.http2_host or target.http2_host
         session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
         session.hold_timeout_s, session.one_per_response = options.hold_timeout_s, options.one_per_response
+        session.poll_start, session.backoff, session.source = options.poll_start, options.backoff, options.source
         session.join_id = target.newest_id if options.join_at == "newest" else 0
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import conductor, patterns
 from loadtests.options import HELP, JOIN
+from loadtests.scenario import START
 
 for name in patterns.names():
     user_class = patterns.load(name)
@@ -26,7 +27,9 @@ conductor.listen(events)
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     # On the parser itself, not in a group: Locust shows only those in its start form.
-    defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "join_at": "newest"}
+    defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "backoff": "exponential"}
+    choices = {"join_at": JOIN, "poll_start": START}
+    defaults |= {option: first for option, (first, *_) in choices.items()}
     for option, text in HELP.items():
         if option == "one_per_response":
             parser.add_argument("--one-per-response", action="store_true", help=text)
@@ -34,7 +37,7 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
         parser.add_argument(
             f"--{option.replace('_', '-')}",
             default=defaults.get(option, ""),
-            choices=JOIN if option == "join_at" else None,
+            choices=choices.get(option),
             include_in_web_ui=option not in {"http2_host", "run_dir", "server_token"},
             help=text,
         )

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from loadtests.backoff import parse_retry
 from loadtests.pace import parse_pace
+from loadtests.source import parse_source
 from servers.faults.forms import parse_fault
 from servers.relay.units import format_bandwidth, format_duration
 from servers.schedule import parse_schedule
@@ -16,8 +18,11 @@ OPTIONS: Final = {
     "message_bytes": "--message-bytes",
     "poll_interval_s": "--poll-interval",
     "poll_pace": "--poll-pace",
+    "poll_start": "--poll-start",
     "hold_timeout_s": "--hold-timeout",
     "one_per_response": "--one-per-response",
+    "backoff": "--backoff",
+    "source": "--source",
     "spawn_per_s": "--spawn-rate",
     "warmup_s": "--warmup",
     "window_s": "--window",
@@ -32,6 +37,9 @@ OPTIONS: Final = {
 """The command line option that overrides a field of a named scenario."""
 
 
+START: Final = ("spread", "together")
+"""Of polls, see patterns/short_polling.py."""
+
 RELAY, NETEM = NETWORKS = ("relay", "netem")
 """A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
 
@@ -43,7 +51,9 @@ class Scenario:
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
-    poll_pace: how regular short polls are, see pace.py; one_per_response: a long poll brings one message at a time.
+    poll_pace: how regular short polls are, see pace.py; poll_start: whether they begin spread over the interval or
+    together; one_per_response: a long poll brings one message at a time; backoff: how long a client waits after an
+    error, see backoff.py; source: where clients connect from, see source.py (behind a relay the server sees the relay).
     What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
     that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
     NETWORKS, who sees to it.
@@ -58,8 +68,11 @@ class Scenario:
     message_bytes: int = 200
     poll_interval_s: float = 1.0
     poll_pace: str = "rate"
+    poll_start: str = "spread"
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    backoff: str = "exponential"
+    source: str = ""
     spawn_per_s: float = 200.0
     warmup_s: float = 0.5
     window_s: float = 5.0
@@ -74,11 +87,14 @@ class Scenario:
     def __post_init__(self) -> None:
         rate_per_s = parse_schedule(self.schedule).rate_per_s
         parse_pace(self.poll_pace)
+        parse_retry(self.backoff)
+        parse_source(self.source)
         checks: dict[str, tuple[bool, str]] = {
             "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
             "schedule": (rate_per_s > 0, "a schedule that publishes"),
             "message_bytes": (0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
             "poll_interval_s": (0 < self.poll_interval_s <= 3600, "more than 0, at most 3600"),
+            "poll_start": (self.poll_start in START, " or ".join(START)),
             "hold_timeout_s": (1 <= self.hold_timeout_s <= 300, "1 to 300"),
             "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
             "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),
