@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import dropwhile
 from random import Random
 from string import ascii_letters, digits
 from typing import Final, Protocol
@@ -25,6 +26,7 @@ class Outlet(Protocol):
 class Publisher:
     """Runs one schedule at a time. `schedule`, `message_bytes` and `start_ns` say which, and since when.
 
+    published_until_ns: what is due until then has been published, by an earlier process, and is left out.
     failed: called with what stopped it, when publishing raises (a journal that cannot be written, say).
     """
 
@@ -35,10 +37,12 @@ class Publisher:
         message_bytes: int,
         start_ns: int,
         failed: Callable[[BaseException], None],
+        published_until_ns: int = 0,
     ) -> None:
         self._outlet = outlet
         self._failed = failed
         self._task: asyncio.Task[None] | None = None
+        self._published_until_ns = published_until_ns
         self.schedule = schedule
         self.message_bytes = message_bytes
         self.start_ns = start_ns
@@ -50,6 +54,7 @@ class Publisher:
     def restart(self, schedule: Schedule, message_bytes: int, start_ns: int) -> None:
         """Follow another schedule instead. Ids go on where they were."""
         self.stop()
+        self._published_until_ns = 0
         self.schedule, self.message_bytes, self.start_ns = schedule, message_bytes, start_ns
         self.start()
 
@@ -61,7 +66,8 @@ class Publisher:
     async def _run(self) -> None:
         """A late loop catches up, and each message says how late it was."""
         content = filler(self.message_bytes)
-        dues_ns = (self.start_ns + offset_ns for offset_ns in self.schedule.offsets_ns())
+        instants_ns = (self.start_ns + offset_ns for offset_ns in self.schedule.offsets_ns())
+        dues_ns = dropwhile(self._published_until_ns.__ge__, instants_ns)
         due_ns = next(dues_ns, None)
         alarm = Alarm()
         try:

@@ -33,6 +33,7 @@ from servers.options import ServerOptions
         ("--fault", {"fault": "drop:2"}),
         ("--fault-journal", {"fault_journal": "faults.csv"}),
         ("--history", {"fault": "drop:0.1", "history": 255}),
+        ("--keep", {"keep": "kept", "feed": "redis-stream", "redis": "redis://127.0.0.1"}),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_the_name_of_its_option(option: str, values: dict[str, Any]) -> None:
