@@ -27,13 +27,14 @@ from loadtests import runner, webui
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.programs import OURS, Programs
-from loadtests.progress import Bar, duration
+from loadtests.progress import Bar, TurnsBar, duration
 from loadtests.scenario import SCENARIOS, typed
 from loadtests.series import folder_of, run_series
 from servers.clock import wall_timestamp
 
 if TYPE_CHECKING:
     from reports.caution import Ruling
+    from reports.experiment import Results
     from reports.outcome import Judgement
 
 DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 130
@@ -67,6 +68,12 @@ def _scenario_names() -> list[str]:
     return list(SCENARIOS)
 
 
+def _experiments() -> list[str]:
+    from reports import experiments
+
+    return experiments.names()
+
+
 def _replications() -> list[str]:
     from reports import replications
 
@@ -90,6 +97,11 @@ REPLICATE_EPILOG: Final = (
     "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
     "as a run is "
     "invalid; 8 something disagrees with what was published; 130 interrupted."
+)
+EXPERIMENT_EPILOG: Final = (
+    "Exit codes: 0 measured, and nothing is proven to be against the advice (what is not proven at all says ~); "
+    "1 a run of an arm failed; 2 unreadable; 4 incomplete, what was measured is kept; 8 something is proven to be "
+    "otherwise than the advice has it; 130 interrupted."
 )
 CONTROLS_EPILOG: Final = (
     "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."
@@ -469,8 +481,85 @@ def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Pat
     return code
 
 
-def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None) -> int:
-    """Print a judgement, write what CI asked for, and return its exit code."""
+@app.command(epilog=EXPERIMENT_EPILOG)
+def experiment(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_experiments)],
+    quick: Annotated[bool, typer.Option("--quick", help="short runs, two repeats: shows directions, for CI")] = False,
+    repeats: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=1000, help="how often each (default: 5)")
+    ] = None,
+    folder: Out = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this experiment lacks")] = None,
+    as_json: Json = False,
+    junit: Junit = None,
+    markdown: Markdown = None,
+) -> int:
+    """Try common advice: a practice off and on, in turns, and by how much it matters here.
+
+    Examples:
+
+        pollbench experiment list
+        pollbench experiment caching
+        pollbench experiment all --quick
+    """
+    from reports import experiment as stage
+    from reports import experiments, observing
+
+    known = _experiments()
+    if name == "list":
+        return _list_experiments(known, as_json)
+    names = known if name == "all" else [known_name(name, dict.fromkeys(known), "experiment")]
+    if folder and resume:
+        raise ValueError(f"--out {folder} and --resume {resume} exclude each other: observations are added there")
+    root = resume or folder or folder_of(f"experiment-{name}")
+    places = {each: root / each if name == "all" else root for each in names}
+    jobs = [
+        observing.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
+        for each, place in places.items()
+    ]
+    total = sum(len(job.lacking()) for job in jobs)
+    err.print(f"experiment {name}: {total} runs", highlight=False)
+    with TurnsBar(err, total) as bar:
+        outcome = observing.observe(jobs, bar)
+    results = [stage.judge(job) for job in jobs if job.comparable]
+    if name == "all":
+        stage.write_index(results, root)
+    code = _tell(stage.Results(tuple(results)), root, as_json, junit, markdown)
+    if outcome.interrupted or outcome.halted or outcome.failed:
+        ends = INTERRUPTED if outcome.interrupted else INCOMPLETE if outcome.halted else FAILED
+        what = "interrupted" if outcome.interrupted else outcome.halted or "; ".join(outcome.failed)
+        return _fail(ends, f"{what}; go on with: pollbench experiment {name} --resume {root}")
+    return code
+
+
+def _list_experiments(names: Sequence[str], as_json: bool) -> int:
+    from reports import experiments
+
+    loaded = {name: experiments.load(name) for name in names}
+    if as_json:
+        print(json.dumps({name: {"title": each.TITLE, "advice": each.ADVICE} for name, each in loaded.items()}))
+        return DONE
+    table = Table("name", "what", "compares", box=None, header_style="dim")
+    for name, each in loaded.items():
+        table.add_row(name, each.TITLE, ", ".join(each.ARMS))
+    out.print(table)
+    return DONE
+
+
+def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, markdown: Path | None) -> int:
+    """Print what experiments came to, write what CI asked for, and return the exit code."""
+    if not results.results:
+        return DONE
+    if as_json:
+        print(msgspec.json.encode({"folder": str(root), "experiments": results.as_json()}).decode())
+    code = _judge(lambda: results, junit, markdown, silent=as_json)
+    if not as_json:
+        out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)
+    return code
+
+
+def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
+    """Print a judgement unless `silent`, write what CI asked for, and return its exit code."""
     from reports.load import ReportError
 
     try:
@@ -482,6 +571,8 @@ def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path 
                 file.write(judgement.markdown())
     except (ReportError, OSError) as problem:
         raise ValueError(str(problem)) from None
+    if silent:
+        return int(judgement.exit_code)
     table = Table(*judgement.header, box=None, header_style="dim")
     for row in judgement.table():
         table.add_row(*row)

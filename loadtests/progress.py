@@ -93,6 +93,60 @@ class Bar:
         self._progress.stop()
 
 
+class TimeLeftLearned(ProgressColumn):
+    """What is left if the rest takes as long each as what has ended; "" until something has."""
+
+    def render(self, task: Task) -> Text:
+        ended = task.completed
+        if not ended or task.finished:
+            return Text("")
+        in_this_s = (now_ns() - task.fields["since_ns"]) / 1e9
+        each_s = ((task.elapsed or 0.0) - in_this_s) / ended
+        left_s = max(0.0, ((task.total or 0.0) - ended) * each_s - min(in_this_s, each_s))
+        return Text(f"{duration(left_s)} left", style="progress.remaining")
+
+
+class TurnsBar:
+    """Shows runs of arms whose length nobody knows beforehand: `total` of them, one after the other."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._ended = 0
+        self._name = ""
+        columns = (TextColumn("{task.fields[count]}"), BarColumn(bar_width=None), TimeLeftLearned())
+        self._progress = Progress(
+            *columns,
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=total, count=f"0/{total}", since_ns=now_ns())
+
+    def starts(self, name: str) -> None:
+        self._name = name
+        self._progress.update(self._task, description=escape(name), since_ns=now_ns())
+
+    def ended(self, problem: str = "") -> None:
+        self._ended += 1
+        count = f"{self._ended}/{self._total}"
+        self._progress.update(self._task, completed=self._ended, count=count, since_ns=now_ns())
+        if problem:
+            self._console.print(f"[red]failed[/] {self._name}: {escape(problem)}", highlight=False, soft_wrap=True)
+        elif not self._console.is_terminal:
+            self._console.print(f"{count} {self._name}", highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
 def duration(seconds: float) -> str:
     """Return a time for people: "8 s", "2 min 40 s", "3 h 05 min"."""
     whole = round(seconds)
