@@ -29,6 +29,7 @@ class Stats(msgspec.Struct, frozen=True):
     schedule: str = ""
     message_bytes: int = 0
     held: int = 0
+    streams: int = 0
 
 
 class Target:

@@ -135,7 +135,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if runner.server is not None and not options.rate_limit_per_s and extend is None:
+    if runner.server is not None and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
     if any(patterns.load(name).HTTP2 for name in service.names):
         from servers.http2 import serve_h2

@@ -8,8 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from servers.answers import Answer, Answers
-from servers.errors import error_response
 from servers.feed import Feed
+from servers.limits import too_many
 from servers.options import ServerOptions
 from servers.query import parse_poll
 
@@ -71,7 +71,7 @@ class LongPolls:
         client, most = request.remote or "", self._options.max_held
         if self._held_by[client] >= most:
             error = f"{client} has {most} long polls held already; wait until one is answered"
-            return error_response(429, error, "client", {"Retry-After": "1"})
+            return too_many(request, error, 1)
         self._held_by[client] += 1
         try:
             return await self._hold(request, limit, hold_s)
