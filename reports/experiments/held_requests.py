@@ -17,24 +17,24 @@ from reports.style import Look, figure, y_title
 from reports.units import number, quantity
 
 TITLE: Final = "A limit on held requests against one client with thousands"
-ADVICE: Final = (
-    "Limit how many long polls each client may have held (429 and Retry-After), or one client takes them all."
-)
+ADVICE: Final = "Limit how many long polls each client may have held (429 and Retry-After), or one takes the server."
 MECHANISM: Final = (
     "A held request is memory for as long as it is held, and every message has to be written to all of them: whoever "
-    "waits behind thousands of one client gets it late. Refused, those requests hold nothing and are not written to."
+    "waits behind thousands of one client gets it late. Refused, those requests hold nothing and are not written to. "
+    "The refusal closes the connection too, and asks each client to come back after a time of its own."
 )
 LIMITS: Final = (
-    "The limit is on requests, not on connections: a refused client that keeps its connections keeps their sockets and "
-    "most of their memory too, and asks again, which costs the server time at every message-less second. The address "
-    "stands for the client; behind one NAT it is many. Clients and server share two cores."
+    "A refused client asks again, which costs the server time also when there is no message; one that does not heed "
+    "Retry-After costs the more, and has to be kept out before it reaches the server. The address stands for the "
+    "client; behind one NAT it is many. Clients and server share two cores, and a broadcast to thousands keeps their "
+    "processes busy as well."
 )
 ARMS: Final = {"off": "no limit", "on": "20 held for each address"}
 EFFECTS: Final = (
     Effect("held", "requests held", "", "off", "on", expected="lower"),
     Effect("p99_ms", "p99 latency of the others", "ms", "off", "on", expected="lower"),
-    Effect("memory_bytes", "memory of the server", "B", "off", "on", expected="lower"),
-    Effect("sockets", "sockets of the server", "", "off", "on"),
+    Effect("memory_bytes", "memory of the server for it", "B", "off", "on", expected="lower"),
+    Effect("sockets", "sockets of the server for it", "", "off", "on", expected="lower"),
     Effect("cpu", "server, percent of a core", "", "off", "on"),
     Effect("lost", "messages the others lost", "", "off", "on", expected="same", kind="difference"),
 )
@@ -90,10 +90,10 @@ def verdict(effects: Effects) -> str:
         return "It is not shown that a limit on held requests helps the others here."
     return (
         f"Limit held requests: the others' p99 goes from {quantity(p99.base, 'ms')} to {quantity(p99.arm, 'ms')} "
-        f"({change_text(p99)}) as {number(held.arm)} instead of {number(held.base)} requests are held. Do not expect to "
-        f"get the sockets back ({number(sockets.arm)} of {number(sockets.base)} stay open), memory changes by "
-        f"{change_text(memory)}{'' if memory.proven else ' (not proven)'}, and refusals cost too: {number(cpu.arm)} % "
-        f"of a core instead of {number(cpu.base)}."
+        f"({change_text(p99)}) as {number(held.arm)} instead of {number(held.base)} requests are held, and one client "
+        f"costs the server {number(sockets.arm)} sockets and {quantity(memory.arm, 'B')} instead of "
+        f"{number(sockets.base)} and {quantity(memory.base, 'B')}. Refusing it again and again takes part of what that "
+        f"saves: {number(cpu.arm)} % of a core instead of {number(cpu.base)}{'' if cpu.proven else ' (not proven)'}."
     )
 
 

@@ -98,8 +98,8 @@ def verdict(effects: Effects) -> str:
     if not cpu.proven:
         return "It is not shown that a rate limit changes anything here."
     return (
-        f"Limit each client: with one that heeds Retry-After, the server needs {number(cpu.arm)} % of a core instead of "
-        f"{number(cpu.base)} and the p99 of the others changes by {change_text(p99)} (from {quantity(p99.base, 'ms')})"
+        f"Limit each client: with one that heeds Retry-After, the server needs {number(cpu.arm)} % of a core, not "
+        f"{number(cpu.base)}, and the p99 of the others changes by {change_text(p99)} (from {quantity(p99.base, 'ms')})"
         f"{'' if p99.proven else ', which is not proven'}. A refusal alone saves little: with one that asks on, the "
         f"server still needs {number(deaf.arm)} %. Key the limit by more than the address: behind one NAT, "
         f"{quantity(nat.arm, '%')} of the innocent polls were refused."

@@ -28,8 +28,9 @@ MECHANISM: Final = (
 )
 LIMITS: Final = (
     "Over the loopback a refused connection costs microseconds and no network, and nobody does a TLS handshake or logs "
-    "in, which make real storms worse. Clients and server share two cores. Backoff costs time: the longer a server is "
-    "away, the longer its clients wait after it has come back, up to the cap (here 5 s, for outages of seconds)."
+    "in, which make real storms worse. How often those without backoff try is bounded by their one process. Clients "
+    "and server share two cores. Backoff costs time: the longer a server is away, the longer its clients wait after it "
+    "has come back, up to the cap (here 5 s, for outages of seconds)."
 )
 ARMS: Final = {
     "none": "again at once",

@@ -66,7 +66,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         hold_timeout_s=4.0 if quick else 8.0,
     )
     if arm in SHORT:
-        return _short(crowd, where, intervals=2 if quick else 4)
+        return _short(crowd, where, intervals=2 if quick else 3)
     return _held(crowd, where, {"--hold-jitter": ""} if arm == "held-jitter" else {})
 
 

@@ -21,6 +21,10 @@ JITTER: Final = 1 / 16
 """Share of the hold that jitter may add, so that polls that began together do not end together (as in Consul)."""
 
 
+RETRY_S: Final = (1, 10)
+"""When a client that has too many held may try again, in s. Drawn, or those refused together would come together."""
+
+
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     return [web.get(PATH, LongPolls(feed, options).answer, allow_head=False)]
 
@@ -71,7 +75,7 @@ class LongPolls:
         client, most = request.remote or "", self._options.max_held
         if self._held_by[client] >= most:
             error = f"{client} has {most} long polls held already; wait until one is answered"
-            return too_many(request, error, 1)
+            return too_many(request, error, random.randint(*RETRY_S), close=True)
         self._held_by[client] += 1
         try:
             return await self._hold(request, limit, hold_s)
