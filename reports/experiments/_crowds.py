@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from loadtests.arrival import Sample
 from loadtests.probes.stage import Crowd
 from reports.style import MUTED, Look, figure
+from reports.units import number
 
 BIN_NS: Final = 100_000_000
 BINS_PER_S: Final = 10
@@ -57,6 +58,11 @@ def cpu_percent(before: Sample, after: Sample) -> float:
     return 100 * (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns)
 
 
+def brief(value: float) -> str:
+    """Return a number as a sentence has it, with two digits."""
+    return number(value, 2)
+
+
 def over_time(points: pd.DataFrame, look: Look, what: str, marks: Mapping[float, str] = NO_MARKS) -> Figure:
     """Draw one panel an arm, one above the other on the same scales: counts per 100 ms, the repeats overlaid.
 
@@ -83,7 +89,7 @@ def over_time(points: pd.DataFrame, look: Look, what: str, marks: Mapping[float,
             va="top",
             size=8,
         )
-    panels[-1].set(xlabel="seconds", xlim=(0, float(points["at_s"].max()) + 0.05))
+    panels[-1].set(xlabel="seconds", xlim=(0, max(float(points["at_s"].max()), *marks, 0) + 0.05))
     panels[0].annotate(
         what, (1, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="right"
     )

@@ -12,9 +12,9 @@ from loadtests.probes.stage import EACH_ITS_OWN, NOBODY_ELSE, Stage
 from loadtests.scenario import Scenario
 from reports.effects import change_text
 from reports.experiments import Effect, Effects, Observation
-from reports.experiments._crowds import S, cpu_percent, lost, p99_ms, rows, within
+from reports.experiments._crowds import S, brief, cpu_percent, lost, p99_ms, rows, within
 from reports.style import Look, figure, y_title
-from reports.units import number, quantity
+from reports.units import quantity
 
 TITLE: Final = "A limit on held requests against one client with thousands"
 ADVICE: Final = "Limit how many long polls each client may have held (429 and Retry-After), or one takes the server."
@@ -90,10 +90,10 @@ def verdict(effects: Effects) -> str:
         return "It is not shown that a limit on held requests helps the others here."
     return (
         f"Limit held requests: the others' p99 goes from {quantity(p99.base, 'ms')} to {quantity(p99.arm, 'ms')} "
-        f"({change_text(p99)}) as {number(held.arm)} instead of {number(held.base)} requests are held, and one client "
-        f"costs the server {number(sockets.arm)} sockets and {quantity(memory.arm, 'B')} instead of "
-        f"{number(sockets.base)} and {quantity(memory.base, 'B')}. Refusing it again and again takes part of what that "
-        f"saves: {number(cpu.arm)} % of a core instead of {number(cpu.base)}{'' if cpu.proven else ' (not proven)'}."
+        f"({change_text(p99)}) as {brief(held.arm)} instead of {brief(held.base)} requests are held, and one client "
+        f"costs the server {brief(sockets.arm)} sockets and {quantity(memory.arm, 'B')} instead of "
+        f"{brief(sockets.base)} and {quantity(memory.base, 'B')}. Refusing it again and again takes part of what that "
+        f"saves: {brief(cpu.arm)} % of a core instead of {brief(cpu.base)}{'' if cpu.proven else ' (not proven)'}."
     )
 
 

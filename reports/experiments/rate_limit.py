@@ -12,9 +12,9 @@ from loadtests.probes.stage import EACH_ITS_OWN, NOBODY_ELSE, Stage
 from loadtests.scenario import Scenario
 from reports.effects import change_text
 from reports.experiments import Effect, Effects, Observation
-from reports.experiments._crowds import S, bin_points, cpu_percent, over_time, p99_ms, per_bin, rows, within
+from reports.experiments._crowds import S, bin_points, brief, cpu_percent, over_time, p99_ms, per_bin, rows, within
 from reports.style import Look
-from reports.units import number, quantity
+from reports.units import quantity
 
 TITLE: Final = "A rate limit against one greedy client"
 ADVICE: Final = "Limit the rate of each client with a token bucket: 429 and Retry-After protect the others."
@@ -98,10 +98,10 @@ def verdict(effects: Effects) -> str:
     if not cpu.proven:
         return "It is not shown that a rate limit changes anything here."
     return (
-        f"Limit each client: with one that heeds Retry-After, the server needs {number(cpu.arm)} % of a core, not "
-        f"{number(cpu.base)}, and the p99 of the others changes by {change_text(p99)} (from {quantity(p99.base, 'ms')})"
+        f"Limit each client: with one that heeds Retry-After, the server needs {brief(cpu.arm)} % of a core, not "
+        f"{brief(cpu.base)}, and the p99 of the others changes by {change_text(p99)} (from {quantity(p99.base, 'ms')})"
         f"{'' if p99.proven else ', which is not proven'}. A refusal alone saves little: with one that asks on, the "
-        f"server still needs {number(deaf.arm)} %. Key the limit by more than the address: behind one NAT, "
+        f"server still needs {brief(deaf.arm)} %. Key the limit by more than the address: behind one NAT, "
         f"{quantity(nat.arm, '%')} of the innocent polls were refused."
     )
 

@@ -11,9 +11,9 @@ from loadtests.probes.stage import NOBODY_ELSE, Stage
 from loadtests.scenario import Scenario
 from reports.effects import change_text
 from reports.experiments import Effect, Effects, Observation
-from reports.experiments._crowds import S, bin_points, lost, over_time, per_bin, rows
+from reports.experiments._crowds import S, bin_points, brief, lost, over_time, per_bin, rows
 from reports.style import Look
-from reports.units import number, quantity
+from reports.units import quantity
 from servers.clock import now_ns
 
 TITLE: Final = "A reconnect storm, with and without backoff"
@@ -108,9 +108,9 @@ def verdict(effects: Effects) -> str:
         return "It is not shown that backoff changes anything here."
     nothing_lost = lost_.base == lost_.arm == 0
     return (
-        f"Back off exponentially with full jitter: {number(attempts.arm)} attempts per client instead of "
-        f"{number(attempts.base)}, and at most {number(peak.arm)} let in in 100 ms where a fixed delay has "
-        f"{number(peak.base)} ({change_text(peak)}). It costs time: the last client is back {quantity(back.arm, 'ms')} "
+        f"Back off exponentially with full jitter: {brief(attempts.arm)} attempts per client instead of "
+        f"{brief(attempts.base)}, and at most {brief(peak.arm)} let in in 100 ms where a fixed delay has "
+        f"{brief(peak.base)} ({change_text(peak)}). It costs time: the last client is back {quantity(back.arm, 'ms')} "
         f"after the server, not {quantity(back.base, 'ms')}{'' if back.proven else ' (not proven)'}. "
         + (
             "With cursors and a server that keeps its messages, nothing was lost."
@@ -125,6 +125,11 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
     drawn = over_time(
         points, look, "attempts to connect per 100 ms (log)", {float(points["ready_s"].median()): "server is up"}
     )
+    highest = points["count"].max()
     for axes in drawn.axes:
         axes.set_yscale("symlog", linthresh=1)
+        axes.set_yticks([0, *(tick for tick in (1, 10, 100, 1000, 10_000) if tick <= 2 * highest)])
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.minorticks_off()
+        axes.set_ylim(0, 2 * highest)
     return drawn

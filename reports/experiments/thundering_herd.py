@@ -11,9 +11,9 @@ from loadtests.probes.stage import Stage
 from loadtests.scenario import Scenario
 from reports.effects import change_text
 from reports.experiments import Effect, Effects, Observation
-from reports.experiments._crowds import BIN_NS, S, bin_points, lost, over_time, p99_ms, per_bin, rows, within
+from reports.experiments._crowds import BIN_NS, S, bin_points, brief, lost, over_time, p99_ms, per_bin, rows, within
 from reports.style import Look
-from reports.units import number, quantity
+from reports.units import quantity
 from servers.clock import now_ns
 
 TITLE: Final = "A thundering herd, with and without jitter"
@@ -124,11 +124,11 @@ def verdict(effects: Effects) -> str:
         return "It is not shown that spreading polls changes anything here."
     broadcast = effects["broadcast_peak", "held-jitter"]
     return (
-        f"Spread the start: the peak falls from {number(spread.base)} to {number(spread.arm)} requests in 100 ms, and "
+        f"Spread the start: the peak falls from {brief(spread.base)} to {brief(spread.arm)} requests in 100 ms, and "
         f"the slowest answers in a hundred come after {quantity(p99.arm, 'ms')} instead of {quantity(p99.base, 'ms')}; "
         f"where clients start together all the same, jitter on each gap brings {change_text(jitter)}"
         f"{'' if jitter.proven else ' (not proven)'}. Jitter on holds brings {change_text(hold)}"
-        f"{'' if hold.proven else ' (not proven)'} as they end, but the {number(broadcast.arm)} who come back after "
+        f"{'' if hold.proven else ' (not proven)'} as they end, but the {brief(broadcast.arm)} who come back after "
         "a broadcast come together as before."
     )
 

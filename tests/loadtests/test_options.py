@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from loadtests.admission import check_source
 from loadtests.backoff import FIRST_S, LONGEST_S, Backoff, Retry, parse_retry
 from loadtests.options import HELP, LoadOptions, read_options
 from loadtests.pace import Pace
@@ -122,3 +123,10 @@ def test_a_network_gives_each_user_an_address_of_its_own_and_an_address_gives_it
     assert {parse_source("127.0.0.2").address(user) for user in range(1, 9)} == {"127.0.0.2"}
     assert len({parse_source("127.1.0.0/16").address(user) for user in range(1, 1001)}) == 1000
     assert ANY.address(1) == ""
+
+
+def test_an_address_that_is_not_this_machines_is_refused_before_a_user_starts() -> None:
+    check_source(read_options({}))
+    check_source(read_options({"source": "127.0.0.1"}))
+    with pytest.raises(ValueError, match=r"^--source 192\.0\.2\.1: .* cannot be bound"):
+        check_source(read_options({"source": "192.0.2.1"}))
