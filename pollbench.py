@@ -35,6 +35,7 @@ from servers.clock import wall_timestamp
 if TYPE_CHECKING:
     from reports.caution import Ruling
     from reports.experiment import Results
+    from reports.observing import Job
     from reports.outcome import Judgement
 
 DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 130
@@ -517,19 +518,27 @@ def experiment(
         observing.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
         for each, place in places.items()
     ]
+    code, problem = _observe(jobs)
+    results = stage.Results(tuple(stage.judge(job) for job in jobs if job.comparable))
+    if name == "all":
+        stage.write_index(results.results, root)
+    judged = _tell(results, root, as_json, junit, markdown)
+    return _fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
+
+
+def _observe(jobs: "Sequence[Job]") -> tuple[int, str]:
+    """Make the observations that are lacking; return the exit code and what went wrong."""
+    from reports import observing
+
     total = sum(len(job.lacking()) for job in jobs)
-    err.print(f"experiment {name}: {total} runs", highlight=False)
+    err.print(f"experiment: {total} runs", highlight=False)
     with TurnsBar(err, total) as bar:
         outcome = observing.observe(jobs, bar)
-    results = [stage.judge(job) for job in jobs if job.comparable]
-    if name == "all":
-        stage.write_index(results, root)
-    code = _tell(stage.Results(tuple(results)), root, as_json, junit, markdown)
-    if outcome.interrupted or outcome.halted or outcome.failed:
-        ends = INTERRUPTED if outcome.interrupted else INCOMPLETE if outcome.halted else FAILED
-        what = "interrupted" if outcome.interrupted else outcome.halted or "; ".join(outcome.failed)
-        return _fail(ends, f"{what}; go on with: pollbench experiment {name} --resume {root}")
-    return code
+    if outcome.interrupted:
+        return INTERRUPTED, "interrupted"
+    if outcome.halted:
+        return INCOMPLETE, outcome.halted
+    return (FAILED, "; ".join(outcome.failed)) if outcome.failed else (DONE, "")
 
 
 def _list_experiments(names: Sequence[str], as_json: bool) -> int:

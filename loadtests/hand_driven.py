@@ -17,7 +17,7 @@ import gevent
 import msgspec
 
 from loadtests.manifest import Session
-from loadtests.options import LoadOptions
+from loadtests.options import FLAGS, LoadOptions
 from loadtests.target import Target, WrongServer
 from servers.clock import now_ns, wall_timestamp
 
@@ -83,7 +83,7 @@ class HandDriven:
             poll_interval_s=self._options.poll_interval_s,
             poll_pace=str(self._options.poll_pace),
             hold_timeout_s=self._options.hold_timeout_s,
-            one_per_response=self._options.one_per_response,
+            **{flag: getattr(self._options, flag) for flag in FLAGS},
             users=self._users or dict(users),
             labels=dict(self._labels),
             spawned_by_ns=self._spawned_by_ns,

@@ -9,6 +9,7 @@ from loadtests.events import ProtocolError
 
 HEAD_MAX_BYTES: Final = 65_536
 CHUNK_LINE_MAX_BYTES: Final = 1_024
+ACCEPT_GZIP: Final = "Accept-Encoding: gzip\r\n"
 
 
 def get(host: str, target: str, headers: str = "") -> bytes:

@@ -13,7 +13,7 @@ from locust import events
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import conductor, patterns
-from loadtests.options import HELP, JOIN
+from loadtests.options import FLAGS, HELP, JOIN
 from loadtests.scenario import START
 
 for name in patterns.names():
@@ -31,8 +31,8 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     choices = {"join_at": JOIN, "poll_start": START}
     defaults |= {option: first for option, (first, *_) in choices.items()}
     for option, text in HELP.items():
-        if option == "one_per_response":
-            parser.add_argument("--one-per-response", action="store_true", help=text)
+        if option in FLAGS:
+            parser.add_argument(f"--{option.replace('_', '-')}", action="store_true", help=text)
             continue
         parser.add_argument(
             f"--{option.replace('_', '-')}",

@@ -155,6 +155,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     hold_timeout_s: float
     poll_pace: str = "rate"
     one_per_response: bool = False
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
     users: dict[str, int]
     labels: dict[str, str]
     spawned_by_ns: int

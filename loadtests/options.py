@@ -23,6 +23,9 @@ HELP: Final = {
     "poll_start": "When they begin: spread over the interval, or together, as jobs that start on the minute do",
     "hold_timeout": "Seconds the server is asked to hold a long poll, 1 to 300",
     "one_per_response": "A long poll brings one message at a time, as Nchan's do, instead of all that wait",
+    "etag": "Short polls say which state they know (If-None-Match), and get 304 without a body while it lasts",
+    "no_keep_alive": "Open a connection for each poll, as clients without a session do",
+    "compress": "Accept gzip; polls, JSON lines and SSE come compressed if the server was started with --compress",
     "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
     "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
     "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
@@ -34,6 +37,10 @@ HELP: Final = {
 }
 
 
+FLAGS: Final = ("one_per_response", "etag", "no_keep_alive", "compress")
+"""Those that are on or off; Locust hands them over as True or False."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
     """The same, read. message_bytes: None leaves the server's own."""
@@ -43,6 +50,9 @@ class LoadOptions:
     poll_start: str = "spread"
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
     schedule: str = ""
     message_bytes: int | None = None
     join_at: str = "newest"
@@ -61,7 +71,7 @@ def read_options(given: Mapping[str, object]) -> LoadOptions:
         poll_pace=parse_pace(text["poll_pace"] or "rate"),
         poll_start=_one_of("poll-start", text["poll_start"], START),
         hold_timeout_s=_number("hold-timeout", text["hold_timeout"] or "30", 1, 300),
-        one_per_response=text["one_per_response"] == "True",
+        **{flag: text[flag] == "True" for flag in FLAGS},
         schedule=text["schedule"],
         message_bytes=round(_number("message-bytes", text["message_bytes"], 0, 1_000_000))
         if text["message_bytes"]

@@ -1,11 +1,13 @@
 """What short and long polling share: one request after another on a connection that is kept alive."""
 
+import zlib
 from typing import Final
 
 import msgspec
 
 from loadtests.events import ProtocolError
-from loadtests.http1 import ResponseReader
+from loadtests.http1 import ACCEPT_GZIP, ResponseReader
+from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, PatternUser
 from servers.clock import now_ns
@@ -22,6 +24,11 @@ class PollBody(msgspec.Struct, frozen=True):
     cursor: str = ""
 
 
+NOTHING: Final = PollBody([])
+NOT_MODIFIED: Final = 304
+GZIP_MAGIC: Final = b"\x1f\x8b"
+"""How gzip begins, and JSON never: so the head need not be read for it (RFC 1952 section 2.3.1)."""
+GZIP_BITS: Final = 31
 decode_poll = msgspec.json.Decoder(PollBody).decode
 
 
@@ -44,7 +51,9 @@ class PollingUser(PatternUser):
         self._reader = ResponseReader()
         self._exchange = Exchange(0)
         self._head = f"GET {self.path}?{self.query}last_id="
-        self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n\r\n"
+        accepted = ACCEPT_GZIP if session.compress else ""
+        self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n{accepted}"
+        self._etag = ""
         self._asked_for = -1
         self._request = b""
         self._patience_ns = round(self.patience_s * 1e9)
@@ -55,12 +64,14 @@ class PollingUser(PatternUser):
         A request that fails is recorded with its error, and followed by a pause.
         """
         if self._asked_for != self.cursor:
-            self._asked_for = self.cursor
-            self._request = f"{self._head}{self.cursor}{self._tail}".encode("ascii")
+            # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
+            self._asked_for, self._etag = self.cursor, ""
+            self._request = f"{self._head}{self.cursor}{self._tail}\r\n".encode("ascii")
         error, self._exchange = CUT, Exchange(now_ns())
         try:
             self._ask()
-            error = 0 if self._reader.status == 200 else CODES["status"]
+            status = self._reader.status
+            error = 0 if status == 200 or (status == NOT_MODIFIED and self._etag) else CODES["status"]
             if not error:
                 self._answered(due_ns)
         except NoAnswer:
@@ -69,7 +80,7 @@ class PollingUser(PatternUser):
             error = CODES["refused"]
         except OSError:
             error = CODES["reset"]
-        except (ProtocolError, msgspec.MsgspecError):
+        except (ProtocolError, msgspec.MsgspecError, zlib.error):
             error = CODES["protocol"]
         finally:
             if error:
@@ -120,19 +131,39 @@ class PollingUser(PatternUser):
                 self._connection.wake()
 
     def _answered(self, due_ns: int) -> None:
-        exchange, answer = self._exchange, decode_poll(self._reader.body)
+        exchange, (answer, shrunk) = self._exchange, self._answer()
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
         stamps = [decode_stamp(raw) for raw in answer.messages]
         for raw, stamp in zip(answer.messages, stamps, strict=True):
-            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, len(memoryview(raw)) + 1)
+            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
         count = len(answer.messages)
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
-        self.requested(due_ns, exchange, 200, 0, count, not count, hold_ns)
+        self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
         self.backoff.succeeded()
-        if not self._reader.keep_alive:
+        if session.etag and self.cursor == self._asked_for and not self._etag:
+            self._remember()
+        if session.no_keep_alive or not self._reader.keep_alive:
             self.disconnect()
+
+    def _answer(self) -> tuple[PollBody, float]:
+        """Return what was answered, and which share of its length came over the network.
+
+        A 304 says that it is what was said before, which is nothing new.
+        """
+        if self._reader.status == NOT_MODIFIED:
+            return NOTHING, 1.0
+        sent = self._reader.body
+        body = zlib.decompress(sent, GZIP_BITS) if sent.startswith(GZIP_MAGIC) else sent
+        return decode_poll(body), len(sent) / len(body) if body else 1.0
+
+    def _remember(self) -> None:
+        """Ask with the validator of this state from now on, until the cursor moves."""
+        self._etag = self._reader.headers.get("etag", "")
+        if self._etag:
+            field = f"If-None-Match: {self._etag}\r\n"
+            self._request = f"{self._head}{self.cursor}{self._tail}{field}\r\n".encode("latin-1")
 
     def _failed(self, due_ns: int, error: int) -> None:
         answered = error == CODES["status"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from loadtests.options import FLAGS
 from loadtests.plan import PlannedCell
-from loadtests.scenario import duration_of_ms
+from loadtests.scenario import OPTIONS, duration_of_ms
+from servers.content import CONTENTS
 from servers.relay.units import format_bandwidth
 
 HOST: Final = "127.0.0.1"
@@ -45,12 +47,15 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
+        if scenario.content != CONTENTS[0]:
+            options["--content"] = scenario.content
         if scenario.fault:
             options |= {"--fault": scenario.fault, "--fault-journal": folder / "faults.csv"}
         if self.journal_writes:
             options["--write-journal"] = folder / "writes.csv"
+        compress = ["--compress"] if scenario.compress else []
         server = shlex.split(scenario.server) or self.server
-        return [*server, planned.pattern, *_flat(options), "--announce-json"]
+        return [*server, planned.pattern, *_flat(options), *compress, "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
         scenario = planned.scenario
@@ -81,7 +86,7 @@ class Programs:
             "--join-at": "oldest",
             "--exit-code-on-error": 0,
         }
-        flags = ["--headless", "--only-summary", *(["--one-per-response"] if scenario.one_per_response else [])]
+        flags = ["--headless", "--only-summary", *(OPTIONS[flag] for flag in FLAGS if getattr(scenario, flag))]
         return [*self.load, user_class(planned.pattern), *flags, *_flat(options)]
 
 

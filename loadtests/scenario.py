@@ -8,6 +8,7 @@ from typing import Any, Final
 from loadtests.backoff import parse_retry
 from loadtests.pace import parse_pace
 from loadtests.source import parse_source
+from servers.content import CONTENTS
 from servers.faults.forms import parse_fault
 from servers.relay.units import format_bandwidth, format_duration
 from servers.schedule import parse_schedule
@@ -23,6 +24,10 @@ OPTIONS: Final = {
     "one_per_response": "--one-per-response",
     "backoff": "--backoff",
     "source": "--source",
+    "etag": "--etag",
+    "no_keep_alive": "--no-keep-alive",
+    "compress": "--compress",
+    "content": "--content",
     "spawn_per_s": "--spawn-rate",
     "warmup_s": "--warmup",
     "window_s": "--window",
@@ -54,6 +59,8 @@ class Scenario:
     poll_pace: how regular short polls are, see pace.py; poll_start: whether they begin spread over the interval or
     together; one_per_response: a long poll brings one message at a time; backoff: how long a client waits after an
     error, see backoff.py; source: where clients connect from, see source.py (behind a relay the server sees the relay).
+    etag: short polls say what they hold already, and get 304; no_keep_alive: a connection for each poll; compress:
+    polls, JSON lines and SSE as gzip; content: what messages say, one of servers.content.CONTENTS.
     What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
     that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
     NETWORKS, who sees to it.
@@ -73,6 +80,10 @@ class Scenario:
     one_per_response: bool = False
     backoff: str = "exponential"
     source: str = ""
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
+    content: str = CONTENTS[0]
     spawn_per_s: float = 200.0
     warmup_s: float = 0.5
     window_s: float = 5.0
@@ -103,6 +114,7 @@ class Scenario:
             "jitter_ms": (0 <= self.jitter_ms <= 10_000, "0 to 10s"),
             "network": (self.network in NETWORKS, f"{' or '.join(NETWORKS)}"),
             "server": (_can_be_split(self.server), "a command line, its quotes closed"),
+            "content": (self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
         if self.fault:

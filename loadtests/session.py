@@ -25,6 +25,9 @@ class Session:
     one_per_response: bool = False
     backoff: Retry = EXPONENTIAL
     source: Source = ANY
+    etag: bool = False
+    no_keep_alive: bool = False
+    compress: bool = False
     join_id: int = 0
     seed: str = ""
     worker_index: int = 0

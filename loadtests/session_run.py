@@ -21,6 +21,7 @@ from loadtests import facts
 from loadtests.collect import collect
 from loadtests.manifest import SESSION, Cell, Run
 from loadtests.manifest import Session as Facts
+from loadtests.options import FLAGS
 from loadtests.plan import cell_name
 from loadtests.recorder import DTYPES
 from loadtests.runner import save
@@ -87,7 +88,7 @@ def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
         "poll_interval_s": session.poll_interval_s,
         "poll_pace": session.poll_pace,
         "hold_timeout_s": session.hold_timeout_s,
-        "one_per_response": session.one_per_response,
+        **{flag: getattr(session, flag) for flag in FLAGS},
         "warmup_s": (session.window_from_ns - session.spawned_by_ns) / 1e9,
         "window_s": (_window_until_ns(session) - session.window_from_ns) / 1e9,
         "drain_s": _drain_s(session),

@@ -6,12 +6,16 @@ No decoder relies on a chunk, a frame or a read being a message: proxies may cut
 import base64
 import hashlib
 import struct
+import zlib
+from collections.abc import Callable
 from typing import Final
 
 from loadtests.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.http1 import ChunkReader, HeadReader
 
 FRAME_MAX_BYTES: Final = 16_777_216
+GZIP_BITS: Final = 31
+"""zlib's word for gzip with any window."""
 CONTROL_MAX_BYTES: Final = 125
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -67,6 +71,7 @@ class _ChunkedStream(_Http1Stream):
     def __init__(self, request: bytes) -> None:
         super().__init__(request)
         self._chunks = ChunkReader()
+        self._inflate: Callable[[bytes], bytes] | None = None
         self._text = b""
         self._counted_bytes = 0
 
@@ -77,15 +82,36 @@ class _ChunkedStream(_Http1Stream):
     def _check(self, head: HeadReader) -> None:
         if head.headers.get("transfer-encoding", "").lower() != "chunked":
             raise ProtocolError("a stream that is not chunked")
+        if head.headers.get("content-encoding", "").lower() == "gzip":
+            self._inflate = zlib.decompressobj(GZIP_BITS).decompress
 
     def _body(self, data: bytes, events: list[Event]) -> None:
         chunks = self._chunks
+        if self._inflate is not None:
+            self._compressed(data, self._inflate, events)
+            return
         text = self._text + chunks.receive(data) if self._text else chunks.receive(data)
         *pieces, self._text = text.split(self.separator)
         for piece in pieces:
             framing_bytes, self._counted_bytes = chunks.framing_bytes - self._counted_bytes, chunks.framing_bytes
             self._piece(piece, len(piece) + len(self.separator) + framing_bytes, events)
         if chunks.ended:
+            self._close("", "", events)
+
+    def _compressed(self, data: bytes, inflate: Callable[[bytes], bytes], events: list[Event]) -> None:
+        """Messages that were compressed together share what came over the network since the last one, evenly."""
+        payload = self._chunks.receive(data)
+        self._counted_bytes += len(data)
+        try:
+            text = self._text + inflate(payload)
+        except zlib.error as wrong:
+            raise ProtocolError(f"not gzip: {wrong}") from wrong
+        *pieces, self._text = text.split(self.separator)
+        for left in range(len(pieces), 0, -1):
+            share, piece = self._counted_bytes // left, pieces[-left]
+            self._counted_bytes -= share
+            self._piece(piece, share, events)
+        if self._chunks.ended:
             self._close("", "", events)
 
     def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:

@@ -68,6 +68,17 @@ def interval_text(found: Measured) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def said(found: Measured) -> str:
+    """Return the change for a sentence, marked when it is not proven: "-69 %", or "~-2 %"."""
+    same = found.effect.expected == "same"
+    return change_text(found) if found.proven or same else f"{TILDE}{THIN}{change_text(found)}"
+
+
+def with_doubt(sentence: str, *leaning_on: Measured) -> str:
+    """Return the sentence, saying so when what it leans on is not all proven."""
+    return sentence if all(each.proven for each in leaning_on) else f"{sentence} ~: not proven."
+
+
 def _one(found: Measured, change: float) -> str:
     if found.effect.kind == "difference":
         return _signed(change, quantity(abs(change), found.effect.unit))

@@ -4,6 +4,7 @@ The page shows what was said, what was measured beside it with its interval, and
 not proven says so with a `~`, also when it is what everybody expects.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from loadtests.runner import RunRefused
 from reports import svg
 from reports.effects import FEWEST_REPEATS, TILDE, change_text, interval_text, measured
 from reports.experiments import Effects, Experiment, Measured
@@ -29,7 +31,7 @@ HEADER: Final = ("", "what", "without", "with", "change", "expected")
 PAGE: Final = "index.html"
 COLOURS: Final = (SPARE[0], SPARE[3], SPARE[1], SPARE[2])
 """The arm without the practice is grey, those with it have colour."""
-WORDS: Final = {TILDE: "not shown"}
+WORDS: Final = {TILDE: "not proven"}
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,18 @@ class Results:
 def judge(job: Job) -> Result:
     """Judge what an experiment's folder holds, and write page, chart, results.json and results.md into it.
 
-    Every arm must have been observed. Raises RunRefused when the folder cannot be read.
+    Every arm must have been observed. Raises RunRefused when the folder cannot be read or written.
     """
+    try:
+        return _judge(job)
+    except OSError as problem:
+        raise RunRefused(
+            f"{problem.filename or job.folder}: cannot be written ({problem.strerror}); make room, then: "
+            f"pollbench experiment {job.name} --resume {job.folder}"
+        ) from None
+
+
+def _judge(job: Job) -> Result:
     folder, observed = job.folder, read_observations(job.folder)
     effects = measured(job.experiment.EFFECTS, figures_of(observed))
     result = Result(job.name, job.experiment, job.setup, observed, effects)
@@ -169,7 +181,9 @@ def write_index(results: Sequence[Result], folder: Path) -> Path:
     """Write one page with the effects of all experiments, each of which has its own page in a folder of its name."""
     page = folder / PAGE
     shown = [(result, _lines(result)) for result in results]
-    page.write_text(_template("experiments.html.j2").render(shown=shown, header=HEADER), encoding="utf-8")
+    states = Counter(WORDS.get(each.state, each.state) for result in results for each in result.effects.values())
+    text = _template("experiments.html.j2").render(shown=shown, header=HEADER, states=states.most_common())
+    page.write_text(text, encoding="utf-8")
     return page
 
 

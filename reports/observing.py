@@ -100,6 +100,8 @@ def enter(
 
     repeats: None for as many as usual, or as were asked for at first. Raises RunRefused.
     """
+    if resume is not None and not resume.is_dir():
+        raise RunRefused(f"--resume {resume}: no such folder; name one that `pollbench experiment` made")
     if folder == resume or (resume is not None and (folder / SETUP).exists()):
         setup = _reopen(folder, name)
         if repeats is not None:

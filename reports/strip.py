@@ -21,7 +21,7 @@ def strip(values: Mapping[str, Sequence[float]], unit: str) -> Markup:
     low, high = min(0.0, *known), max(0.0, *known)
     reach = (high - low) or 1.0
     dots = [
-        f'<circle class="{escape(arm)}" cx="{EDGE_PX + (value - low) / reach * (WIDTH_PX - 2 * EDGE_PX):.1f}" '
+        f'<circle class="{escape(arm)} nth-{at}" cx="{EDGE_PX + (value - low) / reach * (WIDTH_PX - 2 * EDGE_PX):.1f}" '
         f'cy="{(at + 0.5) * ROW_PX:.1f}" r="2.6"/>'
         for at, (arm, row) in enumerate(values.items())
         for value in row

@@ -9,6 +9,7 @@ import msgspec
 from servers import patterns
 from servers.app import Service
 from servers.backplane import NoRedisError
+from servers.content import CONTENTS
 from servers.faults import forms
 from servers.options import FEEDS, ServerOptions
 from servers.process import PortTakenError, ServingError, serve
@@ -64,6 +65,7 @@ def parser() -> Parser:
         "--start-at-ns", "start_at_ns", int, "instant of this machine's monotonic clock at which to start (default now)"
     )
     option("--message-bytes", "message_bytes", int, "length of the content (default 200)")
+    option("--content", "content", str, f"what messages say, {', '.join(CONTENTS)}: how well they compress")
     option("--history", "history", int, "messages kept (default 10000)")
     option("--hold-timeout", "hold_timeout_s", float, "seconds a long poll is held, 1 to 300 (default 30)")
     p.add_argument("--hold-jitter", action="store_true", help="add up to a sixteenth, at random, to every hold")
@@ -71,6 +73,11 @@ def parser() -> Parser:
         "--one-per-response",
         action="store_true",
         help="answer a long poll with one message, not all that wait (?limit=N asks for another number)",
+    )
+    p.add_argument(
+        "--compress",
+        action="store_true",
+        help="polls, JSON lines and SSE as gzip, flushed after each message, for clients that accept it",
     )
     option("--heartbeat", "heartbeat_s", float, "longest silence on a stream, in seconds (default 15)")
     option("--max-held", "max_held", int, "held long polls per client address, 0 for no limit (default)")

@@ -11,11 +11,14 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
 
 from servers.clock import wall_timestamp
+from servers.compression import GZIP, accepts_gzip, gzipped
 from servers.feed import Feed
 from servers.history import Replay
 
 NO_STORE: Final = "no-cache, no-store, must-revalidate"
 CACHED_ANSWERS: Final = 16
+COMPRESSED_FROM_BYTES: Final = 256
+"""Below that gzip's own head and tail and the field that names it take away most of what it saves."""
 
 
 class Rendered(web.StreamResponse):
@@ -46,21 +49,17 @@ class Rendered(web.StreamResponse):
 SENT: Final = Rendered(b"")
 
 
-class Answer:
-    """One poll's answer. `silent`: it holds no message and no remark on the cursor."""
+class Ready:
+    """A response that is rendered when it is made, for anyone. gzip: the same, compressed, for who accepts that."""
 
-    def __init__(self, replay: Replay, etag: str = "") -> None:
-        self.silent = not replay.bodies and not replay.cursor
-        self._body = poll_body(replay, wall_timestamp())
-        self._headers = {
-            "Content-Type": "application/json",
-            "Cache-Control": NO_STORE,
-            "Date": formatdate(usegmt=True),
-            "Server": SERVER_SOFTWARE,
-        } | ({"ETag": etag} if etag else {})
-        lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.items())
-        head = f"HTTP/1.1 200 OK\r\n{lines}Content-Length: {len(self._body)}\r\n\r\n"
-        self._rendered = Rendered(head.encode("ascii") + self._body)
+    def __init__(self, status: str, fields: dict[str, str], body: bytes | None, gzip: "Ready | None" = None) -> None:
+        self._status = status
+        self._fields = {"Cache-Control": NO_STORE, "Date": formatdate(usegmt=True), "Server": SERVER_SOFTWARE} | fields
+        self._body = body
+        self._gzip = gzip
+        length = {} if body is None else {"Content-Length": str(len(body))}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (self._fields | length).items())
+        self._rendered = Rendered(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("ascii") + (body or b""))
 
     @property
     def wire(self) -> bytes:
@@ -69,15 +68,36 @@ class Answer:
 
     def to(self, request: web.Request) -> web.StreamResponse:
         """Return what a handler returns to this request."""
-        return self._rendered if takes_rendered(request) else web.Response(body=self._body, headers=self._headers)
+        if self._gzip is not None and accepts_gzip(request):
+            return self._gzip.to(request)
+        if takes_rendered(request):
+            return self._rendered
+        return web.Response(status=int(self._status[:3]), body=self._body, headers=self._fields)
 
     def sent_to(self, request: web.Request) -> web.StreamResponse:
         """Write to the client now if that can be done; return what a handler is left to return."""
-        if not takes_rendered(request):
-            return self.to(request)
+        answer = self.to(request)
+        if not isinstance(answer, Rendered):
+            return answer
         if request.transport is not None:
-            request.transport.write(self.wire)
+            request.transport.write(answer.wire)
         return SENT
+
+
+class Answer(Ready):
+    """One poll's answer. `silent`: it holds no message and no remark on the cursor."""
+
+    def __init__(self, replay: Replay, etag: str = "", *, compress: bool = False) -> None:
+        self.silent = not replay.bodies and not replay.cursor
+        fields = {"Content-Type": "application/json"} | ({"ETag": etag} if etag else {})
+        body = poll_body(replay, wall_timestamp())
+        gzip = None
+        if compress:
+            # Also what goes out plain depends on what the request accepts (RFC 9110 section 12.5.5).
+            fields["Vary"] = "Accept-Encoding"
+            if len(body) >= COMPRESSED_FROM_BYTES:
+                gzip = Ready("200 OK", fields | {"Content-Encoding": GZIP}, gzipped(body))
+        super().__init__("200 OK", fields, body, gzip)
 
 
 def takes_rendered(request: web.Request) -> bool:
@@ -87,11 +107,14 @@ def takes_rendered(request: web.Request) -> bool:
 
 
 class Answers:
-    """Makes the answer for a cursor. etags: whether every answer has an ETag, which begins with the feed's token."""
+    """Makes the answer for a cursor. etags: whether every answer has an ETag, which begins with the feed's token;
+    compress: whether long ones are gzip for who accepts it, compressed once for all of them."""
 
-    def __init__(self, feed: Feed, *, etags: bool = False) -> None:
+    def __init__(self, feed: Feed, *, etags: bool = False, compress: bool = False) -> None:
         self._feed = feed
         self._etags = etags
+        self._compress = compress
+        self._unchanged: Ready | None = None
         self._kept: dict[tuple[int, int | None], Answer] = {}
         self._kept_for = (-1, -1)
 
@@ -102,10 +125,7 @@ class Answers:
     def after(self, last_id: int, limit: int | None = None) -> Answer:
         """Return the answer for a client at `last_id`, of at most `limit` messages. It may be one second old: Date is
         no finer, and nothing in it but Date and polled_at can have changed."""
-        moment = (self._feed.newest_id, int(time()))
-        if moment != self._kept_for or len(self._kept) >= CACHED_ANSWERS:
-            self._kept.clear()
-            self._kept_for = moment
+        self._forget_old()
         answer = self._kept.get((last_id, limit))
         if answer is None:
             answer = self._kept[last_id, limit] = self.fresh(last_id, limit)
@@ -116,7 +136,22 @@ class Answers:
         replay = self._feed.after(last_id)
         if limit is not None and len(replay.bodies) > limit:
             replay = replace(replay, bodies=replay.bodies[:limit])
-        return Answer(replay, self.etag() if self._etags else "")
+        return Answer(replay, self.etag() if self._etags else "", compress=self._compress)
+
+    def unchanged(self) -> Ready:
+        """Return the 304 for a client that holds `etag()`: rendered as the others are, or it would cost more than they
+        do. It has the fields that a cache updates, and no body (RFC 9110 section 15.4.5)."""
+        self._forget_old()
+        if self._unchanged is None:
+            self._unchanged = Ready("304 Not Modified", {"ETag": self.etag()}, None)
+        return self._unchanged
+
+    def _forget_old(self) -> None:
+        moment = (self._feed.newest_id, int(time()))
+        if moment != self._kept_for or len(self._kept) >= CACHED_ANSWERS:
+            self._kept.clear()
+            self._unchanged = None
+            self._kept_for = moment
 
     def etag(self) -> str:
         """Return the validator of whatever is asked for now; weak, since polled_at differs (RFC 9110 section 8.8.1)."""

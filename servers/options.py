@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from string import ascii_letters, digits
 
 from servers.backplane.url import FORM, check_url
+from servers.content import CONTENTS
 from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
@@ -18,6 +19,7 @@ TOKEN_CHARACTERS = set(ascii_letters + digits + "-._~")
 class ServerOptions:
     """Settings of one server process. Zero turns `max_held` and `rate_limit_per_s` off.
 
+    content: what messages say, one of CONTENTS. compress: polls, JSON lines and SSE are gzip for who accepts it.
     history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
     hold_jitter adds up to a sixteenth to every hold; one_per_response answers a long poll with one message at a time
     when the client names no `limit`. heartbeat_s: longest silence on a stream. max_held: held long
@@ -41,10 +43,12 @@ class ServerOptions:
     schedule: str = "poisson:1"
     start_at_ns: int | None = None
     message_bytes: int = 200
+    content: str = CONTENTS[0]
     history: int = 10_000
     hold_timeout_s: float = 30.0
     hold_jitter: bool = False
     one_per_response: bool = False
+    compress: bool = False
     heartbeat_s: float = 15.0
     max_held: int = 0
     rate_limit_per_s: float = 0.0
@@ -78,6 +82,7 @@ class ServerOptions:
                 0 <= self.message_bytes <= MESSAGE_BYTES_MAX,
                 f"0 to {MESSAGE_BYTES_MAX}",
             ),
+            ("--content", self.content, self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
             ("--history", self.history, 1 <= self.history <= 10_000_000, "1 to 10000000"),
             ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
             (

@@ -73,8 +73,15 @@ async def _serve(
         feed, backplane = await feeding(options, history, kept_before, failed, stack)
         start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
         schedule = parse_schedule(options.schedule if options.publish else "manual")
-        until_ns = kept_before.until_ns
-        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed, until_ns)
+        publisher = Publisher(
+            backplane or feed,
+            schedule,
+            options.message_bytes,
+            start_ns,
+            failed,
+            options.content,
+            published_until_ns=kept_before.until_ns,
+        )
         service = Service(spoiled(feed, options, stack, failed), publisher, options, names, backplane=backplane)
         await listen(service, stack, extend)
         stack.callback(feed.close)

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import dropwhile
-from random import Random
-from string import ascii_letters, digits
 from typing import Final, Protocol
 
 from servers.alarm import Alarm
 from servers.clock import now_ns
+from servers.content import CONTENTS, contents
 from servers.schedule import Schedule
 
 BATCH: Final = 256
 """Messages published in one go before readers get their turn, when a burst is due or the loop is late."""
-NOISE_BYTES: Final = 65_536
 
 
 class Outlet(Protocol):
@@ -28,6 +26,7 @@ class Publisher:
 
     published_until_ns: what is due until then has been published, by an earlier process, and is left out.
     failed: called with what stopped it, when publishing raises (a journal that cannot be written, say).
+    kind: what messages say, one of CONTENTS.
     """
 
     def __init__(
@@ -37,10 +36,12 @@ class Publisher:
         message_bytes: int,
         start_ns: int,
         failed: Callable[[BaseException], None],
+        kind: str = CONTENTS[0],
         published_until_ns: int = 0,
     ) -> None:
         self._outlet = outlet
         self._failed = failed
+        self._kind = kind
         self._task: asyncio.Task[None] | None = None
         self._published_until_ns = published_until_ns
         self.schedule = schedule
@@ -65,22 +66,25 @@ class Publisher:
 
     async def _run(self) -> None:
         """A late loop catches up, and each message says how late it was."""
-        content = filler(self.message_bytes)
         instants_ns = (self.start_ns + offset_ns for offset_ns in self.schedule.offsets_ns())
         dues_ns = dropwhile(self._published_until_ns.__ge__, instants_ns)
-        due_ns = next(dues_ns, None)
+        due_ns, published = next(dues_ns, None), 0
+        text_of = contents(self._kind, self.message_bytes)
         alarm = Alarm()
+        # Messages that say the same are published in one go, which is one write per client.
+        batch_size = BATCH if self._kind == CONTENTS[0] else 1
         try:
             while due_ns is not None:
                 await alarm.until(due_ns)
                 now = now_ns()
                 batch: list[int] = []
-                while due_ns is not None and due_ns <= now and len(batch) < BATCH:
+                while due_ns is not None and due_ns <= now and len(batch) < batch_size:
                     batch.append(due_ns)
                     due_ns = next(dues_ns, None)
-                published = self._outlet.publish_all(content, batch)
-                if published is not None:
-                    await published
+                done = self._outlet.publish_all(text_of(published), batch)
+                published += len(batch)
+                if done is not None:
+                    await done
         finally:
             alarm.close()
 
@@ -88,9 +92,3 @@ class Publisher:
         wrong = None if task.cancelled() else task.exception()
         if wrong is not None:
             self._failed(wrong)
-
-
-def filler(length: int) -> str:
-    """Return the content of every scheduled message: always the same, and noise, so that compression keeps it long."""
-    noise = "".join(Random(1).choices(ascii_letters + digits, k=min(length, NOISE_BYTES)))
-    return (noise * (length // NOISE_BYTES + 1))[:length]

@@ -97,15 +97,17 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Stairs:
-    """Evenly spaced at one rate for `step_s`, then at a higher one; rates rise by the same factor. Then no more.
+    """At one rate for `step_s`, then at a higher one; rates rise by the same factor. Then no more.
 
-    For finding the rate at which something breaks, in one go.
+    For finding the rate at which something breaks, in one go. Evenly spaced; or at random instants of their step, as
+    Poisson arrivals are once it is known how many there were: then queues form before the rate is too high.
     """
 
     first_per_s: float
     last_per_s: float
     steps: int
     step_s: float
+    at_random: bool = False
 
     @property
     def rate_per_s(self) -> float:
@@ -118,17 +120,20 @@ class Stairs:
         return [round(self.first_per_s * rise**step * self.step_s) for step in range(self.steps)]
 
     def offsets_ns(self) -> Iterator[int]:
+        draw = random.Random(1).random
         for step, count in enumerate(self.counts()):
-            for n in range(count):
-                yield round((step + (n + 1) / count) * self.step_s * NS_PER_S) - 1
+            shares = sorted(draw() for _ in range(count)) if self.at_random else ((n + 1) / count for n in range(count))
+            for share in shares:
+                yield max(0, round((step + share) * self.step_s * NS_PER_S) - 1)
 
     def __str__(self) -> str:
-        return f"stairs:{self.first_per_s:g}-{self.last_per_s:g}/{self.steps}x{self.step_s:g}"
+        spacing = ",random" if self.at_random else ""
+        return f"stairs:{self.first_per_s:g}-{self.last_per_s:g}/{self.steps}x{self.step_s:g}{spacing}"
 
 
 LOW, HIGH = 1e-6, 1e6
 FORMS = (
-    "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S | stairs:RATE-RATE/STEPSxSTEP_S "
+    "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S | stairs:RATE-RATE/STEPSxSTEP_S[,random] "
     "(RATE in messages per second; every number but N from 1e-6 to 1e6)"
 )
 
@@ -156,10 +161,11 @@ def parse_schedule(text: str) -> Schedule:
             if 1 <= int(size) <= HIGH:
                 return Burst(int(size), _number(period))
         if kind == "stairs":
-            rates, _, stairs = rest.partition("/")
+            climb, comma, spacing = rest.partition(",")
+            rates, _, stairs = climb.partition("/")
             (first, last), (steps, step) = map(_number, rates.split("-")), stairs.split("x")
-            if first <= last and 1 <= int(steps) <= HIGH:
-                return Stairs(first, last, int(steps), _number(step))
+            if first <= last and 1 <= int(steps) <= HIGH and (not comma or spacing == "random"):
+                return Stairs(first, last, int(steps), _number(step), at_random=bool(comma))
     except ValueError:
         pass
     raise ValueError(f"schedule {text!r} is none of: {FORMS}")

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import HttpVersion11, web
 
 from servers.clock import wall_timestamp
+from servers.compression import GZIP, Deflated, accepts_gzip
 from servers.feed import Feed
 from servers.history import Replay
 from servers.options import ServerOptions
@@ -59,9 +60,11 @@ class Stream(NamedTuple):
 
 
 class Streams:
-    """The open streams of one pattern, by number."""
+    """The open streams of one pattern, by number. compress: for clients that accept it; wire: as in its framing."""
 
     def __init__(self, feed: Feed, options: ServerOptions, framing: Framing) -> None:
+        self.compress = options.compress
+        self.wire = framing.wire
         self._feed = feed
         self._options = options
         self._framing = framing
@@ -194,12 +197,21 @@ async def serve_stream(
     streams: Streams, request: web.Request, headers: dict[str, str], last_id: int
 ) -> web.StreamResponse:
     """Answer with an open stream until the client leaves or the stream is closed. Raises BadFieldError."""
-    response = web.StreamResponse(headers=UNBUFFERED | headers)
+    deflated = streams.compress and request.version == HttpVersion11 and accepts_gzip(request)
+    encoding = {"Vary": "Accept-Encoding"} if streams.compress else {}
+    if deflated:
+        encoding |= {"Content-Encoding": GZIP}
+    response = web.StreamResponse(headers=UNBUFFERED | headers | encoding)
     response.force_close()
     await response.prepare(request)
     if request.version == HttpVersion11 and request.transport is not None:
         ended = asyncio.get_running_loop().create_future()
-        number = streams.join(request.transport, last_id, partial(finish, ended))
+        end = partial(finish, ended)
+        if deflated:
+            sink = Deflated(request.transport, streams.wire)
+            number = streams.join(sink, last_id, sink.ending(end), raw=True)
+        else:
+            number = streams.join(request.transport, last_id, end)
         waiting: Awaitable[None] = ended
     else:
         pump = Pump(request, response)

@@ -41,6 +41,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["experiment", "cashing"], "experiment 'cashing' is none of: .*did you mean caching"),
+        (["experiment", "caching", "--repeats", "0"], "'--repeats': .* 1"),
+        (["experiment", "caching", "--out", "a", "--resume", "b"], "--out a and --resume b exclude each other"),
+        (["experiment", "caching", "--resume", "b"], "--resume b: no such folder; name one"),
+        (["compare", "--content", "verse"], "--content verse is out of range: it must be one of same, noise, json"),
         (["compare", "--windw", "3"], "No such option: --windw .*--window"),
         (["compare", "--window", "soon"], "'--window': .*number"),
         (["compare", "--window", "0"], "--window 0 is out of range: it must be more than 0"),
@@ -102,7 +107,20 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(
     "name",
-    ["serve", "run", "compare", "report", "scenarios", "patterns", "ui", "race", "benchmarks", "controls", "calibrate"],
+    [
+        "serve",
+        "run",
+        "compare",
+        "report",
+        "scenarios",
+        "patterns",
+        "ui",
+        "race",
+        "benchmarks",
+        "controls",
+        "calibrate",
+        "experiment",
+    ],
 )
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert pollbench.main([]) == pollbench.DONE
@@ -133,6 +151,40 @@ def test_scenarios_and_patterns_are_listed_for_people_and_for_machines(capsys: p
     assert json.loads(capsys.readouterr().out)["sse"] == "Server-Sent Events"
     pollbench.main(["patterns"])
     assert "Long polling" in capsys.readouterr().out
+
+
+def test_experiments_are_listed_for_people_and_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pollbench.main(["experiment", "list"]) == 0
+    told = capsys.readouterr().out
+    assert pollbench.main(["experiment", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {"caching", "keep-alive", "compression", "one-per-response"} <= set(listed)
+    assert all(name in told and each["advice"] for name, each in listed.items())
+
+
+@pytest.mark.slow
+def test_an_experiment_leaves_page_results_and_observations_and_can_be_given_more_repeats(tmp_path: Path) -> None:
+    words = ["experiment", "caching", "--quick", "--repeats", "1"]
+    done = subprocess.run(
+        command(*words, "--out", "run", "--junit", "ci.xml"), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 repeat cannot prove" in done.stderr
+    assert "run/index.html" in done.stdout
+    assert b"<skipped" in (tmp_path / "ci.xml").read_bytes()
+    for name in ("index.html", "results.json", "results.md", "chart.svg", "chart.png"):
+        assert (tmp_path / "run" / name).stat().st_size
+    done = subprocess.run(
+        command("experiment", "caching", "--resume", "run", "--repeats", "2", "--json"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 runs" in done.stderr
+    found = json.loads(done.stdout)["experiments"]["caching"]
+    assert (found["repeats"], found["quick"]) == (2, True)
 
 
 def test_serve_hands_its_words_on_and_its_exit_code_back() -> None:

@@ -12,6 +12,7 @@ STAGES = ["servers", "loadtests", "reports"]
 SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
 LOADTESTS_MAY_TAKE = {
     "servers.clock",
+    "servers.content",
     "servers.faults.forms",
     "servers.message",
     "servers.palette",

@@ -1,6 +1,7 @@
 """Server-sent events: what EventSource does, resumed with Last-Event-ID."""
 
-from loadtests.http1 import get
+from loadtests.http1 import ACCEPT_GZIP, get
+from loadtests.session import session
 from loadtests.stream_decoders import SseDecoder
 from loadtests.streaming import StreamUser
 
@@ -11,5 +12,6 @@ class SseUser(StreamUser):
     label = "Server-Sent Events"
 
     def decoder(self) -> SseDecoder:
-        headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n"
+        encoding = ACCEPT_GZIP if session.compress else ""
+        headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n{encoding}"
         return SseDecoder(get(self.netloc, "/api/events", headers))

@@ -39,7 +39,7 @@ class LongPolls:
     def __init__(self, feed: Feed, options: ServerOptions) -> None:
         self._feed = feed
         self._options = options
-        self._answers = Answers(feed)
+        self._answers = Answers(feed, compress=options.compress)
         self._limit = 1 if options.one_per_response else None
         self._held: dict[asyncio.Future[web.StreamResponse], tuple[web.Request, int | None]] = {}
         self._held_by: Counter[str] = Counter()

@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from servers.answers import NO_STORE, Answers
+from servers.answers import Answers
 from servers.feed import Feed
 from servers.options import ServerOptions
 from servers.query import parse_poll
@@ -12,14 +12,14 @@ PATH = "/api/poll"
 HTTP2 = False
 
 
-def routes(feed: Feed, _: ServerOptions) -> list[web.RouteDef]:
-    answers = Answers(feed, etags=True)
+def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
+    answers = Answers(feed, etags=True, compress=options.compress)
 
     async def poll(request: web.Request) -> web.StreamResponse:
         query = parse_poll(request.raw_path)
         known = request.headers.get(hdrs.IF_NONE_MATCH)
         if known is not None and holds(known, answers.etag()):
-            return web.Response(status=304, headers={hdrs.ETAG: answers.etag(), hdrs.CACHE_CONTROL: NO_STORE})
+            return answers.unchanged().to(request)
         return answers.after(query.last_id, query.limit).to(request)
 
     return [web.get(PATH, poll, allow_head=False)]

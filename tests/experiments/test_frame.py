@@ -107,8 +107,10 @@ def test_a_folder_in_use_and_one_of_another_experiment_are_refused(tmp_path: Pat
         begin(tmp_path / "one", MadeUp())
     with pytest.raises(RunRefused, match="its experiment was made-up, here it is other"):
         enter("other", MadeUp(), tmp_path / "one", quick=False, repeats=None, resume=tmp_path / "one")
-    with pytest.raises(RunRefused, match=r"experiment\.json: No such file"):
+    with pytest.raises(RunRefused, match="none: no such folder"):
         enter("made-up", MadeUp(), tmp_path / "none", quick=False, repeats=None, resume=tmp_path / "none")
+    with pytest.raises(RunRefused, match=r"experiment\.json: No such file"):
+        enter("made-up", MadeUp(), tmp_path, quick=False, repeats=None, resume=tmp_path)
 
 
 def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import struct
+import zlib
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -335,3 +336,41 @@ def test_a_server_that_has_not_read_our_key_is_refused(accept: bytes) -> None:
 def test_a_control_frame_that_cannot_be_framed_is_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="at most 125 bytes, not 126"):
         client_frame(9, bytes(126))
+
+
+# Compressed streams
+
+
+GZIP_HEAD = STREAM_HEAD.replace(b"any", b"any\r\nContent-Encoding: gzip")
+
+
+def flushed(wanted: Sequence[bytes]) -> list[bytes]:
+    """Compress lines one after the other, each flushed, as one stream."""
+    deflate = zlib.compressobj(wbits=31)
+    return [deflate.compress(body + b"\n") + deflate.flush(zlib.Z_SYNC_FLUSH) for body in wanted]
+
+
+@given(st.lists(bodies, max_size=8), cuts, sizes)
+def test_a_compressed_stream_brings_the_same_messages_however_it_is_cut(
+    wanted: list[bytes], lengths: list[int], chunk_lengths: list[int]
+) -> None:
+    sent = in_chunks(b"".join(flushed(wanted)), chunk_lengths)
+    found = messages(events_of(lines_decoder(), GZIP_HEAD + sent, lengths))
+    assert [message.body for message in found] == wanted
+    assert sum(message.wire_bytes for message in found) <= len(sent)
+
+
+@given(st.lists(bodies, min_size=1, max_size=8), st.integers(1, 4))
+def test_compressed_messages_share_the_bytes_that_brought_them(wanted: list[bytes], together: int) -> None:
+    decoder, sent = lines_decoder(), [chunk(each) for each in flushed(wanted)]
+    decoder.receive(GZIP_HEAD)
+    for first in range(0, len(sent), together):
+        read = b"".join(sent[first : first + together])
+        shares = [message.wire_bytes for message in messages(decoder.receive(read))]
+        assert sum(shares) == len(read)
+        assert max(shares) - min(shares) <= 1
+
+
+def test_a_stream_that_says_gzip_and_is_none_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="not gzip"):
+        events_of(lines_decoder(), GZIP_HEAD + chunk(b"plainly not"), WHOLE)

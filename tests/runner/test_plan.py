@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests.options import FLAGS
 from loadtests.overrides import client_counts, overridden, round_trips_ms
 from loadtests.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
 from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
@@ -35,6 +36,10 @@ scenarios_st = st.builds(
     one_per_response=st.booleans(),
     backoff=st.sampled_from(["exponential", "none", "fixed:0.5"]),
     source=st.sampled_from(["", "127.0.0.2", "127.1.0.0/16"]),
+    etag=st.booleans(),
+    no_keep_alive=st.booleans(),
+    compress=st.booleans(),
+    content=st.sampled_from(["same", "noise", "json"]),
     message_bytes=st.integers(0, 1_000_000),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
@@ -112,11 +117,13 @@ def read_command(command: str) -> Plan:
         "clients": str,
         "schedule": str,
         "message_bytes": int,
-        **dict.fromkeys(["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace"], str),
         **dict.fromkeys(["poll_start", "backoff", "source"], str),
+        **dict.fromkeys(
+            ["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace", "content"], str
+        ),
     }
     for field, option in OPTIONS.items():
-        if field == "one_per_response":
+        if field in FLAGS:
             parser.add_argument(option, action="store_true", default=None)
         else:
             parser.add_argument(option, dest=field, type=kinds.get(field, float))

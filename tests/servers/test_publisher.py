@@ -9,10 +9,11 @@ import uvloop
 
 from servers.alarm import Alarm
 from servers.clock import now_ns
+from servers.content import filler
 from servers.feed import Feed
 from servers.history import History
 from servers.message import Message
-from servers.publisher import BATCH, Publisher, filler
+from servers.publisher import BATCH, Publisher
 from servers.schedule import Burst, Manual, Schedule, Steady
 from tests.http1 import run, until
 from tests.server_process import HANG_S

@@ -1,6 +1,7 @@
 """When messages are due: in order, at the rate that was asked for, and the same every time."""
 
 from itertools import islice, pairwise
+from statistics import mean, stdev
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Steady, RATES),
     st.builds(Poisson, RATES, st.integers(0, 1000)),
     st.builds(Burst, st.integers(1, 50), st.floats(0.01, 100)),
-    st.builds(Stairs, st.floats(1, 50), st.floats(50, 5000), st.integers(1, 12), st.floats(0.1, 10)),
+    st.builds(Stairs, st.floats(1, 50), st.floats(50, 5000), st.integers(1, 12), st.floats(0.1, 10), st.booleans()),
 )
 
 
@@ -59,6 +60,14 @@ def test_a_burst_is_due_all_at_once() -> None:
     assert list(islice(Burst(3, 0.5).offsets_ns(), 5)) == [NS_PER_S // 2] * 3 + [NS_PER_S] * 2
 
 
+def test_stairs_at_random_have_as_many_messages_in_each_step_and_uneven_gaps() -> None:
+    stairs = Stairs(10, 1000, 3, 2.0, at_random=True)
+    offsets_s = [offset_ns / NS_PER_S for offset_ns in stairs.offsets_ns()]
+    assert [sum(2 * step <= at_s < 2 * step + 2 for at_s in offsets_s) for step in range(3)] == stairs.counts()
+    gaps_s = [after - before for before, after in pairwise(offsets_s[-2000:])]
+    assert stdev(gaps_s) == pytest.approx(mean(gaps_s), rel=0.1)
+
+
 def test_stairs_rise_by_the_same_factor_stay_within_their_step_and_then_end() -> None:
     stairs = Stairs(10, 1000, 3, 2.0)
     assert stairs.counts() == [20, 200, 2000]
@@ -68,7 +77,16 @@ def test_stairs_rise_by_the_same_factor_stay_within_their_step_and_then_end() ->
 
 
 @pytest.mark.parametrize(
-    "text", ["manual", "steady:5", "poisson:0.4", "poisson:40,seed=7", "burst:20/2", "stairs:20-5000/10x0.8"]
+    "text",
+    [
+        "manual",
+        "steady:5",
+        "poisson:0.4",
+        "poisson:40,seed=7",
+        "burst:20/2",
+        "stairs:20-5000/10x0.8",
+        "stairs:8-32/4x4,random",
+    ],
 )
 def test_a_schedule_reads_back_what_it_says(text: str) -> None:
     assert str(parse_schedule(text)) == text
@@ -95,6 +113,8 @@ def test_a_schedule_reads_back_what_it_says(text: str) -> None:
         "burst:5",
         "manual:1",
         "stairs:20/3x1",
+        "stairs:20-50/3x1,",
+        "stairs:20-50/3x1,steady",
         "stairs:20-5/3x1",
         "stairs:20-50/0x1",
         "stairs:20-50/3",
