@@ -10,6 +10,7 @@ from typing import Final
 
 FIRST_S: Final = 0.1
 LONGEST_S: Final = 5.0
+RETRY_AFTER_MAX_S: Final = 60.0
 DELAY_MAX_S: Final = 3600.0
 FORMS: Final = f"exponential | fixed:SECONDS | none (SECONDS: 0.001 to {DELAY_MAX_S:g})"
 
@@ -45,6 +46,14 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         return nan
+
+
+def asked_for_s(retry_after: str) -> float:
+    """Return the pause that a Retry-After header asks for, in s; 0 for none. A date, its other form, asks for nothing.
+
+    A server may ask for any pause; a user that obeyed all of them might never be heard of again.
+    """
+    return min(float(retry_after), RETRY_AFTER_MAX_S) if retry_after.isdecimal() else 0.0
 
 
 class Backoff:
