@@ -63,13 +63,15 @@ def brief(value: float) -> str:
     return number(value, 2)
 
 
-def over_time(points: pd.DataFrame, look: Look, what: str, marks: Mapping[float, str] = NO_MARKS) -> Figure:
+def over_time(
+    points: pd.DataFrame, look: Look, what: str, since: str = "", marks: Mapping[float, str] = NO_MARKS
+) -> Figure:
     """Draw one panel an arm, one above the other on the same scales: counts per 100 ms, the repeats overlaid.
 
-    marks: instants in s that are named in every panel.
+    since: what happened at 0. marks: instants in s that are named in every panel.
     """
     arms = [arm for arm in look.labels if arm in set(points["arm"])]
-    drawn = figure(0.5 + 0.95 * len(arms))
+    drawn = figure(0.5 + 1.05 * len(arms))
     panels = np.atleast_1d(drawn.subplots(len(arms), sharex=True, sharey=True))
     for axes, arm in zip(panels, arms, strict=True):
         for _, repeat in points[points["arm"] == arm].groupby("repeat"):
@@ -89,7 +91,7 @@ def over_time(points: pd.DataFrame, look: Look, what: str, marks: Mapping[float,
             va="top",
             size=8,
         )
-    panels[-1].set(xlabel="seconds", xlim=(0, max(float(points["at_s"].max()), *marks, 0) + 0.05))
+    panels[-1].set(xlabel=f"seconds {since}".rstrip(), xlim=(0, max(float(points["at_s"].max()), *marks, 0) + 0.05))
     panels[0].annotate(
         what, (1, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="right"
     )

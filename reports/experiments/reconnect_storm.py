@@ -122,9 +122,8 @@ def verdict(effects: Effects) -> str:
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
     """Attempts per 100 ms from the crash on; the scales are logarithmic, or two of three arms would be flat."""
-    drawn = over_time(
-        points, look, "attempts to connect per 100 ms (log)", {float(points["ready_s"].median()): "server is up"}
-    )
+    marks = {float(points["ready_s"].median()): "server is up"}
+    drawn = over_time(points, look, "attempts to connect per 100 ms (log)", "since the crash", marks)
     highest = points["count"].max()
     for axes in drawn.axes:
         axes.set_yscale("symlog", linthresh=1)
