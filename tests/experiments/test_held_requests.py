@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from reports.experiments import Observation, load
@@ -30,6 +31,12 @@ def test_a_limit_leaves_one_client_its_share_and_no_more_sockets_than_that(arms:
 
 def test_the_others_lose_nothing_either_way(arms: dict[str, Observation]) -> None:
     assert [arm.figures["lost"] for arm in arms.values()] == [0, 0]
+
+
+def test_no_process_outlives_its_arm(arms: dict[str, Observation]) -> None:
+    assert arms
+    left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    assert [child.cmdline() for child in left if {"servers", "locust"} & set(child.cmdline())] == []
 
 
 def test_the_verdict_has_the_figures_or_says_that_nothing_is_shown() -> None:
