@@ -45,9 +45,9 @@ fix: $(STAMPS)/dev  ## format and repair what ruff can repair
 bench: $(STAMPS)/dev  ## how fast the suite itself is, side by side with plain peers
 	$(BIN)/pollbench benchmarks $(ARGS)
 
-screenshots: $(STAMPS)/dev  ## take the pictures of the web page that the README shows
+screenshots: $(STAMPS)/dev  ## take the pictures of the documentation anew (NAME=report, race or webui for some)
 	scripts/install-test-tools
-	$(BIN)/python -m tests.webui.screenshot
+	$(BIN)/python -m tests.screenshots $(NAME)
 
 notebook: $(STAMPS)/notebook  ## open the notebooks
 	$(BIN)/jupyter lab notebooks

@@ -96,8 +96,7 @@ JUDGED_EPILOG: Final = (
 )
 REPLICATE_EPILOG: Final = (
     "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
-    "as a run is "
-    "invalid; 8 something disagrees with what was published; 130 interrupted."
+    "as a run is invalid; 8 something disagrees with what was published; 130 interrupted."
 )
 EXPERIMENT_EPILOG: Final = (
     "Exit codes: 0 measured, and nothing is proven to be against the advice (what is not proven at all says ~); "

@@ -149,7 +149,7 @@ class Attempt:
         time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._scenario.slowest_rtt_s(self._planned.rtt_ms))
 
     def _publish(self, host: str, token: str) -> None:
-        Target(host, token).publish(self._scenario.schedule, None)
+        Target(host, token).publish(self._planned.schedule, None)
         publish_from_ns = Target(host, token).start_at_ns
         window_from_ns = publish_from_ns + round(self._scenario.warmup_s * NS_PER_S)
         self.note(
@@ -212,6 +212,7 @@ def unmeasured(planned: PlannedCell, label: str) -> Cell:
         scenario=planned.scenario.name,
         clients=planned.clients,
         rtt_ms=planned.rtt_ms,
+        rate_per_s=planned.rate_per_s,
         repeat=planned.repeat,
         status="failed",
         problems=[],

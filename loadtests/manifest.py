@@ -4,7 +4,8 @@ a test driven by hand, has its facts in `session.json` until loadtests/session_r
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
-    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat; clients-rtt40 with a round trip of 40 ms
+    cells/feed-50-long_polling-1/       scenario-clients-pattern-repeat; -40ms behind clients with a round trip
+                                        of 40 ms, -5per_s where there are several message rates
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see arrival.py
         published.csv                   id,due_ns,published_ns of every message the server published
@@ -111,6 +112,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
     window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    rate_per_s: messages a second by its schedule; None in runs from before it was a dimension, whose scenario has one.
     relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     """
@@ -135,6 +137,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     window_until_ns: int
     load_ended_ns: int
     published: int
+    rate_per_s: float | None = None
     relay: RelayAccount | None = None
     rows: dict[str, int]
 

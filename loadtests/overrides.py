@@ -9,12 +9,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from loadtests.plan import known_name
-from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
+from loadtests.scenario import OPTIONS, SCENARIOS, Scenario, schedules
 from servers.relay.units import parse_bandwidth_bits_per_s, parse_duration_ns
 
 _MEANINGS: Final = {
     "clients": (str, "N[,N]", "how many clients wait; several counts are a sweep"),
-    "schedule": (str, "FORM", "poisson:RATE, steady:RATE or burst:SIZE/PERIOD_S"),
+    "schedule": (
+        str,
+        "FORM[,FORM]",
+        "poisson:RATE, steady:RATE or burst:SIZE/PERIOD_S; several are a sweep of the rate",
+    ),
     "message_bytes": (int, "N", "length of a message's content"),
     "poll_interval_s": (float, "S", "between two short polls of a client"),
     "poll_pace": (str, "PACE", "how regular short polls are: rate, pause, uniform[:SPREAD] or exponential"),
@@ -93,6 +97,7 @@ def round_trips_ms(text: str) -> tuple[float, ...]:
 
 READERS: Final[dict[str, Callable[[str], object]]] = {
     "clients": client_counts,
+    "schedule": lambda text: ",".join(schedules(text).values()),
     "rtt_ms": round_trips_ms,
     "jitter_ms": lambda text: parse_duration_ns("--jitter", text) / 1e6,
     "bandwidth_bits_per_s": lambda text: parse_bandwidth_bits_per_s("--bandwidth", text),

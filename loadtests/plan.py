@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from loadtests.dimensions import RATE
 from loadtests.manifest import SESSION, Run
-from loadtests.scenario import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, typed
+from loadtests.scenario import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
 
 START_AND_STOP_S: Final = 1.7
 """What a cell takes beside its load: two interpreters to start, users to settle, rows to collect (measured: 1.5)."""
@@ -22,17 +23,23 @@ NS_PER_S: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """One pattern under one scenario, with so many clients so far away, for the repeat-th time, counted from 1."""
+    """One pattern under one scenario, at one value of each dimension, for the repeat-th time, counted from 1."""
 
     pattern: str
     scenario: Scenario
     clients: int
     rtt_ms: float
+    rate_per_s: float
     repeat: int
 
     @property
     def name(self) -> str:
-        return cell_name(self.scenario.name, self.clients, self.rtt_ms, self.pattern, self.repeat)
+        rate_per_s = self.rate_per_s if len(self.scenario.schedules) > 1 else None
+        return cell_name(self.scenario.name, self.clients, self.rtt_ms, rate_per_s, self.pattern, self.repeat)
+
+    @property
+    def schedule(self) -> str:
+        return self.scenario.schedules[self.rate_per_s]
 
     @property
     def relayed(self) -> bool:
@@ -74,18 +81,23 @@ class Plan:
 
     def cells(self) -> list[PlannedCell]:
         return [
-            PlannedCell(pattern, self.scenario, clients, rtt_ms, repeat)
+            PlannedCell(pattern, self.scenario, clients, rtt_ms, rate_per_s, repeat)
             for repeat in range(1, self.repeats + 1)
             for clients in self.scenario.clients
             for rtt_ms in self.scenario.rtt_ms
+            for rate_per_s in self.scenario.schedules
             for pattern in self.patterns
         ]
 
 
-def cell_name(scenario: str, clients: int, rtt_ms: float, pattern: str, repeat: int) -> str:
-    """Name a cell and its folder: feed-50-sse-1, or feed-50-40ms-sse-1 where there is a round trip."""
+def cell_name(scenario: str, clients: int, rtt_ms: float, rate_per_s: float | None, pattern: str, repeat: int) -> str:
+    """Name a cell and its folder: feed-50-sse-1, or feed-50-40ms-5per_s-sse-1.
+
+    rtt_ms: 0 for no round trip; rate_per_s: None where the scenario has only one.
+    """
     network = f"-{duration_of_ms(rtt_ms)}" if rtt_ms else ""
-    return f"{scenario}-{clients}{network}-{pattern}-{repeat}"
+    rate = "" if rate_per_s is None else f"-{plain(rate_per_s)}{RATE.suffix}"
+    return f"{scenario}-{clients}{network}{rate}-{pattern}-{repeat}"
 
 
 def plan_of(run: Run) -> Plan:

@@ -1,5 +1,6 @@
 """PURE. Named scenarios: how many clients wait for what, and what each scenario is for."""
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,11 +52,12 @@ RELAY, NETEM = NETWORKS = ("relay", "netem")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One situation to measure. A cell is pattern x scenario x client count x round trip x repeat.
+    """One situation to measure. A cell is pattern x scenario x client count x round trip x message rate x repeat.
 
     Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
+    schedule: when messages are due; several with commas between are a sweep of the rate, see `schedules`.
     poll_pace: how regular short polls are, see pace.py; poll_start: whether they begin spread over the interval or
     together; one_per_response: a long poll brings one message at a time; backoff: how long a client waits after an
     error, see backoff.py; source: where clients connect from, see source.py (behind a relay the server sees the relay).
@@ -96,13 +98,12 @@ class Scenario:
     fault: str = ""
 
     def __post_init__(self) -> None:
-        rate_per_s = parse_schedule(self.schedule).rate_per_s
         parse_pace(self.poll_pace)
         parse_retry(self.backoff)
         parse_source(self.source)
         checks: dict[str, tuple[bool, str]] = {
             "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
-            "schedule": (rate_per_s > 0, "a schedule that publishes"),
+            "schedule": (all(self.schedules), "a schedule that publishes"),
             "message_bytes": (0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
             "poll_interval_s": (0 < self.poll_interval_s <= 3600, "more than 0, at most 3600"),
             "poll_start": (self.poll_start in START, " or ".join(START)),
@@ -128,6 +129,10 @@ class Scenario:
                 value = typed(field, getattr(self, field))
                 raise ValueError(f"{OPTIONS[field]} {value} is the relay's: leave it out, or use --network {RELAY}")
 
+    @property
+    def schedules(self) -> dict[float, str]:
+        return schedules(self.schedule)
+
     def drain_or_default_s(self, rtt_ms: float) -> float:
         if self.drain_s is not None:
             return self.drain_s
@@ -145,11 +150,37 @@ class Scenario:
         return clients / self.spawn_per_s
 
 
+def schedules(text: str) -> dict[float, str]:
+    """Return messages per second -> schedule, in the order written, of one schedule or of several with commas between.
+
+    Raises ValueError for two of the same rate, which is all that tells their cells apart, and for two forms, since
+    what then differs would not be the rate's doing.
+    """
+    found: dict[float, str] = {}
+    for part in (part.strip() for part in re.split(r",(?=\s*[a-z]+:)", text)):
+        rate_per_s = parse_schedule(part).rate_per_s
+        first = found.get(rate_per_s, part)
+        if first != part:
+            raise ValueError(
+                f"--schedule {text}: {first} and {part} both publish {rate_per_s:g} messages a second, and cells are "
+                "told apart by their rate: leave one out"
+            )
+        found[rate_per_s] = part
+    one, *others = dict.fromkeys(part.partition(":")[0] for part in found.values())
+    if others:
+        raise ValueError(
+            f"--schedule {text}: what differs between {one} and {others[0]} would not be the rate's doing: sweep one "
+            "form, and measure the other in a run of its own"
+        )
+    return found
+
+
 def _can_be_split(command: str) -> bool:
     try:
-        return shlex.split(command) is not None
+        shlex.split(command)
     except ValueError:
         return False
+    return True
 
 
 def typed(field: str, value: object) -> str:
@@ -213,6 +244,15 @@ _ALL: Final = (
         schedule="poisson:2",
         poll_interval_s=1.0,
         window_s=6.0,
+    ),
+    Scenario(
+        name="rates",
+        purpose="how each pattern takes more frequent messages: 3, 10, 30 and 100 a second, 40 ms away",
+        clients=(20,),
+        schedule="poisson:3,poisson:10,poisson:30,poisson:100",
+        poll_interval_s=0.5,
+        window_s=4.0,
+        rtt_ms=(40.0,),
     ),
 )
 

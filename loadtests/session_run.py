@@ -26,6 +26,7 @@ from loadtests.plan import cell_name
 from loadtests.recorder import DTYPES
 from loadtests.runner import save
 from loadtests.scenario import Scenario
+from servers.schedule import parse_schedule
 
 DRAIN_S: Final = 0.5
 """Beside a poll interval, as in loadtests/scenario.py."""
@@ -113,12 +114,13 @@ def _cell(session: Facts, pattern: str, clients: int, scenario: str) -> Cell:
             "start, or than the last reset"
         )
     return Cell(
-        name=cell_name(scenario, clients, 0.0, pattern, 1),
+        name=cell_name(scenario, clients, 0.0, None, pattern, 1),
         pattern=pattern,
         label=session.labels.get(pattern, pattern),
         scenario=scenario,
         clients=clients,
         rtt_ms=0.0,
+        rate_per_s=parse_schedule(session.schedule).rate_per_s,
         repeat=1,
         status="failed",
         problems=problems,

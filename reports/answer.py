@@ -1,7 +1,7 @@
 """PURE. The run in plain words: who is first at what, by how much, and where nobody can tell.
 
-What `rows` holds is one scenario at one number of clients, at one round trip or at several. What being first means
-stands in ranking.py.
+What `rows` holds is one scenario in which only the pattern varies and, in a sweep, what `ranking.swept` says. Being
+first means what stands in ranking.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from reports.measures import QUANTILES
-from reports.ranking import PLAIN, Row, Stretch, ranking, stretches
+from reports.ranking import PLAIN, Row, Stretch, ranking, stretches, swept
 from reports.statistics import SMALLEST_RESAMPLED
-from reports.units import counted, grouped, listed, number, percent, quantity, sentence, times
+from reports.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 
 NOTHING: Final = "Nothing was delivered."
 UP_TO: Final = "up to "
@@ -32,7 +32,7 @@ QUESTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One question and its answer: one line, or one for each stretch of round trips where it is another."""
+    """One question and its answer: one line, or one for each stretch of a sweep where it is another."""
 
     question: str
     answers: tuple[str, ...]
@@ -42,7 +42,7 @@ class Finding:
 class Goal:
     """Who delivered 99 % of the messages within a time, and who of them costs the server least CPU.
 
-    at: the round trip, where there are several.
+    at: the step of the sweep, if it is one.
     """
 
     at: str
@@ -64,7 +64,7 @@ def findings(rows: pd.DataFrame) -> list[Finding]:
 def headline(rows: pd.DataFrame) -> str:
     """Return the answer in one sentence."""
     if _several(rows):
-        return _headline_by_rtt(rows)
+        return _headline_of_sweep(rows)
     first, rest = ranking(rows, "p50_ms")
     if not first:
         return NOTHING
@@ -82,11 +82,11 @@ def headline(rows: pd.DataFrame) -> str:
 
 
 def _several(rows: pd.DataFrame) -> bool:
-    return rows["rtt_ms"].nunique() > 1
+    return rows[swept(rows).column].nunique() > 1
 
 
-def _headline_by_rtt(rows: pd.DataFrame) -> str:
-    """Tell the tail, where distance shows: most messages find a long poll that is there already.
+def _headline_of_sweep(rows: pd.DataFrame) -> str:
+    """Tell the tail, where distance and rate show: most messages find a long poll that is there already.
 
     A headline has room for plain differences only.
     """
@@ -101,8 +101,10 @@ def _headline_by_rtt(rows: pd.DataFrame) -> str:
             event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
         else:
             verb = "leads" if len(stretch.first) == 1 else "lead"
-            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99 % of the messages arrive within {within}"
-        told.append(f"{stretch.where.removesuffix(' round trip' if told else '')}, {event}.")
+            event = (
+                f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99{THIN}% of the messages arrive within {within}"
+            )
+        told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
         led = stretch.leaders
     if not told:
         return NOTHING
@@ -122,8 +124,9 @@ def _most(stretch: Stretch, rows: Sequence[Row]) -> str:
 def goals(rows: pd.DataFrame) -> list[Goal]:
     """Return, for ever laxer latency goals, who meets them; a goal that changes nothing is left out."""
     told: list[Goal] = []
-    for _, scene in rows.groupby("rtt_ms"):
-        told += _goals(scene, quantity(scene["rtt_ms"].iloc[0], "ms") if _several(rows) else "")
+    along = swept(rows)
+    for _, scene in rows.groupby(along.column):
+        told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
     return told
 
 
@@ -146,7 +149,7 @@ def _goals(rows: pd.DataFrame, at: str) -> list[Goal]:
 
 
 def _answers(rows: pd.DataFrame, name: str, unit: str, what: str) -> Iterator[str]:
-    """Say who is first and by how much, once for each stretch of round trips."""
+    """Say who is first and by how much, once for each stretch of a sweep."""
     for stretch in stretches(rows, name):
         alone = len(stretch.scenes) == 1
         told = _compare(stretch.scenes[0], name, unit, what) if alone else _compare_all(stretch, unit, what)
@@ -154,7 +157,7 @@ def _answers(rows: pd.DataFrame, name: str, unit: str, what: str) -> Iterator[st
 
 
 def _compare_all(stretch: Stretch, unit: str, what: str) -> str:
-    """Say between what the values and multiples lie over several round trips."""
+    """Say between what the values and multiples lie over several steps."""
     leading = np.array([stretch.values(row["pattern"]) for row in stretch.first])
     told = f"{_names(stretch.first, stretch.scenes[-1])}: {_span(leading, partial(quantity, unit=unit))} {what}."
     if not stretch.rest or leading.min() <= 0:

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from loadtests import manifest
+from loadtests.scenario import schedules
 from reports.comparison import Comparison
 from reports.evidence import evidence
 from reports.load import ReportError
@@ -20,7 +21,7 @@ MAY_DIFFER: Final = frozenset(
 )
 """Fields of run.json that two comparable runs need not share. Any other, also a future one, is a condition of the
 measurement (a network delay, say), and two runs that differ in it are refused."""
-SCENARIO_MAY_DIFFER: Final = frozenset({"purpose", "clients", "rtt_ms"})
+SCENARIO_MAY_DIFFER: Final = frozenset({"purpose", "clients", "rtt_ms", "schedule"})
 MACHINE_MAY_DIFFER: Final = frozenset({"memory_bytes", "clock_id", "open_files", "ports"})
 
 
@@ -53,9 +54,17 @@ def refusals(base: manifest.Run, new: manifest.Run) -> list[str]:
     unlike = _unlike(structs.asdict(base), structs.asdict(new), MAY_DIFFER)
     for scenario in new.scenarios:
         name = str(scenario["name"])
-        found = _unlike(scenarios.get(name, scenario), scenario, SCENARIO_MAY_DIFFER)
+        before = scenarios.get(name, scenario)
+        found = [*_unlike_schedules(before, scenario), *_unlike(before, scenario, SCENARIO_MAY_DIFFER)]
         unlike += [f"scenario {name}: {difference}" for difference in found]
     return unlike
+
+
+def _unlike_schedules(base: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """A rate that both have must be of the same schedule: bursts are not steady, whatever they come to a second."""
+    before, after = (schedules(str(scenario["schedule"])) for scenario in (base, new))
+    common = [rate_per_s for rate_per_s in before if rate_per_s in after]
+    return [f"schedule {before[rate]} in base, {after[rate]} in new" for rate in common if before[rate] != after[rate]]
 
 
 def differences(base: manifest.Run, new: manifest.Run) -> list[str]:

@@ -122,7 +122,7 @@ class Comparison:
         return junit_xml(f"pollbench {self.new} against {self.base}", [self._case(row) for row in self.rows])
 
     def _case(self, row: Row) -> Case:
-        suite = f"pollbench.{row.situation.scenario}.{row.situation.clients}"
+        suite = row.situation.suite
         name = f"{row.situation.pattern}.{row.measure}"
         detail = ", ".join(f"{title} {cell}" for title, cell in zip(HEADER[4:], row.cells()[4:], strict=True) if cell)
         if self.invalid:

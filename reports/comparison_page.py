@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from reports.comparison import NOTE, Comparison, Row
+from reports.templating import template
 
 HALF_WIDTH_PX: Final = 80
 WIDEST_PERCENT: Final = 100.0
@@ -33,16 +32,9 @@ class Line:
 
 def comparison_page(comparison: Comparison) -> str:
     """Return the page. Rows come worst first; what is not proven is folded away."""
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     edge = _edge(comparison)
     lines = [Line(row, _figures(row), _mark(row, edge)) for row in comparison.rows]
-    return environment.get_template("comparison.html.j2").render(
+    return template("comparison.html.j2").render(
         comparison=comparison,
         scale=f"-{edge:.0f} % to +{edge:.0f} %",
         width=2 * HALF_WIDTH_PX,

@@ -100,7 +100,7 @@ def _lost(observed: Observed) -> Iterator[Reading]:
     expected = LongPoll(row["messages"] / setting.window_s, gap_s, setting.hold_timeout_s).loss_without_cursor
     yield _share("lost, by \N{GREEK SMALL LETTER LAMDA}G/(1+\N{GREEK SMALL LETTER LAMDA}G)", expected, lost, row)
     handed_out = int(observed.record["waiting"].sum())
-    yield _exact("lost, by the server's own record", row["owed"] - handed_out, row, "missed", "in_flight")
+    yield _exact("lost, by the server's own record", int(row["owed"]) - handed_out, row, "missed", "in_flight")
 
 
 def _dropped(observed: Observed) -> Iterator[Reading]:
@@ -108,7 +108,7 @@ def _dropped(observed: Observed) -> Iterator[Reading]:
     assert isinstance(fault, Drop)
     row, silent = observed.row, int((observed.record["copies"] == 0).sum())
     yield _share("dropped", fault.share, (row["missed"] + row["in_flight"]) / row["owed"], row)
-    yield _exact("dropped, by the server's own record", silent * row["clients"], row, "missed", "in_flight")
+    yield _exact("dropped, by the server's own record", silent * int(row["clients"]), row, "missed", "in_flight")
 
 
 def _doubled(observed: Observed) -> Iterator[Reading]:
@@ -116,7 +116,7 @@ def _doubled(observed: Observed) -> Iterator[Reading]:
     assert isinstance(fault, Duplicate)
     row, twice = observed.row, int((observed.record["copies"] - 1).sum())
     yield _share("sent twice", fault.share, row["duplicated"] / row["owed"], row)
-    yield _exact("sent twice, by the server's own record", twice * row["clients"], row, "duplicated")
+    yield _exact("sent twice, by the server's own record", twice * int(row["clients"]), row, "duplicated")
 
 
 def _overtaken(observed: Observed) -> Iterator[Reading]:
@@ -124,7 +124,7 @@ def _overtaken(observed: Observed) -> Iterator[Reading]:
     assert isinstance(fault, Reorder)
     row, late = observed.row, int(observed.record["overtaken"].sum())
     yield _share("out of order", fault.share, row["reordered"] / row["owed"], row)
-    yield _exact("out of order, by the server's own record", late * row["clients"], row, "reordered")
+    yield _exact("out of order, by the server's own record", late * int(row["clients"]), row, "reordered")
 
 
 def _mixed(observed: Observed) -> Iterator[Reading]:

@@ -17,10 +17,11 @@ ERROR_COLUMNS: Final = [f"error_{kind}" for kind in ERRORS if kind not in {"", "
 
 @dataclass(frozen=True)
 class Evidence:
-    """cells: what `per_cell` gives, with a column also for kinds of error that never came up."""
+    """cells: what `per_cell` gives, with a column also for kinds of error that never came up; summary: of these."""
 
     run: Run
     cells: pd.DataFrame
+    summary: pd.DataFrame
     cautions: list[Caution]
 
     @property
@@ -41,6 +42,6 @@ def evidence(run_dir: Path) -> Evidence:
     """Load and measure. Raises ReportError, one line, when the folder cannot be read."""
     run = load(run_dir)
     cells = per_cell(run)
-    found = cautions(run, cells, summary(run, cells))
+    rows = summary(run, cells)
     absent = {name: 0 for name in ERROR_COLUMNS if name not in cells}
-    return Evidence(run, cells.assign(**absent), found)
+    return Evidence(run, cells.assign(**absent), rows, cautions(run, cells, rows))

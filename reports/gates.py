@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from loadtests.dimensions import DIMENSIONS
 from reports.evidence import evidence
 from reports.junit import Case, Outcome, junit_xml
 from reports.load import KEYS, ReportError
@@ -24,7 +25,7 @@ from reports.outcome import ExitCode, interval_text, markdown_notes, markdown_ta
 from reports.situations import Situation, by_situation, planned
 from reports.slo import Goal, parse_slo
 from reports.statistics import Interval, median_interval
-from reports.units import counted
+from reports.units import counted, listed
 
 HEADER: Final = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
 FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
@@ -120,9 +121,14 @@ class Gate:
         outcome: Outcome = "error" if self.invalid or result.interval is None else "failure"
         detail = f"{result.measured}, {row[-1]} repeats met {result.goal} ({result.goal.where})"
         reason = self.invalid[0] if self.invalid else f"{result.state}: measured {result.measured}"
-        suite = f"pollbench.{result.situation.scenario}.{result.situation.clients}"
         passed = result.met and not self.invalid
-        return Case(suite, f"{result.situation.pattern}.{row[3]}", "passed" if passed else outcome, reason, detail)
+        return Case(
+            result.situation.suite,
+            f"{result.situation.pattern}.{row[3]}",
+            "passed" if passed else outcome,
+            reason,
+            detail,
+        )
 
 
 def check_slo(run_dir: Path, slo: Path) -> Gate:
@@ -151,14 +157,14 @@ def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situa
         _check(goal, "measure", goal.column, measures)
         _check(goal, "pattern", goal.pattern, {situation.pattern for situation in situations})
         _check(goal, "scenario", goal.scenario or "*", {situation.scenario for situation in situations})
-        clients = "*" if goal.clients is None else str(goal.clients)
-        _check(goal, "client count", clients, {str(situation.clients) for situation in situations})
-        rtt_ms = "*" if goal.rtt_ms is None else f"{goal.rtt_ms:g}"
-        _check(goal, "round trip", rtt_ms, {f"{situation.rtt_ms:g}" for situation in situations})
+        for each in DIMENSIONS:
+            wanted = f"{goal.at[each.column]:g}" if each.column in goal.at else "*"
+            _check(goal, each.name, wanted, {f"{getattr(situation, each.column):g}" for situation in situations})
         covered = [situation for situation in situations if goal.covers(situation)]
         if not covered:
             raise ReportError(
-                f"{goal.where}: `{goal}`: no cell of this run has that pattern, scenario, client count and round trip."
+                f"{goal.where}: `{goal}`: no cell of this run is of that pattern, scenario, "
+                f"{listed([each.name for each in DIMENSIONS])} at once."
             )
         results += [_result(goal, situation, _values(groups.get(situation), goal.column)) for situation in covered]
     return results

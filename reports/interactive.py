@@ -6,14 +6,15 @@ Charts share one x for all patterns, which is what makes one cursor show all val
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from reports.charts.sweep import by_clients, by_rtt, is_sweep
-from reports.crossovers import crossovers
+from loadtests.dimensions import DIMENSIONS, Dimension
+from reports.charts.sweep import is_sweep
+from reports.crossovers import crossovers, on_log
 from reports.measures import MEASURES
 from reports.scene import LEVELS, Scene
 
@@ -21,20 +22,6 @@ HERE: Final = Path(__file__).parent
 POINTS: Final = 300
 SLICES: Final = 60
 Series = list[float | None]
-
-
-class Along(NamedTuple):
-    """What a sweep goes along, what is held meanwhile, and how both are called."""
-
-    column: str
-    other: str
-    title: str
-    held: str
-    log: bool
-
-
-BY_CLIENTS: Final = Along("clients", "rtt_ms", "clients", "ms round trip", log=True)
-BY_RTT: Final = Along("rtt_ms", "clients", "round trip between clients and server, ms", "clients", log=False)
 
 
 def script() -> Markup:
@@ -55,11 +42,8 @@ def data(scenes: Sequence[Scene]) -> Markup:
 
 def charts(scene: Scene) -> dict[str, dict[str, Any]]:
     drawn = {"latency": _ecdf(scene), "percentiles": _spectrum(scene), "over-time": _over_time(scene)}
-    if is_sweep(scene, by_clients):
-        drawn["latency-by-clients"] = _sweep(scene, BY_CLIENTS)
-    if is_sweep(scene, by_rtt):
-        drawn["latency-by-rtt"] = _sweep(scene, BY_RTT)
-    return drawn
+    sweeps = {f"latency-by-{each.short}": _sweep(scene, each) for each in DIMENSIONS if is_sweep(scene, each)}
+    return drawn | sweeps
 
 
 def _chart(scene: Scene, x: Sequence[float], series: Mapping[str, Series], **axes: Any) -> dict[str, Any]:
@@ -113,13 +97,14 @@ def _over_time(scene: Scene) -> dict[str, Any]:
     return _chart(scene, middles, series, **axes, yLog=True)
 
 
-def _sweep(scene: Scene, along: Along) -> dict[str, Any]:
-    """Every measure against one dimension, at each value of the other, with the crossovers."""
+def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:
+    """Every measure against one dimension, at all values of the others, with the crossovers."""
+    others = [each for each in DIMENSIONS if each is not along]
     views = []
     for measure in MEASURES:
         if scene.summary[measure.name].isna().all():
             continue
-        for held, rows in scene.summary.groupby(along.other, sort=True):
+        for _, rows in scene.summary.groupby([each.column for each in others], sort=True):
             steps = sorted(float(step) for step in rows[along.column].unique())
             series = {
                 str(pattern): [_rounded(value / measure.scale) for value in _at(own, along.column, steps, measure.name)]
@@ -128,15 +113,17 @@ def _sweep(scene: Scene, along: Along) -> dict[str, Any]:
             marks = [
                 {
                     "at": _rounded(crossing.at),
-                    "text": f"{scene.look.labels[crossing.before]} is better up to {crossing.low:,g}, "
-                    f"{scene.look.labels[crossing.after]} from {crossing.high:,g} on",
+                    "value": _rounded(crossing.value / measure.scale),
+                    "text": f"{scene.look.labels[crossing.before]} is better up to {along.amount(crossing.low)}, "
+                    f"{scene.look.labels[crossing.after]} from {along.says(crossing.high)} on",
                 }
-                for crossing in crossovers(rows, along.column, measure.name)
+                for crossing in crossovers(rows, along, measure.name)
             ]
             title = f"{measure.group}, {measure.title}"
-            view = _chart(scene, steps, series, yTitle=title, yUnit=measure.unit, marks=marks)
-            views.append(view | {"measure": title, "held": _rounded(float(str(held)))})
-    axes = {"xTitle": along.title, "xUnit": "", "xLog": along.log, "heldTitle": along.held}
+            axes = {"yTitle": title, "yUnit": measure.unit, "yLog": on_log(along, measure.name), "marks": marks}
+            at = ", ".join(each.says(rows[each.column].iloc[0]) for each in others)
+            views.append(_chart(scene, steps, series, **axes) | {"measure": title, "held": at})
+    axes = {"xTitle": along.axis, "xUnit": "", "xLog": along.by_factors}
     return {"views": views, **axes}
 
 

@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 
 from loadtests import manifest
 from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
+from loadtests.dimensions import COLUMNS
+from servers.schedule import parse_schedule
 
-KEYS: Final = ["cell", "scenario", "clients", "rtt_ms", "pattern", "repeat"]
-"""The columns every frame starts with; `cell` alone identifies the other five."""
-KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "repeat": "int32"}
+KEYS: Final = ["cell", "scenario", *COLUMNS, "pattern", "repeat"]
+"""The columns every frame starts with; `cell` alone identifies the others."""
+KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "rate_per_s": "float64", "repeat": "int32"}
 NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
 
@@ -64,7 +66,7 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     run = _decode(run_dir / "run.json", manifest.Run)
     names = [name for name in run.cells if only is None or name in only]
     files = [run_dir / "cells" / name / "cell.json" for name in names]
-    cells = [_decode(file, manifest.Cell) for file in files if file.is_file()]
+    cells = [_with_rate(_decode(file, manifest.Cell), run) for file in files if file.is_file()]
     finished = [cell for cell in cells if cell.status == "finished"]
     if not finished:
         reasons = dict.fromkeys(problem for cell in cells for problem in cell.problems)
@@ -115,6 +117,14 @@ def _decode(file: Path, kind: type[T]) -> T:
         raise ReportError(f"{file}: {problem.strerror}. A run folder has a readable run.json.") from problem
     except msgspec.DecodeError as problem:
         raise ReportError(f"{file}: not what pollbench wrote ({problem}). Run it again.") from problem
+
+
+def _with_rate(cell: manifest.Cell, run: manifest.Run) -> manifest.Cell:
+    """Give a cell from before the rate was a dimension the one that its scenario has."""
+    if cell.rate_per_s is not None:
+        return cell
+    (schedule,) = (str(scenario["schedule"]) for scenario in run.scenarios if scenario["name"] == cell.scenario)
+    return msgspec.structs.replace(cell, rate_per_s=parse_schedule(schedule).rate_per_s)
 
 
 def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.arrival import ROW_TYPES
+from loadtests.dimensions import COLUMNS
 from reports.accounting import COUNTS, ByUser, account
 from reports.balance import discrepancies
 from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
@@ -22,7 +23,7 @@ from reports.pace import send_pace
 from reports.statistics import median_interval, warmup_cut
 from reports.watch import WATCHED, watch
 
-SITUATION: Final = ["scenario", "clients", "rtt_ms", "pattern"]
+SITUATION: Final = ["scenario", *COLUMNS, "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
@@ -213,7 +214,7 @@ def latency_of(first: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row per scenario, client count, round trip and pattern, in planned order.
+    """Return one row per scenario, value of each dimension, and pattern, in planned order.
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
     interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed

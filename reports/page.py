@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import jinja2
 import msgspec
 import pandas as pd
 from markupsafe import Markup
 
+from loadtests.dimensions import CLIENTS, DIMENSIONS, RATE, RTT, Dimension
 from reports import interactive, svg
 from reports.answer import Finding, Goal, findings, goals, headline
 from reports.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
@@ -28,13 +28,13 @@ from reports.quotation import doubt, quotes
 from reports.scene import Scene, scenes
 from reports.style import Look, styled
 from reports.table import Table, table
+from reports.templating import template
 from reports.theory_table import theory_table
 from reports.trust import accounts, grounds, side_by_side
-from reports.units import counted, listed, number, percent, quantity
+from reports.units import counted, listed, percent, quantity
 from servers.faults.forms import parse_fault
 from servers.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
 
-TEMPLATES = Path(__file__).parent / "templates"
 VERDICT_FILE = "verdict.json"
 
 
@@ -46,11 +46,13 @@ Picture = tuple[str, Chart, Markup]
 class Section:
     """What the page says about one scenario.
 
-    charts: at its longest round trip, which is `at` where there are others; nearer: (round trip, charts) of those.
+    charts: at the furthest step of its sweep, which is `at` where there are others, along `along`; nearer: (step,
+    charts) of those.
     """
 
     name: str
     title: str
+    along: Dimension
     at: str
     purpose: str
     headline: str
@@ -114,18 +116,10 @@ def render(
     charts: Mapping[str, Mapping[str, str]],
 ) -> str:
     """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"number": number, "quantity": quantity, "counted": counted}
     run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
     sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         run=run.manifest,
         sections=sections,
         verdict=verdict(found),
@@ -155,16 +149,17 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
     return Section(
         name=name,
         title=_situation(scene),
-        at=_distance(scene) if nearer else "",
+        along=scene.sweep,
+        at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
         purpose=str(scene.setting["purpose"]),
-        headline=headline(scene.distances),
-        findings=findings(scene.distances),
-        goals=goals(scene.distances),
+        headline=headline(scene.steps),
+        findings=findings(scene.steps),
+        goals=goals(scene.steps),
         table=table(scene.summary),
         breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
         stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=_pictures(scene, charts),
-        nearer=[(_distance(each), _pictures(each, charts)) for each in nearer],
+        nearer=[(each.sweep.says(each.at(each.sweep)), _pictures(each, charts)) for each in nearer],
     )
 
 
@@ -173,35 +168,44 @@ def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Pic
     drawn, found = charts.get(scene.name, {}), []
     for chart in CHARTS:
         if chart.name in drawn:
-            at, words = f"{scene.name}-{chart.name}", describe(scene, every_rtt=chart.every_rtt)
+            at, words = f"{scene.name}-{chart.name}", describe(scene, chart.along)
             found.append((at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {words}", scene.look)))
     return found
 
 
-def _distance(scene: Scene) -> str:
-    return f"{quantity(scene.rtt_ms, 'ms')} round trip"
-
-
 def _situation(scene: Scene) -> str:
-    told = [counted(scene.clients, "client"), _schedule(str(scene.setting["schedule"]))]
+    """Say what the answers of a section are about: all steps of its sweep; in brackets what else the run has."""
+    rates, rtts_ms = (sorted(scene.steps[each.column].unique()) for each in (RATE, RTT))
+    told = [
+        counted(scene.clients, "client") + _besides(scene, CLIENTS),
+        _schedule([scene.schedules[rate] for rate in rates]) + _besides(scene, RATE),
+    ]
     if fault := str(scene.setting.get("fault") or ""):
         told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
-    rtts_ms = sorted(scene.distances["rtt_ms"])
     if rtts_ms[-1]:
-        told.append(f"round trip {listed(list(dict.fromkeys(quantity(ms, 'ms') for ms in rtts_ms)))}")
+        told.append(f"round trip {listed([RTT.amount(ms) for ms in rtts_ms])}{_besides(scene, RTT)}")
     told += [f"{what.lower()} {how}" for what, how in conditions(scene.setting).items()]
-    if fewer := sorted({int(count) for count in scene.summary["clients"]} - {scene.clients}):
-        told.append(f"the most of this run, which has {listed([f'{count:,}' for count in fewer])} too")
     return ", ".join(told)
 
 
-def _schedule(text: str) -> str:
-    """Say a schedule in words; one that is new to this page in its own short form."""
+def _besides(scene: Scene, dimension: Dimension) -> str:
+    others = sorted(set(scene.summary[dimension.column]) - set(scene.steps[dimension.column]))
+    return f" (this run has {listed([dimension.amount(value) for value in others])} too)" if others else ""
+
+
+def _schedule(several: Sequence[str]) -> str:
+    """Say schedules of one form in words; a form that is new to this page in its own short way."""
+    rates = listed([f"{parse_schedule(each).rate_per_s:,g}" for each in several])
+    match parse_schedule(several[0]):
+        case Poisson():
+            return f"{rates} messages a second at random instants"
+        case Steady():
+            return f"{rates} messages a second, evenly spaced"
+    return listed([_unusual(each) for each in several])
+
+
+def _unusual(text: str) -> str:
     match parse_schedule(text):
-        case Poisson(rate_per_s=rate):
-            return f"{rate:g} messages a second at random instants"
-        case Steady(rate_per_s=rate):
-            return f"{rate:g} messages a second, evenly spaced"
         case Burst(size=size, period_s=period_s):
             return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
         case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
@@ -230,7 +234,6 @@ def _settings(scene: Scene) -> dict[str, str]:
     """The scenario as a list of names and values with units."""
     setting = scene.setting
     known = {
-        "schedule": "Messages due",
         "message_bytes": "Message content",
         "poll_interval_s": "Poll interval",
         "hold_timeout_s": "Hold timeout",
@@ -239,17 +242,17 @@ def _settings(scene: Scene) -> dict[str, str]:
     }
     units = {"_bytes": ("B", 1), "_s": ("ms", 1000)}
     told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
-    clients = sorted(int(count) for count in scene.summary["clients"].unique())
-    told["Clients"] = ", ".join(f"{count:,}" for count in clients)
-    rtts_ms = sorted(scene.summary["rtt_ms"].unique())
-    told["Round trip added"] = ", ".join(quantity(ms, "ms") for ms in rtts_ms)
+    clients, rtts_ms, rates = (sorted(scene.summary[each.column].unique()) for each in DIMENSIONS)
+    told["Clients"] = ", ".join(CLIENTS.amount(count) for count in clients)
+    told["Round trip added"] = ", ".join(RTT.amount(ms) for ms in rtts_ms)
     if rtts_ms[-1]:
         told["Round trip added"] += f", {BY[str(setting.get('network', 'relay'))]}"
     told |= conditions(setting)
+    told["Messages due"] = _schedule([scene.schedules[rate] for rate in rates])
     for key, title in known.items():
         value = setting.get(key)
         if value is None:
             continue
-        unit = next((unit for ending, unit in units.items() if key.endswith(ending)), None)
-        told[title] = quantity(float(str(value)) * unit[1], unit[0]) if unit else _schedule(str(value))
+        unit, scale = next(unit for ending, unit in units.items() if key.endswith(ending))
+        told[title] = quantity(float(str(value)) * scale, unit)
     return told

@@ -1,4 +1,4 @@
-"""PURE. Who is first by a measure, alone or level with others, and over which round trips that stays so.
+"""PURE. Who is first by a measure, alone or level with others, and how far along a sweep that stays so.
 
 Two patterns are level when their intervals overlap ("no measurable difference"), or when they differ by less than 5 %
 ("nearly level"): that much can differ between two runs of the same thing. Nothing is called better on less.
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from reports.units import quantity
+from loadtests.dimensions import RATE, RTT, Dimension
 
 LEVEL: Final = 1.05
 PLAIN: Final = 1.5
@@ -35,12 +35,13 @@ def ranking(rows: pd.DataFrame, name: str, within: float = LEVEL) -> tuple[list[
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Neighbouring round trips at which the same patterns are first by a measure.
+    """Neighbouring steps of a sweep at which the same patterns are first by a measure.
 
-    scenes: the rows at each of them, nearest first. first, rest: the ranking at the furthest. of: how many round trips
-    were measured in all.
+    scenes: the rows at each of them, from the least. first, rest: the ranking at the largest. of: how many steps were
+    measured in all.
     """
 
+    along: Dimension
     name: str
     of: int
     scenes: Sequence[pd.DataFrame]
@@ -56,25 +57,32 @@ class Stretch:
         return {row["pattern"] for row in self.rest}
 
     def values(self, pattern: str) -> list[float]:
-        """Return a pattern's value at each round trip."""
+        """Return a pattern's value at each step."""
         return [float(scene.loc[scene["pattern"] == pattern, self.name].iloc[0]) for scene in self.scenes]
 
     @property
     def where(self) -> str:
+        along = self.along
         if len(self.scenes) == self.of > 1:
-            return "At every round trip"
-        near, far = (float(scene["rtt_ms"].iloc[0]) for scene in (self.scenes[0], self.scenes[-1]))
+            return f"At every {along.name}"
+        near, far = (float(scene[along.column].iloc[0]) for scene in (self.scenes[0], self.scenes[-1]))
         if near == far:
-            return f"At {quantity(near, 'ms')} round trip" if near else "Without a round trip"
-        start = f"From {quantity(near, 'ms')}" if near else "Up"
-        return f"{start} to {quantity(far, 'ms')} round trip"
+            return f"At {along.says(near)}" if near else along.none
+        start = f"From {along.amount(near)}" if near else "Up"
+        return f"{start} to {along.says(far)}"
+
+
+def swept(rows: pd.DataFrame) -> Dimension:
+    """Return along what the answers of some rows are told: the message rate where there are several, else distance."""
+    return RATE if rows[RATE.column].nunique() > 1 else RTT
 
 
 def stretches(rows: pd.DataFrame, name: str, within: float = LEVEL) -> list[Stretch]:
-    """Cut the round trips into stretches, nearest first; those where nothing was measured are left out."""
+    """Cut a sweep into stretches, from its least value on; steps where nothing was measured are left out."""
     found: list[Stretch] = []
-    for _, scene in rows.groupby("rtt_ms"):
-        now = Stretch(name, rows["rtt_ms"].nunique(), [scene], *ranking(scene, name, within))
+    along = swept(rows)
+    for _, scene in rows.groupby(along.column):
+        now = Stretch(along, name, rows[along.column].nunique(), [scene], *ranking(scene, name, within))
         if found and (now.leaders, now.others) == (found[-1].leaders, found[-1].others):
             found[-1] = replace(now, scenes=[*found[-1].scenes, scene])
         elif now.first:

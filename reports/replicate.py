@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import replications, svg
 from reports.evidence import evidence
 from reports.junit import Case, junit_xml
-from reports.measures import latencies, summary
+from reports.measures import latencies
 from reports.outcome import ExitCode, markdown_notes, markdown_table, markdown_text
 from reports.page import write_report
 from reports.replications import Claim, Measured, Replication
 from reports.style import Look
+from reports.templating import template
 from reports.units import counted, number
 
 HEADER: Final = ("", "what", "published", "must be", "measured")
@@ -103,7 +103,7 @@ def judge(name: str, folder: Path) -> Replicated:
 def measured(run_dir: Path) -> Measured:
     """Load and measure one stage. Raises ReportError."""
     found = evidence(run_dir)
-    return Measured(found, summary(found.run, found.cells), latencies(found.run))
+    return Measured(found, found.summary, latencies(found.run))
 
 
 def _lines(stages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -122,15 +122,8 @@ def _picture(replication: Replication, stages: Mapping[str, Measured], folder: P
 def render(
     result: Replicated, replication: Replication, pages: Mapping[str, Path], picture: tuple[Look, Markup]
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     look, chart = picture
-    return environment.get_template("replication.html.j2").render(
+    return template("replication.html.j2").render(
         result=result,
         replication=replication,
         rows=list(zip(result.table(), result.claims, strict=True)),

@@ -1,4 +1,4 @@
-"""PURE. A scene is what one set of charts shows: one scenario, one number of clients, one round trip, all patterns."""
+"""PURE. A scene is what one set of charts shows: one scenario at one value of each dimension, all patterns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,28 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from loadtests.dimensions import COLUMNS, DIMENSIONS, RATE, RTT, Dimension
+from loadtests.scenario import schedules
 from reports.breakdown import by_rank, first_arrivals
 from reports.load import Run
+from reports.ranking import swept
 from reports.style import Look
 
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
 """Quantile levels of a curve: even, and ever finer towards the slowest."""
 
+MOST: Final = 5
+"""Scenes of one scenario: each is a third of a megabyte of charts, and the sweep's own charts show every step."""
+
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames cut to one scenario, client count and round trip; `summary` alone holds all of the scenario."""
+    """Frames cut to one scenario and one value of each dimension; `summary` alone holds all of the scenario."""
 
     setting: Mapping[str, Any]
     clients: int
     rtt_ms: float
+    rate_per_s: float
     look: Look
     summary: pd.DataFrame
     cells: pd.DataFrame
@@ -33,22 +40,40 @@ class Scene:
 
     @property
     def name(self) -> str:
-        """The scenario's name, with the round trip where there is a longer one."""
-        return str(self.setting["name"]) + ("" if self.furthest else f"-{self.rtt_ms:g}ms")
+        """The scenario's name, with the step of the sweep where there is a further one."""
+        return str(self.setting["name"]) + ("" if self.furthest else f"-{self.at(self.sweep):g}{self.sweep.suffix}")
+
+    def at(self, dimension: Dimension) -> float:
+        return float(getattr(self, dimension.column))
+
+    def along(self, dimension: Dimension | None) -> pd.DataFrame:
+        """The summary where every other dimension is as in this scene."""
+        alike = {each.column: self.at(each) for each in DIMENSIONS if each is not dimension}
+        return self.summary[(self.summary[[*alike]] == pd.Series(alike)).all(axis=1)]
+
+    @property
+    def sweep(self) -> Dimension:
+        """Along what there is a scene for each step, and the answers are told."""
+        return swept(self.summary[self.summary["clients"] == self.clients])
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """The summary along that, all else as in this scene."""
+        return self.along(self.sweep)
 
     @property
     def furthest(self) -> bool:
-        return bool(self.rtt_ms == self.distances["rtt_ms"].max())
+        return bool(self.at(self.sweep) == self.steps[self.sweep.column].max())
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The summary at this scene's number of clients and round trip."""
-        return self.summary[(self.summary["clients"] == self.clients) & (self.summary["rtt_ms"] == self.rtt_ms)]
+        """The summary of this scene alone."""
+        return self.along(None)
 
     @property
-    def distances(self) -> pd.DataFrame:
-        """The summary at this scene's number of clients, at every round trip."""
-        return self.summary[self.summary["clients"] == self.clients]
+    def schedules(self) -> dict[float, str]:
+        """Message rate -> schedule."""
+        return schedules(str(self.setting["schedule"]))
 
     @property
     def patterns(self) -> list[str]:
@@ -83,9 +108,9 @@ class Scene:
 
 
 def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
-    """Return one scene per scenario and round trip, at its largest number of clients that has a result.
+    """Return one scene per scenario and step of its sweep, at the largest values of all else that have a result.
 
-    In planned order, the round trips of a scenario from the shortest to the longest.
+    In planned order, the steps of a scenario from the least. Of more than MOST, so many, the ends among them.
     """
     look = Look.of(run.manifest.patterns)
     found = []
@@ -93,16 +118,25 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
         own = summary[summary["scenario"] == setting["name"]]
         if not len(own):
             continue
-        clients = int(own["clients"].max())
-        for rtt_ms in sorted(own.loc[own["clients"] == clients, "rtt_ms"].unique()):
+        steps = own[own["clients"] == own["clients"].max()]
+        sweep = swept(steps)
+        for other in (RTT, RATE):
+            if other is not sweep:
+                steps = steps[steps[other.column] == steps[other.column].max()]
+        settings = sorted(set(steps[COLUMNS].itertuples(index=False, name=None)))
+        spread = np.linspace(0, len(settings) - 1, min(len(settings), MOST)).round().astype(int)
+        for clients, rtt_ms, rate_per_s in (settings[at] for at in spread):
+            at = {"scenario": str(setting["name"]), "clients": clients, "rtt_ms": rtt_ms, "rate_per_s": rate_per_s}
             frames = (run.finished, latency, run.requests, run.deliveries, run.published)
-            cut = [_cut(frame, str(setting["name"]), clients, rtt_ms) for frame in frames]
-            found.append(Scene(setting, clients, float(rtt_ms), look, own, *cut))
+            cut = [_cut(frame, at) for frame in frames]
+            found.append(Scene(setting, int(clients), float(rtt_ms), float(rate_per_s), look, own, *cut))
     return found
 
 
-def _cut(frame: pd.DataFrame, scenario: str, clients: int, rtt_ms: float) -> pd.DataFrame:
-    wanted = (frame["scenario"] == scenario) & (frame["clients"] == clients) & (frame["rtt_ms"] == rtt_ms)
+def _cut(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.DataFrame:
+    wanted = pd.Series(True, frame.index)
+    for column, value in at.items():
+        wanted &= frame[column] == value
     # Most runs have one scene, and five million rows are not copied for nothing.
     return frame if wanted.all() else frame[wanted]
 

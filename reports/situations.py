@@ -1,12 +1,14 @@
-"""PURE. A situation is what repeats repeat: one pattern under one scenario with one client count and one round trip."""
+"""PURE. A situation is what repeats repeat: one pattern under one scenario, at one value of each dimension."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import pandas as pd
 
 from loadtests import manifest
-from loadtests.plan import cell_name
+from loadtests.dimensions import DIMENSIONS, Dimension
+from loadtests.plan import Plan
 from loadtests.scenario import Scenario
 from reports.measures import SITUATION
 
@@ -17,22 +19,29 @@ class Situation(NamedTuple):
     scenario: str
     clients: int
     rtt_ms: float
+    rate_per_s: float
     pattern: str
 
     @property
     def scene(self) -> str:
-        network = f", {self.rtt_ms:g} ms round trip" if self.rtt_ms else ""
-        return f"{self.scenario}, {self.clients} clients{network}"
+        """Say all but the pattern; no round trip where there is none."""
+        return ", ".join([self.scenario, *(each.says(value) for each, value in self._values())])
+
+    @property
+    def suite(self) -> str:
+        """Name its test suite in a JUnit file: pollbench.feed.50.40ms.5per_s."""
+        return ".".join(["pollbench", self.scenario, *(f"{value:g}{each.suffix}" for each, value in self._values())])
+
+    def _values(self) -> list[tuple[Dimension, float]]:
+        return [(each, value) for each in DIMENSIONS if (value := getattr(self, each.column))]
 
 
 def planned(run: manifest.Run) -> list[Situation]:
     """Return the situations a run set out to measure, whether or not their cells finished."""
     by_name = {
-        cell_name(scenario.name, clients, rtt_ms, pattern, 1): Situation(scenario.name, clients, rtt_ms, pattern)
+        cell.name: Situation(scenario.name, cell.clients, cell.rtt_ms, cell.rate_per_s, cell.pattern)
         for scenario in (msgspec.convert(fields, Scenario) for fields in run.scenarios)
-        for clients in scenario.clients
-        for rtt_ms in scenario.rtt_ms
-        for pattern in run.patterns
+        for cell in Plan(scenario, tuple(run.patterns), 1).cells()
     }
     first_repeats = (cell.rpartition("-")[0] + "-1" for cell in run.cells)
     return [by_name[name] for name in dict.fromkeys(first_repeats)]
@@ -44,7 +53,7 @@ def by_situation(cells: pd.DataFrame) -> dict[Situation, pd.DataFrame]:
     Pooling two different things as repeats of one would look like noise and hide any difference.
     """
     groups = {
-        Situation(str(first["scenario"]), int(first["clients"]), float(first["rtt_ms"]), str(first["pattern"])): group
+        Situation(**{str(key): first[key] for key in SITUATION}): group
         for _, group in cells.groupby(SITUATION, observed=True, sort=False)
         for first in group.head(1).to_dict("records")
     }
@@ -52,3 +61,8 @@ def by_situation(cells: pd.DataFrame) -> dict[Situation, pd.DataFrame]:
         if group["repeat"].duplicated().any():
             raise ValueError(f"{situation.scene}, {situation.pattern}: two cells with the same repeat")
     return groups
+
+
+def differing(row: Mapping[Any, Any], rows: pd.DataFrame) -> list[str]:
+    """Say of a row the values of those dimensions in which not all rows are alike."""
+    return [each.says(row[each.column]) for each in DIMENSIONS if rows[each.column].nunique() > 1]

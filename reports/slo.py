@@ -2,7 +2,7 @@
 
     slo = ["missed == 0", "*.empty_ratio <= 0.5"]     # every pattern, scenario and client count of the run
 
-    [[slo]]                                           # or blocks, each for one scenario, client count or round trip
+    [[slo]]                                           # or blocks, each for one scenario or one value of a dimension
     scenario = "feed"
     clients = 50
     "long_polling.latency_p99_ms" = "< 250"           # without the quotes TOML nests, which reads the same
@@ -15,10 +15,12 @@ import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Final
 
+from loadtests.dimensions import COLUMNS
 from reports.load import ReportError
 from reports.situations import Situation
 
@@ -32,13 +34,13 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 _EXPRESSION: Final = re.compile(
     r"\s*(?:(?P<pattern>[\w*?]+)\s*\.\s*)?(?P<measure>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<limit>\S.*?)\s*"
 )
-_SELECTORS: Final = ("scenario", "clients", "rtt_ms")
 _FORM: Final = 'Write goals as: slo = ["long_polling.latency_p99_ms < 250", "missed == 0"]'
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One line of an SLO file. pattern may hold * and ?; scenario, clients, rtt_ms None: any. where: "slo.toml:3"."""
+    """One line of an SLO file. pattern may hold * and ?; scenario None: any; at: values of dimensions, any where it
+    names none. where: "slo.toml:3"."""
 
     pattern: str
     measure: str
@@ -46,8 +48,7 @@ class Goal:
     limit: float
     where: str
     scenario: str | None = None
-    clients: int | None = None
-    rtt_ms: float | None = None
+    at: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.pattern}.{self.measure} {self.condition}"
@@ -72,8 +73,7 @@ class Goal:
         return (
             fnmatchcase(situation.pattern, self.pattern)
             and self.scenario in (None, situation.scenario)
-            and self.clients in (None, situation.clients)
-            and self.rtt_ms in (None, situation.rtt_ms)
+            and all(f"{getattr(situation, column):g}" == f"{value:g}" for column, value in self.at.items())
         )
 
 
@@ -99,14 +99,14 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
         return
     if not isinstance(block, Mapping):
         raise ReportError(f'{file}: slo holds {block!r}. A goal is text: "missed == 0"')
-    scenario, clients, rtt_ms = (block.get(name) for name in _SELECTORS)
+    scenario = block.get("scenario")
     if not isinstance(scenario, str | None):
         raise ReportError(f'{_where(file, text, "scenario")}: scenario {scenario!r} is no name: scenario = "feed"')
-    if not isinstance(clients, int | None) or isinstance(clients, bool):
-        raise ReportError(f"{_where(file, text, 'clients')}: clients {clients!r} is no whole number: clients = 50")
-    if not isinstance(rtt_ms, int | float | None) or isinstance(rtt_ms, bool):
-        raise ReportError(f"{_where(file, text, 'rtt_ms')}: rtt_ms {rtt_ms!r} is no number: rtt_ms = 40")
-    goals = {name: value for name, value in block.items() if name not in _SELECTORS}
+    at = {column: block[column] for column in COLUMNS if column in block}
+    for column, value in at.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ReportError(f"{_where(file, text, column)}: {column} {value!r} is no number: {column} = 40")
+    goals = {name: value for name, value in block.items() if name not in ("scenario", *COLUMNS)}
     if not goals:
         raise ReportError(f"{file}: an [[slo]] block without a goal asks nothing. Add one, or remove the block.")
     for subject, condition in _flat(goals):
@@ -115,7 +115,7 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
             raise ReportError(
                 f'{where}: `{subject} = {condition!r}` has no comparison. Write {subject} = "< {condition}"'
             )
-        yield _goal(f"{subject} {condition}", where, scenario, clients, rtt_ms)
+        yield _goal(f"{subject} {condition}", where, scenario, at)
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -127,11 +127,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _goal(
-    expression: str,
-    where: str,
-    scenario: str | None = None,
-    clients: int | None = None,
-    rtt_ms: float | None = None,
+    expression: str, where: str, scenario: str | None = None, at: Mapping[str, float] = MappingProxyType({})
 ) -> Goal:
     parts = _EXPRESSION.fullmatch(expression)
     if parts is None:
@@ -147,7 +143,7 @@ def _goal(
             f"{where}: `{expression}`: {parts['limit']!r} is no number. Leave the unit to the measure's name."
         )
     pattern = parts["pattern"] or "*"
-    return Goal(pattern, parts["measure"], parts["comparison"], limit, where, scenario, clients, rtt_ms)
+    return Goal(pattern, parts["measure"], parts["comparison"], limit, where, scenario, at)
 
 
 def _where(file: str, text: str, *fragments: str) -> str:

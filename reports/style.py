@@ -99,23 +99,26 @@ def y_title(axes: Axes, text: str) -> None:
 
 
 def ms_axis(axis: Any, lowest: float, highest: float) -> None:
-    """Make an axis logarithmic in ms, with readable ticks at powers of ten."""
+    """Make an axis logarithmic in ms, with readable ticks: powers of ten, and 2 and 5 where those are too few."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (lowest, highest)})
     powers = np.arange(np.floor(np.log10(lowest)), np.ceil(np.log10(highest)) + 1)
     ticks = [float(10**power) for power in powers if lowest <= 10**power <= highest]
+    if len(ticks) < 3:
+        between = (factor * 10**power for power in powers for factor in (1, 2, 5))
+        ticks = [float(tick) for tick in between if lowest <= tick <= highest]
     axis.set_ticks(ticks, labels=[quantity(tick, "ms", 1) for tick in ticks])
     axis.minorticks_off()
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Return positions as near as possible to those wanted, in the same order, at least `gap` apart.
+def spread(wanted: Sequence[float], gap: float, least: float = -np.inf) -> list[float]:
+    """Return positions as near as possible to those wanted, in their order, at least `gap` apart, none below `least`.
 
     With i * gap taken off, "at least gap apart" reads "not decreasing": isotonic regression, by pooling.
     """
     order = np.argsort(wanted, kind="stable")
     pools: list[tuple[float, int]] = []
     for nth, at in enumerate(order):
-        total, count = wanted[at] - nth * gap, 1
+        total, count = max(wanted[at] - nth * gap, least), 1
         while pools and pools[-1][0] / pools[-1][1] > total / count:
             before, members = pools.pop()
             total, count = total + before, count + members
@@ -134,7 +137,7 @@ def label_ends(
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(to_axes.transform(end)[1]) for end in ends.values()]
     gap = 12.5 / (axes.get_position().height * axes.figure.get_figheight() * 72)  # type: ignore[union-attr]
-    for (pattern, end), height in zip(ends.items(), spread(heights, gap), strict=True):
+    for (pattern, end), height in zip(ends.items(), spread(heights, gap, least=0.0), strict=True):
         axes.annotate(
             look.labels[pattern] + notes.get(pattern, ""),
             end,

@@ -64,7 +64,7 @@ def write_run(
         cell = _cell(each, labels[each.pattern], number * 600 * S)
         if each.name in failing:
             cell = msgspec.structs.replace(cell, status="failed", problems=["a load worker was lost"])
-        _write_cell(folder / "cells" / each.name, cell, each.scenario, world or World())
+        _write_cell(folder / "cells" / each.name, cell, each, world or World())
     run = manifest.Run(
         command="pollbench compare feed",
         started_at="2026-11-24T07:30:00Z",
@@ -95,6 +95,7 @@ def _cell(planned: PlannedCell, label: str, start_ns: int) -> manifest.Cell:
         scenario=scenario.name,
         clients=clients,
         rtt_ms=planned.rtt_ms,
+        rate_per_s=planned.rate_per_s,
         repeat=planned.repeat,
         status="finished",
         problems=[],
@@ -112,8 +113,8 @@ def _cell(planned: PlannedCell, label: str, start_ns: int) -> manifest.Cell:
     )
 
 
-def _write_cell(folder: Path, cell: manifest.Cell, scenario: Scenario, world: World) -> None:
-    at = situation(cell, scenario, world)
+def _write_cell(folder: Path, cell: manifest.Cell, planned: PlannedCell, world: World) -> None:
+    at = situation(cell, planned, world)
     outcome = SIMULATIONS[cell.pattern](at)
     folder.mkdir(parents=True)
     samples = _samples(cell, at, outcome)
@@ -126,11 +127,12 @@ def _write_cell(folder: Path, cell: manifest.Cell, scenario: Scenario, world: Wo
     (folder / "cell.json").write_bytes(msgspec.json.encode(cell))
 
 
-def situation(cell: manifest.Cell, scenario: Scenario, world: World) -> Situation:
+def situation(cell: manifest.Cell, planned: PlannedCell, world: World) -> Situation:
     """Draw what is published and who joins in a cell, the same for the same cell and seed."""
+    scenario = planned.scenario
     random = np.random.default_rng([world.seed, *cell.name.encode()])
     span_ns = cell.load_ended_ns - cell.publish_from_ns
-    offsets = takewhile(lambda offset_ns: offset_ns < span_ns, parse_schedule(scenario.schedule).offsets_ns())
+    offsets = takewhile(lambda offset_ns: offset_ns < span_ns, parse_schedule(planned.schedule).offsets_ns())
     due = np.fromiter(offsets, np.int64) + cell.publish_from_ns
     world = replace(world, one_way_ns=world.one_way_ns + round(cell.rtt_ms * 1e6 / 2))
     published, told = _publish(due, random.exponential(world.lateness_ns, len(due)).astype(np.int64))

@@ -8,9 +8,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from loadtests.dimensions import COLUMNS
 from reports.measures import MEASURES, Measure
 from reports.ranking import Row, ranking
-from reports.units import NONE, counted, number, quantity
+from reports.situations import differing
+from reports.units import NONE, number
 
 COUNTED: Final = (
     Measure(
@@ -33,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: a pattern. where: the number of clients and the round trip, as far as the table has several."""
+    """One row: a pattern. where: clients, round trip and rate, as far as the table has several."""
 
     pattern: str
     label: str
@@ -65,21 +67,14 @@ def table(
     columns = [*measured, *counts]
     groups = [(title, len(list(group))) for title, group in groupby(columns, key=lambda column: column.group)]
     lines = []
-    for _, scene in rows.groupby(["clients", "rtt_ms"], sort=False):
-        where = _where(scene, rows)
+    for _, scene in rows.groupby(COLUMNS, sort=False):
+        where = ", ".join(differing(scene.iloc[0].to_dict(), rows))
         best = {measure.name: _best(scene, measure.name) if ranked else set() for measure in measured}
         for row in scene.to_dict("records"):
             cells = [_measured(row, measure, best[measure.name]) for measure in measured]
             cells += [_counted(row, count.name) for count in counts]
             lines.append(Line(row["pattern"], row["label"], where, cells))
     return Table(groups, columns, lines)
-
-
-def _where(scene: pd.DataFrame, rows: pd.DataFrame) -> str:
-    clients, rtt_ms = scene["clients"].iloc[0], scene["rtt_ms"].iloc[0]
-    told = [counted(clients, "client")] if rows["clients"].nunique() > 1 else []
-    told += [f"{quantity(rtt_ms, 'ms')} round trip"] if rows["rtt_ms"].nunique() > 1 else []
-    return ", ".join(told)
 
 
 def _worth_showing(values: "pd.Series[float]", measure: Measure) -> bool:

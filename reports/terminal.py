@@ -32,7 +32,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
     """Lay out what `measures.summary` gives: one row per situation, medians over the repeats, "" for unknown."""
     sweeps = {
         heading: name
-        for heading, name in {"clients": "clients", "rtt\nms": "rtt_ms"}.items()
+        for heading, name in {"clients": "clients", "rtt\nms": "rtt_ms", "msgs\n/s": "rate_per_s"}.items()
         if summary[name].nunique() > 1
     }
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))

@@ -47,6 +47,7 @@ class Agreement:
     scenario: str
     clients: int
     rtt_ms: float
+    rate_per_s: float
     pattern: str
     label: str
     name: str
@@ -68,10 +69,11 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
     for row in summary.to_dict("records"):
         if row["pattern"] not in THEORIES or not row["delivered"]:
             continue
-        where = row["scenario"], row["clients"], row["rtt_ms"], row["pattern"], row["label"]
+        where: dict[str, Any] = {key: row[key] for key in (*SITUATION, "label")}
         for name, bound in _bounds(run, row, settings[row["scenario"]]).items():
             if isfinite(row[name]):
-                found.append(Agreement(*where, name, row[name], bound.theory, bound.low, bound.high, _saturated(row)))
+                figures = {"measured": row[name], "theory": bound.theory, "low": bound.low, "high": bound.high}
+                found.append(Agreement(**where, name=name, **figures, saturated=_saturated(row)))
     return found
 
 
@@ -85,7 +87,7 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         own = {name: frame[frame["cell"] == cell["cell"]] for name, frame in tables.items()}
         own["published"] = own["published"].sort_values("id")
         at = conditions(cell, own["published"], row, setting)
-        if not at.own.any():
+        if not at.has_theory:
             continue
         expected = theory.expected(at)
         # Of another server, of gzip, and of JSON within JSON the length is not known beforehand.
@@ -117,7 +119,7 @@ def expected_curve(
     curves = []
     for cell in cells.to_dict("records"):
         at = conditions(cell, published[published["cell"] == cell["cell"]].sort_values("id"), row, setting)
-        if at.own.any():
+        if at.has_theory:
             curves.append(np.quantile(theory.expected(at).latency_ms, levels, method="inverted_cdf"))
     return np.median(curves, axis=0) if curves else None
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from loadtests.dimensions import DIMENSIONS
+from reports.measures import SITUATION
 from reports.theory import FIGURES, Agreement
-from reports.units import THIN, counted, number, quantity
+from reports.units import THIN, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ def theory_table(agreements: Sequence[Agreement]) -> TheoryTable:
     return TheoryTable([FIGURES[name] for name in names], lines, off=not all(each.agrees for each in agreements))
 
 
-def situation(each: Agreement) -> tuple[str, int, float, str]:
-    return each.scenario, each.clients, each.rtt_ms, each.pattern
+def situation(each: Agreement) -> list[object]:
+    return [getattr(each, key) for key in SITUATION]
 
 
 def figure(each: Agreement) -> Figure:
@@ -59,10 +61,7 @@ def in_words(each: Agreement) -> str:
 
 def _title(each: Agreement, others: Sequence[Agreement]) -> str:
     """Name the pattern, and of its situation what not all have in common."""
-    told = {
-        "scenario": each.scenario,
-        "clients": counted(each.clients, "client"),
-        "rtt_ms": quantity(each.rtt_ms, "ms"),
-    }
+    told = {"scenario": each.scenario}
+    told |= {dimension.column: dimension.says(getattr(each, dimension.column)) for dimension in DIMENSIONS}
     differing = [text for key, text in told.items() if len({getattr(other, key) for other in others}) > 1]
     return ", ".join([each.label, *differing])

@@ -12,7 +12,8 @@ import pandas as pd
 from loadtests.scenario import NETEM
 from reports.caution import Caution, Facts
 from reports.network import relays
-from reports.units import counted, listed, number, percent, quantity
+from reports.situations import differing
+from reports.units import counted, listed, percent, quantity
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 SIDES: Final = ["owed", "received", "missed", "in_flight"]
@@ -177,7 +178,7 @@ def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
     """Return, for each situation, latency from the due instant beside latency from the instant of publishing."""
     return [
         SideBySide(
-            title=title_of(row),
+            title=title_of(row, summary),
             due_p50=row["p50_ms"],
             due_p99=row["p99_ms"],
             sent_p50=row["transit_p50_ms"],
@@ -193,22 +194,21 @@ def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
 
 def accounts(summary: pd.DataFrame) -> list[Account]:
     """Return, for each situation, the sum of its books and how many clients had each promise of watch.py kept."""
-    return [_account(row) for row in summary.to_dict("records")]
+    return [_account(row, title_of(row, summary)) for row in summary.to_dict("records")]
 
 
-def _account(row: Mapping[Any, Any]) -> Account:
+def _account(row: Mapping[Any, Any], title: str) -> Account:
     users, reconnected = int(row["users"]), int(row["reconnected_users"])
     promises = [(int(row[f"{name}_users"]), users) for name in ("ordered", "unique", "reliable")]
     promises.append((int(row["resumed_users"]), reconnected))
     return Account(
-        title=title_of(row),
+        title=title,
         counts=[f"{int(row[count]):,}" for count in SIDES],
         closes=not row["discrepancies"],
         promises=[(f"{kept:,} of {of:,}" if of else "no reconnect", kept < of) for kept, of in promises],
     )
 
 
-def title_of(row: Mapping[Any, Any]) -> str:
-    """Name a situation: "SSE, 50 clients, 40 ms round trip"."""
-    network = f", {number(row['rtt_ms'])} ms round trip" if row["rtt_ms"] else ""
-    return f"{row['label']}, {counted(row['clients'], 'client')}{network}"
+def title_of(row: Mapping[Any, Any], summary: pd.DataFrame) -> str:
+    """Name a situation by what not all have in common: "SSE", or "SSE, 50 clients, 40 ms round trip"."""
+    return ", ".join([row["label"], *differing(row, summary)])

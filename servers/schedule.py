@@ -150,8 +150,8 @@ def parse_schedule(text: str) -> Schedule:
         if kind == "steady":
             return Steady(_number(rest))
         if kind == "poisson":
-            rate, _, option = rest.partition(",")
-            if not option:
+            rate, comma, option = rest.partition(",")
+            if not comma:
                 return Poisson(_number(rate))
             name, _, seed = option.partition("=")
             if name == "seed":

@@ -17,7 +17,7 @@ from loadtests.arrival import Sample
 from loadtests.cell import READY_LINE, SPAWNED_LINE, Announcement
 from loadtests.child import Child, ChildFailed
 from loadtests.collect import collect
-from loadtests.plan import PlannedCell
+from loadtests.plan import Plan
 from loadtests.programs import HOST, OURS
 from loadtests.sampler import Sampler
 from loadtests.scenario import Scenario
@@ -77,11 +77,10 @@ class Stage:
         """Start users as the scenario has them, and return when all run. Raises ChildFailed."""
         folder = self._folder / name
         folder.mkdir()
-        (clients,) = scenario.clients
-        planned = PlannedCell(self._pattern, scenario, clients, 0.0, 1)
+        (planned,) = Plan(scenario, (self._pattern,), 1).cells()
         command = OURS.load_command(planned, {"--host": self._host}, self._token, folder)
         child = self._stack.enter_context(Child(name, command, folder / "load.log"))
-        child.heard(SPAWNED_LINE, scenario.ramp_s(clients) + OURS.ready_s)
+        child.heard(SPAWNED_LINE, scenario.ramp_s(planned.clients) + OURS.ready_s)
         return Crowd(child, folder)
 
     def stats(self) -> Stats:

@@ -7,17 +7,20 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
+from loadtests.dimensions import CLIENTS, RATE, RTT, Dimension
 from reports.charts import breakdown, cost, latency, sweep
 from reports.charts.theory import theory
 from reports.charts.timeline import timeline
 from reports.scene import Scene
+
+RINGS: Final = "A ring marks where one pattern overtakes another."
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart of the page. `reading`: how to read it, in a sentence; `applies`: whether a scene has what it shows.
 
-    every_rtt: it shows all round trips of a scenario, not one.
+    along: the dimension that it shows all of; None for a chart of one scene.
     """
 
     name: str
@@ -25,26 +28,52 @@ class Chart:
     reading: str
     draw: Callable[[Scene], Figure]
     applies: Callable[[Scene], bool] = lambda _scene: True
-    every_rtt: bool = False
+    along: Dimension | None = None
 
 
 CHARTS: Final = (
     Chart(
+        "latency-by-rate",
+        "Latency as messages become more frequent",
+        "A long poll that is on its way back when a message comes lets it wait, which happens the more often the more "
+        f"messages there are. {RINGS}",
+        partial(sweep.latency, along=RATE),
+        partial(sweep.is_sweep, along=RATE),
+        RATE,
+    ),
+    Chart(
+        "cost-by-rate",
+        "Cost as messages become more frequent",
+        "A request costs the same whether it brings one message or ten, so polling becomes cheaper by the message; a "
+        f"stream pays for each. {RINGS}",
+        partial(sweep.linear, along=RATE, shown=sweep.COSTS_OF_A_DELIVERY),
+        partial(sweep.is_sweep, along=RATE),
+        RATE,
+    ),
+    Chart(
+        "requests-by-rate",
+        "Asking as messages become more frequent",
+        "On the left, below 1 an answer brings several messages. On the right, polls that were for nothing.",
+        partial(sweep.linear, along=RATE, shown=sweep.REQUESTS),
+        partial(sweep.is_sweep, along=RATE),
+        RATE,
+    ),
+    Chart(
         "latency-by-rtt",
         "Latency as clients are further away",
         "Dotted: half a round trip, the least that the network allows. A line that leaves it pays for asking: a "
-        "message that comes while the next long poll is still on its way has to wait for it.",
-        partial(sweep.latency, along=sweep.by_rtt),
-        partial(sweep.is_sweep, along=sweep.by_rtt),
-        every_rtt=True,
+        f"message that comes while the next long poll is still on its way has to wait for it. {RINGS}",
+        partial(sweep.latency, along=RTT),
+        partial(sweep.is_sweep, along=RTT),
+        RTT,
     ),
     Chart(
         "cost-by-rtt",
         "Cost as clients are further away",
         "A falling line means that messages come in batches, which need fewer requests.",
-        partial(sweep.cost, along=sweep.by_rtt),
-        sweep.cost_varies_by_rtt,
-        every_rtt=True,
+        partial(sweep.linear, along=RTT),
+        partial(sweep.varies, along=RTT),
+        RTT,
     ),
     Chart(
         "timeline",
@@ -121,15 +150,17 @@ CHARTS: Final = (
     Chart(
         "latency-by-clients",
         "Latency as clients are added",
-        "A line that bends upwards is a server, or a load generator, that runs out of time.",
+        f"A line that bends upwards is a server, or a load generator, that runs out of time. {RINGS}",
         sweep.latency,
         sweep.is_sweep,
+        CLIENTS,
     ),
     Chart(
         "cost-by-clients",
         "Cost as clients are added",
-        "A flat line means that a client more costs as much as the one before.",
-        sweep.cost,
+        f"A flat line means that a client more costs as much as the one before. {RINGS}",
+        sweep.linear,
         sweep.is_sweep,
+        CLIENTS,
     ),
 )

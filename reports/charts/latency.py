@@ -11,13 +11,14 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
+from loadtests.dimensions import Dimension
 from reports.scene import LEVELS, Scene
 from reports.style import MUTED, figure, label_ends, ms_axis, spread, y_title
 from reports.units import quantity
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 POINTS: Final = 1200
-"""Dots drawn per pattern; the lines are worked out from every delivery."""
+"""Dots drawn per pattern, a third in charts that are folded away; the lines are worked out from every delivery."""
 SLICES: Final = 40
 NAME_WIDTH: Final = 0.18
 """Of the axes, about what the longest label takes."""
@@ -119,10 +120,11 @@ def over_time(scene: Scene) -> Figure:
     canvas = figure(0.5 + 1.55 * rows)
     panels = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     lowest, highest = _reach(scene)
+    points = POINTS if scene.furthest else POINTS // 3
     for axes, pattern in zip(panels, scene.curves, strict=False):
         rows_of = scene.latency[scene.latency["pattern"] == pattern]
         due_s, latency_ms = rows_of["due_s"].to_numpy(), rows_of["latency_ms"].to_numpy()
-        chosen = np.random.default_rng(1).permutation(len(due_s))[:POINTS]
+        chosen = np.random.default_rng(1).permutation(len(due_s))[:points]
         _dots(axes, due_s[chosen], np.maximum(latency_ms[chosen], lowest), scene.look.line(pattern))
         middle, median = _running_median(due_s, latency_ms)
         axes.plot(middle, median, color=scene.look.text(pattern), lw=1.4, gid=f"over-time-{pattern}")
@@ -165,13 +167,13 @@ def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
     return float(shown.min()) * 0.8, float(shown.max()) * 1.25
 
 
-def describe(scene: Scene, *, every_rtt: bool = False) -> str:
+def describe(scene: Scene, along: Dimension | None = None) -> str:
     """The same in words, for those who cannot see the chart."""
-    rows = (scene.distances if every_rtt else scene.rows).to_dict("records")
+    rows = scene.along(along).to_dict("records")
     told = (
         f"{row['label']}: median {quantity(row['p50_ms'], 'ms')}, 99 % within {quantity(row['p99_ms'], 'ms')}"
         for row in rows
     )
-    if not every_rtt:
+    if along is None:
         return "; ".join(told)
-    return "; ".join(f"{quantity(row['rtt_ms'], 'ms')}, {words}" for row, words in zip(rows, told, strict=True))
+    return "; ".join(f"{along.says(row[along.column])}, {words}" for row, words in zip(rows, told, strict=True))

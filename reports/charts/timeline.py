@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 
 from reports.scene import Scene
 from reports.style import GRID, MUTED, figure
-from servers.schedule import parse_schedule
 
 LEVELS: Final = 6
 """Messages that wait together are drawn below each other, up to so many."""
+MOST: Final = 60
+"""Messages that can be told apart in one picture."""
 TOP, STEP, BAR_TOP, BAR_HEIGHT = -0.36, 0.075, 0.14, 0.2
 """A lane reaches from -0.5 to 0.5, downwards: messages above, requests below."""
 
@@ -50,9 +51,9 @@ def timeline(scene: Scene) -> Figure:
 
 
 def _span_s(scene: Scene) -> float:
-    """Long enough for some eight messages and two and a half polls, as far as the window goes."""
-    rate_per_s = parse_schedule(str(scene.setting["schedule"])).rate_per_s or 1.0
-    wanted = max(8 / rate_per_s, 2.5 * float(scene.setting["poll_interval_s"]))
+    """Long enough for some eight messages and two and a half polls, as far as the window goes; of very many, fewer."""
+    message_s, poll_s = 1 / (scene.rate_per_s or 1.0), float(scene.setting["poll_interval_s"])
+    wanted = max(8 * message_s, min(2.5 * poll_s, MOST * message_s), 1.2 * poll_s)
     return min(wanted, float(scene.setting["window_s"]))
 
 

@@ -82,6 +82,11 @@ class Conditions:
         return (self.due >= 0) & (self.due < self.window)
 
     @property
+    def has_theory(self) -> bool:
+        """Whether something was due, all clients were there to get it, and polls did not follow each other at once."""
+        return bool(self.own.any()) and self.joined[1] <= 0 and self.gaps.mean > 0
+
+    @property
     def told(self) -> Floats:
         """When those who wait were told of each message: after all that its wake-up brought."""
         wakes = woken(self.due, self.published)

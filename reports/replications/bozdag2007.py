@@ -16,15 +16,12 @@ SETUP: Final = (
 )
 PUBLISHED: Final = (
     "Push is more coherent. Pulling less often than is published loses updates, more often wastes traffic; only an "
-    "equal "
-    "interval is good. Push cost the server seven times the CPU of pull, and saturated at 350 to 500 users."
+    "equal interval is good. Push cost the server seven times the CPU of pull, and saturated at 350 to 500 users."
 )
 SCALED: Final = (
     "Ten times as fast: a price every 0.5 s, 30 clients that pull every 0.25, 0.5, 1 and 2 s, or are pushed to by "
-    "SSE. Our "
-    "clients have a cursor and lose nothing; counted as unseen is what a client of the newest price alone would not "
-    "have "
-    "seen. Their factor of seven is not judged: their push held a thread for each client."
+    "SSE. Our clients have a cursor and lose nothing; counted as unseen is what a client of the newest price alone "
+    "would not have seen. Their factor of seven is not judged: their push held a thread for each client."
 )
 CHART: Final = ("pull-1s", "timeline")
 
@@ -55,28 +52,10 @@ def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
     pulls = {pull_s: stages[f"pull-{pull_s:g}s"] for pull_s in PULL_S}
     rows = {pull_s: pull.row("short_polling") for pull_s, pull in pulls.items()}
     for pull_s, pull in pulls.items():
-        expected = max(0.0, 1 - PUBLISH_S / pull_s)
-        yield Claim(
-            f"updates unseen, pulling every {pull_s:g} s",
-            "lost" if expected else "none",
-            f"{expected:.2f}",
-            unseen_ratio(pull),
-            "",
-            expected - LEEWAY,
-            expected + LEEWAY,
-            "1 less publish over pull interval (O1, periodic)",
-        )
+        yield _share("updates unseen", "lost", pull_s, unseen_ratio(pull), 1 - PUBLISH_S / pull_s, "publish over pull")
     for pull_s, row in rows.items():
-        expected = max(0.0, 1 - pull_s / PUBLISH_S)
-        yield Claim(
-            f"empty responses, pulling every {pull_s:g} s",
-            "wasted" if expected else "none",
-            f"{expected:.2f}",
-            row["empty_ratio"],
-            "",
-            expected - LEEWAY,
-            expected + LEEWAY,
-            "1 less pull over publish interval (O1, periodic)",
+        yield _share(
+            "empty responses", "wasted", pull_s, row["empty_ratio"], 1 - pull_s / PUBLISH_S, "pull over publish"
         )
     fastest = min(row["mean_ms"] for row in rows.values())
     yield Claim(
@@ -112,6 +91,20 @@ def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
             nan,
             basis,
         )
+
+
+def _share(what: str, published: str, pull_s: float, measured: float, formula: float, ratio: str) -> Claim:
+    expected = max(0.0, formula)
+    return Claim(
+        f"{what}, pulling every {pull_s:g} s",
+        published if expected else "none",
+        f"{expected:.2f}",
+        measured,
+        "",
+        expected - LEEWAY,
+        expected + LEEWAY,
+        f"1 less {ratio} interval (O1, periodic)",
+    )
 
 
 def unseen_ratio(pull: Measured) -> float:

@@ -53,17 +53,21 @@
     };
   }
 
-  // A dashed upright line wherever one pattern overtakes another.
+  // A ring, and a dashed upright line, wherever one pattern overtakes another.
   function marks(plot, crossings, colour) {
     const { ctx, bbox } = plot;
     ctx.save();
     ctx.strokeStyle = colour;
-    ctx.setLineDash([4, 4]);
-    for (const { at } of crossings) {
+    for (const { at, value } of crossings) {
+      ctx.setLineDash([4, 4]);
       const x = Math.round(plot.valToPos(at, "x", true)) + 0.5;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.setLineDash([]);
+      ctx.beginPath();
+      ctx.arc(x, plot.valToPos(value, "y", true), 6 * devicePixelRatio, 0, 2 * Math.PI);
       ctx.stroke();
     }
     ctx.restore();
@@ -97,15 +101,15 @@
         return [element("label", {}, `${title} `, select), select];
       };
       const [measure, measures] = choice("Show", views.map((view) => view.measure), (value) => value);
-      const [held, helds] = choice("at", views.map((view) => view.held), (value) => `${value} ${this.chart.heldTitle}`);
+      const [held, helds] = choice("at", views.map((view) => view.held), (value) => value);
       [this.measures, this.helds] = [measures, helds];
-      helds.value = String(Math.max(...views.map((view) => view.held)));
+      helds.value = views.at(-1).held;
       return element("p", { className: "choices" }, measure, held);
     }
 
     view() {
       if (!this.chart.views) return this.chart;
-      return this.chart.views.find((view) => view.measure === this.measures.value && String(view.held) === this.helds.value);
+      return this.chart.views.find((view) => view.measure === this.measures.value && view.held === this.helds.value);
     }
 
     toggle() {

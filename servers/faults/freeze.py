@@ -11,7 +11,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from types import FrameType
 from typing import NoReturn
 
@@ -59,16 +58,22 @@ def main() -> int:
     if not order:
         return 0
     at_ns, for_ns = map(int, order.split())
-    ended, _, _ = select.select([sys.stdin], [], [], max(0, at_ns - now_ns()) / NS_PER_S)
-    if ended or os.getppid() != server:
+    if server_ends_before(at_ns) or os.getppid() != server:
         return 0
     try:
         os.kill(server, signal.SIGSTOP)
-        time.sleep(max(0, at_ns + for_ns - now_ns()) / NS_PER_S)
+        # Somebody else may continue it meanwhile, to end it.
+        server_ends_before(at_ns + for_ns)
     finally:
         if os.getppid() == server:
             os.kill(server, signal.SIGCONT)
     return 0
+
+
+def server_ends_before(instant_ns: int) -> bool:
+    """Wait until then, or until the server has closed our stdin."""
+    ended, _, _ = select.select([sys.stdin], [], [], max(0, instant_ns - now_ns()) / NS_PER_S)
+    return bool(ended)
 
 
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -5,12 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from servers.patterns.sse import control_event
-from tests.race.picture import PAGES
+from tests.server_process import ROOT
+
+PAGES: Final = ROOT / "servers" / "pages" / "race"
 
 Line = dict[str, Any]
 

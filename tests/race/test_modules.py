@@ -14,7 +14,7 @@ from playwright.async_api import Page
 
 from servers import palette, patterns
 from tests.race.browser import Stage
-from tests.race.picture import PAGES
+from tests.race.scripted import PAGES
 from tests.server_process import ServerProcess
 
 MODULES = sorted(PAGES.glob("*.js"))

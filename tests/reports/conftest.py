@@ -1,5 +1,6 @@
 """A small simulated run, loaded once, and frames made by hand."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from loadtests.scenario import Scenario
 from reports.load import Run, load
 from reports.measures import latencies, per_cell, summary
+from reports.page import write_report
 from reports.scene import Scene, scenes
 from reports.synthetic import write_run
 
@@ -24,6 +26,28 @@ SMALL = Scenario(
 
 
 DISTANT = replace(SMALL, name="distant", rtt_ms=(0.0, 20.0, 80.0))
+FREQUENT = replace(
+    SMALL,
+    name="frequent",
+    clients=(3,),
+    schedule="poisson:4,poisson:16,poisson:64",
+    poll_interval_s=0.1,
+    rtt_ms=(30.0,),
+    window_s=1.5,
+)
+THREE = {"short_polling": "Short polling", "long_polling": "Long polling", "sse": "SSE"}
+
+
+@pytest.fixture(scope="session")
+def frequent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run at three message rates, of three patterns, one repeat. Read only."""
+    return write_run(tmp_path_factory.mktemp("frequent"), [FREQUENT], repeats=1, labels=THREE)
+
+
+@pytest.fixture(scope="session")
+def frequent_page(frequent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its report. Read only."""
+    return write_report(Path(shutil.copytree(frequent, tmp_path_factory.mktemp("reported") / "frequent"))).resolve()
 
 
 @pytest.fixture(scope="session")

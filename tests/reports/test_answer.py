@@ -11,7 +11,16 @@ NAN = float("nan")
 
 def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
     """One row a pattern: (low, median, high) of p50; everything else the same for all."""
-    same = {"rtt_ms": 0.0, "missed": 0, "owed": 10, "delivered": 10, "duplicated": 0, "errors": 0, "repeats": 3}
+    same = {
+        "rtt_ms": 0.0,
+        "rate_per_s": 5.0,
+        "missed": 0,
+        "owed": 10,
+        "delivered": 10,
+        "duplicated": 0,
+        "errors": 0,
+        "repeats": 3,
+    }
     frame = pd.DataFrame(
         [
             {"pattern": name, "label": name.upper(), "p50_ms_low": low, "p50_ms": mid, "p50_ms_high": high, **same}
@@ -137,6 +146,24 @@ def plain(text: str) -> str:
 )
 def test_the_headline_says_up_to_which_round_trip_patterns_are_level(scenes: list[pd.DataFrame], told: str) -> None:
     assert plain(headline(pd.concat(scenes))) == told
+
+
+def test_the_answers_of_several_message_rates_are_told_along_the_rate() -> None:
+    calm, busy = (
+        rows(long=(1, 1, 1), stream=(each, each, each)).assign(rate_per_s=rate) for each, rate in ((1, 3), (9, 30))
+    )
+    rates = pd.concat([calm, busy])
+    assert plain(headline(rates)) == (
+        "At 3 messages a second, all 2 patterns lead: 99 % of the messages arrive within 2.0 ms. "
+        "At 30, STREAM falls behind: 18 ms against 2.0 ms."
+    )
+    found = {finding.question: finding.answers for finding in findings(rates)}
+    assert [plain(line) for line in found["Fastest"]] == [
+        "At 3 messages a second, all 2 patterns: 1.0 ms for half of the messages, no measurable difference.",
+        "At 30 messages a second, LONG: 1.0 ms for half of the messages. STREAM 9.0 x as long.",
+    ]
+    assert found["Least traffic"][0].startswith("At every message rate, ")
+    assert [goal.at for goal in goals(rates)] == ["3", "30", "30"]
 
 
 def test_an_answer_has_a_line_for_each_stretch_of_round_trips_with_another_first() -> None:

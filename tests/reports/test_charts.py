@@ -1,6 +1,7 @@
 """Charts by the data on their axes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadtests.dimensions import RATE, RTT
 from loadtests.scenario import Scenario
 from reports.breakdown import PARTS, TAIL_PARTS
 from reports.charts import CHARTS, breakdown, cost, latency, sweep
@@ -120,7 +122,7 @@ def test_a_sweep_has_a_point_for_every_number_of_clients(tmp_path_factory: pytes
         wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("clients")["p50_ms"]
         assert y.tolist() == wanted.tolist()
     with styled():
-        sweep.cost(scene).draw_without_rendering()
+        sweep.linear(scene).draw_without_rendering()
 
 
 def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) -> None:
@@ -128,10 +130,10 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
     *nearer, scene = scenes(run, summary(run), latencies(run))
     assert [each.rtt_ms for each in nearer] == [0.0, 20.0]
     assert [each.name for each in (*nearer, scene)] == ["distant-0ms", "distant-20ms", "distant"]
-    assert not any(sweep.is_sweep(each, sweep.by_rtt) for each in nearer)
-    assert sweep.is_sweep(scene, sweep.by_rtt)
+    assert not any(sweep.is_sweep(each, RTT) for each in nearer)
+    assert sweep.is_sweep(scene, RTT)
     assert not sweep.is_sweep(scene)
-    figure = sweep.latency(scene, sweep.by_rtt)
+    figure = sweep.latency(scene, RTT)
     floor_x, floor_y = line(figure, "floor-p99_ms")
     assert (floor_x / 2).tolist() == floor_y.tolist() == [0.0, 10.0, 40.0]
     for pattern in scene.patterns:
@@ -146,10 +148,73 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
                 chart.draw(scene).draw_without_rendering()
 
 
+def test_message_rates_are_a_sweep_of_their_own_drawn_once_for_all(frequent: Path) -> None:
+    run = load(frequent)
+    *rarer, scene = scenes(run, summary(run), latencies(run))
+    assert [each.name for each in (*rarer, scene)] == ["frequent-4per_s", "frequent-16per_s", "frequent"]
+    assert [each.rate_per_s for each in (*rarer, scene)] == [4, 16, 64]
+    assert [each.published["rate_per_s"].unique().tolist() for each in (*rarer, scene)] == [[4], [16], [64]]
+    assert not any(sweep.is_sweep(each, RATE) for each in rarer)
+    along = {chart.name: chart for chart in CHARTS if chart.along is RATE and chart.applies(scene)}
+    assert list(along) == ["latency-by-rate", "cost-by-rate", "requests-by-rate"]
+    for chart, name in (("latency-by-rate", "p99_ms"), ("cost-by-rate", "cpu_ms_per_1000")):
+        figure = along[chart].draw(scene)
+        for pattern in scene.patterns:
+            x, y = line(figure, f"{name}-{pattern}")
+            assert x.tolist() == [4, 16, 64]
+            wanted = scene.summary[scene.summary["pattern"] == pattern].sort_values("rate_per_s")[name]
+            assert y.tolist() == wanted.tolist()
+        assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    empty = line(along["requests-by-rate"].draw(scene), "empty_ratio-short_polling")[1]
+    assert (np.diff(empty) <= 0).all()
+
+
+@pytest.mark.parametrize(("name", "log"), [("p99_ms", True), ("cpu_ms_per_1000", False)])
+def test_a_ring_marks_where_two_drawn_lines_cross(frequent: Path, name: str, log: bool) -> None:
+    run = load(frequent)
+    rows = summary(run)
+    rows = rows[rows["pattern"].isin(["long_polling", "sse"])]
+    scene = scenes(run, rows, latencies(run))[-1]
+    poll = rows["pattern"] == "long_polling"
+    values = rows[name].mask(poll, rows["rate_per_s"].map({4.0: 100.0, 16.0: 40.0, 64.0: 5.0})).mask(~poll, 20.0)
+    crossing = replace(scene, summary=rows.assign(**{name: values, f"{name}_low": values, f"{name}_high": values}))
+    draw = sweep.latency if log else partial(sweep.linear, shown=sweep.COSTS_OF_A_DELIVERY)
+    (x,), (y,) = line(draw(crossing, RATE), f"crossovers-{name}")
+    share = np.log(40 / 20) / np.log(40 / 5) if log else (40 - 20) / (40 - 5)
+    assert (x, y) == (pytest.approx(16 * 4**share), pytest.approx(20))
+
+
+def test_of_many_steps_a_few_have_charts_of_their_own_and_the_ends_are_among_them(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    many = Scenario(
+        name="many",
+        purpose="a sweep",
+        clients=(2,),
+        schedule=",".join(f"steady:{rate}" for rate in range(10, 19)),
+        window_s=0.5,
+        poll_interval_s=0.2,
+        rtt_ms=(0.0, 9.0),
+    )
+    run = load(write_run(tmp_path_factory.mktemp("many"), [many], repeats=1, labels={"sse": "SSE"}))
+    found = scenes(run, summary(run), latencies(run))
+    assert [each.rate_per_s for each in found] == [10, 12, 14, 16, 18]
+    assert {each.rtt_ms for each in found} == {9}
+    assert found[-1].furthest
+    assert len(found[-1].steps) == 9
+
+
+def test_a_picture_of_very_frequent_messages_shows_fewer_of_them(frequent: Path) -> None:
+    run = load(frequent)
+    scene = scenes(run, summary(run), latencies(run))[-1]
+    slow = replace(scene, setting={**scene.setting, "poll_interval_s": 0.5})
+    assert timeline(slow).axes[0].get_xlim()[1] == pytest.approx(60 / 64)
+
+
 def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(distant: Path) -> None:
     run = load(distant)
     scene = scenes(run, summary(run), latencies(run))[-1]
-    median, tail = sweep.latency(scene, sweep.by_rtt).axes
+    median, tail = sweep.latency(scene, RTT).axes
     assert tail.get_ylim() == (0, 160)
     slow = scene.rows.set_index("pattern").loc["short_polling"]
     for axes, name in ((median, "p50_ms"), (tail, "p99_ms")):
@@ -163,11 +228,11 @@ def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(distant: Pa
     scene = scenes(run, rows, latencies(run))[-1]
     same = {column: 1.0 for name in sweep.COSTS for column in (name, f"{name}_low", f"{name}_high")}
     flat = replace(scene, summary=rows.assign(**same))
-    assert not sweep.cost_varies_by_rtt(flat)
+    assert not sweep.varies(flat, RTT)
     dearer = (flat.summary["pattern"] == "sse") & (flat.summary["rtt_ms"] == 80)
     dear = flat.summary.assign(cpu_ms_per_1000=flat.summary["cpu_ms_per_1000"].mask(dearer, 2.0))
     dear = dear.assign(cpu_ms_per_1000_low=dear["cpu_ms_per_1000"], cpu_ms_per_1000_high=dear["cpu_ms_per_1000"])
-    assert sweep.cost_varies_by_rtt(replace(flat, summary=dear))
+    assert sweep.varies(replace(flat, summary=dear), RTT)
 
 
 def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:

@@ -36,7 +36,12 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def swept_scene(swept: Path) -> Scene:
-    run = load(swept)
+    return scene_of(swept)
+
+
+def scene_of(folder: Path) -> Scene:
+    """The scene that shows the sweeps of a run."""
+    run = load(folder)
     return scenes(run, summary(run), latencies(run))[-1]
 
 
@@ -93,8 +98,27 @@ def test_a_sweep_shows_any_measure_at_any_distance(page: Page) -> None:
     figure = page.locator("figure[data-scene=grow][data-chart=latency-by-clients]")
     figure.get_by_role("button", name="Explore").click()
     figure.get_by_role("combobox", name="Show").select_option("Server, CPU / 1,000")
-    figure.get_by_role("combobox", name="at", exact=True).select_option("0")
+    near = "0\N{NARROW NO-BREAK SPACE}ms round trip, 8 messages a second"
+    figure.get_by_role("combobox", name="at", exact=True).select_option(near)
     expect(figure.locator(".uplot")).to_have_count(1)
+
+
+@pytest.mark.peer
+def test_a_sweep_of_the_message_rate_names_its_crossovers(
+    browser: Browser, frequent: Path, frequent_page: Path
+) -> None:
+    context = browser.new_context(offline=True)
+    shown = context.new_page()
+    shown.goto(frequent_page.as_uri())
+    figure = shown.locator("figure[data-scene=frequent][data-chart=latency-by-rate]")
+    figure.get_by_role("button", name="Explore").click()
+    drawn = interactive.charts(scene_of(frequent))["latency-by-rate"]
+    assert drawn["xLog"]
+    for view in drawn["views"]:
+        figure.get_by_role("combobox", name="Show").select_option(view["measure"])
+        expect(figure.locator(".crossovers li")).to_have_text([mark["text"] for mark in view["marks"]])
+    assert any(view["marks"] for view in drawn["views"])
+    context.close()
 
 
 @pytest.mark.peer

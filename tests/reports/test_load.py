@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +56,16 @@ def test_a_run_from_before_a_column_was_recorded_reads_as_not_knowing_it(tmp_pat
     samples = load(tmp_path).samples
     assert set(samples["waited_ns"]) == {-1}
     assert list(samples.columns) == [*KEYS, *ROW_TYPES["samples"][0]._fields]
+
+
+def test_a_run_from_before_the_rate_was_a_dimension_has_the_one_of_its_schedule(tmp_path: Path) -> None:
+    write_run(tmp_path, [SMALL, replace(SMALL, name="rare", schedule="burst:2/1")], repeats=1, labels={"sse": "SSE"})
+    for file in tmp_path.glob("cells/*/cell.json"):
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps({name: fields[name] for name in fields if name != "rate_per_s"}), encoding="utf-8")
+    run = load(tmp_path)
+    assert run.finished.set_index("scenario")["rate_per_s"].to_dict() == {"small": 8.0, "rare": 2.0}
+    assert set(run.deliveries["rate_per_s"]) == {8.0, 2.0}
 
 
 def drop_column(file: Path) -> None:

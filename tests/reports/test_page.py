@@ -174,6 +174,22 @@ def test_a_run_at_several_round_trips_answers_for_all_and_folds_the_charts_of_th
     assert (page.parent / "charts" / "distant-20ms-latency.png").is_file()
 
 
+def test_a_run_at_several_message_rates_answers_for_all_and_folds_the_charts_of_the_rarer(
+    frequent_page: Path,
+) -> None:
+    text = frequent_page.read_text(encoding="utf-8").replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "3 clients, 4, 16 and 64 messages a second at random instants, round trip 30 ms" in text
+    assert "<dt>Messages due</dt><dd>4, 16 and 64 messages a second at random instants</dd>" in text
+    assert re.findall(r"<summary>(The same.+)</summary>", text) == [
+        "The same at 4 messages a second",
+        "The same at 16 messages a second",
+    ]
+    assert '<th scope="col">Messages a second</th>' in text
+    figures = [str(attributes["id"]) for _, attributes in Tags(text).of("figure")]
+    assert figures[:3] == [f"frequent-{name}-by-rate" for name in ("latency", "cost", "requests")]
+    assert "Short polling, 4 messages a second" in text
+
+
 def test_the_page_says_what_the_network_was_like_and_who_made_it(
     scene: Scene, run: Run, cells: pd.DataFrame, rows: pd.DataFrame
 ) -> None:

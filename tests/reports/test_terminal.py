@@ -17,6 +17,7 @@ ROW = {
     "label": "Server-Sent Events",
     "clients": 50,
     "rtt_ms": 40.0,
+    "rate_per_s": 5.0,
     "p50_ms": 1.25,
     "p99_ms": 1234.5,
     "requests_per_delivery": 0.0,
@@ -50,6 +51,11 @@ def test_counts_of_clients_are_shown_when_there_are_several() -> None:
 def test_round_trips_are_shown_when_there_are_several() -> None:
     assert "rtt" not in printed(ROW, ROW)
     assert "rtt" in printed(ROW, ROW | {"rtt_ms": 0.0})
+
+
+def test_message_rates_are_shown_when_there_are_several() -> None:
+    assert "msgs" not in printed(ROW, ROW)
+    assert "0.5" in printed(ROW, ROW | {"rate_per_s": 0.5})
 
 
 def test_the_board_has_a_row_for_each_pattern_that_has_ended_and_the_medians_so_far(folder: Path, run: Run) -> None:

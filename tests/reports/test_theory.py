@@ -242,7 +242,7 @@ def test_a_pattern_without_a_theory_has_no_row_and_no_curve(simulate: Simulate) 
 
 def test_the_table_has_a_line_for_each_situation_and_marks_what_is_off() -> None:
     def figure(name: str, measured: float, clients: int = 10, label: str = "SSE") -> Agreement:
-        return Agreement("feed", clients, 0.0, label.lower(), label, name, measured, 1.0, 0.9, 1.1)
+        return Agreement("feed", clients, 0.0, 5.0, label.lower(), label, name, measured, 1.0, 0.9, 1.1)
 
     one = theory_table([figure("mean_ms", 1.0), figure("p99_ms", 1.2), figure("mean_ms", 1.0, label="Short polling")])
     assert one.columns == [("Mean", "ms"), ("p99", "ms")]

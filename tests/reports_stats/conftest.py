@@ -30,6 +30,7 @@ def make_cells() -> MakeCells:
                 "scenario": scenario,
                 "clients": clients,
                 "rtt_ms": 0.0,
+                "rate_per_s": 5.0,
                 "pattern": pattern,
                 "repeat": repeat,
                 "label": pattern.title(),

@@ -117,14 +117,17 @@ def test_what_only_one_run_has_is_said(make_cells: MakeCells) -> None:
         "chunked": "only in base",
         "websocket": "only in new",
     }
-    assert cautions == ["Only in base: chunked (feed, 50 clients).", "Only in new: websocket (feed, 50 clients)."]
+    assert cautions == [
+        "Only in base: chunked (feed, 50 clients, 5 messages a second).",
+        "Only in new: websocket (feed, 50 clients, 5 messages a second).",
+    ]
 
 
 def test_repeats_without_a_value_are_left_out_aloud(make_cells: MakeCells) -> None:
     base = make_cells({"sse": {"p99_ms": [*LOW, math.nan]}})
     rows, cautions = compare_cells(base, make_cells({"sse": {"p99_ms": HIGH}}), ["p99_ms"])
     assert rows[0].verdict == "worse"
-    assert cautions[0].startswith("feed, 50 clients, sse: 1 repeats have no p99_ms")
+    assert cautions[0].startswith("feed, 50 clients, 5 messages a second, sse: 1 repeats have no p99_ms")
 
 
 def test_a_measure_that_no_platform_told_is_not_asked_about(make_cells: MakeCells) -> None:
@@ -190,7 +193,7 @@ def test_the_rows_read_as_text(comparison: Comparison) -> None:
     assert worst == {
         "": "worse",
         "pattern": "sse",
-        "scenario": "feed, 50 clients",
+        "scenario": "feed, 50 clients, 5 messages a second",
         "measure": "p99_ms",
         "base": "10.25 (10.0 to 10.5)",
         "new": "11.25 (11.0 to 11.5)",
@@ -214,9 +217,9 @@ def test_the_comment_for_a_pull_request_folds_away_what_is_not_proven(comparison
     text = comparison.markdown()
     shown, _, folded = text.partition("<details>")
     assert shown.startswith("### run\\_b against run\\_a: 1 worse\n\n- Only in base: chunked")
-    assert "| worse | sse | feed, 50 clients | p99\\_ms |" in shown
+    assert "| worse | sse | feed, 50 clients, 5 messages a second | p99\\_ms |" in shown
     assert "p50\\_ms" not in shown
-    assert "| \\~ | sse | feed, 50 clients | p50\\_ms |" in folded
+    assert "| \\~ | sse | feed, 50 clients, 5 messages a second | p50\\_ms |" in folded
 
 
 def test_junit_fails_what_got_worse_and_skips_what_only_one_run_has(comparison: Comparison) -> None:
@@ -283,6 +286,15 @@ def test_runs_of_different_questions_are_refused_by_name(
     with pytest.raises(ReportError, match="scenario feed: schedule poisson:5 in base, steady:5 in new") as caught:
         compare_runs(base, edit_run(other, scenarios=[{**scenario, "message_bytes": 40}]))
     assert "message_bytes 200 in base, 40 in new" in str(caught.value)
+    assert (
+        refusals(
+            manifest_of(base),
+            msgspec.structs.replace(
+                manifest_of(other), scenarios=[{**scenario, "schedule": "poisson:1,poisson:5,poisson:20"}]
+            ),
+        )
+        == []
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -292,7 +304,13 @@ def manifest_of(folder: Path) -> manifest.Run:
 
 def test_client_counts_patterns_repeats_and_commits_may_differ(base: Path) -> None:
     run = manifest_of(base)
-    scenario = {**run.scenarios[0], "clients": [10, 50], "rtt_ms": [0, 40], "purpose": "something else"}
+    scenario = {
+        **run.scenarios[0],
+        "clients": [10, 50],
+        "rtt_ms": [0, 40],
+        "schedule": "poisson:5,poisson:9",
+        "purpose": "something else",
+    }
     other = msgspec.structs.replace(run, scenarios=[scenario], patterns={}, repeats=99, commit="f00", command="other")
     assert refusals(run, other) == []
     assert differences(run, other) == []

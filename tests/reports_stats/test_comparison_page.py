@@ -34,7 +34,7 @@ def test_every_row_and_caution_is_on_the_page_and_text_is_escaped(comparison: Co
     page = comparison_page(comparison)
     assert "<base>" not in page
     assert "new against &lt;base&gt;: 2 worse" in page
-    assert "Only in base: chunked (feed, 50 clients)." in page
+    assert "Only in base: chunked (feed, 50 clients, 5 messages a second)." in page
     for row in comparison.rows:
         assert f"<td>{row.situation.pattern}</td><td>{row.situation.scene}</td><td>{row.measure}</td>" in page
         assert all(part in page for cell in row.cells()[4:] for part in re.split(r" \(|\)", cell))

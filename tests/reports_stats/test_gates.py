@@ -20,8 +20,8 @@ from reports.synthetic import write_run
 
 MakeCells = Callable[..., pd.DataFrame]
 
-FEED = Situation("feed", 50, 0.0, "long_polling")
-QUIET = Situation("quiet", 10, 0.0, "sse")
+FEED = Situation("feed", 50, 0.0, 5.0, "long_polling")
+QUIET = Situation("quiet", 10, 0.0, 0.4, "sse")
 
 
 def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[Result]:
@@ -46,7 +46,7 @@ def one(line: str, make_cells: MakeCells, **measures: Sequence[float]) -> Result
 def test_a_goal_can_be_written_in_each_way_that_reads_well(text: str) -> None:
     (goal,) = parse_slo(text, "slo.toml")
     assert (goal.pattern, goal.measure, goal.comparison, goal.limit) == ("long_polling", "latency_p99_ms", "<", 250)
-    assert (goal.scenario, goal.clients) == (None, None)
+    assert (goal.scenario, goal.at) == (None, {})
 
 
 def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
@@ -54,8 +54,8 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         '[[slo]]\nmissed = "== 0"\n[[slo]]\nscenario = "feed"\nclients = 50\np99_ms = "< 9"\n"*.p50_ms" = "< 5"',
         "slo.toml",
     )
-    assert (first.scenario, first.clients, first.where) == (None, None, "slo.toml:2")
-    assert (second.scenario, second.clients, second.where) == ("feed", 50, "slo.toml:6")
+    assert (first.scenario, first.at, first.where) == (None, {}, "slo.toml:2")
+    assert (second.scenario, second.at, second.where) == ("feed", {"clients": 50}, "slo.toml:6")
     assert str(third) == "*.p50_ms < 5"
 
 
@@ -74,7 +74,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         ("[slo]\n\np99_ms = 250", r'slo\.toml:3: `p99_ms = 250` has no comparison\. Write p99_ms = "< 250"'),
         ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block without a goal"),
         ('[[slo]]\nscenario = 5\nmissed = "== 0"', r"slo\.toml:2: scenario 5 is no name"),
-        ('[[slo]]\nclients = "50"\nmissed = "== 0"', r"slo\.toml:2: clients '50' is no whole number"),
+        ('[[slo]]\nclients = "50"\nmissed = "== 0"', r"slo\.toml:2: clients '50' is no number"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str, says: str) -> None:
@@ -97,7 +97,8 @@ def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str,
         ('slo = ["label < 1"]', r"no measure label"),
         ('[[slo]]\nscenario = "fed"\np99_ms = "< 1"', r"no scenario fed\. Did you mean feed\? It has feed, quiet\."),
         ('[[slo]]\nclients = 51\np99_ms = "< 1"', r"no client count 51\. .*It has 10, 50\."),
-        ('[[slo]]\nclients = 10\nscenario = "feed"\np99_ms = "< 1"', r"no cell of this run has that"),
+        ('[[slo]]\nrate_per_s = 6\np99_ms = "< 1"', r"no message rate 6\. .*It has 0\.4, 5\."),
+        ('[[slo]]\nclients = 10\nscenario = "feed"\np99_ms = "< 1"', r"no cell of this run is of that"),
     ],
 )
 def test_a_goal_that_could_never_fail_is_refused(text: str, says: str, make_cells: MakeCells) -> None:
@@ -179,8 +180,8 @@ def test_the_summary_for_a_pull_request_starts_with_what_was_missed(make_cells: 
         "### 2026-run\\_1 misses 1 of 2 goals\n\n"
         "|  | pattern | scenario | goal | measured | repeats that met it |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
-        "| missed | long\\_polling | feed, 50 clients | p99\\_ms \\< 50 | 110 (100 to 120) | 0 of 3 |\n"
-        "| met | long\\_polling | feed, 50 clients | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n\n"
+        f"| missed | long\\_polling | {FEED.scene} | p99\\_ms \\< 50 | 110 (100 to 120) | 0 of 3 |\n"
+        f"| met | long\\_polling | {FEED.scene} | p99\\_ms \\< 250 | 110 (100 to 120) | 3 of 3 |\n\n"
     )
     assert "it is invalid\n\n- lag \\| 9 ms\n" in gate([met], "lag | 9 ms").markdown()
 
@@ -257,6 +258,17 @@ def test_a_goal_says_which_situations_it_covers() -> None:
     assert goal.covers(FEED)
     assert not goal.covers(QUIET)
     assert not goal.covers(FEED._replace(scenario="quiet"))
+    often = Goal("*", "p99_ms", "<", 1, "slo.toml:1", at={"rate_per_s": 6.66667})
+    assert often.covers(FEED._replace(rate_per_s=20 / 3))
+    assert not often.covers(FEED)
+
+
+def test_situations_that_differ_in_distance_or_rate_only_are_different_test_suites() -> None:
+    assert [each.suite for each in (FEED, FEED._replace(rtt_ms=40.0), QUIET)] == [
+        "pollbench.feed.50.5per_s",
+        "pollbench.feed.50.40ms.5per_s",
+        "pollbench.quiet.10.0.4per_s",
+    ]
 
 
 def test_a_gate_and_a_comparison_are_shown_in_the_same_way(make_cells: MakeCells) -> None:

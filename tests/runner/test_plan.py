@@ -4,6 +4,7 @@ import argparse
 import shlex
 from dataclasses import replace
 from itertools import pairwise
+from math import prod
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from loadtests.options import FLAGS
 from loadtests.overrides import client_counts, overridden, round_trips_ms
 from loadtests.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
-from loadtests.scenario import OPTIONS, SCENARIOS, Scenario
+from loadtests.scenario import OPTIONS, SCENARIOS, Scenario, schedules
 
 FEED = SCENARIOS["feed"]
 KNOWN = {name: name for name in ("chunked", "http2_push", "long_polling", "short_polling", "sse", "websocket")}
@@ -43,7 +44,9 @@ scenarios_st = st.builds(
     message_bytes=st.integers(0, 1_000_000),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
-    schedule=st.sampled_from(["poisson:5", "steady:0.5", "burst:20/2", "poisson:3,seed=7"]),
+    schedule=st.sampled_from(
+        ["poisson:5", "steady:0.5", "burst:20/2", "poisson:3,seed=7", "poisson:0.1,poisson:3,seed=7,poisson:20"]
+    ),
 )
 plans_st = st.builds(Plan, scenarios_st, patterns_st, st.integers(1, 5))
 
@@ -83,9 +86,22 @@ def test_each_round_trip_has_its_cells_and_only_none_has_no_part_of_the_name() -
     ]
 
 
+def test_each_message_rate_has_its_cells_and_only_several_have_a_part_of_the_name() -> None:
+    plan = Plan(replace(FEED, rtt_ms=(40.0,), schedule="poisson:0.5,poisson:20"), ("sse", "chunked"), 1)
+    assert names(plan) == [
+        "feed-50-40ms-0.5per_s-sse-1",
+        "feed-50-40ms-0.5per_s-chunked-1",
+        "feed-50-40ms-20per_s-sse-1",
+        "feed-50-40ms-20per_s-chunked-1",
+    ]
+    assert [cell.schedule for cell in plan.cells()[::2]] == ["poisson:0.5", "poisson:20"]
+    assert names(Plan(replace(FEED, schedule="poisson:20"), ("sse",), 1)) == ["feed-50-sse-1"]
+
+
 @given(plans_st)
 def test_no_two_cells_share_a_name_and_every_combination_has_one(plan: Plan) -> None:
-    combinations = len(plan.scenario.clients) * len(plan.scenario.rtt_ms) * len(plan.patterns) * plan.repeats
+    of_scenario = (plan.scenario.clients, plan.scenario.rtt_ms, plan.scenario.schedules)
+    combinations = prod(map(len, of_scenario)) * len(plan.patterns) * plan.repeats
     assert len(set(names(plan))) == combinations
 
 
@@ -228,6 +244,37 @@ def test_a_relay_stands_between_only_where_it_has_something_to_do(plan: Plan) ->
         assert not replace(cell, scenario=replace(FEED, rtt_ms=(cell.rtt_ms,), network="netem")).relayed
 
 
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        ("poisson:5", {5.0: "poisson:5"}),
+        ("poisson:20, poisson:1,poisson:20", {20.0: "poisson:20", 1.0: "poisson:1"}),
+        ("poisson:3,seed=7,poisson:9,seed=2", {3.0: "poisson:3,seed=7", 9.0: "poisson:9,seed=2"}),
+        ("burst:20/2,burst:20/20", {10.0: "burst:20/2", 1.0: "burst:20/20"}),
+    ],
+)
+def test_schedules_are_told_apart_by_their_rate(text: str, rates: dict[float, str]) -> None:
+    assert schedules(text) == rates
+    assert overridden(None, {"schedule": text}, FEED).schedules == rates
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("poisson:5,steady:5", "poisson:5 and steady:5 both publish 5 messages a second, .* leave one out"),
+        ("poisson:5,poisson:5,seed=2", "both publish 5 messages a second"),
+        ("poisson:5,steady:9", "differs between poisson and steady .* measure the other in a run of its own"),
+        ("poisson:5,9", "schedule 'poisson:5,9' is none of"),
+        ("poisson:5,,poisson:9", "is none of"),
+        ("poisson:5,", "is none of"),
+        ("manual", "a schedule that publishes"),
+    ],
+)
+def test_schedules_that_would_not_be_a_sweep_are_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        replace(FEED, schedule=text)
+
+
 def test_client_counts_are_whole_numbers() -> None:
     assert client_counts("10,50, 10") == (10, 50)
     for text in ("", "ten", "1.5", "10,,20"):
@@ -265,3 +312,7 @@ def test_every_named_scenario_says_what_it_is_for_and_what_it_costs() -> None:
 
 def test_the_default_comparison_is_planned_to_take_less_than_three_minutes() -> None:
     assert Plan(FEED, tuple(KNOWN), 3).expected_s < 160
+
+
+def test_the_sweep_of_the_message_rate_is_planned_to_take_three_minutes_at_one_repeat() -> None:
+    assert Plan(SCENARIOS["rates"], tuple(KNOWN), 1).expected_s < 180

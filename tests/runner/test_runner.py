@@ -115,6 +115,19 @@ def test_a_failed_cell_says_why_and_leaves_no_process(
     assert runner.finished_cells(tmp_path, ["feed-2-sse-1"]) == {}
 
 
+def test_each_cell_of_a_sweep_is_published_to_at_its_own_rate(tmp_path: Path, brief: Scenario, programs: Make) -> None:
+    scenario = replace(brief, schedule="steady:20,steady:100")
+    planned = Plan(scenario, ("sse",), 1).cells()
+    cells = runner.run_cells(tmp_path, planned, {"sse": "SSE"}, Watching(), programs(load="")).cells
+    assert [(cell.name, cell.rate_per_s, cell.problems) for cell in cells] == [
+        ("feed-2-20per_s-sse-1", 20.0, []),
+        ("feed-2-100per_s-sse-1", 100.0, []),
+    ]
+    for cell, messages in zip(cells, (8, 40), strict=True):
+        due_ns = pd.read_csv(tmp_path / "cells" / cell.name / "published.csv")["due_ns"]
+        assert due_ns.between(cell.window_from_ns, cell.window_until_ns, "left").sum() == messages
+
+
 @pytest.mark.parametrize("pattern", ["sse", "http2_push"])
 def test_a_round_trip_stands_between_users_and_server(
     tmp_path: Path, brief: Scenario, programs: Make, pattern: str
