@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import runner, webui
+from loadtests import advice, runner, webui
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.programs import OURS, Programs
@@ -521,6 +521,7 @@ def experiment(
     results = stage.Results(tuple(stage.judge(job) for job in jobs if job.comparable))
     if name == "all":
         stage.write_index(results.results, root)
+    advice.keep(runner.RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
     return _fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
 

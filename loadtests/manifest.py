@@ -71,10 +71,20 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     patterns: dict[str, PatternCalibration]
 
 
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """What an experiment came to: runs/advice.json holds the newest of each, by its name. command: to try it again."""
+
+    title: str
+    verdict: str
+    command: str
+    measured_at: str
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """run.json: what was asked for. `command` reruns it; `cells` are the cell names in the order planned.
 
     calibration: the newest one where the run was begun, whether or not it still held; None when there was none.
+    advice: what experiments had come to there, by name.
     """
 
     schema: int = SCHEMA_VERSION
@@ -89,6 +99,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     commit: str
     calibration: Calibration | None = None
+    advice: dict[str, Advice] = {}
 
 
 class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,13 +97,21 @@ class TimeLeftLearned(ProgressColumn):
     """What is left if the rest takes as long each as what has ended; "" until something has."""
 
     def render(self, task: Task) -> Text:
-        ended = task.completed
-        if not ended or task.finished:
+        if not task.completed or task.finished:
             return Text("")
         in_this_s = (now_ns() - task.fields["since_ns"]) / 1e9
-        each_s = ((task.elapsed or 0.0) - in_this_s) / ended
-        left_s = max(0.0, ((task.total or 0.0) - ended) * each_s - min(in_this_s, each_s))
+        to_do = round((task.total or 0.0) - task.completed)
+        left_s = learned_s((task.elapsed or 0.0) - in_this_s, round(task.completed), in_this_s, to_do)
         return Text(f"{duration(left_s)} left", style="progress.remaining")
+
+
+def learned_s(took_s: float, ended: int, in_this_s: float, to_do: int) -> float:
+    """Return how long `to_do` things still take, one of them begun, when those that ended took so long together.
+
+    The one that is going on never counts for more than they did on average.
+    """
+    each_s = took_s / ended
+    return to_do * each_s - min(in_this_s, each_s)
 
 
 class TurnsBar:

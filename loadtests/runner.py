@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from loadtests import calibration, facts, limits, netem
+from loadtests import advice, calibration, facts, limits, netem
 from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
@@ -85,6 +85,7 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
         versions=facts.versions(),
         commit=facts.commit(),
         calibration=calibration.kept(RUNS),
+        advice=advice.kept(RUNS),
     )
     save(folder / "run.json", run)
 

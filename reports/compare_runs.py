@@ -17,6 +17,7 @@ MAY_DIFFER: Final = frozenset(
     {
         *("schema", "command", "started_at", "kind", "machine", "versions", "commit"),
         *("scenarios", "patterns", "repeats", "cells"),
+        *("calibration", "advice"),
     }
 )
 """Fields of run.json that two comparable runs need not share. Any other, also a future one, is a condition of the

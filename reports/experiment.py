@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from loadtests.manifest import Advice
 from loadtests.runner import RunRefused
 from reports import svg
 from reports.effects import FEWEST_REPEATS, TILDE, change_text, interval_text, measured
@@ -24,6 +24,7 @@ from reports.observing import Job, Observed, Setup, figures_of, read_observation
 from reports.outcome import ExitCode, markdown_notes, markdown_table, markdown_text
 from reports.strip import strip
 from reports.style import Look, styled
+from reports.templating import template
 from reports.units import counted, quantity
 from servers.palette import SPARE
 
@@ -79,6 +80,18 @@ class Result:
         rows = [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
         return pd.DataFrame(rows, columns=None if rows else ["arm", "repeat"])
 
+    @property
+    def advice(self) -> Advice | None:
+        """What is worth to be said in the report of a run; None of shortened runs, and of too few."""
+        if self.setup.quick or self.repeats < FEWEST_REPEATS:
+            return None
+        return Advice(
+            title=self.experiment.TITLE,
+            verdict=self.verdict,
+            command=self.command,
+            measured_at=self.setup.started_at,
+        )
+
     def as_json(self) -> dict[str, object]:
         return {
             "experiment": self.name,
@@ -103,6 +116,9 @@ class Results:
     """Several experiments together, as a Judgement: what the terminal, a pull request and a CI server show."""
 
     results: tuple[Result, ...]
+
+    def advice(self) -> dict[str, Advice]:
+        return {result.name: each for result in self.results if (each := result.advice)}
 
     def as_json(self) -> dict[str, object]:
         return {result.name: result.as_json() for result in self.results}
@@ -182,7 +198,7 @@ def write_index(results: Sequence[Result], folder: Path) -> Path:
     page = folder / PAGE
     shown = [(result, _lines(result)) for result in results]
     states = Counter(WORDS.get(each.state, each.state) for result in results for each in result.effects.values())
-    text = _template("experiments.html.j2").render(shown=shown, header=HEADER, states=states.most_common())
+    text = template("experiments.html.j2").render(shown=shown, header=HEADER, words=WORDS, states=states.most_common())
     page.write_text(text, encoding="utf-8")
     return page
 
@@ -224,24 +240,13 @@ def _draw(result: Result, look: Look, folder: Path) -> Markup:
 
 
 def _page(result: Result, look: Look, chart: Markup) -> str:
-    return _template("experiment.html.j2").render(
+    return template("experiment.html.j2").render(
         result=result,
         experiment=result.experiment,
         header=HEADER,
+        words=WORDS,
         lines=_lines(result),
         chart=chart,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704
         took_s=sum(each.took_s for each in result.observed),
     )
-
-
-def _template(name: str) -> Template:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"counted": counted, "words": lambda state: WORDS.get(state, state)}
-    return environment.get_template(name)

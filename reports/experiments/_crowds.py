@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from loadtests.arrival import Sample
@@ -64,13 +65,21 @@ def brief(value: float) -> str:
 
 
 def over_time(
-    points: pd.DataFrame, look: Look, what: str, since: str = "", marks: Mapping[float, str] = NO_MARKS
+    points: pd.DataFrame,
+    look: Look,
+    what: str,
+    since: str = "",
+    marks: Mapping[float, str] = NO_MARKS,
+    *,
+    log: bool = False,
 ) -> Figure:
     """Draw one panel an arm, one above the other on the same scales: counts per 100 ms, the repeats overlaid.
 
-    since: what happened at 0. marks: instants in s that are named in every panel.
+    since: what happened at 0. marks: instants in s that are named in every panel. log: on a logarithmic scale that
+    has a 0.
     """
     arms = [arm for arm in look.labels if arm in set(points["arm"])]
+    highest = float(points["count"].max()) or 1.0
     drawn = figure(0.5 + 1.05 * len(arms))
     panels = np.atleast_1d(drawn.subplots(len(arms), sharex=True, sharey=True))
     for axes, arm in zip(panels, arms, strict=True):
@@ -79,7 +88,11 @@ def over_time(
         for at_s in marks:
             axes.axvline(at_s, color=MUTED, lw=0.8, ls=":")
         axes.set_title(look.labels[arm], color=look.text(arm))
-        axes.set_ylim(bottom=0)
+        if log:
+            _logarithmic(axes, highest)
+        else:
+            axes.set_ylim(0, 1.05 * highest)
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     for at_s, name in marks.items():
         panels[0].annotate(
             name,
@@ -96,3 +109,10 @@ def over_time(
         what, (1, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="right"
     )
     return drawn
+
+
+def _logarithmic(axes: Axes, highest: float) -> None:
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_yticks([0, *(tick for tick in (1, 10, 100, 1000, 10_000) if tick <= 2 * highest)])
+    axes.minorticks_off()
+    axes.set_ylim(0, 2 * highest)

@@ -108,4 +108,4 @@ def verdict(effects: Effects) -> str:
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
     """What the greedy client sent, per 100 ms."""
-    return over_time(points, look, "requests of the greedy client per 100 ms")
+    return over_time(points, look, "requests of the greedy client per 100 ms (log)", log=True)

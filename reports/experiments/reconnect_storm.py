@@ -123,12 +123,4 @@ def verdict(effects: Effects) -> str:
 def draw(points: pd.DataFrame, look: Look) -> Figure:
     """Attempts per 100 ms from the crash on; the scales are logarithmic, or two of three arms would be flat."""
     marks = {float(points["ready_s"].median()): "server is up"}
-    drawn = over_time(points, look, "attempts to connect per 100 ms (log)", "since the crash", marks)
-    highest = points["count"].max()
-    for axes in drawn.axes:
-        axes.set_yscale("symlog", linthresh=1)
-        axes.set_yticks([0, *(tick for tick in (1, 10, 100, 1000, 10_000) if tick <= 2 * highest)])
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.minorticks_off()
-        axes.set_ylim(0, 2 * highest)
-    return drawn
+    return over_time(points, look, "attempts to connect per 100 ms (log)", "since the crash", marks, log=True)

@@ -162,6 +162,17 @@ def test_only_what_is_proven_to_be_otherwise_ends_with_an_exit_code(
     assert "Made up" in together.markdown()
 
 
+def test_advice_for_the_report_of_runs_comes_from_enough_repeats_only(tmp_path: Path) -> None:
+    results = Results((judged(tmp_path / "enough"), judged(tmp_path / "few", repeats=4)))
+    advice = results.results[0].advice
+    assert results.results[1].advice is None
+    assert advice is not None
+    assert (advice.verdict, advice.command) == (
+        results.results[0].verdict,
+        "pollbench experiment made-up --repeats 5",
+    )
+
+
 def test_two_repeats_prove_nothing_and_say_so(tmp_path: Path) -> None:
     result = judged(tmp_path, repeats=2)
     assert result.effects["cost_ms", "on"].state == "~"

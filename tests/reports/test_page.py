@@ -13,6 +13,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from loadtests.manifest import Advice
 from reports import interactive
 from reports.benchmarks import measure
 from reports.caution import Facts, Ruling
@@ -71,6 +72,20 @@ def test_the_page_says_what_it_said(
     if pytestconfig.getoption("--update-golden"):
         GOLDEN.write_text(page, encoding="utf-8")
     assert page == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_to_switch_on_where_experiments_have_told(
+    run: Run, cells: pd.DataFrame, rows: pd.DataFrame, scene: Scene
+) -> None:
+    advice = Advice(
+        title="A & B", verdict="Switch it <on>.", command="pollbench experiment x", measured_at="2026-11-24T21:00:00Z"
+    )
+    told = replace(run, manifest=msgspec.structs.replace(run.manifest, advice={"x": advice}))
+    page = render(Facts(told, cells, rows), cautions(told, cells, rows), [scene], {})
+    for words in ("What to switch on", "A &amp; B", "Switch it &lt;on&gt;.", "2026-11-24: pollbench experiment x"):
+        assert words in page
+    assert "What to switch on" not in render(Facts(run, cells, rows), cautions(run, cells, rows), [scene], {})
+    Tags(page)
 
 
 def test_the_page_is_well_formed_and_every_id_is_used_once(written: Path) -> None:

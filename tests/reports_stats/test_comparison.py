@@ -316,6 +316,13 @@ def test_client_counts_patterns_repeats_and_commits_may_differ(base: Path) -> No
     assert differences(run, other) == []
 
 
+def test_what_was_known_of_the_machine_when_a_run_began_may_differ(base: Path) -> None:
+    run = manifest_of(base)
+    known = manifest.Calibration(measured_at="then", machine=run.machine, versions={}, clients=1, patterns={})
+    advice = manifest.Advice(title="T", verdict="Do.", command="pollbench experiment x", measured_at="then")
+    assert refusals(run, msgspec.structs.replace(run, calibration=known, advice={"x": advice})) == []
+
+
 def test_a_condition_that_run_json_learns_later_is_compared_too(base: Path) -> None:
     later = msgspec.defstruct("Later", [("loss_ratio", float)], bases=(manifest.Run,), frozen=True, kw_only=True)
     fields = msgspec.structs.asdict(manifest_of(base))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from loadtests.cell import unmeasured
 from loadtests.plan import Plan
-from loadtests.progress import Bar, duration
+from loadtests.progress import Bar, TurnsBar, duration, learned_s
 from loadtests.scenario import SCENARIOS
 
 CELLS = Plan(SCENARIOS["feed"], ("sse", "chunked"), 1).cells()
@@ -70,3 +70,34 @@ def test_problems_are_shown_as_they_happen_and_as_they_are(terminal: bool) -> No
         bar.ended(msgspec.structs.replace(cell, problems=["[Errno 9] no"]))
     assert "failed" in text.getvalue()
     assert "[Errno 9] no" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("took_s", "ended", "in_this_s", "to_do", "left_s"),
+    [(10, 2, 0, 8, 40), (10, 2, 3, 8, 37), (10, 2, 60, 8, 35), (10, 2, 60, 1, 0)],
+)
+def test_time_left_is_learned_from_what_has_ended(
+    took_s: float, ended: int, in_this_s: float, to_do: int, left_s: float
+) -> None:
+    assert learned_s(took_s, ended, in_this_s, to_do) == left_s
+
+
+def test_turns_are_counted_and_a_failed_one_is_told_as_it_happens() -> None:
+    text = io.StringIO()
+    with TurnsBar(Console(file=text, width=200), 3) as bar:
+        for name, problem in (("caching off-1", ""), ("caching on-1", "[Errno 9] no"), ("caching off-2", "")):
+            bar.starts(name)
+            bar.ended(problem)
+    told = text.getvalue().splitlines()
+    assert told == ["1/3 caching off-1", "failed caching on-1: [Errno 9] no", "3/3 caching off-2"]
+
+
+def test_a_terminal_shows_which_turn_it_is_and_what_is_left_once_one_has_ended() -> None:
+    text = io.StringIO()
+    with TurnsBar(Console(file=text, force_terminal=True, width=200), 2) as bar:
+        bar.starts("caching off-1")
+        bar.ended()
+        bar.starts("caching on-1")
+    assert "1/2" in text.getvalue()
+    assert "caching on-1" in text.getvalue()
+    assert "left" in text.getvalue()
