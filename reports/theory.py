@@ -78,7 +78,7 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
 
 
 def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
-    """Of polls that start together there is none: they share one phase, so what it does is not evened out by clients."""
+    """Return none for polls that start together: they share one phase, and clients do not even out what it does."""
     return None if pattern == "short_polling" and setting.get("poll_start") == "together" else THEORIES.get(pattern)
 
 
