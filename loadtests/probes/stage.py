@@ -75,7 +75,8 @@ class Stage:
 
     def crowd(self, name: str, scenario: Scenario) -> Crowd:
         """Start users as the scenario has them, and return when all run. Raises ChildFailed."""
-        folder = self._folder / name
+        # Its name is the seed of all that users draw, and repeats are to be independent.
+        folder = self._folder / f"{name}-{self._token}"
         folder.mkdir()
         (planned,) = Plan(scenario, (self._pattern,), 1).cells()
         command = OURS.load_command(planned, {"--host": self._host}, self._token, folder)
