@@ -13,7 +13,7 @@ from loadtests.scenario import Scenario
 from reports.effects import change_text
 from reports.experiments import Effect, Effects, Observation
 from reports.experiments._crowds import S, brief, cpu_percent, lost, p99_ms, rows, within
-from reports.style import Look, figure, y_title
+from reports.style import Look, figure, ms_axis, y_title
 from reports.units import quantity
 
 TITLE: Final = "A limit on held requests against one client with thousands"
@@ -105,7 +105,8 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         for _, repeat in points[points["arm"] == arm].groupby("repeat"):
             axes.ecdf(repeat["latency_ms"], color=look.line(arm), lw=1.2, alpha=0.8)
         axes.plot([], [], color=look.line(arm), label=look.labels[arm])
-    axes.set(xscale="log", xlabel="latency of the others, ms", ylim=(0, 1.02))
+    ms_axis(axes.xaxis, 0.8 * float(points["latency_ms"].min()), 1.3 * float(points["latency_ms"].max()))
+    axes.set(xlabel="latency of the others", ylim=(0, 1.02))
     axes.legend(frameon=False, loc="lower right")
     y_title(axes, "share of messages that had arrived")
     return drawn
