@@ -1,6 +1,6 @@
 """What crowds recorded, and what it comes to: requests per 100 ms, what was lost, what the server spent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,6 @@ BIN_NS: Final = 100_000_000
 BINS_PER_S: Final = 10
 S: Final = 1_000_000_000
 
-NO_MARKS: Final[Mapping[float, str]] = {}
 Points = list[dict[str, float | str]]
 
 
@@ -65,46 +64,32 @@ def brief(value: float) -> str:
 
 
 def over_time(
-    points: pd.DataFrame,
-    look: Look,
-    what: str,
-    since: str = "",
-    marks: Mapping[float, str] = NO_MARKS,
-    *,
-    log: bool = False,
+    points: pd.DataFrame, look: Look, what: str, since: str = "", mark: str = "", *, log: bool = False
 ) -> Figure:
     """Draw one panel an arm, one above the other on the same scales: counts per 100 ms, the repeats overlaid.
 
-    since: what happened at 0. marks: instants in s that are named in every panel. log: on a logarithmic scale that
-    has a 0.
+    since: what happened at 0. mark: what happened at `mark_s`, a column of the points; each arm has its median.
+    log: on a logarithmic scale that has a 0.
     """
     arms = [arm for arm in look.labels if arm in set(points["arm"])]
     highest = float(points["count"].max()) or 1.0
     drawn = figure(0.5 + 1.05 * len(arms))
     panels = np.atleast_1d(drawn.subplots(len(arms), sharex=True, sharey=True))
     for axes, arm in zip(panels, arms, strict=True):
-        for _, repeat in points[points["arm"] == arm].groupby("repeat"):
+        own = points[points["arm"] == arm]
+        for _, repeat in own.groupby("repeat"):
             axes.step(repeat["at_s"], repeat["count"], where="mid", color=look.line(arm), lw=1.1, alpha=0.7)
-        for at_s in marks:
-            axes.axvline(at_s, color=MUTED, lw=0.8, ls=":")
+        if mark:
+            axes.axvline(own["mark_s"].median(), color=MUTED, lw=0.8, ls=":")
         axes.set_title(look.labels[arm], color=look.text(arm))
         if log:
             _logarithmic(axes, highest)
         else:
             axes.set_ylim(0, 1.05 * highest)
         axes.yaxis.set_major_formatter("{x:,.0f}")
-    for at_s, name in marks.items():
-        panels[0].annotate(
-            name,
-            (at_s, 1),
-            (3, -3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            color=MUTED,
-            va="top",
-            size=8,
-        )
-    panels[-1].set(xlabel=f"seconds {since}".rstrip(), xlim=(0, max(float(points["at_s"].max()), *marks, 0) + 0.05))
+    dotted = f", dotted: {mark}" if mark else ""
+    last_s = float(points["at_s"].max()) + 0.05
+    panels[-1].set(xlabel=f"seconds {since}{dotted}".rstrip(), xlim=(0, last_s))
     panels[0].annotate(
         what, (1, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="right"
     )

@@ -49,7 +49,7 @@ def test_a_verdict_never_hides_a_loss() -> None:
 
 def test_the_chart_marks_when_the_server_was_up(tmp_path: Path) -> None:
     points = points_of(
-        STORM, {"at_s": 0.05, "count": 100.0, "ready_s": 1.7}, {"at_s": 0.15, "count": 0.0, "ready_s": 1.7}
+        STORM, {"at_s": 0.05, "count": 100.0, "mark_s": 1.7}, {"at_s": 0.15, "count": 0.0, "mark_s": 1.7}
     )
     with styled():
         drawn = STORM.draw(points, Look.of(STORM.ARMS))
