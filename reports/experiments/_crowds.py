@@ -80,7 +80,7 @@ def over_time(
         for _, repeat in own.groupby("repeat"):
             axes.step(repeat["at_s"], repeat["count"], where="mid", color=look.line(arm), lw=1.1, alpha=0.7)
         if mark:
-            axes.axvline(own["mark_s"].median(), color=MUTED, lw=0.8, ls=":")
+            axes.axvline(own.groupby("repeat")["mark_s"].first().median(), color=MUTED, lw=0.8, ls=":")
         axes.set_title(look.labels[arm], color=look.text(arm))
         if log:
             _logarithmic(axes, highest)
