@@ -218,7 +218,8 @@ def scenarios(as_json: Json = False) -> int:
         return DONE
     table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
-        table.add_row(name, each.purpose, typed("clients", each.clients), each.schedule, duration(times_s[name]))
+        schedules = ", ".join(each.schedules.values())
+        table.add_row(name, each.purpose, typed("clients", each.clients), schedules, duration(times_s[name]))
     out.print(table)
     return DONE
 
@@ -509,6 +510,12 @@ def experiment(
     if name == "list":
         return _list_experiments(known, as_json)
     names = known if name == "all" else [known_name(name, dict.fromkeys(known), "experiment")]
+    lacking = {each: line for each in names if (line := experiments.lacking(experiments.load(each)))}
+    if lacking and name != "all":
+        raise ValueError(lacking[name])
+    for each, line in lacking.items():
+        err.print(f"{each} is left out: {line}", highlight=False, soft_wrap=True)
+    names = [each for each in names if each not in lacking]
     if folder and resume:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: observations are added there")
     root = resume or folder or folder_of(f"experiment-{name}")

@@ -83,6 +83,7 @@ class HandDriven:
             poll_interval_s=self._options.poll_interval_s,
             poll_pace=str(self._options.poll_pace),
             hold_timeout_s=self._options.hold_timeout_s,
+            silence_timeout_s=self._options.silence_timeout_s,
             **{flag: getattr(self._options, flag) for flag in FLAGS},
             users=self._users or dict(users),
             labels=dict(self._labels),

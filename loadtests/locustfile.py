@@ -27,7 +27,13 @@ conductor.listen(events)
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
     # On the parser itself, not in a group: Locust shows only those in its start form.
-    defaults = {"poll_interval": "1", "poll_pace": "rate", "hold_timeout": "30", "backoff": "exponential"}
+    defaults = {
+        "poll_interval": "1",
+        "poll_pace": "rate",
+        "hold_timeout": "30",
+        "silence_timeout": "60",
+        "backoff": "exponential",
+    }
     choices = {"join_at": JOIN, "poll_start": START}
     defaults |= {option: first for option, (first, *_) in choices.items()}
     for option, text in HELP.items():

@@ -169,6 +169,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     hold_timeout_s: float
     poll_pace: str = "rate"
     one_per_response: bool = False
+    silence_timeout_s: float = 60.0
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False

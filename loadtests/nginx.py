@@ -23,6 +23,7 @@ from loadtests.external import find_program
 from loadtests.nginx_config import ProxyOptions, config
 
 READY: Final = re.compile(r"start worker process \d+")
+VERSION: Final = re.compile(r"nginx/\d[\d.]*")
 READY_S: Final = 30.0
 OPEN_FILES_MAX: Final = 65_536
 """nginx takes memory for every connection that a worker may have, about 0.4 kB."""
@@ -49,6 +50,12 @@ class Nginx:
         if self._child is None:
             raise ChildFailed("nginx is not running")
         return [self._child.pid, *(worker.pid for worker in psutil.Process(self._child.pid).children())]
+
+    @property
+    def version(self) -> str:
+        """Its own word, such as nginx/1.22.1; "" when it has said nothing of the kind."""
+        said = self._child.said(VERSION) if self._child else None
+        return said[0] if said else ""
 
     def start(self) -> None:
         """Return when it takes connections."""

@@ -18,10 +18,9 @@ class ProxyOptions:
 
     buffering: collect a response before it is passed on. honour_accel: let the server's `X-Accel-Buffering` header
     decide instead. http_1_0: speak HTTP/1.0 to the servers, as nginx does unless told otherwise; then a connection is
-    never kept, and WebSocket does not pass. gzip: compress for clients that accept it. keepalive: idle connections to
-    the servers that a worker keeps, 0 for a new one for each request. sticky: every client connection stays with one
-    server; without it each request goes to the next. workers: worker processes. read_timeout_s: longest silence of a
-    server.
+    never kept. gzip: compress for clients that accept it. keepalive: idle connections to the servers that a worker
+    keeps, 0 for a new one for each request. sticky: every client connection stays with one server; without it each
+    request goes to the next. workers: worker processes. read_timeout_s: longest silence of a server.
     """
 
     buffering: bool = True

@@ -28,6 +28,7 @@ HELP: Final = {
     "compress": "Accept gzip; polls, JSON lines and SSE come compressed if the server was started with --compress",
     "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
     "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
+    "silence_timeout": "Seconds of silence after which a stream is given up and resumed, up to 3600; 0: never",
     "join_at": "Where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
     "backoff": f"How long users wait after an error: {backoff.FORMS}",
     "source": f"Where users connect from: {source.FORMS}; empty: as the system likes",
@@ -55,6 +56,7 @@ class LoadOptions:
     compress: bool = False
     schedule: str = ""
     message_bytes: int | None = None
+    silence_timeout_s: float = 60.0
     join_at: str = "newest"
     backoff: Retry = EXPONENTIAL
     source: Source = ANY
@@ -79,6 +81,7 @@ def read_options(given: Mapping[str, object]) -> LoadOptions:
         join_at=_one_of("join-at", text["join_at"], JOIN),
         backoff=parse_retry(text["backoff"] or "exponential"),
         source=parse_source(text["source"]),
+        silence_timeout_s=_number("silence-timeout", text["silence_timeout"] or "60", 0, 3600),
         server_token=text["server_token"],
         http2_host=text["http2_host"],
         run_dir=text["run_dir"],

@@ -41,6 +41,9 @@ _MEANINGS: Final = {
     "network": (str, "NAME", "who delays: relay (a process; the default) or netem (the kernel; needs Linux and root)"),
     "server": (str, "COMMAND", "measure this server instead of ours (how: docs/howto/own-server.md)"),
     "fault": (str, "FORM", "a server that is wrong on purpose, to test the instrument: drop:SHARE and others"),
+    "heartbeat_s": (float, "S", "longest silence on a stream; 0: no heartbeats, and no client is missed"),
+    "silence_timeout_s": (float, "S", "a client resumes a stream that was silent for so long; 0: never"),
+    "send_buffer_bytes": (int, "N", "bytes a stream's reader may lag before it is closed; 0: no limit"),
 }
 
 

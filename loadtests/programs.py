@@ -3,16 +3,18 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
 from loadtests.options import FLAGS
 from loadtests.plan import PlannedCell
-from loadtests.scenario import OPTIONS, duration_of_ms
+from loadtests.scenario import OPTIONS, Scenario, duration_of_ms
 from servers.content import CONTENTS
 from servers.relay.units import format_bandwidth
 
+TOLD_IF_CHANGED: Final = {"heartbeat_s", "send_buffer_bytes"}
+"""What a server of somebody else's need not know (docs/howto/own-server.md), as long as nobody asks for it."""
 HOST: Final = "127.0.0.1"
 BACKSTOP_S: Final = 120
 """Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
@@ -46,6 +48,11 @@ class Programs:
             "--hold-timeout": scenario.hold_timeout_s,
             "--token": token,
             "--journal": folder / "published.csv",
+        }
+        options |= {
+            OPTIONS[each.name]: getattr(scenario, each.name)
+            for each in fields(Scenario)
+            if each.name in TOLD_IF_CHANGED and getattr(scenario, each.name) != each.default
         }
         if scenario.content != CONTENTS[0]:
             options["--content"] = scenario.content
@@ -83,6 +90,7 @@ class Programs:
             "--backoff": scenario.backoff,
             "--source": scenario.source,
             "--hold-timeout": scenario.hold_timeout_s,
+            "--silence-timeout": scenario.silence_timeout_s,
             "--join-at": "oldest",
             "--exit-code-on-error": 0,
         }

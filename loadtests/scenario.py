@@ -39,6 +39,9 @@ OPTIONS: Final = {
     "network": "--network",
     "server": "--server",
     "fault": "--fault",
+    "heartbeat_s": "--heartbeat",
+    "silence_timeout_s": "--silence-timeout",
+    "send_buffer_bytes": "--send-buffer",
 }
 """The command line option that overrides a field of a named scenario."""
 
@@ -68,6 +71,8 @@ class Scenario:
     NETWORKS, who sees to it.
     server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
     fault: how the server is wrong on purpose (servers/faults/forms.py), "" for not at all.
+    heartbeat_s: longest silence on a stream, 0 for no end; silence_timeout_s: how long a client bears one before it
+    resumes elsewhere, 0 for ever; send_buffer_bytes: how far a stream's reader may lag, 0 for no limit.
     """
 
     name: str
@@ -96,6 +101,9 @@ class Scenario:
     network: str = RELAY
     server: str = ""
     fault: str = ""
+    heartbeat_s: float = 15.0
+    silence_timeout_s: float = 60.0
+    send_buffer_bytes: int = 1_048_576
 
     def __post_init__(self) -> None:
         parse_pace(self.poll_pace)
@@ -115,6 +123,9 @@ class Scenario:
             "jitter_ms": (0 <= self.jitter_ms <= 10_000, "0 to 10s"),
             "network": (self.network in NETWORKS, f"{' or '.join(NETWORKS)}"),
             "server": (_can_be_split(self.server), "a command line, its quotes closed"),
+            "heartbeat_s": (not self.heartbeat_s or 0.05 <= self.heartbeat_s <= 3600, "0 (none) or 0.05 to 3600"),
+            "silence_timeout_s": (self._takes_no_silence_for_an_end(), "0 (never) or more than --heartbeat, to 3600"),
+            "send_buffer_bytes": (self.send_buffer_bytes >= 0, "0 (no limit) or more"),
             "content": (self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
             "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
         }
@@ -141,6 +152,10 @@ class Scenario:
     def slowest_rtt_s(self, rtt_ms: float) -> float:
         """Return seconds there and back when jitter does its worst."""
         return (rtt_ms + 2 * self.jitter_ms) / 1000
+
+    def _takes_no_silence_for_an_end(self) -> bool:
+        """Without heartbeats it cannot be known how long a healthy stream is silent, so that any limit may be meant."""
+        return not self.silence_timeout_s or self.heartbeat_s < self.silence_timeout_s <= 3600
 
     def load_s(self, clients: int, rtt_ms: float) -> float:
         """Seconds of load for one cell, start-up not included."""

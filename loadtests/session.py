@@ -25,6 +25,7 @@ class Session:
     one_per_response: bool = False
     backoff: Retry = EXPONENTIAL
     source: Source = ANY
+    silence_timeout_s: float = 60.0
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False

@@ -89,6 +89,7 @@ def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
         "poll_interval_s": session.poll_interval_s,
         "poll_pace": session.poll_pace,
         "hold_timeout_s": session.hold_timeout_s,
+        "silence_timeout_s": session.silence_timeout_s,
         **{flag: getattr(session, flag) for flag in FLAGS},
         "warmup_s": (session.window_from_ns - session.spawned_by_ns) / 1e9,
         "window_s": (_window_until_ns(session) - session.window_from_ns) / 1e9,

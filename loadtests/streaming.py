@@ -1,18 +1,14 @@
 """What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
-from typing import Final
-
 import msgspec
 
 from loadtests.backoff import asked_for_s
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
+from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
-
-SILENCE_NS: Final = 60_000_000_000
-"""Servers break every silence with a heartbeat; one that is quiet for so long is gone."""
 
 
 class StreamUser(PatternUser):
@@ -25,6 +21,7 @@ class StreamUser(PatternUser):
         raise NotImplementedError
 
     def live(self) -> None:
+        self._silence_ns = round(session.silence_timeout_s * 1e9)
         while True:
             self._listen()
             self.pause(self.backoff.failed(self._asked_for_s))
@@ -57,7 +54,7 @@ class StreamUser(PatternUser):
     def _ask(self, connection: Connection) -> None:
         self._decoder = self.decoder()
         self._exchange.started_ns = now_ns()
-        connection.deadline_ns = self._exchange.started_ns + SILENCE_NS
+        self._listened(connection, self._exchange.started_ns)
         self._send(self._decoder.take_output())
 
     def _end_of(self, connection: Connection) -> Closed:
@@ -71,7 +68,7 @@ class StreamUser(PatternUser):
         if not exchange.bytes_in:
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
-        connection.deadline_ns = received_ns + SILENCE_NS
+        self._listened(connection, received_ns)
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
         events = self._decoder.receive(data)
@@ -84,6 +81,10 @@ class StreamUser(PatternUser):
             self._send(output)
         if self._closed is not None:
             connection.wake()
+
+    def _listened(self, connection: Connection, at_ns: int) -> None:
+        """Servers break every silence with a heartbeat, so one that is quiet for much longer is gone."""
+        connection.deadline_ns = at_ns + self._silence_ns if self._silence_ns else 0
 
     def _send(self, output: bytes) -> None:
         self._connection.send(output)

@@ -30,6 +30,8 @@ class Stats(msgspec.Struct, frozen=True):
     message_bytes: int = 0
     held: int = 0
     streams: int = 0
+    subscribers: int = 0
+    tasks: int = 0
 
 
 class Target:
@@ -81,8 +83,12 @@ class Target:
             raise WrongServer(f"the server does not say what it published (GET /api/published answered {status})")
         return body
 
-    def _stats(self) -> Stats:
-        status, body = self._ask("GET", "/stats")
+    def stats_with_tasks(self) -> Stats:
+        """Ask again, and how many tasks its event loop has. Raises WrongServer."""
+        return self._stats("?tasks")
+
+    def _stats(self, query: str = "") -> Stats:
+        status, body = self._ask("GET", f"/stats{query}")
         try:
             if status == 200:
                 return msgspec.json.decode(body, type=Stats)

@@ -68,8 +68,9 @@ class Result:
         few = self.repeats < FEWEST_REPEATS
         too_few = f"{counted(self.repeats, 'repeat')} cannot prove an effect, {FEWEST_REPEATS} can" if few else ""
         quick = "shortened runs (--quick), as for CI: directions show, sizes may be off" if self.setup.quick else ""
-        doubts = dict.fromkeys(f"{each.arm}: {doubt}" for each in self.observed for doubt in each.doubts)
-        return tuple(filter(None, (quick, too_few, *doubts)))
+        doubts = Counter(f"{each.arm}: {doubt}" for each in self.observed for doubt in dict.fromkeys(each.doubts))
+        told = (f"{doubt} (in {times} of {counted(self.repeats, 'run')})" for doubt, times in doubts.items())
+        return tuple(filter(None, (quick, too_few, *told)))
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return one row of text per effect, in the order of HEADER."""
@@ -77,8 +78,9 @@ class Result:
 
     def points(self) -> pd.DataFrame:
         """Return the points of all observations, each with its arm and repeat."""
-        rows = [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
-        return pd.DataFrame(rows, columns=None if rows else ["arm", "repeat"])
+        return pd.DataFrame(
+            [{"arm": each.arm, "repeat": each.repeat} | point for each in self.observed for point in each.points]
+        )
 
     @property
     def advice(self) -> Advice | None:
@@ -93,21 +95,16 @@ class Result:
         )
 
     def as_json(self) -> dict[str, object]:
-        return {
-            "experiment": self.name,
+        asked: dict[str, object] = msgspec.to_builtins(self.setup)
+        return asked | {
             "title": self.experiment.TITLE,
             "advice": self.experiment.ADVICE,
             "verdict": self.verdict,
             "repeats": self.repeats,
-            "quick": self.setup.quick,
             "command": self.command,
             "arms": dict(self.experiment.ARMS),
             "effects": [asdict(each) | {"state": each.state} for each in self.effects.values()],
             "notes": list(self.notes),
-            "started_at": self.setup.started_at,
-            "machine": msgspec.to_builtins(self.setup.machine),
-            "versions": self.setup.versions,
-            "commit": self.setup.commit,
         }
 
 

@@ -18,8 +18,8 @@ from reports.style import Look
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
 """Quantile levels of a curve: even, and ever finer towards the slowest."""
 
-MOST: Final = 5
-"""Scenes of one scenario: each is a third of a megabyte of charts, and the sweep's own charts show every step."""
+MOST: Final = 4
+"""Scenes of one scenario: each is up to half a megabyte of charts, and the sweep's own charts show every step."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from reports.measures import SITUATION
 from reports.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
 from reports.predictions import THEORIES, Bound, Conditions, Rows, Theory
 from reports.predictions.conditions import WAKE_S
+from servers.content import CONTENTS
 
 Row = Mapping[Any, Any]
 """One row of measures.summary."""
@@ -95,14 +96,16 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         if not at.has_theory:
             continue
         expected = theory.expected(at)
-        # Of another server, of gzip, and of JSON within JSON the length is not known beforehand.
-        unknown = setting.get("server") or setting.get("compress") or setting.get("content") == "json"
+        # Of another server, of gzip, and of JSON within JSON the length is not known beforehand; and messages that
+        # differ are written one by one, also those that a late server could have put together.
+        each_its_own = setting.get("content", CONTENTS[0]) != CONTENTS[0]
+        unknown = setting.get("server") or setting.get("compress") or each_its_own
         content_bytes = None if unknown else int(setting["message_bytes"])
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
         rows = Rows(pattern=row["pattern"], content_bytes=content_bytes, **edges, **own)
         traffic = theory.traffic(at, rows, expected)
-        if setting.get("no_keep_alive"):
-            traffic.pop("segments_per_delivery", None)  # it counts those of requests, and not of connections
+        if setting.get("no_keep_alive") or each_its_own:
+            traffic.pop("segments_per_delivery", None)  # theory's are those of requests, and of wake-ups
         cells.append({**expected.bounds, **traffic})
     return {
         name: Bound(*(float(np.median([getattr(each[name], side) for each in cells])) for side in Bound.__slots__))

@@ -11,7 +11,7 @@ from servers.app import Service
 from servers.backplane import NoRedisError
 from servers.content import CONTENTS
 from servers.faults import forms
-from servers.options import FEEDS, ServerOptions
+from servers.options import FEEDS, PAGES, ServerOptions
 from servers.process import PortTakenError, ServingError, serve
 from servers.schedule import FORMS
 
@@ -74,21 +74,28 @@ def parser() -> Parser:
         action="store_true",
         help="answer a long poll with one message, not all that wait (?limit=N asks for another number)",
     )
+    option("--heartbeat", "heartbeat_s", float, "longest silence on a stream in seconds, 0 for no end (default 15)")
     p.add_argument(
         "--compress",
         action="store_true",
         help="polls, JSON lines and SSE as gzip, flushed after each message, for clients that accept it",
     )
-    option("--heartbeat", "heartbeat_s", float, "longest silence on a stream, in seconds (default 15)")
     option("--max-held", "max_held", int, "held long polls per client address, 0 for no limit (default)")
     option(
         "--rate-limit", "rate_limit_per_s", float, "requests/s per client address, bursts of twice that, 0 for no limit"
     )
-    option("--send-buffer", "send_buffer_bytes", int, "bytes a slow reader may lag before its stream is closed")
+    option(
+        "--send-buffer",
+        "send_buffer_bytes",
+        int,
+        "bytes a slow reader may lag before its stream is closed, 0: no limit",
+    )
     option("--feed", "feed", str, f"where messages are kept, {', '.join(FEEDS)}: redis shares them with other servers")
     option("--redis", "redis", str, "URL of that Redis, such as redis://127.0.0.1:6379/0")
     option("--feed-name", "feed_name", str, "what the shared feed's keys in Redis begin with (default pollbench)")
     p.add_argument("--no-publish", dest="publish", action="store_false", help="leave the schedule to another server")
+    option("--page", "page", str, f"how /index.html over HTTP/2 tells of its assets: {', '.join(PAGES)} (default push)")
+    option("--page-think", "page_think_s", float, "seconds that page takes to be made (default 0)")
     option("--token", "token", str, "name of this server in /stats (default random)")
     option("--journal", "journal", str, "write id,due_ns,published_ns of every message to this CSV file")
     option("--keep", "keep", str, "keep messages in this file, and go on with them after a restart")

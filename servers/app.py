@@ -4,6 +4,7 @@ POST /api/message adds a message, PUT /api/schedule changes what is published, G
 who is waiting, GET /api/published which messages there were and when.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class Service:
             "http2_port": self.http2_port,
         }
 
-    async def stats(self, _: web.Request) -> web.Response:
+    async def stats(self, request: web.Request) -> web.Response:
+        """Say who this is and who is waiting; asked with `?tasks`, also how many tasks run, which takes it a moment."""
         feed = self.feed
         state = {
             "patterns": self.names,
@@ -72,6 +74,8 @@ class Service:
             "streams": feed.streams,
             "backplane": self.backplane.state() if self.backplane else None,
         }
+        if "tasks" in request.rel_url.raw_query_string:
+            state["tasks"] = len(asyncio.all_tasks())
         return web.Response(body=msgspec.json.encode(self.identity() | state), content_type=JSON)
 
     async def published(self, request: web.Request) -> web.Response:

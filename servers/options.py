@@ -9,6 +9,7 @@ from servers.faults.forms import parse_fault
 from servers.schedule import parse_schedule
 
 FEEDS = ("memory", "redis-stream", "redis-pubsub")
+PAGES = ("plain", "preload", "hints", "push")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
@@ -17,12 +18,13 @@ TOKEN_CHARACTERS = set(ascii_letters + digits + "-._~")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Settings of one server process. Zero turns `max_held` and `rate_limit_per_s` off.
+    """Settings of one server process. Zero turns max_held, rate_limit_per_s, heartbeat_s and send_buffer_bytes off.
 
     content: what messages say, one of CONTENTS. compress: polls, JSON lines and SSE are gzip for who accepts it.
     history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
     hold_jitter adds up to a sixteenth to every hold; one_per_response answers a long poll with one message at a time
-    when the client names no `limit`. heartbeat_s: longest silence on a stream. max_held: held long
+    when the client names no `limit`. heartbeat_s: longest silence on a stream; a client that leaves
+    three unanswered is cut, by the kernel or for want of WebSocket pongs. max_held: held long
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
@@ -31,6 +33,7 @@ class ServerOptions:
     message. write_journal: CSV file of when each message was written to each client.
     feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
     begin with; publish: whether this process publishes on schedule, as one of several should.
+    page: how the page of HTTP/2 push tells of its assets, one of PAGES; page_think_s: how long it takes to be made.
 
     Raises ValueError naming option, value and range.
     """
@@ -63,6 +66,8 @@ class ServerOptions:
     redis: str = ""
     feed_name: str = "pollbench"
     publish: bool = True
+    page: str = "push"
+    page_think_s: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -91,12 +96,17 @@ class ServerOptions:
                 HOLD_MIN_S <= self.hold_timeout_s <= HOLD_MAX_S,
                 f"{HOLD_MIN_S:g} to {HOLD_MAX_S:g}",
             ),
-            ("--heartbeat", self.heartbeat_s, 0.05 <= self.heartbeat_s <= 3600, "0.05 to 3600"),
+            (
+                "--heartbeat",
+                self.heartbeat_s,
+                not self.heartbeat_s or 0.05 <= self.heartbeat_s <= 3600,
+                "0 (none) or 0.05 to 3600",
+            ),
             ("--max-held", self.max_held, self.max_held >= 0, "0 (no limit) or more"),
             ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),
             ("--token", self.token, not set(self.token) - TOKEN_CHARACTERS, "letters, digits and - . _ ~"),
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
-            ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 1, "1 or more"),
+            ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 0, "0 (no limit) or more"),
             ("--fault", self.fault, not self.fault or self.feed == "memory", "left out with a feed that is shared"),
             ("--keep", self.keep, not self.keep or self.feed == "memory", "left out with a feed that Redis keeps"),
             ("--feed", self.feed, self.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
@@ -113,6 +123,8 @@ class ServerOptions:
                 bool(self.feed_name) and not set(self.feed_name) - TOKEN_CHARACTERS,
                 "letters, digits and - . _ ~",
             ),
+            ("--page", self.page, self.page in PAGES, f"one of {', '.join(PAGES)}"),
+            ("--page-think", self.page_think_s, 0 <= self.page_think_s <= 60, "0 to 60"),
         ]
         for option, value, good, remedy in checks:
             if not good:

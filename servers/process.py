@@ -20,6 +20,7 @@ from aiohttp import web
 from servers import patterns
 from servers.app import Service, build, shortcut
 from servers.clock import now_ns
+from servers.faults.forms import IgnoreDisconnect
 from servers.feed import Feed, Journal
 from servers.history import History
 from servers.journal import open_csv
@@ -139,7 +140,8 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     watch = watcher(options, stack)
     if extend is not None:
         extend(service, app)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=DRAIN_S)
+    heeds_disconnects = options.fault != str(IgnoreDisconnect())
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=heeds_disconnects, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     if runner.server is not None and extend is None:
@@ -190,7 +192,7 @@ def notice_dead_peers(sock: socket.socket, heartbeat_s: float) -> None:
     Linux hands these options down to every connection that is accepted (tcp(7)), so that held polls are watched too,
     and no pattern needs to keep account of replies.
     """
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+    if not heartbeat_s or not hasattr(socket, "TCP_USER_TIMEOUT"):
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(heartbeat_s)))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(heartbeat_s)))

@@ -5,6 +5,7 @@ Every stream that has joined is at the newest message, because joining and wakin
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -23,6 +24,8 @@ LINGER_S: Final = 3.0
 """How long a closed stream's client may take to read what was sent before its connection is cut."""
 UNBUFFERED: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-cache"}
 """Asks nginx and its kin to pass on each piece as it comes (research: R3, pitfall 12)."""
+UNHEARD_BEATS: Final = 3
+"""Heartbeats that a client which answers them may leave unanswered; `notice_dead_peers` gives the kernel as many."""
 STOPPING: Final = "the server is stopping"
 TOO_SLOW: Final = "too slow: the send buffer is full; resume from the last id you have"
 
@@ -69,15 +72,19 @@ class Streams:
         self._options = options
         self._framing = framing
         self._open: dict[int, Stream] = {}
+        self._unheard: dict[int, int] = {}
         self._joined = 0
         self._last_id = feed.newest_id
         self._written_s = 0.0
         self._heartbeat: asyncio.TimerHandle | None = None
         feed.subscribe(self._wake, clients=lambda: len(self._open))
 
-    def join(self, sink: Sink, last_id: int, end: Callable[[], object], *, raw: bool = False) -> int:
+    def join(
+        self, sink: Sink, last_id: int, end: Callable[[], object], *, raw: bool = False, answers: bool = False
+    ) -> int:
         """Send what comes after `last_id`, and from now on every new message; return the number for `leave`.
 
+        answers: its client answers every heartbeat, of which `heard` must be told; one that does not is cut.
         What is sent first may exceed the send buffer by itself, so it is allowed on top: only falling further behind
         closes a stream.
         """
@@ -86,16 +93,24 @@ class Streams:
         replay = self._feed.after(last_id)
         payload = self._framing.hello(number) + self._framed(replay)
         sink.write(payload if raw else self._framing.wire(payload))
-        limit_bytes = self._options.send_buffer_bytes + sink.get_write_buffer_size()
+        limit_bytes = (self._options.send_buffer_bytes or sys.maxsize) + sink.get_write_buffer_size()
         self._open[number] = Stream(sink, limit_bytes, raw, end)
+        if answers:
+            self._unheard[number] = 0
         if self._feed.closed:
             self._close(number, STOPPING)
-        elif self._heartbeat is None:
+        elif self._heartbeat is None and self._options.heartbeat_s:
             self._beat_after(self._options.heartbeat_s)
         return number
 
     def leave(self, number: int) -> None:
         self._open.pop(number, None)
+        self._unheard.pop(number, None)
+
+    def heard(self, number: int) -> None:
+        """Take note that this client is alive."""
+        if number in self._unheard:
+            self._unheard[number] = 0
 
     def _wake(self) -> None:
         if self._feed.closed:
@@ -123,7 +138,8 @@ class Streams:
 
     def _close(self, number: int, reason: str) -> None:
         """Say why, end the response, and cut the connection of a client that does not read even that."""
-        sink, _, raw, end = self._open.pop(number)
+        sink, _, raw, end = self._open[number]
+        self.leave(number)
         if sink.is_closing():
             return
         payload = self._framing.control({"type": "closed", "reason": reason})
@@ -132,15 +148,35 @@ class Streams:
         asyncio.get_running_loop().call_later(LINGER_S, sink.abort)
 
     def _beat(self) -> None:
-        """One timer for all streams: they all get the same messages, so they all fall silent together."""
+        """One timer for all streams: they all get the same messages, so they all fall silent together.
+
+        Where clients answer, they are asked whether or not there was a silence: a kernel goes on acknowledging messages
+        to a process that is frozen, so that only an answer of the client itself tells.
+        """
         self._heartbeat = None
         if not self._open:
             return
         silence_s = asyncio.get_running_loop().time() - self._written_s
-        if silence_s >= self._options.heartbeat_s:
+        if self._unheard or silence_s >= self._options.heartbeat_s:
+            self._cut_unheard()
             self._send(self._framing.heartbeat())
             silence_s = 0.0
         self._beat_after(self._options.heartbeat_s - silence_s)
+
+    def _cut_unheard(self) -> None:
+        """Cut without a word who has left too many heartbeats unanswered: nobody would read it.
+
+        Who lags so far that bytes wait here has not got the last one yet; the limit on lagging is for those.
+        """
+        for number, beats in list(self._unheard.items()):
+            sink = self._open[number].sink
+            if sink.get_write_buffer_size():
+                continue
+            if beats < UNHEARD_BEATS:
+                self._unheard[number] += 1
+            else:
+                sink.abort()
+                self.leave(number)
 
     def _beat_after(self, delay_s: float) -> None:
         self._heartbeat = asyncio.get_running_loop().call_later(delay_s, self._beat)

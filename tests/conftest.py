@@ -10,7 +10,7 @@ from tests.server_process import ServerProcess, serving
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
     """One server process with every pattern, publishing what tests post; ids go on from test to test."""
-    with serving("--history", "300", "--send-buffer", "65536", "--heartbeat", "0.2") as process:
+    with serving("--history", "300", "--send-buffer", "65536", "--heartbeat", "0.4") as process:
         yield process
 
 

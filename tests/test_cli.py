@@ -163,27 +163,21 @@ def test_experiments_are_listed_for_people_and_for_machines(capsys: pytest.Captu
 
 
 @pytest.mark.slow
-def test_an_experiment_leaves_page_results_and_observations_and_can_be_given_more_repeats(tmp_path: Path) -> None:
+def test_an_experiment_leaves_page_results_and_observations_and_can_be_given_more_repeats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["experiment", "caching", "--quick", "--repeats", "1"]
-    done = subprocess.run(
-        command(*words, "--out", "run", "--junit", "ci.xml"), cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "1 repeat cannot prove" in done.stderr
-    assert "run/index.html" in done.stdout
+    assert pollbench.main([*words, "--out", "run", "--junit", "ci.xml"]) == 0
+    said = capsys.readouterr()
+    assert "1 repeat cannot prove" in said.err
+    assert "run/index.html" in said.out
     assert b"<skipped" in (tmp_path / "ci.xml").read_bytes()
     for name in ("index.html", "results.json", "results.md", "chart.svg", "chart.png"):
         assert (tmp_path / "run" / name).stat().st_size
-    done = subprocess.run(
-        command("experiment", "caching", "--resume", "run", "--repeats", "2", "--json"),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "2 runs" in done.stderr
-    found = json.loads(done.stdout)["experiments"]["caching"]
+    assert pollbench.main(["experiment", "caching", "--resume", "run", "--repeats", "2", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "2 runs" in said.err
+    found = json.loads(said.out)["experiments"]["caching"]
     assert (found["repeats"], found["quick"]) == (2, True)
 
 

@@ -2,6 +2,7 @@
 
 TITLE; ADVICE (what everybody says, one sentence); MECHANISM (why it should matter); LIMITS (where the result stops
 holding); ARMS (name -> label, the first without the practice); EFFECTS (what is compared, from which arm to which);
+PROGRAMS (only where it needs some that pip cannot bring: program -> Debian package);
 measure(arm, where, quick=...) (one run of one arm, everything it started stopped on return and on error);
 verdict({(figure, arm): Measured}) (one sentence of advice with the measured numbers, which says so when unproven);
 and draw(points, look) (the chart that makes the mechanism visible).
@@ -18,6 +19,7 @@ from typing import Final, Literal, Protocol, cast
 import pandas as pd
 from matplotlib.figure import Figure
 
+from loadtests.external import NotInstalled, find_program
 from reports.style import Look
 
 SAME: Final = 0.05
@@ -124,6 +126,17 @@ def digest(name: str) -> str:
     """Name the code of an experiment; "" for one that has no file here."""
     file = Path(__path__[0]) / f"{name.replace('-', '_')}.py"
     return sha256(file.read_bytes()).hexdigest()[:12] if file.exists() else ""
+
+
+def lacking(experiment: Experiment) -> str:
+    """Say which program this machine lacks for an experiment and how to get it, one line; "" for none."""
+    needed: Mapping[str, str] = getattr(experiment, "PROGRAMS", {})
+    try:
+        for program, package in needed.items():
+            find_program(program, package)
+    except NotInstalled as missing:
+        return str(missing)
+    return ""
 
 
 def load(name: str) -> Experiment:

@@ -33,8 +33,9 @@ def run_cell(pattern: str, scenario: Scenario, where: Path, programs: Programs =
 
 
 def doubts(found: Measured) -> list[str]:
-    """Return what speaks against believing a cell, for `Observation.doubts`."""
-    return [*found.evidence.invalid, *found.evidence.doubts]
+    """Return what speaks against believing a cell, for `Observation.doubts`, without this run's own figures: so that
+    the page can count it over the repeats. `pollbench report` on the cell's folder has the whole."""
+    return [caution.what.partition(":")[0] for caution in found.evidence.cautions if caution.severity != "note"]
 
 
 class _Unwatched:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from loadtests.http1 import get
 from loadtests.probes.polls import poll
-from loadtests.probes.server import serving
+from loadtests.probes.reference import reference
 from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
 from reports.style import Look, figure, y_title
@@ -45,7 +45,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     times = 1_000 if quick else 6_000
     figures: dict[str, float] = {}
     points: list[dict[str, float | str]] = []
-    with serving(where, ["short_polling"], "--history", "1000") as server:
+    with reference(where, "short_polling", "--history", 1000) as server:
         newest = server.post("x" * MESSAGE_BYTES)
         for count in (0, *MESSAGES):
             while 0 < newest < count:

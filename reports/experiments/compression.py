@@ -61,8 +61,8 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
             message_bytes=400,
             content=content,
             warmup_s=0.2,
-            window_s=1.0 if quick else 3.0,
-            drain_s=0.5,
+            window_s=0.8 if quick else 3.0,
+            drain_s=0.3,
             compress=arm == "on",
         )
         found = run_cell(pattern, scenario, where / name)
@@ -85,9 +85,9 @@ def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
     noise, json, poll = (effects[f"{case}_bytes", "on"] for case in CASES)
     cpu, memory, poll_cpu = (effects[name, "on"] for name in ("json_cpu_ms", "memory_bytes", "poll_cpu_ms"))
     return with_doubt(
-        f"Compress streams of repetitive JSON when bytes are dear: a delivery takes {said(json)} bytes, random text "
-        f"{said(noise)}; it costs {said(cpu)} server CPU and {quantity(memory.arm - memory.base, 'B')} of memory more "
-        f"for each. Polls that share an answer get {said(poll)} bytes for {said(poll_cpu)} CPU.",
+        f"Compress streams of repetitive JSON when bytes are dear: {said(json)} in bytes (random text {said(noise)}) "
+        f"for {said(cpu)} the server CPU and {quantity(memory.arm - memory.base, 'B')} more memory a stream; polls "
+        f"that share an answer: {said(poll)} in bytes, {said(poll_cpu)} in CPU.",
         noise,
         json,
         poll,

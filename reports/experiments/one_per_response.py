@@ -24,8 +24,8 @@ MECHANISM: Final = (
     "the queue, whatever its length."
 )
 LIMITS: Final = (
-    "Well below 1/G the two differ little, so a quiet test will not show it. G is the client's own distance: of one "
-    "server's clients the far ones fall behind first. Streams have no gap and no such limit."
+    "Well below 1/G only clumps queue, so a test with an even feed will not show it. G is the client's own distance: "
+    "of one server's clients the far ones fall behind first. Streams have no gap and no such limit."
 )
 ARMS: Final = {"one": "one message an answer", "all": "all that wait"}
 RTT_MS: Final = 40.0
@@ -45,14 +45,13 @@ EFFECTS: Final = (
         expected="lower",
         kind="difference",
     ),
-    Effect("responses_per_message", "answers per message", "", "one", "all", expected="lower"),
     Effect("missed", "messages missed", "", "one", "all", expected="same", kind="difference"),
 )
 
 
 def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     """Climb the stairs of RATES (quick: shorter ones) with ten clients, and follow every message until it is there."""
-    step_s = 1.0 if quick else STEP_S
+    step_s = 0.8 if quick else STEP_S
     scenario = Scenario(
         name="feed",
         purpose="a feed that becomes faster than a round trip",
@@ -75,7 +74,6 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         "near_ms": float(means[2]),
         "above_ms": float(means[3]),
         "growth_ms_per_s": float(np.polyfit(above["due_s"], above["latency_ms"], 1)[0]),
-        "responses_per_message": float(row["requests_per_delivery"]),
         "missed": float(row["missed"]),
     }
     by_message = latency.groupby("id", observed=True).agg(due_s=("due_s", "first"), latency_ms=("latency_ms", "median"))

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from servers.alarm import Alarm
 from servers.clock import now_ns
-from servers.faults.forms import Fate, Forget, Freeze, parse_fault
+from servers.faults.forms import Fate, Forget, Freeze, IgnoreDisconnect, LeakWaiters, parse_fault
 from servers.faults.freeze import Freezer
 from servers.feed import Feed
 from servers.history import History, Replay
@@ -153,7 +153,7 @@ class ForgetfulFeed(FaultyFeed):
 
 
 def spoil(source: Feed, options: ServerOptions, stack: AsyncExitStack, failed: Callable[[BaseException], None]) -> Feed:
-    """Return the feed that patterns see of `source` in a server with the fault of `options`.
+    """Return the feed that patterns see of `source` in a server with the fault of `options`: itself if they are wrong.
 
     Leaves on the stack what ends the fault. Raises OSError when its journal cannot be opened.
     """
@@ -161,6 +161,8 @@ def spoil(source: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
     note = stack.enter_context(open_csv("--fault-journal", options.fault_journal, FAULT_COLUMNS))
     if isinstance(fault, Freeze):
         stack.callback(Freezer(source, fault).close)
+        return source
+    if isinstance(fault, IgnoreDisconnect | LeakWaiters):
         return source
     kind = ForgetfulFeed if isinstance(fault, Forget) else FaultyFeed
     return kind(source, fault.fates(), History(options.history), note or (lambda _line: None), failed)

@@ -1,5 +1,6 @@
 """PURE. What can be wrong with a server on purpose, and what then happens to message n.
 
+Most faults are the feed's, two are the handlers': those leave messages alone and waste the server's memory and time.
 A fault answers, the feed acts (`servers/faults/feed.py`). Chance falls on messages, not on users: a dropped message is
 dropped for everyone. The seed is the fault's own form, so the same fault befalls the same messages in every run.
 """
@@ -146,9 +147,34 @@ class Forget(Fault):
         return "forget"
 
 
+@dataclass(frozen=True, slots=True)
+class LeakWaiters(Fault):
+    """Never removes a long poll from those that wait, answered, timed out or gone."""
+
+    @property
+    def meaning(self) -> str:
+        return "never forgets a long poll that once waited"
+
+    def __str__(self) -> str:
+        return "leak-waiters"
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreDisconnect(Fault):
+    """Lets handlers over HTTP/1.1 go on when their client has left, as aiohttp does unless it is told otherwise."""
+
+    @property
+    def meaning(self) -> str:
+        return "goes on working for clients that have left"
+
+    def __str__(self) -> str:
+        return "ignore-disconnect"
+
+
 SHARE_MAX, DELAY_MAX_MS, AT_MAX_S, FOR_MAX_S = 0.9, 60_000, 3600, 60
 FORMS = (
-    "drop:SHARE | duplicate:SHARE | reorder:SHARE | delay:MS[,MS,SHARE] | freeze:AT_S,FOR_S | forget "
+    "drop:SHARE | duplicate:SHARE | reorder:SHARE | delay:MS[,MS,SHARE] | freeze:AT_S,FOR_S | forget | "
+    "leak-waiters | ignore-disconnect "
     f"(SHARE above 0, at most {SHARE_MAX:g}; MS 0 to {DELAY_MAX_MS}; AT_S 0 to {AT_MAX_S}; FOR_S above 0, at most "
     f"{FOR_MAX_S})"
 )
@@ -179,6 +205,10 @@ def parse_fault(text: str) -> Fault:
             return Freeze(at_s, for_s)
         case "forget", []:
             return Forget()
+        case "leak-waiters", []:
+            return LeakWaiters()
+        case "ignore-disconnect", []:
+            return IgnoreDisconnect()
     raise ValueError(f"fault {text!r} is none of: {FORMS}")
 
 

@@ -8,7 +8,7 @@ from servers.http2.bridge import stream_of
 from servers.http2.promise import PushedResponse
 from servers.http2.stream import Stream
 
-__all__ = ["PushedResponse", "Pusher", "client_settings", "pusher"]
+__all__ = ["PushedResponse", "Pusher", "client_settings", "early_hints", "pusher"]
 
 
 class Pusher:
@@ -51,6 +51,18 @@ def pusher(request: web.Request) -> Pusher | None:
     """Return the push capability of a request; None on HTTP/1.1, and where the client has set ENABLE_PUSH to 0."""
     stream = stream_of(request)
     return Pusher(stream) if stream is not None and stream.sender.push_enabled else None
+
+
+def early_hints(request: web.Request, links: Iterable[str]) -> bool:
+    """Send a 103 with these `Link` values before the response (RFC 8297); return False on HTTP/1.1, where none goes.
+
+    Browsers take hints over HTTP/2 and 3 alone, and aiohttp has no way to send one (its issue 7878).
+    """
+    stream = stream_of(request)
+    if stream is None:
+        return False
+    stream.send_interim(((b":status", b"103"), *((b"link", link.encode("ascii")) for link in links)))
+    return True
 
 
 def client_settings(request: web.Request) -> dict[str, int] | None:

@@ -75,6 +75,13 @@ class Stream:
         self._end_sent = end
         self.sender.head(self.id, fields, end=end)
 
+    def send_interim(self, fields: Fields) -> None:
+        """Send the fields of an interim response, status 1xx, ahead of the response itself (RFC 9113 8.1)."""
+        self._check_open()
+        if not self._head_sent:
+            self.sender.head(self.id, fields, end=False)
+            self.sender.flush()
+
     def send(self, chunk: bytes | bytearray | memoryview, *, end: bool = False) -> None:
         """Queue content. What the windows allow goes out with the next flush."""
         self._check_open()

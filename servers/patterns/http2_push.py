@@ -5,17 +5,19 @@ the two it gets stands in `x-updates-mode`, so that a run that was not pushed ca
 """
 
 import asyncio
+import sys
 from functools import lru_cache
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from servers.errors import error_response
 from servers.feed import Feed
 from servers.history import Replay
-from servers.http2 import PushedResponse, Pusher, pusher
+from servers.http2 import PushedResponse, Pusher, client_settings, early_hints, pusher
 from servers.message import id_of
 from servers.options import ServerOptions
 from servers.patterns.chunked import FRAMING, HEADERS
@@ -31,6 +33,8 @@ BATCH: Final = 64
 """Messages pushed to one client before the others get their turn."""
 MAX_WAITING: Final = 1_000
 """Messages that may wait for a client, unless `--send-buffer` allows fewer."""
+CACHED: Final = (b"cache-control", b"max-age=60")
+"""Of assets. What Chromium may not keep it does not load early either: hints came to nothing without (Chromium 156)."""
 JSON_FIELDS: Final = ((b":status", b"200"), (b"content-type", b"application/json"))
 
 
@@ -58,7 +62,7 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     return [
         web.get(PATH, updates, allow_head=False),
         web.get("/api/messages/{id}", message, allow_head=False),
-        *page_routes(),
+        *page_routes(options),
     ]
 
 
@@ -112,7 +116,7 @@ class PushedUpdates:
         whole = len(bodies) == len(replay.bodies)
         client.last_id = replay.last_id - waiting if whole else client.last_id + taken
         client.backlog = min(client.backlog, waiting)
-        may_wait = min(MAX_WAITING, self._options.send_buffer_bytes // len(bodies[-1]))
+        may_wait = min(MAX_WAITING, (self._options.send_buffer_bytes or sys.maxsize) // len(bodies[-1]))
         if waiting > client.backlog + may_wait:
             client.close("too slow: too many messages wait; resume from the last id you have")
         elif taken == BATCH or (not waiting and not whole):
@@ -154,23 +158,44 @@ def cursor_headers(replay: Replay) -> dict[str, str]:
     return {"x-cursor": replay.cursor, "x-first-id": str(replay.first_id)} if replay.cursor else {}
 
 
-def page_routes() -> list[web.RouteDef]:
-    """Serve the page; its assets are promised before it, or asked for where pushes are refused."""
-    assets = {"/style.css": "text/css", "/script.js": "text/javascript"}
+def page_routes(options: ServerOptions) -> list[web.RouteDef]:
+    """Serve the page, its assets told of as `options.page` says, and asked for where they are not pushed.
+
+    `x-page-mode` says what became of it, and /settings what the client's own SETTINGS frame said.
+    """
+    assets = {"/style.css": ("text/css", "style"), "/script.js": ("text/javascript", "script")}
     bodies = {path: (PAGES / path[1:]).read_bytes() for path in assets}
+    links = [f"<{path}>; rel=preload; as={purpose}" for path, (_, purpose) in assets.items()]
     promises = [
-        PushedResponse(path.encode(), ((b":status", b"200"), (b"content-type", kind.encode())), bodies[path])
-        for path, kind in assets.items()
+        PushedResponse(path.encode(), ((b":status", b"200"), (b"content-type", kind.encode()), CACHED), bodies[path])
+        for path, (kind, _) in assets.items()
     ]
     page = (PAGES / "index.html").read_bytes()
 
     async def index(request: web.Request) -> web.Response:
-        push = pusher(request)
-        if push is not None:
-            push.push(promises)
-        return web.Response(body=page, content_type="text/html", charset="utf-8")
+        mode, push = options.page, pusher(request) if options.page == "push" else None
+        if mode == "push":
+            mode = "pushed" if push is not None and push.push(promises) else "refused"
+        elif mode == "hints":
+            mode = "hinted" if early_hints(request, links) else "unhinted"
+        await asyncio.sleep(options.page_think_s)
+        headers = {"x-page-mode": mode}
+        if options.page == "preload":
+            headers["Link"] = ", ".join(links)
+        return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
 
     async def asset(request: web.Request) -> web.Response:
-        return web.Response(body=bodies[request.path], content_type=assets[request.path])
+        headers = {name.decode(): value.decode() for name, value in [CACHED]}
+        return web.Response(body=bodies[request.path], content_type=assets[request.path][0], headers=headers)
 
-    return [web.get("/index.html", index), *(web.get(path, asset) for path in assets)]
+    async def settings(request: web.Request) -> web.Response:
+        said = client_settings(request)
+        if said is None:
+            return error_response(404, "HTTP/1.1 has no SETTINGS; ask over HTTP/2", "protocol")
+        return web.Response(body=msgspec.json.encode(said), content_type="application/json")
+
+    return [
+        web.get("/index.html", index),
+        *(web.get(path, asset) for path in assets),
+        web.get("/settings", settings, allow_head=False),
+    ]

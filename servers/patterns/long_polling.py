@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from servers.answers import Answer, Answers
+from servers.faults.forms import LeakWaiters
 from servers.feed import Feed
 from servers.limits import too_many
 from servers.options import ServerOptions
@@ -19,14 +20,21 @@ HTTP2 = False
 
 JITTER: Final = 1 / 16
 """Share of the hold that jitter may add, so that polls that began together do not end together (as in Consul)."""
-
-
 RETRY_S: Final = (1, 10)
 """When a client that has too many held may try again, in s. Drawn, or those refused together would come together."""
 
+Waiter = asyncio.Future[web.StreamResponse]
+Held = tuple[web.Request, int | None]
+"""A request, and the most messages that its client takes."""
+
 
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
-    return [web.get(PATH, LongPolls(feed, options).answer, allow_head=False)]
+    kind = LongPolls
+    if options.fault == str(LeakWaiters()):
+        from servers.faults.waiters import HoardedLongPolls
+
+        kind = HoardedLongPolls
+    return [web.get(PATH, kind(feed, options).answer, allow_head=False)]
 
 
 class LongPolls:
@@ -41,7 +49,7 @@ class LongPolls:
         self._options = options
         self._answers = Answers(feed, compress=options.compress)
         self._limit = 1 if options.one_per_response else None
-        self._held: dict[asyncio.Future[web.StreamResponse], tuple[web.Request, int | None]] = {}
+        self._held: dict[Waiter, Held] = {}
         self._held_by: Counter[str] = Counter()
         self._seen_id = feed.newest_id
         feed.subscribe(self._wake, clients=lambda: len(self._held), held=True)
@@ -62,14 +70,14 @@ class LongPolls:
 
     async def _hold(self, request: web.Request, limit: int | None, hold_s: float) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[web.StreamResponse] = loop.create_future()
+        waiter: Waiter = loop.create_future()
         self._held[waiter] = request, limit
         timer = loop.call_later(hold_s, self._time_out, waiter)
         try:
             return await waiter
         finally:
             timer.cancel()
-            self._held.pop(waiter, None)
+            self._release(waiter)
 
     async def _hold_counted(self, request: web.Request, limit: int | None, hold_s: float) -> web.StreamResponse:
         client, most = request.remote or "", self._options.max_held
@@ -84,16 +92,23 @@ class LongPolls:
             if not self._held_by[client]:
                 del self._held_by[client]
 
-    def _time_out(self, waiter: "asyncio.Future[web.StreamResponse]") -> None:
-        held = self._held.pop(waiter, None)
+    def _time_out(self, waiter: Waiter) -> None:
+        held = self._release(waiter)
         if held is not None and not waiter.done():
             request, _ = held
             waiter.set_result(self._answers.after(self._feed.newest_id).to(request))
 
+    def _release(self, waiter: Waiter) -> Held | None:
+        return self._held.pop(waiter, None)
+
+    def _release_all(self) -> dict[Waiter, Held]:
+        held, self._held = self._held, {}
+        return held
+
     def _wake(self) -> None:
         """Write to every waiter here, before any handler resumes: the last of 5,000 waits for 5,000 writes only."""
         seen_id, self._seen_id = self._seen_id, self._feed.newest_id
-        held, self._held = self._held, {}
+        held = self._release_all()
         if not held:
             return
         answers: dict[int | None, Answer] = {}

@@ -1,11 +1,14 @@
-"""WebSocket: one text frame a message; the cursor comes in the query. What clients send is read and ignored."""
+"""WebSocket: one text frame a message; the cursor comes in the query. What clients send is read and ignored.
+
+That they send it is not: a client that leaves pings unanswered is cut (RFC 6455 section 5.5.2 obliges it to answer).
+"""
 
 import asyncio
 from functools import partial
 from typing import Final
 
 import msgspec
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from servers.errors import error_response
 from servers.feed import Feed
@@ -60,16 +63,18 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
 
     async def socket(request: web.Request) -> web.StreamResponse:
         last_id = parse_last_id(request.raw_path)
-        response = web.WebSocketResponse(compress=False, max_msg_size=CLIENT_FRAME_BYTES_MAX)
+        response = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=CLIENT_FRAME_BYTES_MAX)
         if not response.can_prepare(request).ok:
             return error_response(426, f"{PATH} speaks WebSocket over HTTP/1.1", "Upgrade", {"Upgrade": "websocket"})
         await response.prepare(request)
         if request.transport is None:
             return response
-        number = streams.join(request.transport, last_id, partial(hang_up, response))
+        number = streams.join(request.transport, last_id, partial(hang_up, response), answers=True)
         try:
-            async for _ in response:
-                pass
+            async for message in response:
+                streams.heard(number)
+                if message.type is WSMsgType.PING:
+                    await response.pong(message.data)
         finally:
             streams.leave(number)
         return response

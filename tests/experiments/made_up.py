@@ -52,3 +52,8 @@ class MadeUp:
         for arm, rows in points.groupby("arm"):
             axes.plot(rows["repeat"], rows["at_s"], color=look.line(str(arm)), label=look.labels[str(arm)])
         return drawn
+
+
+def repeated(figures: Figures, arms: Mapping[str, str], repeats: int = 5) -> dict[tuple[str, int], dict[str, float]]:
+    """Observe every arm of an experiment so often, as its figures say."""
+    return {(arm, run): figures(arm, run) for run in range(1, repeats + 1) for arm in arms}

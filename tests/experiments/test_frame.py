@@ -189,3 +189,14 @@ def test_an_experiment_says_what_it_tests_and_compares_arms_that_it_has(name: st
     keys = [(effect.figure, effect.arm) for effect in experiment.EFFECTS]
     assert len(set(keys)) == len(keys)
     assert {arm for effect in experiment.EFFECTS for arm in (effect.base, effect.arm)} <= set(experiment.ARMS)
+
+
+def test_a_program_that_is_missing_is_named_with_how_to_get_it() -> None:
+    made = MadeUp()
+    assert experiments.lacking(made) == ""
+    made.PROGRAMS = {"python3": "python3", "no-such-program": "some-package"}  # type: ignore[attr-defined]
+    said = experiments.lacking(made)
+    assert said.startswith("no-such-program is not installed")
+    assert "scripts/install-test-tools" in said
+    assert "apt-get install some-package" in said
+    assert "\n" not in said

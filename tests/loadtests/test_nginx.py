@@ -69,10 +69,7 @@ async def take_ids(lines: AsyncIterator[Line], count: int) -> list[int]:
     return ids
 
 
-@pytest.mark.parametrize(
-    ("pattern", "configuration"),
-    [pair for pair in product(OVER_HTTP1, CONFIGURATIONS) if pair != ("websocket", "HTTP/1.0 to the server")],
-)
+@pytest.mark.parametrize(("pattern", "configuration"), [*product(OVER_HTTP1, CONFIGURATIONS)])
 def test_every_pattern_over_http_1_delivers_through_it_in_order_and_once(
     pattern: str, configuration: str, quiet: ServerProcess, tmp_path: Path
 ) -> None:

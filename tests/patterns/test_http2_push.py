@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 import pytest
-from h2.events import PushedStreamReceived
+from h2.events import InformationalResponseReceived, PushedStreamReceived
 from h2.settings import SettingCodes
 
 from loadtests.events import Closed, Event, Head, Message
@@ -20,11 +20,11 @@ from servers.feed import Feed
 from servers.history import History
 from servers.http2 import PushedResponse, Pusher
 from servers.options import ServerOptions
-from servers.patterns.http2_push import BATCH, PATH, PushedUpdates
+from servers.patterns.http2_push import BATCH, PATH, PushedUpdates, page_routes
 from tests import http1
-from tests.http2.h2_peer import Peer, connected, run
+from tests.http2.h2_peer import Peer, connected, run, served
 from tests.pushing import messages
-from tests.server_process import HANG_S, ServerProcess
+from tests.server_process import HANG_S, ServerProcess, serving
 
 __all__ = ["messages"]
 NO_PUSH = {SettingCodes.ENABLE_PUSH: 0}
@@ -256,6 +256,54 @@ def test_the_page_pushes_its_assets_and_they_can_be_asked_for(server: ServerProc
             assert not peer.seen(PushedStreamReceived)
 
     run(check())
+
+
+@pytest.mark.parametrize(
+    ("page", "settings", "mode", "interim", "pushes", "links"),
+    [
+        ("plain", None, "plain", 0, 0, False),
+        ("preload", None, "preload", 0, 0, True),
+        ("hints", None, "hinted", 1, 0, False),
+        ("push", None, "pushed", 0, 2, False),
+        ("push", NO_PUSH, "refused", 0, 0, False),
+    ],
+)
+def test_a_page_tells_of_its_assets_as_asked_and_says_what_came_of_it(
+    page: str, settings: dict[SettingCodes, int] | None, mode: str, interim: int, pushes: int, *, links: bool
+) -> None:
+    async def check() -> None:
+        async with served(page_routes(ServerOptions(page=page))) as (port, _), connected(port, settings) as peer:
+            answer = await peer.get("/index.html")
+            assert answer.headers["x-page-mode"] == mode
+            assert ("link" in answer.headers) == links
+            seen = peer.seen(InformationalResponseReceived)
+            hints = [str(name) + str(value) for one in seen for name, value in one.headers]
+            assert [hint for hint in hints if hint.startswith(":status")] == [":status103"] * interim
+            assert sum(hint.startswith("link</") for hint in hints) == 2 * interim
+            assert len(peer.seen(PushedStreamReceived)) == pushes
+
+    run(check())
+
+
+def test_over_http_1_a_page_hints_at_nothing_and_there_are_no_settings() -> None:
+    with serving("http2_push", "--page", "hints") as server:
+
+        async def check() -> None:
+            async with http1.connected(server.port) as client:
+                page = await client.ask("/index.html")
+                assert (page.status, page.headers["x-page-mode"]) == (200, "unhinted")
+                await page.read()
+                assert (await client.ask("/settings")).status == 404
+
+        run(check())
+
+
+@pytest.mark.peer
+def test_nghttp_sees_the_hint_before_the_page() -> None:
+    with serving("http2_push", "--page", "hints", "--page-think", "0.1") as server:
+        said = tool("nghttp", "-nv", "--no-dep", f"http://127.0.0.1:{server.http2_port}/index.html")
+    assert re.findall(r"stream_id=1(?:, sensitive)?\) :status: (\d+)", said) == ["103", "200"]
+    assert said.count("rel=preload") == 2
 
 
 def test_the_load_side_reads_what_the_server_pushes(server: ServerProcess) -> None:

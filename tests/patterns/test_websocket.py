@@ -32,6 +32,8 @@ async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, 
             if opcode == CLOSE:
                 send_frame(client, CLOSE, payload)
                 return
+            if opcode == PING:
+                send_frame(client, PONG, payload)
             if opcode == TEXT:
                 yield msgspec.json.decode(payload)
 

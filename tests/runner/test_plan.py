@@ -37,6 +37,9 @@ scenarios_st = st.builds(
     one_per_response=st.booleans(),
     backoff=st.sampled_from(["exponential", "none", "fixed:0.5"]),
     source=st.sampled_from(["", "127.0.0.2", "127.1.0.0/16"]),
+    heartbeat_s=st.just(0.0) | st.floats(0.05, 60.0, exclude_max=True),
+    silence_timeout_s=st.just(0.0) | st.floats(60.0, 3600.0),
+    send_buffer_bytes=st.integers(0, 10**9),
     etag=st.booleans(),
     no_keep_alive=st.booleans(),
     compress=st.booleans(),
@@ -134,6 +137,7 @@ def read_command(command: str) -> Plan:
         "schedule": str,
         "message_bytes": int,
         **dict.fromkeys(["poll_start", "backoff", "source"], str),
+        "send_buffer_bytes": int,
         **dict.fromkeys(
             ["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace", "content"], str
         ),
@@ -224,6 +228,9 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("rtt_ms", (20.0, 10_001.0)),
         ("jitter_ms", 10_001.0),
         ("network", "wifi"),
+        ("heartbeat_s", 0.01),
+        ("silence_timeout_s", 10.0),
+        ("send_buffer_bytes", -1),
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:

@@ -13,7 +13,7 @@ from servers.history import History
 from servers.message import decode_stamp
 from servers.options import ServerOptions
 from servers.patterns import chunked
-from servers.streams import Streams, chunk
+from servers.streams import UNHEARD_BEATS, Streams, chunk
 from tests.http1 import Response, run, until
 
 
@@ -187,5 +187,54 @@ def test_the_remark_on_a_cursor_comes_before_the_messages(cursor: int) -> None:
         streams.join(sink, cursor, sink.end, raw=True)
         kinds = [decode_stamp(line).type for line in sink.written[0].splitlines()]
         assert kinds == ["connected", "gone" if cursor == 3 else "ahead", "", ""]
+
+    run(check())
+
+
+def test_a_client_that_answers_nothing_any_more_is_cut_and_one_that_does_is_kept() -> None:
+    async def check() -> None:
+        async with streams_of(heartbeat_s=0.05) as (feed, streams):
+            alive, frozen, mute, slow = MemorySink(), MemorySink(), MemorySink(), MemorySink()
+            slow.full = 1
+            number = streams.join(alive, 0, alive.end, raw=True, answers=True)
+            streams.join(frozen, 0, frozen.end, raw=True, answers=True)
+            streams.join(slow, 0, slow.end, raw=True, answers=True)
+            streams.join(mute, 0, mute.end, raw=True)
+
+            def beaten() -> bool:
+                """Messages flow all the time: it is no silence that brings the heartbeats."""
+                streams.heard(number)
+                feed.publish("x")
+                return frozen.aborted
+
+            await until(beaten)
+            assert b"".join(frozen.written).count(b"heartbeat") == UNHEARD_BEATS
+            assert not frozen.ended
+            assert [sink.aborted for sink in (alive, mute, slow)] == [False] * 3
+            assert feed.streams == 3
+
+    run(check())
+
+
+def test_without_heartbeats_nobody_is_sent_any_and_nobody_is_cut() -> None:
+    async def check() -> None:
+        async with streams_of(heartbeat_s=0) as (feed, streams):
+            sink = MemorySink()
+            streams.join(sink, 0, sink.end, raw=True, answers=True)
+            await asyncio.sleep(0.1)
+            assert len(sink.written) == 1
+            assert (sink.aborted, feed.streams) == (False, 1)
+
+    run(check())
+
+
+def test_without_a_limit_no_reader_lags_too_far() -> None:
+    async def check() -> None:
+        async with streams_of(send_buffer_bytes=0) as (feed, streams):
+            sink = MemorySink()
+            streams.join(sink, 0, sink.end, raw=True)
+            sink.full = 10**12
+            feed.publish("x")
+            assert (sink.ids(), sink.ended) == ([1], 0)
 
     run(check())

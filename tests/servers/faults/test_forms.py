@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.statistics import share_interval
-from servers.faults.forms import Delay, Drop, Duplicate, Fate, Fault, Forget, Freeze, Reorder, parse_fault
+from servers.faults.forms import (
+    Delay,
+    Drop,
+    Duplicate,
+    Fate,
+    Fault,
+    Forget,
+    Freeze,
+    IgnoreDisconnect,
+    LeakWaiters,
+    Reorder,
+    parse_fault,
+)
 
 SHARES = st.floats(1e-3, 0.9).map(lambda share: float(f"{share:g}"))
 FAULTS: st.SearchStrategy[Fault] = st.one_of(
@@ -17,7 +29,7 @@ FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.integers(0, 60_000).map(Delay),
     st.tuples(st.integers(0, 100), st.integers(100, 60_000), SHARES).map(lambda parts: Delay(*parts)),
     st.tuples(st.integers(0, 3600), st.integers(1, 60)).map(lambda parts: Freeze(*parts)),
-    st.just(Forget()),
+    st.sampled_from([Forget(), LeakWaiters(), IgnoreDisconnect()]),
 )
 
 
@@ -50,6 +62,8 @@ def test_a_fault_is_read_back_from_what_it_prints(fault: Fault) -> None:
         "freeze:1,61",
         "freeze:-1,1",
         "forget:0.1",
+        "leak-waiters:1",
+        "ignore-disconnect:1",
         "explode:0.1",
     ],
 )
