@@ -17,6 +17,11 @@ from reports.predictions.conditions import CLOCK_S, READ_S, SURE, Bound, Conditi
 
 EXACT_BYTES: Final = 0.05
 """Messages are known to the byte; a digit of the server's port is not, nor whom the last messages still reached."""
+APART_NS: Final = 100_000
+"""Between two messages that the journal puts into one wake-up: perhaps the server was interrupted in between, perhaps
+it woke twice. The journal cannot tell."""
+CHUNK_BYTES: Final = 8.0
+"""The longest head of a chunk, which a wake-up of its own has."""
 HEAD_BYTES: Final = 2.0
 """What heads differ by from one answer to the next: digits of lengths and cursors."""
 SEGMENTS_OF_A_POLL: Final = 2, 3, 4
@@ -91,13 +96,14 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     life_s = float((rows.requests["ended_ns"] - rows.requests["started_ns"]).mean()) / 1e9
     heads = _heads(rows.requests, message)
     theory = stream_bytes_per_s(message, rate, heads, life_s) / rate
-    margin = EXACT_BYTES + 0.05 * (theory - message)
+    split = _split_bytes(rows)
+    margin = EXACT_BYTES + 0.05 * (theory - message) + split
     found = _payload(at, rows, message) | {"http_bytes_per_delivery": Bound(theory, theory - margin, theory + margin)}
     seen = _between(rows)
     if seen is None:
         return found
     cut = _line_under_way(at, seen, at.clients * (at.cost + READ_S) + at.tail_slack) * at.clients / seen.delivered
-    margin = EXACT_BYTES + cut * seen.message
+    margin = EXACT_BYTES + cut * seen.message + split
     arrived = at.published + at.delay
     inside = (arrived >= seen.from_) & (arrived < seen.until)
     wakes = len(np.unique(woken(at.due, at.published)[inside])) * at.clients / seen.delivered
@@ -112,8 +118,15 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
 def _payload(at: Conditions, rows: Rows, message: float) -> dict[str, Bound]:
     if rows.content_bytes is None:
         return {}
-    exact = EXACT_BYTES + 1 / len(at.due)
+    exact = EXACT_BYTES + 1 / len(at.due) + _split_bytes(rows)
     return {"payload_bytes_per_delivery": Bound(message, message - exact, message + exact)}
+
+
+def _split_bytes(rows: Rows) -> float:
+    """Bytes of a message that hang on whether wake-ups were one or two."""
+    due_ns, published_ns = (rows.published[name].to_numpy() for name in ("due_ns", "published_ns"))
+    together = np.diff(woken(due_ns, published_ns)) == 0
+    return CHUNK_BYTES * float((together & (np.diff(published_ns) > APART_NS)).sum()) / max(len(due_ns), 1)
 
 
 def _message_bytes(rows: Rows, deliveries: pd.DataFrame) -> float:

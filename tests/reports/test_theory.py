@@ -106,6 +106,17 @@ def test_a_run_without_a_fault_agrees_with_theory_in_every_figure(simulate: Simu
     assert exact == (not scenario.server)
 
 
+@pytest.mark.parametrize(("apart_ns", "agrees"), [(1_000, False), (400_000, True)])
+def test_two_messages_published_well_apart_may_have_been_one_wake_up_or_two(
+    simulate: Simulate, apart_ns: int, agrees: bool
+) -> None:
+    run = simulate(replace(FEED, schedule="burst:2/1"), {"sse": LABELS["sse"]})
+    first = run.published.groupby(["cell", "due_ns"], observed=True)["published_ns"].transform("min")
+    published = run.published.assign(published_ns=first + apart_ns * (run.published["published_ns"] > first))
+    split = replace(run, published=published, deliveries=run.deliveries.assign(bytes=run.deliveries["bytes"] + 3))
+    assert ("payload_bytes_per_delivery" not in {each.name for each in disagreeing(split)}) == agrees
+
+
 def test_every_pattern_is_compared_in_every_figure_it_has(simulate: Simulate) -> None:
     run = simulate(DISTANT, repeats=1)
     compared = agreements(run, summary(run))
