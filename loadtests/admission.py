@@ -3,6 +3,7 @@
 Asked by the conductor when a test starts and, so that the answer stands in the form, by the web page before that.
 """
 
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[L
     that cannot be measured; both name value and remedy.
     """
     options = read_options(given)
+    check_source(options)
     target = Target(host, options.server_token)
     chosen = list(users)
     needing = [user.__name__ for user in chosen if getattr(user, "http2", False)]
@@ -33,6 +35,21 @@ def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[L
             "it serve more"
         )
     return options, target
+
+
+def check_source(options: LoadOptions) -> None:
+    """Raise ValueError when users could not connect from the address that they are to have."""
+    address = options.source.address(1)
+    if not address:
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+    except OSError as problem:
+        raise ValueError(
+            f"--source {options.source}: {address} cannot be bound ({problem.strerror}); name an address of this "
+            "machine (Linux has all of 127.0.0.0/8)"
+        ) from None
 
 
 def pattern_of(user: type) -> str:

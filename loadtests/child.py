@@ -90,14 +90,16 @@ class Child:
         try:
             return self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            return self._kill()
+            return self.kill()
         except KeyboardInterrupt:
-            self._kill()
+            self.kill()
             raise
 
-    def _kill(self) -> int:
-        # Not reaped yet, so its process group cannot have become somebody else's.
-        os.killpg(self.pid, signal.SIGKILL)
+    def kill(self) -> int:
+        """End it at once (SIGKILL), with all that it started; return its exit code."""
+        if self._process.poll() is None:
+            # Not reaped yet, so its process group cannot have become somebody else's.
+            os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 
     def last_words(self) -> str:

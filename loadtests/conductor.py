@@ -97,6 +97,7 @@ class Conductor:
         session.host = (environment.host or "").rstrip("/")
         session.http2_host = options.http2_host or target.http2_host
         session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
+        session.poll_start, session.backoff, session.source = options.poll_start, options.backoff, options.source
         session.silence_timeout_s = options.silence_timeout_s
         session.hold_timeout_s = options.hold_timeout_s
         for flag in FLAGS:

@@ -8,12 +8,16 @@ class ProtocolError(Exception):
 
 
 class Head(NamedTuple):
-    """The response to our request has begun. mode: "pushed", "inline", or "" when the server does not say."""
+    """The response to our request has begun. mode: "pushed", "inline", or "" when the server does not say.
+
+    retry_after: that header, as it came.
+    """
 
     status: int
     mode: str = ""
     cursor: str = ""
     first_id: int = 0
+    retry_after: str = ""
 
 
 class Message(NamedTuple):

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import conductor, patterns
 from loadtests.options import FLAGS, HELP, JOIN
+from loadtests.scenario import START
 
 for name in patterns.names():
     user_class = patterns.load(name)
@@ -31,8 +32,10 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
         "poll_pace": "rate",
         "hold_timeout": "30",
         "silence_timeout": "60",
-        "join_at": "newest",
+        "backoff": "exponential",
     }
+    choices = {"join_at": JOIN, "poll_start": START}
+    defaults |= {option: first for option, (first, *_) in choices.items()}
     for option, text in HELP.items():
         if option in FLAGS:
             parser.add_argument(f"--{option.replace('_', '-')}", action="store_true", help=text)
@@ -40,7 +43,7 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
         parser.add_argument(
             f"--{option.replace('_', '-')}",
             default=defaults.get(option, ""),
-            choices=JOIN if option == "join_at" else None,
+            choices=choices.get(option),
             include_in_web_ui=option not in {"http2_host", "run_dir", "server_token"},
             help=text,
         )

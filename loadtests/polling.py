@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from loadtests.backoff import asked_for_s
 from loadtests.events import ProtocolError
 from loadtests.http1 import ACCEPT_GZIP, ResponseReader
 from loadtests.session import session
@@ -12,9 +13,6 @@ from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
-
-RETRY_AFTER_MAX_S: Final = 60.0
-"""A server may ask for any pause; a user that obeyed all of them might never be heard of again."""
 
 
 class PollBody(msgspec.Struct, frozen=True):
@@ -172,5 +170,4 @@ class PollingUser(PatternUser):
             self.disconnect()
 
     def _retry_after_s(self, error: int) -> float:
-        wanted = self._reader.headers.get("retry-after", "") if error == CODES["status"] else ""
-        return min(float(wanted), RETRY_AFTER_MAX_S) if wanted.isdecimal() else 0.0
+        return asked_for_s(self._reader.headers.get("retry-after", "")) if error == CODES["status"] else 0.0

@@ -147,8 +147,10 @@ class PushDecoder:
             if not first_id.isdigit():
                 raise ProtocolError(f"x-first-id {first_id[:20]!r} is not a number")
             self._head_seen = True
-            mode, cursor = (fields.get(name, b"").decode("latin-1") for name in (b"x-updates-mode", b"x-cursor"))
-            events.append(Head(int(status), mode, cursor, int(first_id)))
+            mode, cursor, retry_after = (
+                fields.get(name, b"").decode("latin-1") for name in (b"x-updates-mode", b"x-cursor", b"retry-after")
+            )
+            events.append(Head(int(status), mode, cursor, int(first_id), retry_after))
             if status != b"200":
                 self._close("status", f"the server answered {int(status)}", events)
         if flags & END_STREAM:

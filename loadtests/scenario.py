@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from loadtests.backoff import parse_retry
 from loadtests.pace import parse_pace
+from loadtests.source import parse_source
 from servers.content import CONTENTS
 from servers.faults.forms import parse_fault
 from servers.relay.units import format_bandwidth, format_duration
@@ -18,8 +20,11 @@ OPTIONS: Final = {
     "message_bytes": "--message-bytes",
     "poll_interval_s": "--poll-interval",
     "poll_pace": "--poll-pace",
+    "poll_start": "--poll-start",
     "hold_timeout_s": "--hold-timeout",
     "one_per_response": "--one-per-response",
+    "backoff": "--backoff",
+    "source": "--source",
     "etag": "--etag",
     "no_keep_alive": "--no-keep-alive",
     "compress": "--compress",
@@ -41,6 +46,9 @@ OPTIONS: Final = {
 """The command line option that overrides a field of a named scenario."""
 
 
+START: Final = ("spread", "together")
+"""Of polls, see patterns/short_polling.py."""
+
 RELAY, NETEM = NETWORKS = ("relay", "netem")
 """A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
 
@@ -53,7 +61,9 @@ class Scenario:
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
     schedule: when messages are due; several with commas between are a sweep of the rate, see `schedules`.
-    poll_pace: how regular short polls are, see pace.py; one_per_response: a long poll brings one message at a time.
+    poll_pace: how regular short polls are, see pace.py; poll_start: whether they begin spread over the interval or
+    together; one_per_response: a long poll brings one message at a time; backoff: how long a client waits after an
+    error, see backoff.py; source: where clients connect from, see source.py (behind a relay the server sees the relay).
     etag: short polls say what they hold already, and get 304; no_keep_alive: a connection for each poll; compress:
     polls, JSON lines and SSE as gzip; content: what messages say, one of servers.content.CONTENTS.
     What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
@@ -72,8 +82,11 @@ class Scenario:
     message_bytes: int = 200
     poll_interval_s: float = 1.0
     poll_pace: str = "rate"
+    poll_start: str = "spread"
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    backoff: str = "exponential"
+    source: str = ""
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False
@@ -94,11 +107,14 @@ class Scenario:
 
     def __post_init__(self) -> None:
         parse_pace(self.poll_pace)
+        parse_retry(self.backoff)
+        parse_source(self.source)
         checks: dict[str, tuple[bool, str]] = {
             "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
             "schedule": (all(self.schedules), "a schedule that publishes"),
             "message_bytes": (0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
             "poll_interval_s": (0 < self.poll_interval_s <= 3600, "more than 0, at most 3600"),
+            "poll_start": (self.poll_start in START, " or ".join(START)),
             "hold_timeout_s": (1 <= self.hold_timeout_s <= 300, "1 to 300"),
             "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
             "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),

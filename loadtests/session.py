@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from loadtests.backoff import EXPONENTIAL, Retry
 from loadtests.pace import RATE, Pace
+from loadtests.source import ANY, Source
 
 USERS_OF_A_PROCESS: Final = 1_000_000
 
@@ -18,8 +20,11 @@ class Session:
     http2_host: str = ""
     poll_interval_s: float = 1.0
     poll_pace: Pace = RATE
+    poll_start: str = "spread"
     hold_timeout_s: float = 30.0
     one_per_response: bool = False
+    backoff: Retry = EXPONENTIAL
+    source: Source = ANY
     silence_timeout_s: float = 60.0
     etag: bool = False
     no_keep_alive: bool = False

@@ -41,7 +41,8 @@ class _Http1Stream:
             if rest is None:
                 return events
             head, self._head = self._head, None
-            events.append(Head(head.status, cursor=head.headers.get("x-cursor", "")))
+            cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
+            events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
             if head.status != self.good_status:
                 self._close("status", f"the server answered {head.status}", events)
             else:

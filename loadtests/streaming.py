@@ -2,6 +2,7 @@
 
 import msgspec
 
+from loadtests.backoff import asked_for_s
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
@@ -23,13 +24,14 @@ class StreamUser(PatternUser):
         self._silence_ns = round(session.silence_timeout_s * 1e9)
         while True:
             self._listen()
-            self.pause(self.backoff.failed())
+            self.pause(self.backoff.failed(self._asked_for_s))
 
     def _listen(self) -> None:
         """Follow one stream from request to end, and record it as one request."""
         due_ns = now_ns()
         self._exchange = Exchange(due_ns)
         self._status = self._messages = 0
+        self._asked_for_s = 0.0
         self._closed: Closed | None = None
         error, connection = CUT, None
         try:
@@ -98,6 +100,7 @@ class StreamUser(PatternUser):
                 self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
         elif type(event) is Head:
             self._status = event.status
+            self._asked_for_s = asked_for_s(event.retry_after)
             self.control((event.cursor,))
             if event.status in {200, 101}:
                 self.backoff.succeeded()

@@ -28,6 +28,8 @@ class Stats(msgspec.Struct, frozen=True):
     patterns: list[str] = []
     schedule: str = ""
     message_bytes: int = 0
+    held: int = 0
+    streams: int = 0
     subscribers: int = 0
     tasks: int = 0
 
@@ -67,6 +69,12 @@ class Target:
             status, body = self._ask("PUT", "/api/schedule", msgspec.json.encode(wanted))
             if status != 200:
                 raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
+
+    def post(self, content: str) -> None:
+        """Have the server publish one message now. Raises WrongServer."""
+        status, _ = self._ask("POST", "/api/message", content.encode())
+        if status != 201:
+            raise WrongServer(f"the server took no message (POST /api/message answered {status})")
 
     def published(self, last_id: int) -> bytes:
         """Return id,due_ns,published_ns of what was published after `last_id`, lines of CSV. Raises WrongServer."""

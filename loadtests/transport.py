@@ -84,9 +84,10 @@ class Connection:
     deadline_ns: when whoever waits gives up, 0 for never; `expire_overdue` looks.
     """
 
-    def __init__(self, host: str, port: int, receive: Receive) -> None:
-        """Connect. Raises OSError."""
-        self._socket = socket.create_connection((host, port), timeout=CONNECT_S)
+    def __init__(self, host: str, port: int, receive: Receive, source: str = "") -> None:
+        """Connect, from the address `source` if one is given. Raises OSError."""
+        own = (source, 0) if source else None
+        self._socket = socket.create_connection((host, port), timeout=CONNECT_S, source_address=own)
         self._socket.settimeout(0)
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
         ask_for_stamps(self._socket)

@@ -38,11 +38,12 @@ class PatternUser(User):
         self.random = random.Random(f"{session.seed}/{self.number}")
         self.cursor = session.join_id
         self.connections = 0
-        self.backoff = Backoff(self.random)
+        self.backoff = Backoff(self.random, session.backoff)
         self.tape = recorder.tape(self.pattern)
         target = urlsplit(session.http2_host if self.http2 else session.host)
         self.address = (target.hostname or "127.0.0.1", target.port or 80)
         self.netloc = target.netloc
+        self.source = session.source.address(self.number)
 
     @task
     def run_live(self) -> None:
@@ -54,7 +55,7 @@ class PatternUser(User):
     def connect(self, receive: Receive) -> Connection:
         """Open the next connection; `receive` is called with all that comes. Raises OSError."""
         self.connections += 1
-        return Connection(*self.address, receive)
+        return Connection(*self.address, receive, self.source)
 
     def delivered(self, stamp: Stamp, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
         """Record that a message reached this user, and move its cursor."""

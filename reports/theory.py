@@ -17,7 +17,7 @@ from reports.costs import NS_PER_MS
 from reports.load import Run
 from reports.measures import SITUATION
 from reports.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
-from reports.predictions import THEORIES, Bound, Conditions, Rows
+from reports.predictions import THEORIES, Bound, Conditions, Rows, Theory
 from reports.predictions.conditions import WAKE_S
 from servers.content import CONTENTS
 
@@ -68,7 +68,7 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
     settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
     found = []
     for row in summary.to_dict("records"):
-        if row["pattern"] not in THEORIES or not row["delivered"]:
+        if _theory(row["pattern"], settings[row["scenario"]]) is None or not row["delivered"]:
             continue
         where: dict[str, Any] = {key: row[key] for key in (*SITUATION, "label")}
         for name, bound in _bounds(run, row, settings[row["scenario"]]).items():
@@ -76,6 +76,11 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
                 figures = {"measured": row[name], "theory": bound.theory, "low": bound.low, "high": bound.high}
                 found.append(Agreement(**where, name=name, **figures, saturated=_saturated(row)))
     return found
+
+
+def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
+    """Return none for polls that start together: they share one phase, and clients do not even out what it does."""
+    return None if pattern == "short_polling" and setting.get("poll_start") == "together" else THEORIES.get(pattern)
 
 
 def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
@@ -116,7 +121,7 @@ def expected_curve(
 
     cells, published: of this situation.
     """
-    theory = THEORIES.get(row["pattern"])
+    theory = _theory(row["pattern"], setting)
     if theory is None:
         return None
     curves = []

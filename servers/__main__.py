@@ -98,6 +98,7 @@ def parser() -> Parser:
     option("--page-think", "page_think_s", float, "seconds that page takes to be made (default 0)")
     option("--token", "token", str, "name of this server in /stats (default random)")
     option("--journal", "journal", str, "write id,due_ns,published_ns of every message to this CSV file")
+    option("--keep", "keep", str, "keep messages in this file, and go on with them after a restart")
     option("--fault", "fault", str, f"be wrong on purpose, to test an instrument: {forms.FORMS}")
     option("--fault-journal", "fault_journal", str, "write what the fault did to each message to this CSV file")
     option("--write-journal", "write_journal", str, "write when each message was sent to each client to this CSV file")

@@ -33,6 +33,9 @@ class Rendered(web.StreamResponse):
     def __init__(self, wire: bytes) -> None:
         self.wire = wire
 
+    def force_close(self) -> None:
+        self.keep_alive = False
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         if self.wire and request.transport is not None:
             request.transport.write(self.wire)

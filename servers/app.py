@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from aiohttp import hdrs, web
@@ -18,7 +18,7 @@ from servers import patterns
 from servers.clock import clock_id, now_ns
 from servers.errors import JSON, error_response, json_errors
 from servers.feed import Feed
-from servers.limits import rate_limit
+from servers.limits import RateLimit
 from servers.message import decode_stamp, encode
 from servers.options import MESSAGE_BYTES_MAX, ServerOptions
 from servers.publisher import Publisher
@@ -27,6 +27,8 @@ from servers.schedule import parse_schedule
 
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane  # redis-py is loaded only by a server that uses it
+
+LIMIT: Final = web.AppKey("limit", RateLimit)
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -123,11 +125,14 @@ class Service:
 
 def build(service: Service) -> web.Application:
     """Return the application that serves `service.names`. The caller starts the publisher."""
-    limit = service.options.rate_limit_per_s
+    rate_per_s = service.options.rate_limit_per_s
+    limit = RateLimit(rate_per_s) if rate_per_s else None
     app = web.Application(
-        middlewares=[json_errors, rate_limit(limit)] if limit else [json_errors],
+        middlewares=[json_errors, limit.limited] if limit else [json_errors],
         client_max_size=MESSAGE_BYTES_MAX,
     )
+    if limit:
+        app[LIMIT] = limit
     app.add_routes(
         [
             web.get("/stats", service.stats, allow_head=False),
@@ -182,13 +187,22 @@ def shortcut(app: web.Application, handle: RequestHandler) -> RequestHandler:
         if isinstance(resource, web.PlainResource) and route.method == hdrs.METH_GET
     }
 
+    limit = app.get(LIMIT)
+
     def dispatch(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         handler = routes.get(request.raw_path.partition("?")[0]) if request.method == hdrs.METH_GET else None
         if handler is None:
             return handle(request)
-        return json_errors(cast(web.Request, request), handler)
+        request = cast(web.Request, request)
+        if limit is not None and (refused := limit.refuse(request)) is not None:
+            return returned(refused)
+        return json_errors(request, handler)
 
     return dispatch
+
+
+async def returned(answer: web.StreamResponse) -> web.StreamResponse:
+    return answer
 
 
 def text_of(body: bytes, name: str) -> str:

@@ -17,8 +17,11 @@ class UnavailableError(Exception):
 
 
 def error_response(status: int, error: str, field: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    body = msgspec.json.encode({"error": error, "field": field})
-    return web.Response(status=status, body=body, content_type=JSON, headers=headers)
+    return web.Response(status=status, body=error_body(error, field), content_type=JSON, headers=headers)
+
+
+def error_body(error: str, field: str) -> bytes:
+    return msgspec.json.encode({"error": error, "field": field})
 
 
 @web.middleware

@@ -15,6 +15,7 @@ from servers.message import Message, encode
 
 Wake = Callable[[], None]
 Journal = Callable[[Message], object]
+Keep = Callable[[bytes], object]
 
 
 class _Subscriber(NamedTuple):
@@ -26,13 +27,17 @@ class Feed:
     """Messages and whoever waits for them.
 
     `journal`, when given, is called with every published message: it is the ground truth that deliveries are
-    counted against. `token` names the feed, not the process: ids of two feeds have nothing to do with each other.
+    counted against. `keep`, when given, gets every published message encoded, a line each. `token` names the feed, not
+    the process: ids of two feeds have nothing to do with each other.
     `closed` turns true once, when the server stops: whoever is woken then says good-bye.
     """
 
-    def __init__(self, history: History, journal: Journal | None = None, token: str = "") -> None:
+    def __init__(
+        self, history: History, journal: Journal | None = None, token: str = "", keep: Keep | None = None
+    ) -> None:
         self._history = history
         self._journal = journal
+        self._keep = keep
         self.token = token
         self._subscribers: dict[Wake, _Subscriber] = {}
         self._latest: Replay | None = None
@@ -118,7 +123,10 @@ class Feed:
 
     def _append(self, content: str, due_ns: int | None) -> Message:
         message = stamped(self._history.newest_id + 1, content, due_ns)
-        self._history.append(encode(message))
+        body = encode(message)
+        if self._keep is not None:
+            self._keep(body + b"\n")
+        self._history.append(body)
         self._latest = None
         if self._journal is not None:
             self._journal(message)

@@ -28,6 +28,7 @@ class ServerOptions:
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
+    keep: file that keeps messages over a restart, "" for none.
     fault: how this server is wrong on purpose, "" for not at all; fault_journal: CSV file of what was done to each
     message. write_journal: CSV file of when each message was written to each client.
     feed: where messages are kept, one of FEEDS; redis: URL of what the redis feeds share; feed_name: what their keys
@@ -57,6 +58,7 @@ class ServerOptions:
     send_buffer_bytes: int = 1_048_576
     token: str = ""
     journal: str = ""
+    keep: str = ""
     fault: str = ""
     fault_journal: str = ""
     write_journal: str = ""
@@ -106,6 +108,7 @@ class ServerOptions:
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--send-buffer", self.send_buffer_bytes, self.send_buffer_bytes >= 0, "0 (no limit) or more"),
             ("--fault", self.fault, not self.fault or self.feed == "memory", "left out with a feed that is shared"),
+            ("--keep", self.keep, not self.keep or self.feed == "memory", "left out with a feed that Redis keeps"),
             ("--feed", self.feed, self.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
             ("--redis", self.redis, not self.redis or is_url(self.redis), FORM),
             (

@@ -24,6 +24,7 @@ from servers.faults.forms import IgnoreDisconnect
 from servers.feed import Feed, Journal
 from servers.history import History
 from servers.journal import open_csv
+from servers.keep import Kept, kept
 from servers.options import ServerOptions
 from servers.publisher import Publisher
 from servers.schedule import parse_schedule
@@ -68,10 +69,20 @@ async def _serve(
     stopped = stop_signal()
     failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
-        feed, backplane = await feeding(options, journal(options, stack), failed, stack)
+        history = History(options.history)
+        kept_before = stack.enter_context(kept(options.keep, history, options.history))
+        feed, backplane = await feeding(options, history, kept_before, failed, stack)
         start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
         schedule = parse_schedule(options.schedule if options.publish else "manual")
-        publisher = Publisher(backplane or feed, schedule, options.message_bytes, start_ns, failed, options.content)
+        publisher = Publisher(
+            backplane or feed,
+            schedule,
+            options.message_bytes,
+            start_ns,
+            failed,
+            options.content,
+            published_until_ns=kept_before.until_ns,
+        )
         service = Service(spoiled(feed, options, stack, failed), publisher, options, names, backplane=backplane)
         await listen(service, stack, extend)
         stack.callback(feed.close)
@@ -103,15 +114,20 @@ def spoiled(feed: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
 
 
 async def feeding(
-    options: ServerOptions, journal: Journal | None, failed: Callable[[BaseException], None], stack: AsyncExitStack
+    options: ServerOptions,
+    history: History,
+    before: Kept,
+    failed: Callable[[BaseException], None],
+    stack: AsyncExitStack,
 ) -> "tuple[Feed, Backplane | None]":
     """Return the feed, filled by others if it is shared, and then what it is shared through. Raises NoRedisError."""
+    journalled = journal(options, stack)
     if options.feed == "memory":
-        return Feed(History(options.history), journal, options.token), None
+        return Feed(history, journalled, options.token, before.write), None
     from servers.backplane.joining import join
 
-    feed = Feed(History(options.history))
-    return feed, await stack.enter_async_context(join(feed, options, journal, failed))
+    feed = Feed(history)
+    return feed, await stack.enter_async_context(join(feed, options, journalled, failed))
 
 
 async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None) -> None:
@@ -128,7 +144,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=heeds_disconnects, shutdown_timeout=DRAIN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if runner.server is not None and not options.rate_limit_per_s and extend is None:
+    if runner.server is not None and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
     if any(patterns.load(name).HTTP2 for name in service.names):
         from servers.http2 import serve_h2

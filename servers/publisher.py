@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import dropwhile
 from typing import Final, Protocol
 
 from servers.alarm import Alarm
@@ -23,6 +24,7 @@ class Outlet(Protocol):
 class Publisher:
     """Runs one schedule at a time. `schedule`, `message_bytes` and `start_ns` say which, and since when.
 
+    published_until_ns: what is due until then has been published, by an earlier process, and is left out.
     failed: called with what stopped it, when publishing raises (a journal that cannot be written, say).
     kind: what messages say, one of CONTENTS.
     """
@@ -35,11 +37,13 @@ class Publisher:
         start_ns: int,
         failed: Callable[[BaseException], None],
         kind: str = CONTENTS[0],
+        published_until_ns: int = 0,
     ) -> None:
         self._outlet = outlet
         self._failed = failed
         self._kind = kind
         self._task: asyncio.Task[None] | None = None
+        self._published_until_ns = published_until_ns
         self.schedule = schedule
         self.message_bytes = message_bytes
         self.start_ns = start_ns
@@ -51,6 +55,7 @@ class Publisher:
     def restart(self, schedule: Schedule, message_bytes: int, start_ns: int) -> None:
         """Follow another schedule instead. Ids go on where they were."""
         self.stop()
+        self._published_until_ns = 0
         self.schedule, self.message_bytes, self.start_ns = schedule, message_bytes, start_ns
         self.start()
 
@@ -61,7 +66,8 @@ class Publisher:
 
     async def _run(self) -> None:
         """A late loop catches up, and each message says how late it was."""
-        dues_ns = (self.start_ns + offset_ns for offset_ns in self.schedule.offsets_ns())
+        instants_ns = (self.start_ns + offset_ns for offset_ns in self.schedule.offsets_ns())
+        dues_ns = dropwhile(self._published_until_ns.__ge__, instants_ns)
         due_ns, published = next(dues_ns, None), 0
         text_of = contents(self._kind, self.message_bytes)
         alarm = Alarm()

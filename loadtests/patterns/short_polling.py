@@ -6,7 +6,8 @@ from servers.clock import now_ns
 
 
 class ShortPollingUser(PollingUser):
-    """Asks every `poll_interval_s`, as regularly as `poll_pace` says, its phase random.
+    """Asks every `poll_interval_s`, as regularly as `poll_pace` says, its phase random
+    unless all start together.
 
     Unless the pace waits for answers, instants are fixed without them: a poll that is late is sent at once and keeps
     the instant at which it was due, and the ones after it are not moved. After an error the user stays away on
@@ -20,7 +21,7 @@ class ShortPollingUser(PollingUser):
         interval_ns, pace = round(session.poll_interval_s * 1e9), session.poll_pace
         if not interval_ns:
             self._without_pause()
-        due_ns = now_ns() + round(pace.first(self.random) * interval_ns)
+        due_ns = self._first_due_ns(interval_ns)
         while True:
             wait_ns = due_ns - now_ns()
             if wait_ns > 0:
@@ -28,6 +29,12 @@ class ShortPollingUser(PollingUser):
             if not self.poll(due_ns):
                 due_ns += (now_ns() - due_ns) // interval_ns * interval_ns
             due_ns = (now_ns() if pace.after_answer else due_ns) + round(pace.gap(self.random) * interval_ns)
+
+    def _first_due_ns(self, interval_ns: int) -> int:
+        """Together means by the clock, for all processes alike: at the next multiple of the interval."""
+        if session.poll_start == "together":
+            return (now_ns() // interval_ns + 1) * interval_ns
+        return now_ns() + round(session.poll_pace.first(self.random) * interval_ns)
 
     def _without_pause(self) -> None:
         """A closed loop: how fast can this go? Its latency means nothing."""

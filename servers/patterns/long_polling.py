@@ -8,9 +8,9 @@ from typing import Final
 from aiohttp import web
 
 from servers.answers import Answer, Answers
-from servers.errors import error_response
 from servers.faults.forms import LeakWaiters
 from servers.feed import Feed
+from servers.limits import too_many
 from servers.options import ServerOptions
 from servers.query import parse_poll
 
@@ -20,6 +20,8 @@ HTTP2 = False
 
 JITTER: Final = 1 / 16
 """Share of the hold that jitter may add, so that polls that began together do not end together (as in Consul)."""
+RETRY_S: Final = (1, 10)
+"""When a client that has too many held may try again, in s. Drawn, or those refused together would come together."""
 
 Waiter = asyncio.Future[web.StreamResponse]
 Held = tuple[web.Request, int | None]
@@ -81,7 +83,7 @@ class LongPolls:
         client, most = request.remote or "", self._options.max_held
         if self._held_by[client] >= most:
             error = f"{client} has {most} long polls held already; wait until one is answered"
-            return error_response(429, error, "client", {"Retry-After": "1"})
+            return too_many(request, error, random.randint(*RETRY_S), close=True)
         self._held_by[client] += 1
         try:
             return await self._hold(request, limit, hold_s)

@@ -170,6 +170,12 @@ def test_an_early_hint_is_not_the_head() -> None:
     assert client.receive(server.wire) == [Head(200, "pushed")]
 
 
+def test_a_refusal_says_when_to_come_back() -> None:
+    client, server = decoder()
+    server.head([(":status", "429"), ("retry-after", "7")])
+    assert client.receive(server.wire)[0] == Head(429, retry_after="7")
+
+
 def test_an_error_status_closes_and_its_text_is_no_message() -> None:
     client, server = decoder()
     server.head([(":status", "400")])

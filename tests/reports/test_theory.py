@@ -251,6 +251,11 @@ def test_a_pattern_without_a_theory_has_no_row_and_no_curve(simulate: Simulate) 
     assert expected_curve(run.finished, run.published, row, run.manifest.scenarios[0], np.array([0.5])) is None
 
 
+def test_polls_that_start_together_share_a_phase_and_have_no_theory_but_long_polls_do(simulate: Simulate) -> None:
+    run = simulate(FEED, POLLS, repeats=1, declared=replace(FEED, poll_start="together"))
+    assert {each.pattern for each in agreements(run, summary(run))} == {"long_polling"}
+
+
 def test_the_table_has_a_line_for_each_situation_and_marks_what_is_off() -> None:
     def figure(name: str, measured: float, clients: int = 10, label: str = "SSE") -> Agreement:
         return Agreement("feed", clients, 0.0, 5.0, label.lower(), label, name, measured, 1.0, 0.9, 1.1)

@@ -33,7 +33,10 @@ scenarios_st = st.builds(
     bandwidth_bits_per_s=st.integers(0, 10**12),
     poll_interval_s=st.floats(0.01, 3600),
     poll_pace=st.sampled_from(["rate", "pause", "uniform:0.5", "exponential"]),
+    poll_start=st.sampled_from(["spread", "together"]),
     one_per_response=st.booleans(),
+    backoff=st.sampled_from(["exponential", "none", "fixed:0.5"]),
+    source=st.sampled_from(["", "127.0.0.2", "127.1.0.0/16"]),
     heartbeat_s=st.just(0.0) | st.floats(0.05, 60.0, exclude_max=True),
     silence_timeout_s=st.just(0.0) | st.floats(60.0, 3600.0),
     send_buffer_bytes=st.integers(0, 10**9),
@@ -133,6 +136,7 @@ def read_command(command: str) -> Plan:
         "clients": str,
         "schedule": str,
         "message_bytes": int,
+        **dict.fromkeys(["poll_start", "backoff", "source"], str),
         "send_buffer_bytes": int,
         **dict.fromkeys(
             ["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace", "content"], str
@@ -210,6 +214,9 @@ def test_no_pattern_at_all_is_refused() -> None:
         ("poll_interval_s", 0.0),
         ("poll_interval_s", float("nan")),
         ("poll_pace", "sometimes"),
+        ("poll_start", "apart"),
+        ("backoff", "never"),
+        ("source", "elsewhere"),
         ("hold_timeout_s", 0.5),
         ("hold_timeout_s", 301.0),
         ("spawn_per_s", 0.0),
@@ -227,7 +234,7 @@ def test_no_pattern_at_all_is_refused() -> None:
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
-    with pytest.raises(ValueError, match=r"schedule|poll-pace|" + OPTIONS[field]):
+    with pytest.raises(ValueError, match=r"schedule|poll-pace|backoff|source|" + OPTIONS[field]):
         replace(FEED, **{field: value})  # type: ignore[arg-type]
 
 

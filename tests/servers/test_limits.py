@@ -1,12 +1,14 @@
 """The token bucket, with the clock in the test's hands; and the limit over HTTP."""
 
+import http.client
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.limits import FORGET_ABOVE, TokenBuckets
 from tests.http1 import connected, run
-from tests.server_process import ServerProcess, serving
+from tests.server_process import HANG_S, ServerProcess, serving
 
 NS_PER_S = 1_000_000_000
 
@@ -59,3 +61,37 @@ def test_who_asks_too_often_is_told_when_to_come_back() -> None:
 
     with serving("short_polling", "--rate-limit", "2") as server:
         run(check(server))
+
+
+def refusal(server: ServerProcess, method: str, target: str, headers: dict[str, str]) -> tuple[bytes, set[str]]:
+    """Ask until refused; return the body, and the names of the headers that say something of it."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_S)
+    while True:
+        connection.request(method, target, b"hello" if method == "POST" else None, headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status not in {200, 201}:
+            assert (answer.status, answer.headers["content-type"]) == (429, "application/json")
+            connection.close()
+            return body, {name.lower() for name in answer.headers} - {"connection"}
+
+
+def test_a_refusal_reads_the_same_whether_it_is_rendered_beforehand_or_not() -> None:
+    with serving("short_polling", "--rate-limit", "0.1") as server:
+        rendered = refusal(server, "GET", "/api/poll", {})
+        assert refusal(server, "GET", "/api/poll", {"Connection": "close"}) == rendered
+        assert refusal(server, "POST", "/api/message", {}) == rendered
+        assert refusal(server, "GET", "/stats", {"Origin": "http://elsewhere"}) == rendered
+        assert {"retry-after", "date"} < rendered[1]
+
+
+def test_a_refused_client_can_go_on_with_its_connection() -> None:
+    with serving("short_polling", "--rate-limit", "20") as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_S)
+        statuses: list[int] = []
+        while statuses[-2:] != [429, 200]:
+            connection.request("GET", "/api/poll")
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()

@@ -33,6 +33,7 @@ from servers.options import ServerOptions
         ("--fault", {"fault": "drop:2"}),
         ("--fault-journal", {"fault_journal": "faults.csv"}),
         ("--history", {"fault": "drop:0.1", "history": 255}),
+        ("--keep", {"keep": "kept", "feed": "redis-stream", "redis": "redis://127.0.0.1"}),
         ("--page", {"page": "pull"}),
         ("--page-think", {"page_think_s": -1.0}),
     ],

@@ -43,6 +43,8 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["--fault", "drop:often"], "--fault"),
         (["--fault", "drop:0.1", "--fault-journal", "/no/such/folder/faults.csv", "--port", "0"], "--fault-journal"),
         (["--write-journal", "/no/such/folder/writes.csv", "--port", "0"], "--write-journal"),
+        (["--keep", "/no/such/folder/kept", "--port", "0"], "--keep"),
+        (["--keep", "/etc/hostname", "--port", "0"], "--keep"),
     ],
 )
 def test_a_wrong_option_is_one_line_that_names_it_and_exit_code_2(arguments: list[str], named: str) -> None:

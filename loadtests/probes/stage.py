@@ -1,0 +1,119 @@
+"""A server and crowds of users around it, each in a process of its own, moved about as no cell does it.
+
+A cell is one crowd from beginning to end. Here the server can die and come back on its port, and a second crowd can
+misbehave beside the first. All of it has ended when the stage's block has.
+"""
+
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from loadtests.arrival import Sample
+from loadtests.cell import READY_LINE, SPAWNED_LINE, Announcement
+from loadtests.child import Child, ChildFailed
+from loadtests.collect import collect
+from loadtests.plan import Plan
+from loadtests.programs import HOST, OURS
+from loadtests.sampler import Sampler
+from loadtests.scenario import Scenario
+from loadtests.target import Stats, Target
+
+
+class Crowd:
+    """Users of one pattern. `folder` has what they recorded, once `end` has returned."""
+
+    def __init__(self, child: Child, folder: Path) -> None:
+        self._child = child
+        self.folder = folder
+
+    def end(self) -> None:
+        """Stop them and collect their rows. Raises ChildFailed when some are missing."""
+        code = self._child.stop()
+        if code:
+            raise ChildFailed(f"the {self._child.name} ended with exit code {code}: {self._child.last_words()}")
+        if problems := collect(self.folder).problems:
+            raise ChildFailed(f"the {self._child.name} left a doubtful record: {'; '.join(problems)}")
+
+
+class Stage:
+    """pattern: what the server serves. options: further ones of its command, option -> value ("" for a flag)."""
+
+    def __init__(self, folder: Path, pattern: str, options: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._pattern = pattern
+        self._options = dict(options)
+        self._stack = ExitStack()
+        self._token = secrets.token_hex(8)
+        self._server: Child | None = None
+        self._starts = 0
+        self.port = 0
+
+    @property
+    def _host(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        """Start the server and return when it listens: on any port at first, later where it was. Raises ChildFailed."""
+        self._starts += 1
+        own = {"--host": HOST, "--port": self.port, "--http2-port": 0, "--schedule": "manual", "--token": self._token}
+        words = [str(word) for pair in (own | self._options).items() for word in pair if word != ""]
+        command = [*OURS.server, self._pattern, *words, "--announce-json"]
+        log = self._folder / f"server-{self._starts}.log"
+        self._server = self._stack.enter_context(Child("server", command, log))
+        line = self._server.heard(READY_LINE, OURS.ready_s)[0]
+        self.port = msgspec.json.decode(line, type=Announcement).http_port
+
+    def kill(self) -> None:
+        """End the server as a crash would: no good-bye, connections cut by the kernel."""
+        assert self._server is not None
+        self._server.kill()
+
+    def crowd(self, name: str, scenario: Scenario) -> Crowd:
+        """Start users as the scenario has them, and return when all run. Raises ChildFailed."""
+        # Its name is the seed of all that users draw, and repeats are to be independent.
+        folder = self._folder / f"{name}-{self._token}"
+        folder.mkdir()
+        (planned,) = Plan(scenario, (self._pattern,), 1).cells()
+        command = OURS.load_command(planned, {"--host": self._host}, self._token, folder)
+        child = self._stack.enter_context(Child(name, command, folder / "load.log"))
+        child.heard(SPAWNED_LINE, scenario.ramp_s(planned.clients) + OURS.ready_s)
+        return Crowd(child, folder)
+
+    def stats(self) -> Stats:
+        return self._target().stats
+
+    def publish(self, schedule: str) -> None:
+        """Have the server publish by this schedule from now on. Raises WrongServer."""
+        self._target().publish(schedule, None)
+
+    def post(self, content: str) -> None:
+        """Publish one message now. Raises WrongServer."""
+        self._target().post(content)
+
+    def sample(self) -> Sample:
+        """Look at the server from outside."""
+        assert self._server is not None
+        return Sampler(self._server.pid, "server").sample()
+
+    def _target(self) -> Target:
+        return Target(self._host, self._token)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+NOBODY_ELSE: Final = "127.0.0.2"
+"""The address of whoever misbehaves."""
+EACH_ITS_OWN: Final = "127.1.0.0/16"
+"""The addresses of everybody else: a limit for each address would take users of one address for one client."""
