@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -77,7 +78,8 @@ def test_a_cut_resets_both_ends_and_leaves_room_for_new_connections() -> None:
                 end.recv(1)
         with link.relay.connect() as client:
             client.sendall(b".")
-            assert say(link, "tally")["connections"] == 2
+            while say(link, "tally")["connections"] < 2:  # accepted in its own time
+                time.sleep(0.01)
 
 
 @pytest.mark.parametrize("line", ["rtt", "rtt fast", "faster", "rtt -1ms", "\xff"])
