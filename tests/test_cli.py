@@ -238,6 +238,7 @@ def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> None:
     done = subprocess.run(command("controls", "--quick", "--json"), capture_output=True, text=True, timeout=240)
@@ -249,6 +250,7 @@ def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> None:
     done = subprocess.run(command("calibrate", "--quick", "--json"), capture_output=True, text=True, timeout=240)

@@ -57,6 +57,7 @@ def process_of(module: str, run: "subprocess.Popen[str]", cell: Path) -> psutil.
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pins processes to a core")
 def test_a_burned_core_makes_the_run_invalid_on_page_charts_terminal_and_exit_code(tmp_path: Path) -> None:
     core = min(os.sched_getaffinity(0))
@@ -88,6 +89,7 @@ def test_a_burned_core_makes_the_run_invalid_on_page_charts_terminal_and_exit_co
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_frozen_server_shows_from_the_due_instant_and_hides_from_a_tool_that_is_blind_to_stalls(
     tmp_path: Path,
 ) -> None:

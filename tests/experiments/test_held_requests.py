@@ -17,8 +17,18 @@ FIGURES = {
 }
 
 
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
 @pytest.fixture(scope="module")
-def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observation]:
+def shared() -> set[psutil.Process]:
+    """Processes that were there before, such as a server that other tests share."""
+    return children()
+
+
+@pytest.fixture(scope="module")
+def arms(tmp_path_factory: pytest.TempPathFactory, shared: set[psutil.Process]) -> dict[str, Observation]:
     return observed(HELD, HELD.ARMS, tmp_path_factory.mktemp("held"))
 
 
@@ -33,9 +43,9 @@ def test_the_others_lose_nothing_either_way(arms: dict[str, Observation]) -> Non
     assert [arm.figures["lost"] for arm in arms.values()] == [0, 0]
 
 
-def test_no_process_outlives_its_arm(arms: dict[str, Observation]) -> None:
+def test_no_process_outlives_its_arm(arms: dict[str, Observation], shared: set[psutil.Process]) -> None:
     assert arms
-    left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    left = [child for child in children() - shared if child.status() != psutil.STATUS_ZOMBIE]
     assert [child.cmdline() for child in left if {"servers", "locust"} & set(child.cmdline())] == []
 
 

@@ -17,7 +17,11 @@ from reports.load import Run, load
 from reports.measures import latencies, per_cell, summary
 from servers.stamps import AVAILABLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not AVAILABLE, reason="only Linux stamps what arrives")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.skipif(not AVAILABLE, reason="only Linux stamps what arrives"),
+]
 
 STALLING = replace(
     OURS, load=(sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("stalling_locustfile.py")))
