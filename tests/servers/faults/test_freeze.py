@@ -26,6 +26,14 @@ def await_that(server: ServerProcess, *, frozen: bool) -> None:
         time.sleep(0.005)
 
 
+def await_end(guard: psutil.Process) -> None:
+    """Wait until it is dead; its server has not asked after it yet."""
+    deadline = time.monotonic() + HANG_S
+    while guard.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_it_stops_once_and_goes_on_by_itself() -> None:
     with serving("short_polling", "--fault", "freeze:0.05,0.3") as server:
         assert not is_frozen(server)
@@ -35,10 +43,7 @@ def test_it_stops_once_and_goes_on_by_itself() -> None:
         server.post("answered when it goes on")
         assert not is_frozen(server)
         assert time.monotonic() - frozen_s > 0.2
-        deadline = time.monotonic() + HANG_S
-        while guard_of(server).status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        await_end(guard_of(server))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -70,7 +75,11 @@ def test_a_guard_outlives_no_server_that_was_killed() -> None:
 
 def test_a_server_whose_guard_was_killed_says_that_it_cannot_go_on() -> None:
     server = ServerProcess("short_polling", "--fault", "freeze:0,1")
-    guard_of(server).kill()
-    with pytest.raises(OSError, match="500"):
-        server.post("the first message starts the clock")
-    server.stop()
+    try:
+        guard = guard_of(server)
+        guard.kill()
+        await_end(guard)
+        with pytest.raises(OSError, match="500"):
+            server.post("the first message starts the clock")
+    finally:
+        server.stop()
