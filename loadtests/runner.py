@@ -66,13 +66,7 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
     _check_network(plan)
     machine = facts.machine()
     check_room(plan, machine)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        used = any(folder.iterdir())
-    except OSError as problem:
-        raise RunRefused(f"--out {folder}: {problem.strerror}; name a folder that can be written") from None
-    if used:
-        raise RunRefused(f"--out {folder} is not empty; name a new folder, or continue that run with --resume {folder}")
+    make_folder(folder, "continue that run")
     run = Run(
         command=command_line(kind, plan),
         started_at=wall_timestamp(),
@@ -88,6 +82,20 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
         advice=advice.kept(RUNS),
     )
     save(folder / "run.json", run)
+
+
+def make_folder(folder: Path, otherwise: str) -> None:
+    """Make a folder for what is to be measured. otherwise: what can be done with --resume, where there is something.
+
+    Raises RunRefused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        used = any(folder.iterdir())
+    except OSError as problem:
+        raise RunRefused(f"--out {folder}: {problem.strerror}; name a folder that can be written") from None
+    if used:
+        raise RunRefused(f"--out {folder} is not empty; name a new folder, or {otherwise} with --resume {folder}")
 
 
 def reopen(folder: Path) -> Plan:

@@ -112,13 +112,7 @@ def enter(
 
 
 def _begin(folder: Path, name: str, quick: bool, repeats: int) -> Setup:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        used = any(folder.iterdir())
-    except OSError as problem:
-        raise RunRefused(f"--out {folder}: {problem.strerror}; name a folder that can be written") from None
-    if used:
-        raise RunRefused(f"--out {folder} is not empty; name a new folder, or go on there with --resume {folder}")
+    runner.make_folder(folder, "go on there")
     setup = Setup(
         name=name,
         quick=quick,
