@@ -11,17 +11,15 @@ import numpy as np
 import pandas as pd
 
 from reports.costs import answered_in, looks
-from reports.oracles import poll_bytes_per_s, stream_bytes_per_s
+from reports.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
 from reports.oracles.framing import body_bytes, framed_bytes
-from reports.predictions.conditions import CLOCK_S, READ_S, SURE, Bound, Conditions, Expected, trials, woken
+from reports.predictions.conditions import CLOCK_S, READ_S, SURE, Bound, Conditions, Counts, Expected, trials, woken
 
 EXACT_BYTES: Final = 0.05
 """Messages are known to the byte; a digit of the server's port is not, nor whom the last messages still reached."""
 APART_NS: Final = 100_000
 """Between two messages that the journal puts into one wake-up: perhaps the server was interrupted in between, perhaps
 it woke twice. The journal cannot tell."""
-CHUNK_BYTES: Final = 8.0
-"""The longest head of a chunk, which a wake-up of its own has."""
 HEAD_BYTES: Final = 2.0
 """What heads differ by from one answer to the next: digits of lengths and cursors."""
 SEGMENTS_OF_A_POLL: Final = 2, 3, 4
@@ -97,8 +95,9 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     heads = _heads(rows.requests, message)
     theory = stream_bytes_per_s(message, rate, heads, life_s) / rate
     split = _split_bytes(rows)
+    found = _payload(at, rows, message, split)
     margin = EXACT_BYTES + 0.05 * (theory - message) + split
-    found = _payload(at, rows, message) | {"http_bytes_per_delivery": Bound(theory, theory - margin, theory + margin)}
+    found |= {"http_bytes_per_delivery": Bound(theory, theory - margin, theory + margin)}
     seen = _between(rows)
     if seen is None:
         return found
@@ -115,27 +114,37 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     }
 
 
-def _payload(at: Conditions, rows: Rows, message: float) -> dict[str, Bound]:
+def _payload(at: Conditions, rows: Rows, message: float, split: float = 0.0) -> dict[str, Bound]:
     if rows.content_bytes is None:
         return {}
-    exact = EXACT_BYTES + 1 / len(at.due) + _split_bytes(rows)
+    exact = EXACT_BYTES + 1 / len(at.due) + split
     return {"payload_bytes_per_delivery": Bound(message, message - exact, message + exact)}
 
 
 def _split_bytes(rows: Rows) -> float:
     """Bytes of a message that hang on whether wake-ups were one or two."""
-    due_ns, published_ns = (rows.published[name].to_numpy() for name in ("due_ns", "published_ns"))
-    together = np.diff(woken(due_ns, published_ns)) == 0
-    return CHUNK_BYTES * float((together & (np.diff(published_ns) > APART_NS)).sum()) / max(len(due_ns), 1)
+    if rows.content_bytes is None:
+        return 0.0
+    published_ns = rows.published["published_ns"].to_numpy()
+    wakes = woken(rows.published["due_ns"].to_numpy(), published_ns)
+    most = np.cumsum(np.append(0, (np.diff(wakes) > 0) | (np.diff(published_ns) > APART_NS)))
+    return float((_framed_bytes(rows, most) - _framed_bytes(rows, wakes)).mean())
+
+
+def _framed_bytes(rows: Rows, wakes: Counts) -> Floats:
+    """Return the bytes of every published message with its framing, by the formats."""
+    assert rows.content_bytes is not None
+    ids, due_ns, published_ns = (rows.published[name].to_numpy() for name in ("id", "due_ns", "published_ns"))
+    return framed_bytes(rows.pattern, ids, body_bytes(ids, due_ns, published_ns, rows.content_bytes), wakes)
 
 
 def _message_bytes(rows: Rows, deliveries: pd.DataFrame) -> float:
     """Mean bytes of the messages that these deliveries brought, with their own framing: by the formats, or as seen."""
     if rows.content_bytes is None:
         return float(deliveries["bytes"].mean())
-    ids, due_ns, published_ns = (rows.published[name].to_numpy() for name in ("id", "due_ns", "published_ns"))
-    bodies = body_bytes(ids, due_ns, published_ns, rows.content_bytes)
-    framed = framed_bytes(rows.pattern, ids, bodies, woken(due_ns, published_ns))
+    ids = rows.published["id"].to_numpy()
+    wakes = woken(rows.published["due_ns"].to_numpy(), rows.published["published_ns"].to_numpy())
+    framed = _framed_bytes(rows, wakes)
     return float(framed[np.searchsorted(ids, deliveries["id"].to_numpy()).clip(max=len(ids) - 1)].mean())
 
 
