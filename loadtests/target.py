@@ -15,6 +15,13 @@ class WrongServer(Exception):
     """Nothing to measure at this address; the message says why and what to do."""
 
 
+class Backplane(msgspec.Struct, frozen=True):
+    """What /stats says of a feed that is shared."""
+
+    connected: bool = True
+    messages: int = 0
+
+
 class Stats(msgspec.Struct, frozen=True):
     """What /stats says, as far as the load side reads it. patterns: what it serves, empty when it does not say."""
 
@@ -32,6 +39,7 @@ class Stats(msgspec.Struct, frozen=True):
     streams: int = 0
     subscribers: int = 0
     tasks: int = 0
+    backplane: Backplane | None = None
 
 
 class Target:
@@ -70,11 +78,12 @@ class Target:
             if status != 200:
                 raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
 
-    def post(self, content: str) -> None:
-        """Have the server publish one message now. Raises WrongServer."""
-        status, _ = self._ask("POST", "/api/message", content.encode())
+    def post(self, content: str) -> int:
+        """Have the server publish one message now; return its id. Raises WrongServer."""
+        status, body = self._ask("POST", "/api/message", content.encode())
         if status != 201:
-            raise WrongServer(f"the server took no message (POST /api/message answered {status})")
+            raise WrongServer(f"the server took no message (POST /api/message answered {status}: {body[:200]!r})")
+        return int(msgspec.json.decode(body)["id"])
 
     def published(self, last_id: int) -> bytes:
         """Return id,due_ns,published_ns of what was published after `last_id`, lines of CSV. Raises WrongServer."""

@@ -5,17 +5,14 @@ stream stays with its server, a long poll asks another one each time. Everything
 """
 
 import csv
-import os
-import signal
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import psutil
 
 from loadtests import plan as cells
@@ -25,7 +22,7 @@ from loadtests.collect import collect
 from loadtests.nginx import Nginx
 from loadtests.nginx_config import ProxyOptions
 from loadtests.probes.reference import Server
-from loadtests.programs import HOST, OURS, user_class
+from loadtests.programs import OURS, user_class
 from loadtests.redis_server import RedisServer
 from loadtests.sampler import cpu_ns
 from loadtests.scenario import Scenario
@@ -63,18 +60,6 @@ class Plan:
         return self.feed != "memory"
 
 
-class Backplane(msgspec.Struct, frozen=True):
-    """What /stats says of it, as far as it is read here."""
-
-    connected: bool = True
-    messages: int = 0
-
-
-class Stats(msgspec.Struct, frozen=True):
-    newest_id: int
-    backplane: Backplane | None = None
-
-
 @dataclass(slots=True)
 class Left:
     """What a run left. phases: name -> (from_ns, until_ns): calm, away, death; those that there were.
@@ -108,7 +93,7 @@ def run(plan: Plan, folder: Path) -> Left:
             with cluster.phase(left, "death"):
                 cluster.kill_and_replace()
         cluster.publish("manual")
-        newest = cluster.stats(cluster.servers[0]).newest_id
+        newest = cluster.servers[0].target.newest_id
         time.sleep(DRAIN_S)
         cluster.stop_load()
     collected = collect(folder, ("requests", "deliveries"))
@@ -127,7 +112,7 @@ class Cluster:
         self._plan = plan
         self._folder = folder
         self._stack = stack
-        self._token = os.urandom(8).hex()
+        self._token = secrets.token_hex(8)
         self._redis = stack.enter_context(RedisServer(made(folder / "redis"))) if plan.shared else None
         self.servers: list[Server] = []
         for nth in range(plan.servers):
@@ -159,14 +144,6 @@ class Cluster:
     def publish(self, schedule: str) -> None:
         self.servers[0].target.publish(schedule, None)
 
-    def stats(self, server: Server) -> Stats:
-        connection = HTTPConnection(HOST, server.port, timeout=RECOVER_S)
-        try:
-            connection.request("GET", "/stats")
-            return msgspec.json.decode(connection.getresponse().read(), type=Stats)
-        finally:
-            connection.close()
-
     @contextmanager
     def phase(self, left: Left, name: str) -> Iterator[None]:
         from_ns = now_ns()
@@ -184,7 +161,7 @@ class Cluster:
         )
 
     def _costs(self) -> tuple[int, int, int, int]:
-        seen = [self.stats(server) for server in self.servers]
+        seen = [server.target.stats for server in self.servers]
         redis = cpu_ns(psutil.Process(self._redis.pid)) if self._redis else 0
         cpu = sum(server.cpu_ns() for server in self.servers)
         return cpu, redis, seen[0].newest_id, sum(each.backplane.messages for each in seen if each.backplane)
@@ -201,8 +178,7 @@ class Cluster:
     def kill_and_replace(self) -> None:
         """Kill the last server without warning, and start another on its port."""
         dying = self.servers[-1]
-        os.kill(dying.pid, signal.SIGKILL)
-        dying.child.stop()
+        dying.child.kill()
         time.sleep(SETTLE_S)
         heir = self._server(f"{dying.child.name}-again", "--no-publish", "--port", dying.port)
         heir.meet()
@@ -213,7 +189,7 @@ class Cluster:
     def _await_connected(self, servers: Sequence[Server]) -> None:
         deadline = time.monotonic() + RECOVER_S
         for server in servers:
-            while not ((state := self.stats(server).backplane) and state.connected):
+            while not ((state := server.target.stats.backplane) and state.connected):
                 if time.monotonic() > deadline:
                     raise ClusterFailed(f"{server.child.name} has not found Redis again after {RECOVER_S:g} s")
                 time.sleep(LOOK_S)

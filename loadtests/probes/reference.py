@@ -2,8 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,6 @@ from loadtests.sampler import cpu_ns
 from loadtests.target import Target
 
 SCHEDULED_LATER: Final = ("--host", HOST, "--port", "0", "--http2-port", "0", "--schedule", "manual", "--announce-json")
-ANSWER_S: Final = 20.0
 
 
 class Server:
@@ -50,16 +48,6 @@ class Server:
         """Return the CPU time it has used so far. Raises ChildFailed when it is gone."""
         self.child.check()
         return cpu_ns(psutil.Process(self.pid))
-
-    def post(self, content: str) -> int:
-        """Publish a message; return its id. Raises OSError."""
-        with closing(HTTPConnection(HOST, self.port, timeout=ANSWER_S)) as connection:
-            connection.request("POST", "/api/message", content.encode())
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 201:
-                raise ConnectionError(f"POST /api/message was answered {answer.status}: {body[:200]!r}")
-        return int(msgspec.json.decode(body)["id"])
 
     def meet(self) -> None:
         """Wait until it listens. Raises ChildFailed."""

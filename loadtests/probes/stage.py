@@ -11,17 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
-
 from loadtests.arrival import Sample
-from loadtests.cell import READY_LINE, SPAWNED_LINE, Announcement
+from loadtests.cell import SPAWNED_LINE
 from loadtests.child import Child, ChildFailed
 from loadtests.collect import collect
 from loadtests.plan import Plan
-from loadtests.programs import HOST, OURS
+from loadtests.probes.reference import Server
+from loadtests.programs import OURS
 from loadtests.sampler import Sampler
 from loadtests.scenario import Scenario
-from loadtests.target import Stats, Target
+from loadtests.target import Stats
 
 
 class Crowd:
@@ -49,29 +48,27 @@ class Stage:
         self._options = dict(options)
         self._stack = ExitStack()
         self._token = secrets.token_hex(8)
-        self._server: Child | None = None
         self._starts = 0
-        self.port = 0
+        self._server: Server | None = None
 
     @property
-    def _host(self) -> str:
-        return f"http://{HOST}:{self.port}"
+    def server(self) -> Server:
+        """The one that runs, or ran last."""
+        assert self._server is not None
+        return self._server
 
     def start(self) -> None:
         """Start the server and return when it listens: on any port at first, later where it was. Raises ChildFailed."""
         self._starts += 1
-        own = {"--host": HOST, "--port": self.port, "--http2-port": 0, "--schedule": "manual", "--token": self._token}
-        words = [str(word) for pair in (own | self._options).items() for word in pair if word != ""]
-        command = [*OURS.server, self._pattern, *words, "--announce-json"]
-        log = self._folder / f"server-{self._starts}.log"
-        self._server = self._stack.enter_context(Child("server", command, log))
-        line = self._server.heard(READY_LINE, OURS.ready_s)[0]
-        self.port = msgspec.json.decode(line, type=Announcement).http_port
+        where = {"--port": self._server.port} if self._server else {}
+        words = [word for pair in (where | self._options).items() for word in pair if word != ""]
+        self._server = Server(self._folder, f"server-{self._starts}", self._pattern, *words, token=self._token)
+        self._stack.enter_context(self._server.child)
+        self._server.meet()
 
     def kill(self) -> None:
         """End the server as a crash would: no good-bye, connections cut by the kernel."""
-        assert self._server is not None
-        self._server.kill()
+        self.server.child.kill()
 
     def crowd(self, name: str, scenario: Scenario) -> Crowd:
         """Start users as the scenario has them, and return when all run. Raises ChildFailed."""
@@ -79,29 +76,25 @@ class Stage:
         folder = self._folder / f"{name}-{self._token}"
         folder.mkdir()
         (planned,) = Plan(scenario, (self._pattern,), 1).cells()
-        command = OURS.load_command(planned, {"--host": self._host}, self._token, folder)
+        command = OURS.load_command(planned, {"--host": self.server.url}, self._token, folder)
         child = self._stack.enter_context(Child(name, command, folder / "load.log"))
         child.heard(SPAWNED_LINE, scenario.ramp_s(planned.clients) + OURS.ready_s)
         return Crowd(child, folder)
 
     def stats(self) -> Stats:
-        return self._target().stats
+        return self.server.target.stats
 
     def publish(self, schedule: str) -> None:
         """Have the server publish by this schedule from now on. Raises WrongServer."""
-        self._target().publish(schedule, None)
+        self.server.target.publish(schedule, None)
 
     def post(self, content: str) -> None:
         """Publish one message now. Raises WrongServer."""
-        self._target().post(content)
+        self.server.target.post(content)
 
     def sample(self) -> Sample:
         """Look at the server from outside."""
-        assert self._server is not None
-        return Sampler(self._server.pid, "server").sample()
-
-    def _target(self) -> Target:
-        return Target(self._host, self._token)
+        return Sampler(self.server.pid, "server").sample()
 
     def __enter__(self) -> Self:
         self.start()

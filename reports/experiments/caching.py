@@ -46,10 +46,10 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     figures: dict[str, float] = {}
     points: list[dict[str, float | str]] = []
     with reference(where, "short_polling", "--history", 1000) as server:
-        newest = server.post("x" * MESSAGE_BYTES)
+        newest = server.target.post("x" * MESSAGE_BYTES)
         for count in (0, *MESSAGES):
             while 0 < newest < count:
-                newest = server.post("x" * MESSAGE_BYTES)
+                newest = server.target.post("x" * MESSAGE_BYTES)
             target = f"/api/poll?last_id={0 if count else newest}"
             whole = poll(server.port, get("pollbench", target), 4)
             known = f"If-None-Match: {whole.etag}\r\n" if arm == "on" else ""
