@@ -25,6 +25,7 @@ class Request(NamedTuple):
     messages: deliveries it brought; empty: 1 when it was answered completely and brought none.
     bytes_out, bytes_in: HTTP bytes of request and response, heads included, TCP/IP and TLS not.
     hold_ns: how long a long poll was kept, 0 for any other request. Never a latency.
+    repeated: how often it was sent once more, because the server had closed a connection that was kept alive.
     """
 
     user: int
@@ -40,6 +41,7 @@ class Request(NamedTuple):
     bytes_out: int
     bytes_in: int
     hold_ns: int
+    repeated: int = 0
 
 
 class Delivery(NamedTuple):
@@ -94,7 +96,7 @@ MODES: Final = ("inline", "pushed")
 """`inline`: in the response to the user's own request; `pushed`: an HTTP/2 pushed response."""
 ROLES: Final = ("server", "generator", "relay")
 
-REQUEST: Final = struct.Struct("<iiqqqqhhiiqqq")
+REQUEST: Final = struct.Struct("<iiqqqqhhiiqqqh")
 DELIVERY: Final = struct.Struct("<iqqqqiiq")
 SAMPLE: Final = struct.Struct("<qiiqqqqqqqqqqq")
 

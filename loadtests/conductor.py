@@ -99,7 +99,7 @@ class Conductor:
         session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
         session.poll_start, session.backoff, session.source = options.poll_start, options.backoff, options.source
         session.silence_timeout_s = options.silence_timeout_s
-        session.hold_timeout_s = options.hold_timeout_s
+        session.hold_timeout_s, session.message_limit_bytes = options.hold_timeout_s, options.message_limit_bytes
         for flag in FLAGS:
             setattr(session, flag, getattr(options, flag))
         session.join_id = target.newest_id if options.join_at == "newest" else 0

@@ -1,10 +1,19 @@
 """PURE. What a decoder says it has read. Every stream decoder takes bytes and gives these, and holds no socket."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 
 class ProtocolError(Exception):
-    """The server has broken its protocol; the connection is of no more use."""
+    """The server has broken its protocol; the connection is of no more use.
+
+    events, payload: what came before that in the same bytes, of a stream or of a body.
+    """
+
+    events: "Sequence[Event]" = ()
+    payload = b""
 
 
 class Head(NamedTuple):
@@ -20,7 +29,7 @@ class Head(NamedTuple):
     retry_after: str = ""
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A whole body arrived. wire_bytes: all framing that was sent for it alone, included. Control lines come so too."""
 
     body: bytes
@@ -56,7 +65,7 @@ class StreamDecoder(Protocol):
     def take_output(self) -> bytes: ...
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes however they were cut. Raises ProtocolError."""
+        """Take bytes however they were cut, b"" for the end of the connection. Raises ProtocolError."""
 
 
 def is_one_message(events: list[Event], data: bytes) -> bool:

@@ -16,7 +16,7 @@ from loadtests.manifest import Machine
 from servers.clock import clock_id
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
-PACKAGES: Final = ("pollbench", "locust", "gevent", "aiohttp", "uvloop", "h2", "httptools", "msgspec", "pandas")
+PACKAGES: Final = ("pollbench", "locust", "gevent", "aiohttp", "uvloop", "h2", "msgspec", "pandas")
 """The packages whose version can move a figure."""
 
 

@@ -10,12 +10,14 @@ from typing import Final
 
 from loadtests import backoff, source
 from loadtests.backoff import EXPONENTIAL, Retry, parse_retry
+from loadtests.http1_bodies import LIMIT_BYTES
 from loadtests.pace import FORMS, RATE, Pace, parse_pace
 from loadtests.scenario import START
 from loadtests.source import ANY, Source, parse_source
 from servers.schedule import parse_schedule
 
 JOIN: Final = ("newest", "oldest")
+LIMIT_LEAST_BYTES, LIMIT_MOST_BYTES = 65_536, 1_073_741_824
 
 HELP: Final = {
     "poll_interval": "Seconds between the polls of a short-polling user, up to 3600; 0: as fast as answers come",
@@ -26,6 +28,8 @@ HELP: Final = {
     "etag": "Short polls say which state they know (If-None-Match), and get 304 without a body while it lasts",
     "no_keep_alive": "Open a connection for each poll, as clients without a session do",
     "compress": "Accept gzip; polls, JSON lines and SSE come compressed if the server was started with --compress",
+    "message_limit": "Longest message, or answer to a poll, in bytes; what is longer is an error (protocol). "
+    f"{LIMIT_LEAST_BYTES} to {LIMIT_MOST_BYTES}; empty: {LIMIT_BYTES}",
     "schedule": "steady:RATE, poisson:RATE or burst:SIZE/PERIOD_S, in messages a second; empty: as it is",
     "message_bytes": "Length of each message's content, 0 to 1000000; empty: as it is",
     "silence_timeout": "Seconds of silence after which a stream is given up and resumed, up to 3600; 0: never",
@@ -54,6 +58,7 @@ class LoadOptions:
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False
+    message_limit_bytes: int = LIMIT_BYTES
     schedule: str = ""
     message_bytes: int | None = None
     silence_timeout_s: float = 60.0
@@ -74,6 +79,9 @@ def read_options(given: Mapping[str, object]) -> LoadOptions:
         poll_start=_one_of("poll-start", text["poll_start"], START),
         hold_timeout_s=_number("hold-timeout", text["hold_timeout"] or "30", 1, 300),
         **{flag: text[flag] == "True" for flag in FLAGS},
+        message_limit_bytes=round(
+            _number("message-limit", text["message_limit"] or str(LIMIT_BYTES), LIMIT_LEAST_BYTES, LIMIT_MOST_BYTES)
+        ),
         schedule=text["schedule"],
         message_bytes=round(_number("message-bytes", text["message_bytes"], 0, 1_000_000))
         if text["message_bytes"]

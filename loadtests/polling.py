@@ -1,6 +1,5 @@
 """What short and long polling share: one request after another on a connection that is kept alive."""
 
-import zlib
 from typing import Final
 
 import msgspec
@@ -10,9 +9,8 @@ from loadtests.events import ProtocolError
 from loadtests.http1 import ACCEPT_GZIP, ResponseReader
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
-from loadtests.user import CODES, CUT, PatternUser
+from loadtests.user import CODES, CUT, PatternUser, read_stamp
 from servers.clock import now_ns
-from servers.message import decode_stamp
 
 
 class PollBody(msgspec.Struct, frozen=True):
@@ -24,9 +22,8 @@ class PollBody(msgspec.Struct, frozen=True):
 
 NOTHING: Final = PollBody([])
 NOT_MODIFIED: Final = 304
-GZIP_MAGIC: Final = b"\x1f\x8b"
-"""How gzip begins, and JSON never: so the head need not be read for it (RFC 1952 section 2.3.1)."""
-GZIP_BITS: Final = 31
+NO_CONTENT: Final = 204
+REQUEST_TIMEOUT: Final = 408
 decode_poll = msgspec.json.Decoder(PollBody).decode
 
 
@@ -46,7 +43,7 @@ class PollingUser(PatternUser):
     def on_start(self) -> None:
         super().on_start()
         self._connection: Connection | None = None
-        self._reader = ResponseReader()
+        self._reader = self._new_reader()
         self._exchange = Exchange(0)
         self._head = f"GET {self.path}?{self.query}last_id="
         accepted = ACCEPT_GZIP if session.compress else ""
@@ -69,7 +66,8 @@ class PollingUser(PatternUser):
         try:
             self._ask()
             status = self._reader.status
-            error = 0 if status == 200 or (status == NOT_MODIFIED and self._etag) else CODES["status"]
+            good = status in {200, NO_CONTENT} or (status == NOT_MODIFIED and self._etag)
+            error = 0 if good else CODES["status"]
             if not error:
                 self._answered(due_ns)
         except NoAnswer:
@@ -78,8 +76,9 @@ class PollingUser(PatternUser):
             error = CODES["refused"]
         except OSError:
             error = CODES["reset"]
-        except (ProtocolError, msgspec.MsgspecError, zlib.error):
+        except ProtocolError as wrong:
             error = CODES["protocol"]
+            self.note(wrong)
         finally:
             if error:
                 self._failed(due_ns, error)
@@ -96,34 +95,54 @@ class PollingUser(PatternUser):
         self.disconnect()
 
     def _ask(self) -> None:
-        """Send the request and wait for its answer. A connection that the server closed between polls is no error."""
-        exchange, connection = self._exchange, self._connection
+        """Send the request and wait for its answer. A connection that the server closed between polls is no error.
+
+        Nor is one that it closed as the request was on its way: that is sent again, once (RFC 9112 section 9.3.1).
+        """
+        connection = self._connection
         if connection is None or connection.problem is not None:
             connection = self._connect()
-            exchange.started_ns = now_ns()
+            self._exchange.started_ns = now_ns()
+            self._exchanged(connection)
+            return
+        try:
+            self._exchanged(connection)
+        except OSError:
+            if self._reader.begun:
+                raise
+        if not self._exchange.ended_ns or (self._reader.status == REQUEST_TIMEOUT and not self._reader.keep_alive):
+            self._exchange.again()
+            self._exchanged(self._connect())
+
+    def _exchanged(self, connection: Connection) -> None:
+        exchange = self._exchange
         connection.deadline_ns = exchange.started_ns + self._patience_ns
         connection.send(self._request)
-        exchange.bytes_out = len(self._request)
+        exchange.bytes_out += len(self._request)
         while not exchange.ended_ns:
             connection.wait()
         connection.deadline_ns = 0
 
     def _connect(self) -> Connection:
         self.disconnect()
-        self._reader = ResponseReader()
+        self._reader = self._new_reader()
         self._connection = self.connect(self._received)
         return self._connection
 
+    def _new_reader(self) -> ResponseReader:
+        return ResponseReader(gzip=session.compress, limit_bytes=session.message_limit_bytes)
+
     def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange = self._exchange
-        if not exchange.bytes_in:
-            exchange.first_byte_ns = received_ns
-        elif exchange.ended_ns:
+        in_one_read = not exchange.first_byte_ns
+        if exchange.ended_ns:
             raise ProtocolError("bytes that nobody asked for")
+        if in_one_read and data:
+            exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
             exchange.ended_ns = received_ns
-            if exchange.bytes_in == len(data):
+            if in_one_read:
                 exchange.arrived_ns = arrived_ns
             if self._connection is not None:
                 self._connection.wake()
@@ -133,7 +152,7 @@ class PollingUser(PatternUser):
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
-        stamps = [decode_stamp(raw) for raw in answer.messages]
+        stamps = [read_stamp(raw) for raw in answer.messages]
         for raw, stamp in zip(answer.messages, stamps, strict=True):
             self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
         count = len(answer.messages)
@@ -148,13 +167,15 @@ class PollingUser(PatternUser):
     def _answer(self) -> tuple[PollBody, float]:
         """Return what was answered, and which share of its length came over the network.
 
-        A 304 says that it is what was said before, which is nothing new.
+        A 304 says that it is what was said before, which is nothing new; a 204 that there is nothing.
         """
-        if self._reader.status == NOT_MODIFIED:
+        if self._reader.status != 200:
             return NOTHING, 1.0
-        sent = self._reader.body
-        body = zlib.decompress(sent, GZIP_BITS) if sent.startswith(GZIP_MAGIC) else sent
-        return decode_poll(body), len(sent) / len(body) if body else 1.0
+        body = self._reader.body
+        try:
+            return decode_poll(body), self._reader.sent_bytes / len(body)
+        except (ValueError, RecursionError) as wrong:
+            raise ProtocolError(f"{body[:60]!r} is no answer to a poll: {wrong}") from wrong
 
     def _remember(self) -> None:
         """Ask with the validator of this state from now on, until the cursor moves."""

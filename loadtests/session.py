@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from loadtests.backoff import EXPONENTIAL, Retry
+from loadtests.http1_bodies import LIMIT_BYTES
 from loadtests.pace import RATE, Pace
 from loadtests.source import ANY, Source
 
@@ -29,6 +30,7 @@ class Session:
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False
+    message_limit_bytes: int = LIMIT_BYTES
     join_id: int = 0
     seed: str = ""
     worker_index: int = 0

@@ -6,22 +6,25 @@ No decoder relies on a chunk, a frame or a read being a message: proxies may cut
 import base64
 import hashlib
 import struct
-import zlib
-from collections.abc import Callable
 from typing import Final
 
 from loadtests.events import Closed, Event, Head, Message, ProtocolError
-from loadtests.http1 import ChunkReader, HeadReader
+from loadtests.http1 import NO_HEAD, HeadReader
+from loadtests.http1_bodies import LIMIT_BYTES, Framing, Gunzip, LengthReader
+from loadtests.text_parsers import EventStreamParser, LineParser, TextEvent, TextParser
 
 FRAME_MAX_BYTES: Final = 16_777_216
-GZIP_BITS: Final = 31
-"""zlib's word for gzip with any window."""
+EVENT_BYTES: Final = 256
+"""What a message costs us beside its text."""
 CONTROL_MAX_BYTES: Final = 125
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class _Http1Stream:
-    """A request whose response goes on: its head is read, what follows is `_body`'s."""
+class Http1Stream:
+    """A request whose response goes on: its head is read, what follows is `_body`'s.
+
+    head: of the response, NO_HEAD until it is there.
+    """
 
     good_status = 200
 
@@ -29,6 +32,7 @@ class _Http1Stream:
         self._out = request
         self._head: HeadReader | None = HeadReader()
         self._over = False
+        self.head = NO_HEAD
 
     def take_output(self) -> bytes:
         out, self._out = self._out, b""
@@ -36,27 +40,45 @@ class _Http1Stream:
 
     def receive(self, data: bytes) -> list[Event]:
         events: list[Event] = []
-        if self._head is not None:
-            rest = self._head.receive(data)
-            if rest is None:
-                return events
-            head, self._head = self._head, None
-            cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
-            events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
-            if head.status != self.good_status:
-                self._close("status", f"the server answered {head.status}", events)
+        if self._over:
+            return events
+        try:
+            if self._head is not None:
+                data = self._begin(self._head, data, events)
+                if data and not self._over:
+                    self._body(data, events)
+            elif data:
+                self._body(data, events)
             else:
-                self._check(head)
-            data = rest
-        if data and not self._over:
-            self._body(data, events)
+                self._end(events)
+        except ProtocolError as wrong:
+            wrong.events = events
+            raise
         return events
+
+    def _begin(self, reader: HeadReader, data: bytes, events: list[Event]) -> bytes:
+        """Read the head; return what follows it."""
+        rest = reader.receive(data)
+        if rest is None:
+            return b""
+        head = self.head = reader.head
+        self._head = None
+        cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
+        events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
+        if head.status != self.good_status:
+            self._close("status", f"the server answered {head.status}", events)
+        else:
+            self._check(reader)
+        return rest
 
     def _check(self, head: HeadReader) -> None:
         raise NotImplementedError
 
     def _body(self, data: bytes, events: list[Event]) -> None:
         raise NotImplementedError
+
+    def _end(self, events: list[Event]) -> None:
+        """Take note that the connection has ended, which to most protocols says nothing."""
 
     def _close(self, error: str, reason: str, events: list[Event]) -> None:
         if not self._over:
@@ -64,90 +86,118 @@ class _Http1Stream:
             events.append(Closed(error, reason))
 
 
-class _ChunkedStream(_Http1Stream):
-    """Text in chunks, cut at a separator."""
+class TextStream(Http1Stream):
+    """Text that goes on and on, given to a parser as it comes; what becomes of its events, `message` says.
 
-    separator: bytes
+    content_type: the one that the response must have, in lower case; "" for any. gzip: the request asks for it.
+    limit_bytes: the longest chunk that is taken.
+    """
 
-    def __init__(self, request: bytes) -> None:
+    content_type = ""
+
+    def __init__(
+        self, request: bytes, parser: TextParser, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES
+    ) -> None:
         super().__init__(request)
-        self._chunks = ChunkReader()
-        self._inflate: Callable[[bytes], bytes] | None = None
-        self._text = b""
+        self.parser = parser
+        self._gzip = gzip
+        self._limit_bytes = limit_bytes
+        self._framing: Framing = LengthReader(None)
+        self._gunzip: Gunzip | None = None
         self._counted_bytes = 0
 
     @property
     def at_rest(self) -> bool:
-        return self._head is None and not self._text and self._chunks.at_rest
+        return self._head is None and self.parser.at_rest and self._framing.at_rest
+
+    def message(self, event: TextEvent, wire_bytes: int) -> Event:
+        return Message(event.data, wire_bytes)
+
+    def _begin(self, reader: HeadReader, data: bytes, events: list[Event]) -> bytes:
+        rest = super()._begin(reader, data, events)
+        if self._framing.ended:
+            self._close("", "", events)
+        return rest
 
     def _check(self, head: HeadReader) -> None:
-        if head.headers.get("transfer-encoding", "").lower() != "chunked":
-            raise ProtocolError("a stream that is not chunked")
-        if head.headers.get("content-encoding", "").lower() == "gzip":
-            self._inflate = zlib.decompressobj(GZIP_BITS).decompress
+        given = head.headers.get("content-type", "")
+        if self.content_type and given.partition(";")[0].strip().lower() != self.content_type:
+            raise ProtocolError(f"a Content-Type of {given[:60]!r}, not {self.content_type}")
+        self._framing = head.head.framing(self._limit_bytes)
+        self._gunzip = Gunzip() if head.head.is_gzip(asked=self._gzip) else None
 
     def _body(self, data: bytes, events: list[Event]) -> None:
-        chunks = self._chunks
-        if self._inflate is not None:
-            self._compressed(data, self._inflate, events)
-            return
-        text = self._text + chunks.receive(data) if self._text else chunks.receive(data)
-        *pieces, self._text = text.split(self.separator)
-        for piece in pieces:
-            framing_bytes, self._counted_bytes = chunks.framing_bytes - self._counted_bytes, chunks.framing_bytes
-            self._piece(piece, len(piece) + len(self.separator) + framing_bytes, events)
-        if chunks.ended:
-            self._close("", "", events)
-
-    def _compressed(self, data: bytes, inflate: Callable[[bytes], bytes], events: list[Event]) -> None:
-        """Messages that were compressed together share what came over the network since the last one, evenly."""
-        payload = self._chunks.receive(data)
-        self._counted_bytes += len(data)
+        framing, parser, wrong = self._framing, self.parser, None
         try:
-            text = self._text + inflate(payload)
-        except zlib.error as wrong:
-            raise ProtocolError(f"not gzip: {wrong}") from wrong
-        *pieces, self._text = text.split(self.separator)
-        for left in range(len(pieces), 0, -1):
-            share, piece = self._counted_bytes // left, pieces[-left]
-            self._counted_bytes -= share
-            self._piece(piece, share, events)
-        if self._chunks.ended:
-            self._close("", "", events)
+            payload = framing.receive(data)
+        except ProtocolError as broken:
+            wrong, payload = broken, broken.payload
+        if self._gunzip is not None:
+            self._counted_bytes += len(data)
+            self._unpack(self._gunzip, payload, events)
+        elif found := parser.feed(payload):
+            framing_bytes, self._counted_bytes = framing.framing_bytes - self._counted_bytes, framing.framing_bytes
+            for event in found:
+                events.append(self.message(event, event.text_bytes + framing_bytes))
+                framing_bytes = 0
+        elif payload and parser.at_rest and framing.at_rest:
+            # A heartbeat: what was around it is no message's.
+            self._counted_bytes = framing.framing_bytes
+        wrong = parser.wrong or wrong
+        if wrong is not None:
+            raise wrong
+        if framing.ended:
+            self._finish(events)
 
-    def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
-        raise NotImplementedError
+    def _unpack(self, unpacking: Gunzip, payload: bytes, events: list[Event]) -> None:
+        """Messages that were compressed together share what came over the network since the last one, evenly."""
+        found: list[TextEvent] = []
+        size, limit = 0, max(self._limit_bytes, LIMIT_BYTES)
+        try:
+            for text in unpacking.receive(payload):
+                found += self.parser.feed(text)
+                size += len(text)
+                if self.parser.wrong is not None:
+                    break
+                if size + len(found) * EVENT_BYTES > limit:
+                    raise ProtocolError(f"{len(payload)} bytes of gzip that unpack to more than {limit}")
+        finally:
+            for left in range(len(found), 0, -1):
+                share = self._counted_bytes // left
+                self._counted_bytes -= share
+                events.append(self.message(found[-left], share))
+
+    def _end(self, events: list[Event]) -> None:
+        if self._framing.close():
+            self._finish(events)
+
+    def _finish(self, events: list[Event]) -> None:
+        for event in self.parser.end():
+            framing_bytes = self._framing.framing_bytes - self._counted_bytes
+            wire_bytes = event.text_bytes + framing_bytes if self._gunzip is None else self._counted_bytes
+            events.append(self.message(event, wire_bytes))
+        self._close("", "", events)
 
 
-class LinesDecoder(_ChunkedStream):
+class LinesDecoder(TextStream):
     """JSON lines: one line a message."""
 
-    separator = b"\n"
-
-    def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
-        if piece:
-            events.append(Message(piece, wire_bytes))
+    def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:
+        super().__init__(request, LineParser(limit_bytes), gzip=gzip, limit_bytes=limit_bytes)
 
 
-class SseDecoder(_ChunkedStream):
-    """Server-sent events (WHATWG HTML section 9.2), as our servers write them: LF only, one data line an event.
-
-    A comment is nothing; an event with a name other than "message" is a control line, and its data has a `type`.
+class SseDecoder(TextStream):
+    """Server-sent events: one event a message, whatever its name. Our servers' control lines have names, and their
+    data has a `type`.
     """
 
-    separator = b"\n\n"
+    content_type = "text/event-stream"
 
-    def _piece(self, piece: bytes, wire_bytes: int, events: list[Event]) -> None:
-        data: bytes | None = None
-        for line in piece.split(b"\n"):
-            if line.startswith(b"data:"):
-                value = line[6:] if line.startswith(b"data: ") else line[5:]
-                data = value if data is None else data + b"\n" + value
-        if data is not None:
-            events.append(Message(data, wire_bytes))
+    def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:
+        super().__init__(request, EventStreamParser(limit_bytes), gzip=gzip, limit_bytes=limit_bytes)
 
 
-class WebSocketDecoder(_Http1Stream):
+class WebSocketDecoder(Http1Stream):
     """WebSocket frames of a server (RFC 6455). Pings are answered, a close is answered and ends the stream.
 
     key: what the request carried as Sec-WebSocket-Key; the server must prove that it has read it (section 4.2.2).

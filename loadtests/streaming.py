@@ -1,14 +1,11 @@
 """What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
-import msgspec
-
 from loadtests.backoff import asked_for_s
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
-from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
+from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser, read_stamp
 from servers.clock import now_ns
-from servers.message import decode_stamp
 
 
 class StreamUser(PatternUser):
@@ -23,11 +20,12 @@ class StreamUser(PatternUser):
     def live(self) -> None:
         self._silence_ns = round(session.silence_timeout_s * 1e9)
         while True:
-            self._listen()
+            if self._listen() != CODES["protocol"] and self._messages:
+                self.backoff.succeeded()
             self.pause(self.backoff.failed(self._asked_for_s))
 
-    def _listen(self) -> None:
-        """Follow one stream from request to end, and record it as one request."""
+    def _listen(self) -> int:
+        """Follow one stream from request to end, and record it as one request; return its error."""
         due_ns = now_ns()
         self._exchange = Exchange(due_ns)
         self._status = self._messages = 0
@@ -44,12 +42,14 @@ class StreamUser(PatternUser):
             error = CODES["refused"]
         except OSError:
             error = CODES["reset"]
-        except (ProtocolError, msgspec.MsgspecError):
+        except ProtocolError as wrong:
             error = CODES["protocol"]
+            self.note(wrong)
         finally:
             self.requested(due_ns, self._exchange, self._status, error, self._messages)
             if connection is not None:
                 connection.close()
+        return error
 
     def _ask(self, connection: Connection) -> None:
         self._decoder = self.decoder()
@@ -65,13 +65,20 @@ class StreamUser(PatternUser):
 
     def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange, connection = self._exchange, self._connection
-        if not exchange.bytes_in:
+        if not exchange.bytes_in and data:
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
-        self._listened(connection, received_ns)
+        # A head is no stream yet: one that never ends is not waited for.
+        if self._status:
+            self._listened(connection, received_ns)
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
-        events = self._decoder.receive(data)
+        try:
+            events = self._decoder.receive(data)
+        except ProtocolError as wrong:
+            for event in wrong.events:
+                self._take(event, received_ns, 0)
+            raise
         if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
             arrived_ns = 0
         for event in events:
@@ -92,7 +99,7 @@ class StreamUser(PatternUser):
 
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Message:
-            stamp = decode_stamp(event.body)
+            stamp = read_stamp(event.body)
             if stamp.type:
                 self.control((stamp.type,))
             else:
@@ -102,8 +109,6 @@ class StreamUser(PatternUser):
             self._status = event.status
             self._asked_for_s = asked_for_s(event.retry_after)
             self.control((event.cursor,))
-            if event.status in {200, 101}:
-                self.backoff.succeeded()
         elif type(event) is Closed:
             self._exchange.ended_ns = received_ns
             self._closed = event

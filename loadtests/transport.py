@@ -37,14 +37,20 @@ class NoAnswer(Exception):
 class Exchange:
     """Instants (ns) and HTTP bytes of one request and its response. 0 for what has not happened.
 
-    arrived_ns: when the kernel had all of a response that came in one read, where that is known.
+    arrived_ns: when the kernel had all of a response that came in one read, where that is known. repeated: how often
+    it was sent once more.
     """
 
-    __slots__ = ("arrived_ns", "bytes_in", "bytes_out", "ended_ns", "first_byte_ns", "started_ns")
+    __slots__ = ("arrived_ns", "bytes_in", "bytes_out", "ended_ns", "first_byte_ns", "repeated", "started_ns")
 
     def __init__(self, started_ns: int) -> None:
         self.started_ns = started_ns
-        self.first_byte_ns = self.arrived_ns = self.ended_ns = self.bytes_out = self.bytes_in = 0
+        self.first_byte_ns = self.arrived_ns = self.ended_ns = self.bytes_out = self.bytes_in = self.repeated = 0
+
+    def again(self) -> None:
+        """Begin once more: it started when it started, and what it has carried it has carried."""
+        self.first_byte_ns = self.arrived_ns = self.ended_ns = 0
+        self.repeated += 1
 
 
 class Draw:
@@ -79,8 +85,8 @@ class Draw:
 class Connection:
     """One TCP connection, as the kernel and its user see it. Counts in `tcp_info.meter` from open to close.
 
-    `receive` is called from the event loop with what was read: it must not block, and whatever it raises ends the
-    connection and is raised again by `wait`. problem: what has ended it, None while it is good.
+    `receive` is called from the event loop with what was read, b"" at the end: it must not block, and whatever it
+    raises ends the connection and is raised again by `wait`. problem: what has ended it, None while it is good.
     deadline_ns: when whoever waits gives up, 0 for never; `expire_overdue` looks.
     """
 
@@ -155,14 +161,20 @@ class Connection:
             if data:
                 self._receive(data, received_ns, arrived_ns)
                 return
-            overdue = 0 < self.deadline_ns <= received_ns
-            self._end(NoAnswer() if overdue else ConnectionResetError("the server closed the connection"))
+            if 0 < self.deadline_ns <= received_ns:
+                self._end(NoAnswer())
+                return
+            # To some bodies this is their end, and whoever waits for one need not hear of a problem.
+            self._receive(data, received_ns, 0)
+            self._end(ConnectionResetError("the server closed the connection"))
         except BlockingIOError:
             return
         except Exception as problem:  # noqa: BLE001  (raised again where somebody waits)
             self._end(problem)
 
     def _end(self, problem: Exception) -> None:
+        if self not in _open:
+            return
         self._watcher.stop()
         self.problem = problem
         self.wake()

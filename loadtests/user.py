@@ -3,25 +3,43 @@
 A pattern says how to ask (`loadtests/patterns/`); everything that must be the same for all patterns is here.
 """
 
+import logging
 import random
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import gevent
+import msgspec
 from locust import User, task
 
 from loadtests.arrival import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.backoff import Backoff
+from loadtests.events import ProtocolError
 from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, Receive
 from servers.clock import now_ns
-from servers.message import Stamp
+from servers.message import Stamp, decode_stamp
 
 CUT = ERRORS.index("cut")
 CODES = {error: code for code, error in enumerate(ERRORS)}
 INLINE, PUSHED = MODES.index("inline"), MODES.index("pushed")
+PROBLEMS_NOTED: Final = 20
+"""So many different ones a process names; a server that is wrong may be so in a new way each time."""
+log = logging.getLogger("pollbench")
+_noted: Final[set[str]] = set()
+
+
+def read_stamp(body: bytes | msgspec.Raw) -> Stamp:
+    """Read a message, or a stream's control line, which has a type instead of an id. Raises ProtocolError."""
+    try:
+        stamp = decode_stamp(body)
+    except (ValueError, RecursionError) as wrong:
+        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {wrong}") from wrong
+    if not (stamp.id or stamp.type):
+        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: it has no id")
+    return stamp
 
 
 class PatternUser(User):
@@ -90,12 +108,20 @@ class PatternUser(User):
             exchange.bytes_out,
             exchange.bytes_in,
             hold_ns,
+            exchange.repeated,
         )
 
     def control(self, kinds: Iterable[str]) -> None:
         """Obey what a server says about the cursor: "ahead" means that its ids have begun anew."""
         if "ahead" in kinds:
             self.cursor = 0
+
+    def note(self, problem: ProtocolError) -> None:
+        """Say in what way the server has broken its protocol, once for all users of this process."""
+        text = f"{self.label}: {problem}"
+        if text not in _noted and len(_noted) < PROBLEMS_NOTED:
+            _noted.add(text)
+            log.warning("%s", text)
 
     def pause(self, seconds: float) -> None:
         gevent.sleep(seconds)

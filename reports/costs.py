@@ -18,6 +18,7 @@ def request_costs(
 ) -> dict[str, float]:
     """Return requests and HTTP bytes per delivery, the empty ratio, and failures by kind (`error_<kind>`).
 
+    repeated_requests: sent once more, since the server had closed the connection that they were on.
     answer_ms: a request's median time without its hold; turnaround_ms: from an answer to the user's next request.
 
     requests, deliveries: one whole cell. delivered: messages due in the window that arrived.
@@ -36,6 +37,7 @@ def request_costs(
         "answer_ms": float(answer_ns.median() / NS_PER_MS),
         "hold_ms": float(answered["hold_ns"].mean() / NS_PER_MS) if answered["hold_ns"].any() else np.nan,
         "turnaround_ms": _turnaround_ms(answered),
+        "repeated_requests": int(requests["repeated"].sum()) if "repeated" in requests else 0,
         "errors": int(errors.sum()),
         **{f"error_{kind}": int(count) for kind, count in errors.items() if count},
     }

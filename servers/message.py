@@ -4,12 +4,14 @@ A message is encoded once, when it is published; every pattern frames those same
 side decodes only the `Stamp`: the three integers that a measurement needs, never the content.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 MAX_ID: Final = 2**53 - 1
 """Largest id a JSON number carries exactly in every client (RFC 8259 section 6)."""
+Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
+Instant = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -25,9 +27,9 @@ class Message(msgspec.Struct, frozen=True):
 class Stamp(msgspec.Struct, frozen=True):
     """The part of a message that is measured. `type` is set only on a stream's control lines, which have no id."""
 
-    id: int = 0
-    due_ns: int = 0
-    published_ns: int = 0
+    id: Id = 0
+    due_ns: Instant = 0
+    published_ns: Instant = 0
     type: str = ""
 
 

@@ -23,7 +23,7 @@ LOADTESTS_MAY_TAKE = {
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
 PURE_MAY_IMPORT = {
     "servers": {"msgspec", "h2", "hpack", "hyperframe"},
-    "loadtests": {"msgspec", "httptools", "h2", "hpack", "hyperframe", "numpy", "typer"},
+    "loadtests": {"msgspec", "h2", "hpack", "hyperframe", "numpy", "typer"},
     "reports": {"msgspec", "numpy", "pandas", "scipy", "matplotlib", "jinja2", "markupsafe", "rich"},
 }
 IMPURE_STANDARD = {"socket", "time", "subprocess", "asyncio", "threading", "select", "ssl", "shutil", "tempfile"}

@@ -12,6 +12,5 @@ class ChunkedUser(StreamUser):
     label = "Chunked streaming"
 
     def decoder(self) -> LinesDecoder:
-        return LinesDecoder(
-            get(self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.compress else "")
-        )
+        request = get(self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.compress else "")
+        return LinesDecoder(request, gzip=session.compress, limit_bytes=session.message_limit_bytes)

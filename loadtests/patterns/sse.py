@@ -14,4 +14,5 @@ class SseUser(StreamUser):
     def decoder(self) -> SseDecoder:
         encoding = ACCEPT_GZIP if session.compress else ""
         headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n{encoding}"
-        return SseDecoder(get(self.netloc, "/api/events", headers))
+        request = get(self.netloc, "/api/events", headers)
+        return SseDecoder(request, gzip=session.compress, limit_bytes=session.message_limit_bytes)

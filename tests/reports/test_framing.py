@@ -67,7 +67,7 @@ def test_framing_is_what_a_stream_writes_for_each_wake_up(
 @given(messages_st, st.integers(1, 10**9))
 def test_framing_is_what_the_load_side_counts(drawn: list[tuple[int, int, int]], first_id: int) -> None:
     bodies, wakes = published(drawn, first_id, 100)
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     for pattern, framing, decoder in (("chunked", chunked.FRAMING, LinesDecoder), ("sse", sse.FRAMING, SseDecoder)):
         reader = decoder(b"")
         events = reader.receive(head)[1:]
