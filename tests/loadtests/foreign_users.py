@@ -1,0 +1,63 @@
+"""`python foreign_users.py JSON`: users against servers that nobody here wrote; says what became of each, as JSON.
+
+JSON: {"session": settings, "users": {name: {"pattern", "port", "requests"}}}. A user ends when it has received message
+3, or, where `requests` is not 0, when it has made so many.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.env import Environment
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from loadtests import patterns
+from loadtests.arrival import DELIVERY, ERRORS, REQUEST, Delivery, Request
+from loadtests.recorder import Tape
+from loadtests.session import session
+from loadtests.transport import expire_overdue
+from servers.clock import now_ns
+
+HANG_S = 60.0
+LAST_ID = 3
+
+
+def main(told: dict[str, Any]) -> None:
+    for name, value in told["session"].items():
+        setattr(session, name, value)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found: dict[str, Any] = {}
+    running = [gevent.spawn(follow, name, found, **wanted) for name, wanted in told["users"].items()]
+    gevent.joinall(running, timeout=HANG_S)
+    found["grown_bytes"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) * 1024
+    sys.stdout.write(json.dumps(found))
+
+
+def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: int) -> None:
+    session.host = f"http://127.0.0.1:{port}"
+    user_class = patterns.load(pattern)
+    user = user_class(Environment(user_classes=[user_class]))
+    user.on_start()
+    user.tape = Tape()
+    task = gevent.spawn(user.live)
+    while not task.ready() and (
+        len(user.tape.requests) < requests * REQUEST.size if requests else user.cursor < LAST_ID
+    ):
+        gevent.sleep(0.01)
+        expire_overdue(now_ns())
+    found[name] = {"died": repr(task.exception) if task.exception else "", "failures": user.backoff._failures}
+    task.kill()
+    rows = [Request(*row) for row in REQUEST.iter_unpack(bytes(user.tape.requests))]
+    found[name]["requests"] = [
+        {"status": row.status, "error": ERRORS[row.error], "messages": row.messages, "repeated": row.repeated}
+        for row in rows
+    ]
+    found[name]["delivered"] = [Delivery(*row).id for row in DELIVERY.iter_unpack(bytes(user.tape.deliveries))]
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
