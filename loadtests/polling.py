@@ -8,6 +8,7 @@ import msgspec
 from loadtests.backoff import asked_for_s
 from loadtests.events import ProtocolError
 from loadtests.http1 import ACCEPT_GZIP, ResponseReader
+from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, PatternUser
@@ -118,6 +119,8 @@ class PollingUser(PatternUser):
         exchange = self._exchange
         if not exchange.bytes_in:
             exchange.first_byte_ns = received_ns
+            if self.cursor == session.join_id:
+                recorder.glimpse(self.number, data)
         elif exchange.ended_ns:
             raise ProtocolError("bytes that nobody asked for")
         exchange.bytes_in += len(data)

@@ -4,6 +4,7 @@ import msgspec
 
 from loadtests.backoff import asked_for_s
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
+from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
@@ -68,6 +69,8 @@ class StreamUser(PatternUser):
         if not exchange.bytes_in:
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
+        if not self._messages:
+            recorder.glimpse(self.number, data)
         self._listened(connection, received_ns)
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
