@@ -4,8 +4,13 @@ Progress and errors go to stderr, an error as one line; results go to stdout, wh
 machines. Stages are imported when needed: pandas alone would make `--help` wait for half a second.
 """
 
-import json
+# ruff: noqa: E402, I001  (Ctrl-C while the rest is imported ends in silence; `signal` itself takes 20 ms to import)
 import os
+import _signal  # type: ignore[import-not-found]
+
+_before = _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
+
+import json
 import signal
 import subprocess
 import sys
@@ -23,7 +28,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import advice, runner, webui
+from loadtests import advice, runner, standard_streams, webui
+from loadtests.interrupt import heeded
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.programs import OURS, Programs
@@ -32,25 +38,28 @@ from loadtests.scenario import SCENARIOS, typed
 from loadtests.series import folder_of, run_series
 from servers.clock import wall_timestamp
 
+signal.signal(signal.SIGINT, _before)
+
 if TYPE_CHECKING:
     from reports.caution import Ruling
     from reports.experiment import Results
     from reports.observing import Job
     from reports.outcome import Judgement
 
-DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 130
+DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, UNWRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 74, 130
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
     "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
     "7 nothing may be decided from the run: its verdict is INVALID or FAIL; "
-    "130 interrupted, finished cells are kept and reported."
+    "74 the result could not be written to stdout; "
+    "130 interrupted (Ctrl-C, SIGTERM, a closed terminal), finished cells are kept and reported."
 )
 app = typer.Typer(
     help="Polling, long polling, streaming or push: measure which one your service needs, and what it costs.",
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(width=None if sys.stdout.isatty() else 120)
+out = Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 err = Console(stderr=True)
 
 
@@ -83,7 +92,20 @@ def _replications() -> list[str]:
 
 BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtests.benchmarks", "reports.benchmarks")
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="run folder to make (default: runs/TIME-...)")]
+
+
+def _a_folder(folder: Path | None) -> Path | None:
+    if str(folder) == "-":
+        raise ValueError(
+            "--out - is not a folder: a run is many files; name a folder, and print the result with --json"
+        )
+    return folder
+
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", callback=_a_folder, help="run folder to make (default: runs/TIME-...)"),
+]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]
 Markdown = Annotated[
@@ -567,7 +589,7 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
     if not results.results:
         return DONE
     if as_json:
-        print(msgspec.json.encode({"folder": str(root), "experiments": results.as_json()}).decode())
+        print(json.dumps(msgspec.to_builtins({"folder": str(root), "experiments": results.as_json()})))
     code = _judge(lambda: results, junit, markdown, silent=as_json)
     if not as_json:
         out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)
@@ -705,20 +727,32 @@ def _page(folder: Path) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Whatever goes wrong in a foreseen way is one line on stderr."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    if arguments is not None:
+        return _command(arguments)
+    stdout = standard_streams.settle()
+    code = _command(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to interrupt
+    sys.stdout.flush()
+    return _fail(UNWRITTEN, f"cannot write to stdout: {stdout.problem}") if stdout.problem and code == DONE else code
+
+
+def _command(words: Sequence[str]) -> int:
+    for number in heeded():
+        signal.signal(number, _interrupt)
     try:
-        return int(app(words or ["--help"], prog_name="pollbench", standalone_mode=False) or DONE)
+        return int(app([*words] or ["--help"], prog_name="pollbench", standalone_mode=False) or DONE)
     except typer.TyperException as problem:
         return _fail(USAGE, problem.format_message())
     except ValueError as problem:
         return _fail(USAGE, str(problem))
     except webui.Unreachable as problem:
         return _fail(UNREACHABLE, str(problem))
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(INTERRUPTED, "interrupted")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM ends a run as Ctrl-C does: processes stopped, finished cells kept and reported."""
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: processes stopped, finished cells kept and reported."""
     raise KeyboardInterrupt
 
 

@@ -11,21 +11,24 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from signal import SIGKILL
 from typing import Final
 
 import msgspec
 
-from loadtests import netem
+from loadtests import announcements, journal, netem
+from loadtests.announcements import Announcement
 from loadtests.arrival import Sample
-from loadtests.child import Child, ChildFailed
+from loadtests.child import GRACE_S, TERMINATED, Child, ChildFailed
 from loadtests.collect import collect
-from loadtests.manifest import Cell, RelayAccount
+from loadtests.manifest import Cell
 from loadtests.plan import NS_PER_S, PlannedCell, sampling_instants_ns
 from loadtests.programs import HOST, Programs
 from loadtests.recorder import Recorder
-from loadtests.sampler import Sampler
+from loadtests.sampler import Family, family, listens
 from loadtests.scenario import NETEM
 from loadtests.target import Target, WrongServer
+from loadtests.unheard import first_words, unheard
 from servers.clock import now_ns
 
 SETTLE_S: Final = 0.25
@@ -33,27 +36,15 @@ SETTLE_S: Final = 0.25
 SETTLE_ROUND_TRIPS: Final = 3
 """To connect, to ask, to be answered."""
 TICK_S: Final = 0.1
+EXPECTED: Final = (
+    "--server takes a program that accepts the options it is given here, and says when it listens, on stdout: "
+    '{"event": "ready", "pid": 1234, "http_port": 40123}; see docs/howto/own-server.md'
+)
 
-READY_LINE: Final = re.compile(r'^\{"event": ?"ready".*\}$', re.MULTILINE)
-STOPPED_LINE: Final = re.compile(r'^\{"event": ?"stopped".*\}$', re.MULTILINE)
 SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
 
 Tick = Callable[[], None]
-
-
-class Announcement(msgspec.Struct, frozen=True):
-    """What is needed of a server's first line."""
-
-    pid: int
-    http_port: int
-    http2_port: int | None = None
-
-
-class RelayAnnouncement(msgspec.Struct, frozen=True):
-    """What is needed of a relay's first line."""
-
-    port: int
 
 
 class CellFailed(Exception):
@@ -79,7 +70,7 @@ class Attempt:
     def __init__(self, planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> None:
         self._planned = planned
         self._scenario = planned.scenario
-        self._folder = folder
+        self._folder = folder.absolute()
         self._programs = programs
         self._tick = tick
         self.cell = unmeasured(planned, label)
@@ -96,23 +87,22 @@ class Attempt:
         with ExitStack() as stack:
             if self._scenario.network == NETEM:
                 stack.enter_context(netem.delayed(self._planned.rtt_ms))
-            server = self._start(stack, "server", self._programs.server_command(self._planned, token, self._folder))
-            said = self._meet(server, token)
+            said = self._meet(stack, token)
             host = f"http://{HOST}:{said.http_port}"
-            samplers = [Sampler(server.pid, "server")]
-            samples = [samplers[0].sample()]
+            samplers = [Family(said.pid, "server")]
+            samples = samplers[0].sample()
             users_hosts, relays = self._network(stack, said)
-            samplers += [Sampler(relay.pid, "relay") for relay in relays]
+            samplers += [Family(relay.pid, "relay") for relay in relays]
             command = self._programs.load_command(self._planned, users_hosts, token, self._folder)
             load = self._start(stack, "load", command)
             self._await_users(load)
             self._publish(host, token)
-            samples += self._watch(samplers, [server, load, *relays])
+            samples += self._watch(samplers, [self._server, load, *relays])
             self._end(host, token, load)
             for relay in relays:
                 self._end_process(relay)
                 self._keep_account(relay)
-            self._end_process(server)
+            self._end_process(self._server)
         self._collect(samples)
         self.note(status="failed" if self.cell.problems else "finished")
 
@@ -128,16 +118,28 @@ class Attempt:
             return hosts, []
         command = self._programs.relay_command(self._planned, said.http2_port or said.http_port)
         relay = self._start(stack, "relay", command)
-        line = relay.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
-        through = f"http://{HOST}:{msgspec.json.decode(line, type=RelayAnnouncement).port}"
+        port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
+        through = f"http://{HOST}:{port}"
         return hosts | {"--http2-host" if said.http2_port else "--host": through}, [relay]
 
-    def _meet(self, server: Child, token: str) -> Announcement:
-        """Find out where the server listens, and make sure that whoever answers there is the one we started."""
-        line = server.heard(READY_LINE, self._programs.ready_s, self._tick)[0]
-        said = msgspec.json.decode(line, type=Announcement)
+    def _meet(self, stack: ExitStack, token: str) -> Announcement:
+        """Start the server, find out where it listens, and make sure that it is ours that answers there."""
+        command = self._programs.server_command(self._planned, token, self._folder)
+        try:
+            self._server = self._start(stack, "server", command)
+            said = self._server.answered(announcements.ready, self._programs.ready_s, self._tick)
+        except ChildFailed as problem:
+            raise CellFailed(f"{problem}; {EXPECTED}" if self._scenario.server else str(problem)) from None
         self.note(server_pid=said.pid)
         Target(f"http://{HOST}:{said.http_port}", token)
+        # What it costs is that of the process that serves, so it had better be that one.
+        if not self._server.owns(said.pid):
+            raise CellFailed(f"the server says that its pid is {said.pid}, which is not a process that it started")
+        if listens(family(said.pid), said.http_port) is False:
+            raise CellFailed(
+                f"the server says that its pid is {said.pid}, but another process listens on port {said.http_port}: "
+                "announce the pid of the process that serves, or of one that started it"
+            )
         return said
 
     def _await_users(self, load: Child) -> None:
@@ -149,8 +151,15 @@ class Attempt:
         time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._scenario.slowest_rtt_s(self._planned.rtt_ms))
 
     def _publish(self, host: str, token: str) -> None:
+        asked_ns = now_ns()
         Target(host, token).publish(self._planned.schedule, None)
         publish_from_ns = Target(host, token).start_at_ns
+        answered_ns = now_ns()
+        if not asked_ns <= publish_from_ns <= answered_ns:
+            raise CellFailed(
+                f"the server says that it began to publish at {publish_from_ns} (start_at_ns), but it was told to "
+                f"between {asked_ns} and {answered_ns}: it must be that instant, in nanoseconds of CLOCK_MONOTONIC"
+            )
         window_from_ns = publish_from_ns + round(self._scenario.warmup_s * NS_PER_S)
         self.note(
             publish_from_ns=publish_from_ns,
@@ -158,7 +167,7 @@ class Attempt:
             window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
         )
 
-    def _watch(self, samplers: Sequence[Sampler], children: Sequence[Child]) -> list[Sample]:
+    def _watch(self, samplers: Sequence[Family], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
         until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)
@@ -169,7 +178,7 @@ class Attempt:
                 self._tick()
                 for child in children:
                     child.check()
-            samples += [sampler.sample() for sampler in samplers]
+            samples += [sample for sampler in samplers for sample in sampler.sample()]
         return samples
 
     def _end(self, host: str, token: str, load: Child) -> None:
@@ -182,26 +191,34 @@ class Attempt:
 
     def _end_process(self, child: Child) -> None:
         code = child.stop()
-        if code != 0:
+        if code == -SIGKILL:
+            raise CellFailed(f"the {child.name} did not end within {GRACE_S:g} s of SIGTERM: {child.last_words()}")
+        if code != 0 and not (child is self._server and code in TERMINATED):
             raise CellFailed(f"the {child.name} ended with exit code {code} when told to stop: {child.last_words()}")
 
     def _keep_account(self, relay: Child) -> None:
-        said = relay.said(STOPPED_LINE)
-        if said is None:
+        account = relay.told(announcements.relay_stopped)
+        if account is None:
             raise CellFailed(f"the relay ended without saying how late it was: {relay.last_words()}")
-        self.note(relay=msgspec.json.decode(said[0], type=RelayAccount))
+        self.note(relay=account)
 
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
         if not any((self._folder / "raw").glob("counts-*.json")):
             raise CellFailed("the load ended without saying what it recorded, so rows may be missing")
+        if unusable := journal.unusable(self._folder / "published.csv"):
+            raise CellFailed(f"the server's journal (--journal) cannot be used: {unusable}")
         recorder = Recorder()
         recorder.start(self._folder)
         for sample in samples:
             recorder.sample(sample)
         recorder.finish()
+        words = first_words(self._folder / "raw")
         collected = collect(self._folder)
-        self.note(rows=collected.rows, problems=collected.problems)
+        cell = self.cell
+        edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns
+        silent = unheard(self._planned, self._folder, edges_ns, words) if not collected.problems else []
+        self.note(rows=collected.rows, problems=[*collected.problems, *silent])
 
 
 def unmeasured(planned: PlannedCell, label: str) -> Cell:

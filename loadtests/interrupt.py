@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, noticed between steps instead of in the middle of one.
+"""Ctrl-C, SIGTERM and a closed terminal, noticed between steps instead of in the middle of one.
 
 An exception out of a signal handler can strike while a process is being started, and then nobody knows it or stops
 it. So the first signal only leaves a note, which the waiting loops read ten times a second. A second one strikes at
@@ -9,15 +9,20 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def heeded() -> tuple[signal.Signals, ...]:
+    """Return SIGNALS, without a SIGHUP that we were told to ignore (nohup)."""
+    return tuple(each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN)
 
 
 class Interrupt:
-    """Takes over both signals while its block lasts. Main thread only."""
+    """Takes over these signals while its block lasts. Main thread only."""
 
     def __init__(self) -> None:
         self.noticed = False
-        self._before: list[Any] = []
+        self._before: dict[signal.Signals, Any] = {}
 
     def check(self) -> None:
         """Raise KeyboardInterrupt when a signal has come."""
@@ -29,11 +34,11 @@ class Interrupt:
         self.noticed = True
 
     def __enter__(self) -> Self:
-        self._before = [signal.signal(number, self._notice) for number in SIGNALS]
+        self._before = {number: signal.signal(number, self._notice) for number in heeded()}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number, handler in zip(SIGNALS, self._before, strict=True):
+        for number, handler in self._before.items():
             signal.signal(number, handler)

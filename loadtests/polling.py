@@ -7,6 +7,7 @@ import msgspec
 from loadtests.backoff import asked_for_s
 from loadtests.events import ProtocolError
 from loadtests.http1 import ACCEPT_GZIP, ResponseReader
+from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, PatternUser, read_stamp
@@ -139,6 +140,8 @@ class PollingUser(PatternUser):
             raise ProtocolError("bytes that nobody asked for")
         if in_one_read and data:
             exchange.first_byte_ns = received_ns
+            if self.cursor == session.join_id:
+                recorder.glimpse(self.number, data)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
             exchange.ended_ns = received_ns

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from loadtests.cell import READY_LINE, Announcement
+from loadtests import announcements
 from loadtests.child import Child, ChildFailed
 from loadtests.interrupt import Interrupt
 from loadtests.programs import HOST, OURS
@@ -30,8 +28,8 @@ def serve(port: int, say: Callable[[str], None], show: Callable[[str], object]) 
         Child("server", [*OURS.race, *ports], Path(folder, "server.log")) as server,
     ):
         try:
-            line = server.heard(READY_LINE, OURS.ready_s, interrupt.check)[0]
-            page = f"http://{HOST}:{msgspec.json.decode(line, type=Announcement).http_port}/"
+            ready = server.answered(announcements.ready, OURS.ready_s, interrupt.check)
+            page = f"http://{HOST}:{ready.http_port}/"
             say(f"race  {page}   Ctrl-C ends it")
             show(page)
             while not interrupt.noticed:

@@ -31,6 +31,10 @@ DTYPES = {
 }
 """The binary records of arrival.py, as numpy reads them."""
 
+GLIMPSE_BYTES = 512
+GLIMPSES = 2_000
+"""Clients of a process of which the first bytes are kept."""
+
 
 class Tape:
     """The rows of one pattern that are not in a file yet."""
@@ -62,16 +66,27 @@ class Recorder:
         self._tapes: dict[str, Tape] = {}
         self._samples = bytearray()
         self._rows: dict[str, int] = {}
+        self._glimpses: dict[int, bytearray] = {}
 
     def start(self, run_dir: Path) -> None:
         """Record into `run_dir/raw` from now on. Raises OSError."""
         self._folder = run_dir / "raw"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._tapes.clear()
+        self._glimpses.clear()
         self._rows = {}
 
     def tape(self, pattern: str) -> Tape:
         return self._tapes.setdefault(pattern, Tape())
+
+    def glimpse(self, user: int, data: bytes) -> None:
+        """Keep the first bytes that a client is sent, in case that it is the last one hears of it."""
+        seen = self._glimpses.get(user)
+        if seen is None:
+            if len(self._glimpses) >= GLIMPSES:
+                return
+            seen = self._glimpses[user] = bytearray()
+        seen += data[: GLIMPSE_BYTES - len(seen)]
 
     def sample(self, row: tuple[int, ...]) -> None:
         self._samples += SAMPLE.pack(*row)
@@ -88,6 +103,8 @@ class Recorder:
         """Write the rest, and a count of all rows for whoever collects them; return the count."""
         self.write()
         if self._folder is not None:
+            seen = {user: bytes(words).decode("latin-1") for user, words in self._glimpses.items()}
+            (self._folder / f"seen-{os.getpid()}.json").write_text(json.dumps(seen), encoding="ascii")
             (self._folder / f"counts-{os.getpid()}.json").write_text(json.dumps(self._rows), encoding="utf-8")
         return self._rows
 

@@ -2,6 +2,7 @@
 
 from loadtests.backoff import asked_for_s
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
+from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser, read_stamp
@@ -68,6 +69,8 @@ class StreamUser(PatternUser):
         if not exchange.bytes_in and data:
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
+        if not self._messages:
+            recorder.glimpse(self.number, data)
         # A head is no stream yet: one that never ends is not waited for.
         if self._status:
             self._listened(connection, received_ns)

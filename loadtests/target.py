@@ -1,7 +1,10 @@
 """The server to be measured: is it there, is it ours, and does it share our clock?"""
 
 import http.client
+import socket
+import threading
 from contextlib import suppress
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
@@ -9,6 +12,8 @@ import msgspec
 from servers.clock import clock_id
 
 ANSWER_S = 10.0
+ANSWER_MAX_BYTES = 256 * 2**20
+"""A journal of five million messages."""
 
 
 class WrongServer(Exception):
@@ -27,8 +32,8 @@ class Stats(msgspec.Struct, frozen=True):
 
     token: str
     clock_id: str
-    newest_id: int
-    start_at_ns: int
+    newest_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    start_at_ns: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     fault: str = ""
     http2_port: int | None = None
     pid: int = 0
@@ -101,7 +106,7 @@ class Target:
         try:
             if status == 200:
                 return msgspec.json.decode(body, type=Stats)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             pass
         raise WrongServer(
             f"http://{self._host}:{self._port} is not a pollbench server (GET /stats answered {status}); "
@@ -110,16 +115,36 @@ class Target:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_S)
+        # The timeout is each read's: a server that says a byte now and then would keep us for ever.
+        expired, late = threading.Event(), None
         try:
+            connection.connect()
+            late = threading.Timer(ANSWER_S, _hang_up, [connection.sock, expired])
+            late.start()
             connection.request(method, path, body)
             response = connection.getresponse()
-            return response.status, response.read()
+            answer = response.read(ANSWER_MAX_BYTES + 1)
+            if len(answer) > ANSWER_MAX_BYTES:
+                raise WrongServer(f"{method} {path} was answered with more than {ANSWER_MAX_BYTES >> 20} MiB")
+            if response.length or expired.is_set():
+                raise http.client.IncompleteRead(answer)
         except (OSError, http.client.HTTPException) as wrong:
+            slow = f"no whole answer to {method} {path} within {ANSWER_S:g} s" if expired.is_set() else wrong
             raise WrongServer(
-                f"http://{self._host}:{self._port} cannot be reached ({wrong}); start a server with: pollbench serve"
+                f"http://{self._host}:{self._port} cannot be reached ({slow}); start a server with: pollbench serve"
             ) from None
+        else:
+            return response.status, answer
         finally:
+            if late is not None:
+                late.cancel()
             connection.close()
+
+
+def _hang_up(sock: socket.socket, expired: threading.Event) -> None:
+    expired.set()
+    with suppress(OSError):  # closed meanwhile
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _address(host: str) -> tuple[str, int]:

@@ -2,15 +2,12 @@
 
 import os
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from loadtests.cell import READY_LINE, Announcement
+from loadtests import announcements
 from loadtests.child import Child, ChildFailed
 from loadtests.programs import HOST, OURS
 
@@ -29,10 +26,10 @@ def serve(port: int, say: Callable[[str], None]) -> int:
         ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
         with Child("server", [*OURS.server, *ports], Path(folder, "server.log")) as server:
             try:
-                line = server.heard(READY_LINE, OURS.ready_s)[0]
+                ready = server.answered(announcements.ready, OURS.ready_s)
             except ChildFailed as problem:
                 raise Unreachable(str(problem)) from None
-            host = f"http://{HOST}:{msgspec.json.decode(line, type=Announcement).http_port}"
+            host = f"http://{HOST}:{ready.http_port}"
             say(f"server  {host}")
             say(f"web UI  http://{HOST}:{port}   Ctrl-C ends both")
             return _locust(["--host", host, "--web-host", HOST, "--web-port", str(port)])
@@ -40,12 +37,11 @@ def serve(port: int, say: Callable[[str], None]) -> int:
 
 def _locust(where: list[str]) -> int:
     form = ["--class-picker", "--users", str(USERS), "--spawn-rate", str(USERS), "--exit-code-on-error", "0"]
-    locust = subprocess.Popen([*OURS.load, *form, *where])  # noqa: S603
-    try:
-        return locust.wait()
-    except KeyboardInterrupt:
-        locust.terminate()
-        return locust.wait()
+    with Child("web UI", [*OURS.load, *form, *where], log=None) as locust:
+        try:
+            return locust.wait()
+        except KeyboardInterrupt:
+            return locust.stop()
 
 
 def check_free(port: int) -> None:

@@ -1,7 +1,8 @@
 """PURE. Where every message went. For each user: published = delivered + missed + in flight, by construction.
 
-A message is *missed* when the user received a newer one but never this one, *in flight* when the user had received
-nothing newer by the end. Repeats of an id are *duplicated*, falls in id *reordered*, ids the server never published
+A message is *missed* when the user never received it and received a newer one, or when it had longer to arrive than
+theory lets any message take; *in flight* when the user had received nothing newer by the end, and it might still have
+come. Repeats of an id are *duplicated*, falls in id *reordered*, ids the server never published
 *unknown*. Only messages due in the window count, whenever they arrived.
 """
 
@@ -52,16 +53,17 @@ class ByUser:
         return newest
 
 
-def account(by_user: ByUser, published_ids: np.ndarray, clients: int) -> pd.DataFrame:
+def account(by_user: ByUser, published_ids: np.ndarray, clients: int, overdue_id: int) -> pd.DataFrame:
     """Count one cell's messages per user.
 
     published_ids: ids due in the window, ascending.
-    clients: how many users there should have been; a user without any delivery has everything in flight.
+    clients: how many users there should have been; a user without any delivery has nothing delivered.
+    overdue_id: the newest of them that can no longer be under way, 0 when they all can.
     Returns one row per user with the COUNTS columns, index `user`.
     """
     ids, first = by_user.ids, by_user.first
     due = np.isin(ids, published_ids)
-    overtaken = np.searchsorted(published_ids, by_user.newest(), side="right")
+    decided = np.searchsorted(published_ids, np.maximum(by_user.newest(), overdue_id), side="right")
     delivered = by_user.count(first & due)
     first_id, last_id = (published_ids[0], published_ids[-1]) if len(published_ids) else (0, -1)
     inside = (ids >= first_id) & (ids <= last_id)
@@ -69,21 +71,22 @@ def account(by_user: ByUser, published_ids: np.ndarray, clients: int) -> pd.Data
         {
             "owed": len(published_ids),
             "delivered": delivered,
-            "missed": overtaken - delivered,
-            "in_flight": len(published_ids) - overtaken,
+            "missed": decided - delivered,
+            "in_flight": len(published_ids) - decided,
             "duplicated": by_user.count(~first & due),
             "reordered": by_user.count(by_user.falls & due),
             "unknown": by_user.count(first & inside & ~due),
         },
         index=pd.Index(by_user.users, name="user"),
     )
-    return _with_silent_users(counted, clients, len(published_ids))
+    overdue = int(np.searchsorted(published_ids, overdue_id, side="right"))
+    return _with_silent_users(counted, clients, len(published_ids), overdue)
 
 
-def _with_silent_users(counted: pd.DataFrame, clients: int, owed: int) -> pd.DataFrame:
+def _with_silent_users(counted: pd.DataFrame, clients: int, owed: int, overdue: int) -> pd.DataFrame:
     silent = clients - len(counted)
     if silent <= 0:
         return counted
     free = np.setdiff1d(np.arange(clients + len(counted)), counted.index.to_numpy())[:silent]
     nothing = pd.DataFrame(0, index=pd.Index(free, name="user"), columns=counted.columns)
-    return pd.concat([counted, nothing.assign(owed=owed, in_flight=owed)])
+    return pd.concat([counted, nothing.assign(owed=owed, missed=overdue, in_flight=owed - overdue)])

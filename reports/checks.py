@@ -19,6 +19,7 @@ from reports.quotation import quotes
 from reports.synthetic import KIND as SYNTHETIC
 from reports.theory import Agreement
 from reports.theory_table import in_words, situation
+from reports.timetable import timetable
 from reports.units import counted, listed, number, percent
 from servers.faults.forms import parse_fault
 
@@ -102,14 +103,35 @@ def _clock(facts: Facts) -> Iterable[Caution]:
 
 
 def _accounts(facts: Facts) -> Iterable[Caution]:
+    logs = "Read cells/<name>/server.log and load.log."
     causes = {
-        "missed": ("never arrived", "what never arrived has no latency, so these patterns look faster than they are."),
-        "in_flight": ("were still under way at the end", "the slowest deliveries are missing from the quantiles."),
-        "duplicated": ("arrived more than once", "only the first arrival counts; the repeats cost bytes and CPU."),
-        "reordered": ("arrived after a newer one", "a client that keeps only a cursor would have skipped them."),
-        "unknown": ("are not in the server's journal", "the journal is incomplete, so losses cannot be counted."),
+        "missed": (
+            "never arrived",
+            "what was overtaken, or is later than theory allows, has no latency: these patterns look too fast.",
+            f"{logs} Nothing is to be expected of a longer drain.",
+        ),
+        "in_flight": (
+            "were still under way at the end",
+            "the slowest deliveries are missing from the quantiles.",
+            "Lengthen the drain (--drain).",
+        ),
+        "duplicated": (
+            "arrived more than once",
+            "only the first arrival counts; the repeats cost bytes and CPU.",
+            logs,
+        ),
+        "reordered": (
+            "arrived after a newer one",
+            "a client that keeps only a cursor would have skipped them.",
+            logs,
+        ),
+        "unknown": (
+            "are not in the server's journal",
+            "the journal is incomplete, so losses cannot be counted.",
+            "Have the server write each message down before it tells any client.",
+        ),
     }
-    for count, (what, cause) in causes.items():
+    for count, (what, cause, remedy) in causes.items():
         bad = facts.summary[facts.summary[count] > 0]
         if len(bad):
             total, owed = int(bad[count].sum()), int(bad["owed"].sum())
@@ -117,7 +139,7 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
                 "suspect",
                 f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {facts.names(bad)})",
                 cause,
-                "Lower the rate or the number of clients, or lengthen the drain, and read the cells' logs.",
+                remedy,
             )
 
 
@@ -268,6 +290,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.starved,
     instrument.server,
     instrument.publisher,
+    timetable,
     instrument.sending,
     instrument.warming,
     instrument.ports,

@@ -187,9 +187,9 @@ def _busiest(samples: pd.DataFrame, from_ns: int, until_ns: int) -> float:
 
 
 def _growth_per_client(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int, clients: int) -> float:
-    """Median in the window less the first sample, which was taken before any client came."""
-    known = samples[samples[column] >= 0].sort_values("at_ns")
-    inside = known[known["at_ns"].between(from_ns, until_ns)]
+    """Median in the window less the first sample, which was taken before any client came. Of all processes together."""
+    known = samples[samples[column] >= 0].groupby("at_ns")[column].sum()
+    inside = known[(known.index >= from_ns) & (known.index <= until_ns)]
     if not len(inside):
         return np.nan
-    return float(inside[column].median() - known[column].iloc[0]) / clients
+    return float(inside.median() - known.iloc[0]) / clients

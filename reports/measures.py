@@ -14,6 +14,7 @@ import pandas as pd
 
 from loadtests.arrival import ROW_TYPES
 from loadtests.dimensions import COLUMNS
+from loadtests.timetable import allowed_s
 from reports.accounting import COUNTS, ByUser, account
 from reports.balance import discrepancies
 from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
@@ -124,14 +125,22 @@ def conservation(run: Run) -> pd.DataFrame:
     parts = []
     for cell in run.finished.to_dict("records"):
         by_user = ByUser.of(_of(run.deliveries, cell["cell"]))
-        counts = _accounts(cell, _of(run.published, cell["cell"]), by_user).reset_index()
+        counts = _accounts(run, cell, _of(run.published, cell["cell"]), by_user).reset_index()
         parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
 
 
-def _accounts(cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
-    due = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
-    return account(by_user, np.sort(published["id"][due].to_numpy()), cell["clients"])
+def _accounts(run: Run, cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
+    due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
+    overdue = due["id"][due["due_ns"] <= cell["load_ended_ns"] - _allowed_ns(run, cell)]
+    return account(by_user, np.sort(due["id"].to_numpy()), cell["clients"], int(overdue.max()) if len(overdue) else 0)
+
+
+def _allowed_ns(run: Run, cell: Cell) -> int:
+    (setting,) = (each for each in run.manifest.scenarios if each["name"] == cell["scenario"])
+    interval_s, jitter_ms = float(str(setting["poll_interval_s"])), float(str(setting.get("jitter_ms", 0)))
+    pace = str(setting.get("poll_pace", "rate"))
+    return round(allowed_s(interval_s, pace, float(cell["rtt_ms"]), jitter_ms) * NS_PER_S)
 
 
 def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
@@ -142,7 +151,7 @@ def open_books(run: Run, cell: Cell) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see balance.py."""
     tables = _tables(run, cell)
     by_user = ByUser.of(tables["deliveries"])
-    return discrepancies(cell, _accounts(cell, tables["published"], by_user), tables)
+    return discrepancies(cell, _accounts(run, cell, tables["published"], by_user), tables)
 
 
 def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -169,7 +178,7 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
     by_user = ByUser.of(deliveries)
-    per_user = _accounts(cell, published, by_user)
+    per_user = _accounts(run, cell, published, by_user)
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
     window = _of(latency, cell["cell"])

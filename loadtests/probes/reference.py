@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import psutil
 
-from loadtests.cell import READY_LINE, Announcement, RelayAnnouncement
+from loadtests import announcements
 from loadtests.child import Child
 from loadtests.programs import HOST, OURS
 from loadtests.sampler import cpu_ns
@@ -51,8 +50,7 @@ class Server:
 
     def meet(self) -> None:
         """Wait until it listens. Raises ChildFailed."""
-        line = self.child.heard(READY_LINE, OURS.ready_s)[0]
-        said = msgspec.json.decode(line, type=Announcement)
+        said = self.child.answered(announcements.ready, OURS.ready_s)
         self.port, self.http2_port = said.http_port, said.http2_port or 0
 
 
@@ -70,8 +68,7 @@ def relay(folder: Path, port: int, rtt_ms: float) -> Iterator[int]:
     """Put a round trip before a port; give the port that has it. Raises ChildFailed."""
     command = [*OURS.relay, "--to", f"{HOST}:{port}", "--rtt", f"{rtt_ms:g}ms", "--announce-json"]
     with Child("relay", command, fresh(folder / f"relay-{port}-{rtt_ms:g}.log")) as child:
-        line = child.heard(READY_LINE, OURS.ready_s)[0]
-        yield msgspec.json.decode(line, type=RelayAnnouncement).port
+        yield child.answered(announcements.relay_ready, OURS.ready_s).port
 
 
 def fresh(log: Path) -> Path:

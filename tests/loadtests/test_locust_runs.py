@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from loadtests.cell import READY_LINE
+from loadtests import announcements
 from loadtests.child import Child
 from loadtests.collect import collect
 from loadtests.recorder import DTYPES
@@ -240,7 +240,7 @@ def restartable(port: int, http2_port: int, log: Path) -> Child:
     """Start a server whose ids begin at 1, at an address where one may have been before."""
     where = ["--port", str(port), "--http2-port", str(http2_port), "--announce-json"]
     server = Child("server", [sys.executable, "-m", "servers", "--schedule", "steady:20", *where], log)
-    server.heard(READY_LINE, HANG_S)
+    server.answered(announcements.ready, HANG_S)
     return server
 
 

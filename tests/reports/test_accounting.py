@@ -21,11 +21,9 @@ def frame(arrivals: Arrivals) -> pd.DataFrame:
     ).astype("int64")
 
 
-def counted(arrivals: Arrivals, published: list[int], clients: int = 1) -> dict[str, int]:
-    return {
-        str(name): int(total)
-        for name, total in account(ByUser.of(frame(arrivals)), np.array(published), clients).sum().items()
-    }
+def counted(arrivals: Arrivals, published: list[int], clients: int = 1, overdue_id: int = 0) -> dict[str, int]:
+    per_user = account(ByUser.of(frame(arrivals)), np.array(published), clients, overdue_id)
+    return {str(name): int(total) for name, total in per_user.sum().items()}
 
 
 def test_a_message_overtaken_by_a_newer_one_is_missed_and_one_at_the_end_is_in_flight() -> None:
@@ -58,21 +56,28 @@ def test_a_delivery_between_two_published_ids_that_was_never_published_is_unknow
     assert (found["delivered"], found["unknown"]) == (2, 1)
 
 
-def test_a_user_who_never_received_anything_has_everything_in_flight() -> None:
-    per_user = account(ByUser.of(frame([(7, 1), (7, 2)])), np.array([1, 2]), clients=3)
+def test_a_message_that_had_time_enough_to_arrive_is_missed_and_not_under_way() -> None:
+    found = counted([(0, 1)], [1, 2, 3, 4], overdue_id=3)
+    assert (found["delivered"], found["missed"], found["in_flight"]) == (1, 2, 1)
+
+
+def test_a_user_who_never_received_anything_missed_what_had_time_enough() -> None:
+    per_user = account(ByUser.of(frame([(7, 1), (7, 2)])), np.array([1, 2]), clients=3, overdue_id=1)
     assert len(per_user) == 3
-    assert sorted(per_user["in_flight"]) == [0, 2, 2]
+    assert sorted(per_user["missed"]) == [0, 1, 1]
+    assert sorted(per_user["in_flight"]) == [0, 1, 1]
 
 
 @settings(deadline=None)  # how long an example takes says how busy the machine is
 @given(
     arrivals=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), max_size=60),
     published=st.lists(st.integers(1, 12), unique=True).map(sorted),
+    overdue_id=st.integers(0, 14),
 )
 def test_published_is_delivered_plus_missed_plus_in_flight_for_every_user(
-    arrivals: Arrivals, published: list[int]
+    arrivals: Arrivals, published: list[int], overdue_id: int
 ) -> None:
-    per_user = account(ByUser.of(frame(arrivals)), np.array(published, int), clients=4)
+    per_user = account(ByUser.of(frame(arrivals)), np.array(published, int), 4, overdue_id)
     assert (per_user["owed"] == per_user["delivered"] + per_user["missed"] + per_user["in_flight"]).all()
     assert (per_user[COUNTS] >= 0).all(axis=None)
     for user in range(4):

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from loadtests.arrival import DELIVERY
+
 
 def argument(name: str) -> str:
     return sys.argv[sys.argv.index(name) + 1]
@@ -28,8 +30,20 @@ def serve() -> None:
     runpy.run_module("servers", run_name="__main__", alter_sys=True)
 
 
-def load(users: int, *, exit_code: int = 0, counts: dict[str, int] | None = None) -> None:
-    """Behave as Locust does: say that users run, wait for SIGTERM, leave counts, end."""
+def load(
+    users: int,
+    *,
+    exit_code: int = 0,
+    counts: dict[str, int] | None = None,
+    absent: int = 0,
+    deaf: int = 0,
+    answer: str = "",
+) -> None:
+    """Behave as Locust does: say that users run, wait for SIGTERM, leave rows and counts, end.
+
+    absent: users that do not start; deaf: users that receive nothing; answer: the first bytes that each was sent.
+    """
+    users -= absent
     raw = Path(argument("--run-dir"), "raw")
     raw.mkdir()
     ended = threading.Event()
@@ -37,15 +51,45 @@ def load(users: int, *, exit_code: int = 0, counts: dict[str, int] | None = None
     say(f'All users spawned: {{"SseUser": {users}}} ({users} total users)')
     ended.wait()
     if counts is not None:
+        counts |= deliver(raw, range(deaf, users))
+        (raw / "seen-1.json").write_text(json.dumps(dict.fromkeys(range(users), answer)), encoding="ascii")
         (raw / f"counts-{os.getpid()}.json").write_text(json.dumps(counts), encoding="utf-8")
     if exit_code:
         say("the load is unhappy")
     sys.exit(exit_code)
 
 
+def deliver(raw: Path, users: range) -> dict[str, int]:
+    """Record that each message reached each of these users a millisecond after it was published."""
+    lines = (raw.parent / "published.csv").read_text(encoding="ascii").splitlines()[1:]
+    messages = [tuple(map(int, line.split(","))) for line in lines]
+    rows = [
+        DELIVERY.pack(user, number, due_ns, published_ns, published_ns + 1_000_000, 100, 0, 0)
+        for number, due_ns, published_ns in messages
+        for user in users
+    ]
+    name = f"deliveries-sse-{os.getpid()}"
+    (raw / f"{name}.rows").write_bytes(b"".join(rows))
+    return {name: len(rows)}
+
+
 WAITING: dict[str, tuple[str, Any]] = {
     "deaf": ("deaf", signal.SIG_IGN),
     "relay: says nothing at its end": ('{"event": "ready", "port": 1}', lambda *_: sys.exit(0)),
+}
+
+LOADS: dict[str, Any] = {
+    "good": {"counts": {}},
+    "too few users": {"counts": {}, "absent": 1},
+    "unhappy": {"counts": {}, "exit_code": 4},
+    "silent about rows": {},
+    "lost a row": {"counts": {"requests-sse-1": 1}},
+    "hears HTML": {
+        "counts": {},
+        "deaf": 2,
+        "answer": "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>It works</h1>",
+    },
+    "one hears nothing": {"counts": {}, "deaf": 1},
 }
 
 
@@ -66,16 +110,8 @@ def main(way: str) -> None:
         finally:
             say("error: could not close the journal")
             os._exit(5)
-    elif way == "good":
-        load(int(argument("--users")), counts={})
-    elif way == "too few users":
-        load(int(argument("--users")) - 1, counts={})
-    elif way == "unhappy":
-        load(int(argument("--users")), exit_code=4, counts={})
-    elif way == "silent about rows":
-        load(int(argument("--users")))
-    elif way == "lost a row":
-        load(int(argument("--users")), counts={"requests-sse-1": 1})
+    elif way in LOADS:
+        load(int(argument("--users")), **LOADS[way])
     elif way in WAITING:
         line, on_stop = WAITING[way]
         signal.signal(signal.SIGTERM, on_stop)

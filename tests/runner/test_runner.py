@@ -85,7 +85,7 @@ def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
     assert len(journal) - 1 == cell.published
     assert cell.window_until_ns - cell.window_from_ns == 400_000_000
     assert cell.spawned_by_ns < cell.publish_from_ns < cell.window_from_ns < cell.window_until_ns < cell.load_ended_ns
-    assert cell.rows == {"requests": 0, "deliveries": 0, "samples": 5}
+    assert cell.rows == {"requests": 0, "deliveries": 2 * cell.published, "samples": 5}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,11 @@ def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
         ("", "unhappy", "the load ended with exit code 4: the load is unhappy"),
         ("", "silent about rows", "the load ended without saying what it recorded"),
         ("", "lost a row", "requests-sse-1.rows is missing: 1 rows"),
+        (
+            "",
+            "hears HTML",
+            "the server answered HTTP/1.1 200 OK; Content-Type: text/html, whose body began with b'<h1>It works</h1>'",
+        ),
     ],
 )
 def test_a_failed_cell_says_why_and_leaves_no_process(
@@ -113,6 +118,12 @@ def test_a_failed_cell_says_why_and_leaves_no_process(
     assert cell.status == "failed"
     assert problem in "; ".join(cell.problems)
     assert runner.finished_cells(tmp_path, ["feed-2-sse-1"]) == {}
+
+
+def test_a_single_client_that_received_nothing_fails_the_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:
+    drained = replace(brief, drain_s=None, poll_interval_s=0.1)
+    cell = one_cell(tmp_path, drained, programs(load="one hears nothing"))
+    assert cell.problems == ["1 of 2 clients received nothing of the 8 messages that were due: no answer came"]
 
 
 def test_each_cell_of_a_sweep_is_published_to_at_its_own_rate(tmp_path: Path, brief: Scenario, programs: Make) -> None:
