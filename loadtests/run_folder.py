@@ -3,6 +3,7 @@
 What is read here may name files, be looped over and stand on pages; whoever asks for more than that asks here.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -149,18 +150,23 @@ def _planned(run: Run, scenarios: list[Scenario]) -> dict[str, PlannedCell]:
 
 
 def read(file: Path) -> bytes:
-    """Read a file that is one, and small enough. Raises NotARun."""
+    """Read a file of a run. Raises NotARun."""
     try:
-        # A pipe would wait for ever for somebody to write into it.
-        with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
-            about = os.fstat(opened.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise _not_ours(file, "it is no regular file")
-            if about.st_size > MOST_BYTES:
-                raise _not_ours(file, f"{about.st_size:,} bytes are more than {MOST_BYTES:,}")
-            return opened.read(MOST_BYTES)
+        return regular_bytes(file)
     except OSError as problem:
         raise NotARun(f"{file}: {problem.strerror}. Name a run folder, as `pollbench compare` prints it.") from None
+
+
+def regular_bytes(file: Path) -> bytes:
+    """Read a file that is one, and small enough. Raises OSError."""
+    # A pipe would wait for ever for somebody to write into it.
+    with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
+        about = os.fstat(opened.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(file))
+        if about.st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"{about.st_size:,} bytes are more than {MOST_BYTES:,}", str(file))
+        return opened.read(MOST_BYTES)
 
 
 def decode(file: Path, content: bytes, kind: type[T]) -> T:
