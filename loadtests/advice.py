@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from loadtests.manifest import Advice
+from loadtests.manifest import Advice, Name
+from loadtests.run_folder import NotARun, decoded, read
 
 FILE: Final = "advice.json"
 
@@ -18,8 +19,8 @@ FILE: Final = "advice.json"
 def kept(runs: Path) -> dict[str, Advice]:
     """Return the advice by the name of its experiment; none when there is none that can be read."""
     try:
-        return msgspec.json.decode((runs / FILE).read_bytes(), type=dict[str, Advice])
-    except (OSError, msgspec.DecodeError):
+        return decoded(runs / FILE, read(runs / FILE), dict[Name, Advice])
+    except NotARun:
         return {}
 
 

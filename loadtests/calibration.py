@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from loadtests.manifest import Calibration, Machine
+from loadtests.run_folder import NotARun, decoded, read
 
 FILE: Final = "calibration.json"
 
@@ -17,8 +16,8 @@ FILE: Final = "calibration.json"
 def kept(runs: Path) -> Calibration | None:
     """Return the newest calibration, None when there is none that can be read."""
     try:
-        return msgspec.json.decode((runs / FILE).read_bytes(), type=Calibration)
-    except (OSError, msgspec.DecodeError):
+        return decoded(runs / FILE, read(runs / FILE), Calibration)
+    except NotARun:
         return None
 
 

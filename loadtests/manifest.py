@@ -1,4 +1,5 @@
-"""PURE. The JSON files that make a run folder self-describing, as types. `run.json` says what was asked of which
+"""PURE. The JSON files that make a run folder self-describing, as types: what they may hold is said here and checked
+as they are read (run_folder.py), since they are input like any other. `run.json` says what was asked of which
 machine; each cell's `cell.json` says what happened. Both carry the schema version of `arrival.py`. A session, which is
 a test driven by hand, has its facts in `session.json` until loadtests/session_run.py makes a run of it.
 
@@ -14,11 +15,23 @@ runs/2026-11-24T07-30-00-compare-feed/
     report.html  summary.csv  charts/
 """
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from loadtests.arrival import SCHEMA_VERSION
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Instant = Annotated[int, Meta(ge=0, lt=2**62)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Label = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f]+\Z", max_length=60)]
+Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]*\Z", max_length=60)]
+"""Of a pattern, a scenario, an experiment: it becomes part of file names and of pages."""
+CellName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.+-]*\Z", max_length=200)]
+Repeats = Annotated[int, Meta(ge=1, le=1000)]
+Setting = bool | int | float | Text | None | list[bool | int | float | Text]
+"""A field of a scenario as JSON has it."""
 
 SESSION: Final = "session"
 """The kind of a run that was driven by hand: all patterns at once, one cell each."""
@@ -30,14 +43,14 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     open_files: that a process may have; ports: for connections from here to one address.
     """
 
-    system: str
-    cpu: str
-    cores: int
-    memory_bytes: int
-    python: str
-    clock_id: str
-    open_files: int = 0
-    ports: int = 0
+    system: Text
+    cpu: Text
+    cores: Count
+    memory_bytes: Count
+    python: Text
+    clock_id: Text
+    open_files: Count = 0
+    ports: Count = 0
 
 
 class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,26 +71,26 @@ class PatternCalibration(msgspec.Struct, frozen=True, kw_only=True):
     cpu_us: float | None
     honest_per_s: float
     at_least: bool
-    stopped_by: str
+    stopped_by: Text
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """runs/calibration.json. machine, versions: what it holds for; clients: how many users each message went to."""
 
-    measured_at: str
+    measured_at: Text
     machine: Machine
-    versions: dict[str, str]
-    clients: int
-    patterns: dict[str, PatternCalibration]
+    versions: dict[Text, Text]
+    clients: Count
+    patterns: dict[Name, PatternCalibration]
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """What an experiment came to: runs/advice.json holds the newest of each, by its name. command: to try it again."""
 
-    title: str
-    verdict: str
-    command: str
-    measured_at: str
+    title: Text
+    verdict: Text
+    command: Text
+    measured_at: Text
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,18 +101,18 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema: int = SCHEMA_VERSION
-    command: str
-    started_at: str
-    kind: str
-    scenarios: list[dict[str, object]]
-    patterns: dict[str, str]
-    repeats: int
-    cells: list[str]
+    command: Text
+    started_at: Text
+    kind: Text
+    scenarios: Annotated[list[dict[Text, object]], Meta(min_length=1, max_length=100)]
+    patterns: Annotated[dict[Name, Label], Meta(min_length=1, max_length=100)]
+    repeats: Repeats
+    cells: list[CellName]
     machine: Machine
-    versions: dict[str, str]
-    commit: str
+    versions: dict[Text, Text]
+    commit: Text
     calibration: Calibration | None = None
-    advice: dict[str, Advice] = {}
+    advice: dict[Name, Advice] = {}
 
 
 class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,10 +121,10 @@ class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):
     late_*: from the instant at which a chunk should have been written to the write. cpu_s: over its whole life.
     """
 
-    connections: int
-    refused: int
-    chunks: int
-    bytes: int
+    connections: Count
+    refused: Count
+    chunks: Count
+    bytes: Count
     late_mean_ms: float
     late_max_ms: float
     cpu_s: float
@@ -126,31 +139,33 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: messages a second by its schedule; None in runs from before it was a dimension, whose scenario has one.
     relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
+    seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
     """
 
     schema: int = SCHEMA_VERSION
-    name: str
-    pattern: str
-    label: str
-    scenario: str
-    clients: int
-    rtt_ms: float
-    repeat: int
-    status: str
+    name: CellName
+    pattern: Name
+    label: Label
+    scenario: Name
+    clients: Annotated[int, Meta(ge=1, le=50_000)]
+    rtt_ms: Annotated[float, Meta(ge=0, le=10_000)]
+    repeat: Repeats
+    status: Literal["finished", "failed"]
     problems: list[str]
-    server_pid: int
+    server_pid: Count
     server_command: list[str]
     load_command: list[str]
     load_exit_code: int
-    spawned_by_ns: int
-    publish_from_ns: int
-    window_from_ns: int
-    window_until_ns: int
-    load_ended_ns: int
-    published: int
-    rate_per_s: float | None = None
+    spawned_by_ns: Instant
+    publish_from_ns: Instant
+    window_from_ns: Instant
+    window_until_ns: Instant
+    load_ended_ns: Instant
+    published: Count
+    rate_per_s: Annotated[float, Meta(gt=0)] | None = None
     relay: RelayAccount | None = None
-    rows: dict[str, int]
+    rows: dict[Text, Count]
+    seal: dict[Text, Text] = {}
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

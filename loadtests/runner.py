@@ -4,9 +4,11 @@ run.json is written before the first cell, cell.json as the last file of its cel
 of either can ever be read. A cell without cell.json did not finish; resuming measures it again from the start.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +17,14 @@ from typing import Final, Protocol
 import msgspec
 
 from loadtests import advice, calibration, facts, limits, netem
-from loadtests.arrival import SCHEMA_VERSION
 from loadtests.cell import measure
 from loadtests.interrupt import Interrupt
 from loadtests.manifest import Cell, Machine, Run
 from loadtests.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.programs import OURS, Programs
+from loadtests.run_folder import NotARun, RunFolder
 from loadtests.scenario import NETEM, RELAY
+from loadtests.seal import sealed
 from servers.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
@@ -101,10 +104,10 @@ def make_folder(folder: Path, otherwise: str) -> None:
 def reopen(folder: Path) -> Plan:
     """Read the plan of a run that is to be continued. Raises RunRefused."""
     try:
-        return plan_of(_read(folder / "run.json"))
-    except RunRefused:
-        raise
-    except (ValueError, msgspec.ValidationError) as problem:
+        return plan_of(RunFolder.open(folder).run)
+    except NotARun as problem:
+        raise RunRefused(str(problem)) from None
+    except ValueError as problem:
         raise RunRefused(f"--resume {folder}: {problem}") from None
 
 
@@ -115,7 +118,7 @@ def check_resumable(folder: Path, asked: Plan) -> None:
             f"--resume {folder} keeps to its own plan, but you ask for {'; '.join(different)}: "
             "drop those options, or start a new run"
         )
-    run = _read(folder / "run.json")
+    run = RunFolder.open(folder).run
     if len(finished_cells(folder, run.cells)) == len(run.cells):
         return
     _check_network(asked)
@@ -147,13 +150,15 @@ def check_room(plan: Plan, machine: Machine) -> None:
 def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:
     """Return the finished cells of a run by name. A cell.json that cannot be read counts as not finished."""
     found: dict[str, Cell] = {}
+    try:
+        opened = RunFolder.open(folder)
+    except NotARun:
+        return found
     for name in names:
-        try:
-            cell = msgspec.json.decode((folder / "cells" / name / "cell.json").read_bytes(), type=Cell)
-        except (OSError, msgspec.DecodeError):
-            continue
-        if cell.status == "finished" and cell.schema == SCHEMA_VERSION:
-            found[name] = cell
+        with suppress(NotARun):
+            cell = opened.cell(name)
+            if cell is not None and cell.status == "finished":
+                found[name] = cell
     return found
 
 
@@ -192,13 +197,21 @@ def _run_cell(
         watcher.tick()
 
     watcher.starts(planned)
-    cell_folder = folder / "cells" / planned.name
+    cell_folder = _own(folder, planned.name)
     shutil.rmtree(cell_folder, ignore_errors=True)
     cell_folder.mkdir(parents=True)
-    cell = measure(planned, labels[planned.pattern], cell_folder, programs, tick)
+    cell = sealed(cell_folder, measure(planned, labels[planned.pattern], cell_folder, programs, tick))
     save(cell_folder / "cell.json", cell)
     watcher.ended(cell)
     return cell
+
+
+def _own(folder: Path, name: str) -> Path:
+    """Return a cell's folder, which is going to be emptied. Raises OSError where it would not be the run's own."""
+    cell_folder = folder / "cells" / name
+    if not cell_folder.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(cell_folder))
+    return cell_folder
 
 
 def save(file: Path, content: msgspec.Struct) -> None:
@@ -209,19 +222,6 @@ def save(file: Path, content: msgspec.Struct) -> None:
         written.flush()
         os.fsync(written.fileno())
     partial.replace(file)
-
-
-def _read(file: Path) -> Run:
-    try:
-        content = file.read_bytes()
-        schema = msgspec.json.decode(content, type=dict[str, object]).get("schema")
-        if schema != SCHEMA_VERSION:
-            raise RunRefused(f"{file} has schema {schema}, this pollbench writes {SCHEMA_VERSION}: start a new run")
-        return msgspec.json.decode(content, type=Run)
-    except OSError as problem:
-        raise RunRefused(f"{file}: {problem.strerror}; name a run folder, as `pollbench compare` prints it") from None
-    except msgspec.DecodeError as problem:
-        raise RunRefused(f"{file} is not what pollbench wrote ({problem}): start a new run") from None
 
 
 def newest() -> Path:

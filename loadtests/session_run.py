@@ -26,6 +26,7 @@ from loadtests.plan import cell_name
 from loadtests.recorder import DTYPES
 from loadtests.runner import save
 from loadtests.scenario import Scenario
+from loadtests.seal import sealed
 from servers.schedule import parse_schedule
 
 DRAIN_S: Final = 0.5
@@ -38,6 +39,7 @@ def make_run(folder: Path) -> list[Cell]:
     session = msgspec.json.decode((folder / "session.json").read_bytes(), type=Facts)
     users = {pattern: clients for pattern, clients in sorted(session.users.items()) if clients}
     cells = [_cell(session, pattern, clients, _scenario_name(users, clients)) for pattern, clients in users.items()]
+    save(folder / "run.json", _run(session, cells))
     for cell in cells:
         cell_folder = folder / "cells" / cell.name
         _give_rows(folder, cell_folder, cell.pattern, alone=len(users) == 1)
@@ -45,11 +47,9 @@ def make_run(folder: Path) -> list[Cell]:
         collected = collect(cell_folder)
         problems = [*cell.problems, *collected.problems]
         status = "failed" if problems else "finished"
-        save(cell_folder / "cell.json", msgspec.structs.replace(
-            cell, status=status, problems=problems, rows=collected.rows
-        ))  # fmt: skip
+        cell = msgspec.structs.replace(cell, status=status, problems=problems, rows=collected.rows)
+        save(cell_folder / "cell.json", sealed(cell_folder, cell))
     _keep_samples(folder)
-    save(folder / "run.json", _run(session, cells))
     return cells
 
 

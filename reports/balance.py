@@ -16,6 +16,9 @@ from loadtests.arrival import ROW_TYPES
 from reports.units import counted
 
 SHOWN: Final = 3
+STOPPING_NS: Final = 120_000_000_000
+"""Processes are given less than this to end."""
+LAST: Final = {"requests": "ended_ns", "deliveries": "received_ns", "samples": "at_ns"}
 Cell = Mapping[Hashable, Any]
 
 
@@ -25,17 +28,42 @@ def discrepancies(cell: Cell, counts: pd.DataFrame, tables: Mapping[str, pd.Data
     cell: a row of `Run.cells`. counts: what `account` returned for it. tables: all rows of the cell, by table.
     """
     return [
+        *_seal(cell),
         *_journal(cell, tables["published"]),
+        *_instants(cell, tables),
         *_rows(cell, tables),
         *_strangers(tables["deliveries"], tables["published"]),
         *_users(cell, counts, tables["deliveries"], tables["requests"]),
     ]
 
 
+def _seal(cell: Cell) -> Iterator[str]:
+    if changed := cell.get("changed"):
+        yield f"changed since they were measured: {changed}"
+
+
 def _journal(cell: Cell, published: pd.DataFrame) -> Iterator[str]:
     ids, newest = published["id"].to_numpy(), int(cell["published"])
-    if not np.array_equal(ids, np.arange(1, newest + 1)):
+    # The length first: `newest` may be any number, and so many are not counted for nothing.
+    if len(ids) != newest or not np.array_equal(ids, np.arange(1, newest + 1)):
         yield f"the server published {newest:,} messages, its journal has {len(np.unique(ids)):,} of them"
+    due, at = (published[f"{name}_ns"].to_numpy() for name in ("due", "published"))
+    if early := int((at < due).sum()):
+        yield f"{counted(early, 'message')} published before {'it was' if early == 1 else 'they were'} due"
+    if (np.diff(at) < 0).any():
+        yield "the journal is not in the order in which messages were published"
+
+
+def _instants(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Rows from a time when there was no load: all of a cell ends when it does, give or take what stopping takes."""
+    latest_ns = int(cell["load_ended_ns"]) + STOPPING_NS
+    for table, column in LAST.items():
+        beyond = int((~tables[table][column].between(1, latest_ns)).sum())
+        if beyond:
+            yield f"{counted(beyond, 'row')} of {table} from after the load had ended, or from before all time"
+    asked = tables["requests"]
+    if wrong := int((asked["ended_ns"] < asked["started_ns"]).sum()):
+        yield f"{counted(wrong, 'request')} ended before {'it was' if wrong == 1 else 'they were'} sent"
 
 
 def _rows(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 A goal is met when the *median* of the repeats meets it: neither one unlucky repeat nor one lucky one decides. It is
 proven when the median's whole interval lies on that side of the limit; otherwise another run may say the opposite,
-which is written beside it ("unproven") and does not change the exit code. Faults and anything compared with == have
-no good median: every repeat must meet those. An invalid run passes nothing, whatever its numbers are.
+which is written beside it ("unproven") and does not change the exit code. Faults and anything compared with == have no
+good median: every repeat must meet those. A goal for several patterns holds where its measure exists: a stream has no
+empty responses, and the result says so. An invalid run passes nothing, whatever its numbers are.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,22 +19,31 @@ import numpy as np
 import pandas as pd
 
 from loadtests.dimensions import DIMENSIONS
+from loadtests.run_folder import regular_bytes
 from reports.evidence import evidence
 from reports.junit import Case, Outcome, junit_xml
 from reports.load import KEYS, ReportError
 from reports.outcome import ExitCode, interval_text, markdown_notes, markdown_table, markdown_text
 from reports.situations import Situation, by_situation, planned
-from reports.slo import Goal, parse_slo
+from reports.slo import SHOWN, Goal, parse_slo
 from reports.statistics import Interval, median_interval
 from reports.units import counted, listed
 
 HEADER: Final = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
+OF_REQUESTS: Final = frozenset(
+    {"empty_ratio", "answer_ms", "hold_ms", "turnaround_ms", "send_late_p99_ms", "send_late_max_ms"}
+)
+"""Measures that only patterns have which ask again and again."""
+NO_ANSWER: Final = "not judged"
 FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A goal held against one situation. interval: None when nothing was measured, then repeats_met is 0."""
+    """A goal held against one situation. interval: None when nothing was measured, then repeats_met is 0.
+
+    applies: False where this pattern has no such measure, and others have.
+    """
 
     goal: Goal
     situation: Situation
@@ -42,9 +52,20 @@ class Result:
     repeats_met: int
     met: bool
     proven: bool
+    applies: bool = True
+
+    @property
+    def unmeasured(self) -> bool:
+        return self.applies and self.interval is None
+
+    @property
+    def missed(self) -> bool:
+        return self.applies and not self.met
 
     @property
     def state(self) -> str:
+        if not self.applies:
+            return "does not apply"
         if self.interval is None:
             return "not measured"
         return ("met" if self.met else "missed") + ("" if self.proven else ", unproven")
@@ -68,13 +89,13 @@ class Gate:
 
     @property
     def exit_code(self) -> ExitCode:
-        if self.invalid or any(result.interval is None for result in self.results):
+        if self.invalid or any(result.unmeasured for result in self.results):
             return ExitCode.INVALID
-        return ExitCode.OK if all(result.met for result in self.results) else ExitCode.SLO_MISSED
+        return ExitCode.SLO_MISSED if any(result.missed for result in self.results) else ExitCode.OK
 
     @property
     def headline(self) -> str:
-        missed = sum(not result.met for result in self.results)
+        missed = sum(result.missed for result in self.results)
         if self.exit_code is ExitCode.INVALID:
             return f"{self.run} proves nothing: {'it is invalid' if self.invalid else 'not all goals were measured'}"
         told = f"{self.run} misses {missed} of {len(self.results)} goals" if missed else f"{self.run} meets its goals"
@@ -89,22 +110,23 @@ class Gate:
         return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
-        """Return one row of text per result, in the order of HEADER."""
+        """Return one row of text per result, in the order of HEADER; of an invalid run only what was asked."""
         return [
             (
-                result.state,
+                NO_ANSWER if self.invalid else result.state,
                 result.situation.pattern,
                 result.situation.scene,
                 f"{result.goal.measure} {result.goal.condition}",
-                result.measured,
-                f"{result.repeats_met} of {result.repeats}",
+                "" if self.invalid else result.measured,
+                "" if self.invalid or not result.applies else f"{result.repeats_met} of {result.repeats}",
             )
             for result in self.results
         ]
 
     def markdown(self) -> str:
         """Return the summary for a pull request or $GITHUB_STEP_SUMMARY: misses first, cautions last."""
-        rows = [row for _, row in sorted(zip(self.results, self.table(), strict=True), key=lambda pair: pair[0].met)]
+        pairs = sorted(zip(self.results, self.table(), strict=True), key=lambda pair: not pair[0].missed)
+        rows = [row for _, row in pairs]
         above, below = markdown_notes(self.invalid), markdown_notes(self.doubts)
         return f"### {markdown_text(self.headline)}\n\n{above}{markdown_table(HEADER, rows)}\n{below}"
 
@@ -118,23 +140,24 @@ class Gate:
         return Case("pollbench.run", "verdict", "error" if self.invalid else "passed", reason, "\n".join(self.notes))
 
     def _case(self, result: Result, row: tuple[str, ...]) -> Case:
-        outcome: Outcome = "error" if self.invalid or result.interval is None else "failure"
-        detail = f"{result.measured}, {row[-1]} repeats met {result.goal} ({result.goal.where})"
-        reason = self.invalid[0] if self.invalid else f"{result.state}: measured {result.measured}"
-        passed = result.met and not self.invalid
+        name = f"{result.situation.pattern}.{row[3]}"
+        where = f"{result.goal} ({result.goal.where})"
+        if self.invalid:
+            return Case(result.situation.suite, name, "error", self.invalid[0], where)
+        outcome: Outcome = "error" if result.unmeasured else "failure" if result.missed else "passed"
         return Case(
             result.situation.suite,
-            f"{result.situation.pattern}.{row[3]}",
-            "passed" if passed else outcome,
-            reason,
-            detail,
+            name,
+            outcome if result.applies else "skipped",
+            f"{result.state}: measured {result.measured}",
+            f"{result.measured}, {row[-1]} repeats met {where}",
         )
 
 
 def check_slo(run_dir: Path, slo: Path) -> Gate:
     """Read both and judge. Raises ReportError, one line, when either cannot be read or a goal could never fail."""
     try:
-        goals = parse_slo(slo.read_text(encoding="utf-8"), str(slo))
+        goals = parse_slo(regular_bytes(slo).decode("utf-8-sig"), str(slo))
     except OSError as problem:
         raise ReportError(f"{slo}: cannot be read ({problem.strerror}). Name a TOML file with goals.") from problem
     except UnicodeDecodeError as problem:
@@ -150,9 +173,8 @@ def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situa
     cells: one row per finished cell, the KEYS columns and one numeric column per measure.
     Raises ReportError for a goal that covers nothing or names no measure: it could never fail.
     """
-    groups = by_situation(cells)
+    groups, results = by_situation(cells), list[Result]()
     measures = cells.select_dtypes("number").columns.difference(KEYS)
-    results = []
     for goal in goals:
         _check(goal, "measure", goal.column, measures)
         _check(goal, "pattern", goal.pattern, {situation.pattern for situation in situations})
@@ -166,8 +188,24 @@ def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situa
                 f"{goal.where}: `{goal}`: no cell of this run is of that pattern, scenario, "
                 f"{listed([each.name for each in DIMENSIONS])} at once."
             )
-        results += [_result(goal, situation, _values(groups.get(situation), goal.column)) for situation in covered]
+        results += _results(goal, covered, groups)
     return results
+
+
+def _results(goal: Goal, covered: Sequence[Situation], groups: Mapping[Situation, pd.DataFrame]) -> Iterator[Result]:
+    exists = any(map(math.isfinite, (value for each in covered for value in _values(groups.get(each), goal.column))))
+    for situation in covered:
+        cells = groups.get(situation)
+        if exists and goal.wild and _has_none(cells, goal.column):
+            yield Result(goal, situation, None, len(_values(cells, goal.column)), 0, False, True, applies=False)
+        else:
+            yield _result(goal, situation, _values(cells, goal.column))
+
+
+def _has_none(cells: pd.DataFrame | None, column: str) -> bool:
+    """Whether cells have no such measure by their nature: none of them, although every one of them delivered."""
+    measured = cells is not None and "delivered" in cells and bool((cells["delivered"] > 0).all())
+    return column in OF_REQUESTS and measured and not any(map(math.isfinite, _values(cells, column)))
 
 
 def _values(cells: pd.DataFrame | None, column: str) -> list[float]:
@@ -196,4 +234,6 @@ def _check(goal: Goal, kind: str, name: str, known: Iterable[str]) -> None:
         return
     close = get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
-    raise ReportError(f"{goal.where}: `{goal}`: this run has no {kind} {name}.{hint} It has {', '.join(known)}.")
+    raise ReportError(
+        f"{goal.where}: `{str(goal)[:SHOWN]}`: this run has no {kind} {name[:SHOWN]}.{hint} It has {', '.join(known)}."
+    )

@@ -4,32 +4,26 @@ Text columns become categories and counters the narrowest integer that holds the
 250 MB. Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from loadtests import manifest
-from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
+from loadtests.arrival import ROW_TYPES
 from loadtests.dimensions import COLUMNS
-from servers.schedule import parse_schedule
+from loadtests.run_folder import NotARun, RunFolder
+from loadtests.seal import broken
+from reports.tables import ReportError as ReportError  # what `load` raises
+from reports.tables import journal, rows_of
 
 KEYS: Final = ["cell", "scenario", *COLUMNS, "pattern", "repeat"]
 """The columns every frame starts with; `cell` alone identifies the others."""
 KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "rate_per_s": "float64", "repeat": "int32"}
-NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
-NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
-
-T = TypeVar("T")
-
-
-class ReportError(Exception):
-    """A run that cannot be reported: one line naming what, and the remedy. The command exits with 2."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +31,7 @@ class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
     cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*;
+    changed: the files that are not what they were when the cell ended;
     <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
@@ -63,10 +58,12 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     """
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such folder. Name a run folder, as `pollbench compare` prints it.")
-    run = _decode(run_dir / "run.json", manifest.Run)
-    names = [name for name in run.cells if only is None or name in only]
-    files = [run_dir / "cells" / name / "cell.json" for name in names]
-    cells = [_with_rate(_decode(file, manifest.Cell), run) for file in files if file.is_file()]
+    try:
+        opened = RunFolder.open(run_dir)
+        names = [name for name in opened.run.cells if only is None or name in only]
+        cells = [cell for name in names if (cell := opened.cell(name)) is not None]
+    except NotARun as problem:
+        raise ReportError(str(problem)) from None
     finished = [cell for cell in cells if cell.status == "finished"]
     if not finished:
         reasons = dict.fromkeys(problem for cell in cells for problem in cell.problems)
@@ -80,51 +77,20 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
         table: pd.concat([_rows(run_dir, cell, table, keys) for cell in finished], ignore_index=True)
         for table in (*ROW_TYPES, "published")
     }
-    return Run(path=run_dir, manifest=run, cells=_cell_frame(cells, keys), **frames)
+    changed = {cell.name: ", ".join(broken(opened.folder(cell.name))) for cell in finished}
+    return Run(path=run_dir, manifest=opened.run, cells=_cell_frame(cells, keys, changed), **frames)
 
 
 def newest(runs_dir: Path) -> Path:
     """Return the run folder under `runs_dir` that was started last and has a cell. Raises ReportError if none has."""
     started: list[tuple[str, Path]] = []
     for file in runs_dir.glob("*/run.json"):
-        if not any(file.parent.glob("cells/*/cell.json")):
-            continue
-        try:
-            started.append((_decode(file, manifest.Run).started_at, file.parent))
-        except ReportError:
-            continue
+        if any(file.parent.glob("cells/*/cell.json")):
+            with suppress(NotARun):
+                started.append((RunFolder.open(file.parent).run.started_at, file.parent))
     if not started:
         raise ReportError(f"{runs_dir}: no run here yet. Make one with `pollbench compare`.")
     return max(started)[1]
-
-
-class _Versioned(msgspec.Struct):
-    schema: int = 0
-
-
-def _decode(file: Path, kind: type[T]) -> T:
-    try:
-        content = file.read_bytes()
-        schema = msgspec.json.decode(content, type=_Versioned).schema
-        if schema != SCHEMA_VERSION:
-            age = "newer than" if schema > SCHEMA_VERSION else "not"
-            raise ReportError(
-                f"{file}: schema {schema} is {age} the {SCHEMA_VERSION} that this pollbench reads. "
-                "Report it with the pollbench that made it, or update this one."
-            )
-        return msgspec.json.decode(content, type=kind)
-    except OSError as problem:
-        raise ReportError(f"{file}: {problem.strerror}. A run folder has a readable run.json.") from problem
-    except msgspec.DecodeError as problem:
-        raise ReportError(f"{file}: not what pollbench wrote ({problem}). Run it again.") from problem
-
-
-def _with_rate(cell: manifest.Cell, run: manifest.Run) -> manifest.Cell:
-    """Give a cell from before the rate was a dimension the one that its scenario has."""
-    if cell.rate_per_s is not None:
-        return cell
-    (schedule,) = (str(scenario["schedule"]) for scenario in run.scenarios if scenario["name"] == cell.scenario)
-    return msgspec.structs.replace(cell, rate_per_s=parse_schedule(schedule).rate_per_s)
 
 
 def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]:
@@ -136,12 +102,15 @@ def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]
     return {key: pd.CategoricalDtype(list(dict.fromkeys(values))) for key, values in names.items()}
 
 
-def _cell_frame(cells: Sequence[manifest.Cell], keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
+def _cell_frame(
+    cells: Sequence[manifest.Cell], keys: dict[str, pd.CategoricalDtype], changed: Mapping[str, str]
+) -> pd.DataFrame:
     frame = pd.DataFrame([_flat(cell) for cell in cells]).rename(columns={"name": "cell"})
     frame["problems"] = frame["problems"].map("; ".join)
+    frame["changed"] = [changed.get(cell.name, "") for cell in cells]
     for table in ROW_TYPES:
         frame[f"{table}_rows"] = [cell.rows.get(table, -1) for cell in cells]
-    frame = frame.drop(columns=["server_command", "load_command", "rows", "schema"]).astype(keys)
+    frame = frame.drop(columns=["server_command", "load_command", "rows", "schema", "seal"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
 
 
@@ -154,42 +123,8 @@ def _flat(cell: manifest.Cell) -> dict[str, object]:
 
 def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
     folder = run_dir / "cells" / cell.name
-    frame = _published(folder) if table == "published" else _table(folder, table)
+    frame = journal(folder) if table == "published" else rows_of(folder, table, cell.pattern)
     for at, key in enumerate(KEYS):
         value = cell.name if key == "cell" else getattr(cell, key)
         frame.insert(at, key, pd.Series(value, frame.index, keys.get(key) or KEY_TYPES[key]))
     return frame
-
-
-def _published(folder: Path) -> pd.DataFrame:
-    file = folder / "published.csv"
-    try:
-        return pd.read_csv(file, dtype="int64")[["id", "due_ns", "published_ns"]]
-    except (OSError, ValueError, KeyError) as problem:
-        raise _unreadable(file, problem) from problem
-
-
-def _table(folder: Path, table: str) -> pd.DataFrame:
-    file = folder / f"{table}.parquet"
-    kind = ROW_TYPES[table][0]
-    try:
-        there = set(pq.read_schema(file).names)
-        if missing := set(kind._fields) - there - set(kind._field_defaults):
-            raise _unreadable(file, f"no column {', '.join(sorted(missing))}")
-        columns = [name for name in kind._fields if name in there]
-        rows = pq.read_table(file, columns=columns, read_dictionary=[name for name in columns if name in NAMED])
-    except (OSError, pa.ArrowException) as problem:
-        raise _unreadable(file, problem) from problem
-    frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
-    for column in set(kind._fields) - there:
-        frame[column] = kind._field_defaults[column]
-    for column in frame.columns.intersection(list(NAMED)):
-        if unknown := set(frame[column].unique()) - set(NAMED[column]):
-            raise _unreadable(file, f"{column} {sorted(map(str, unknown))} unknown to this version")
-        frame[column] = frame[column].astype(pd.CategoricalDtype(list(NAMED[column])))
-    return frame.astype({column: dtype for column, dtype in NARROW.items() if column in frame})
-
-
-def _unreadable(file: Path, problem: object) -> ReportError:
-    reason = " ".join(str(problem).split())
-    return ReportError(f"{file}: cannot be read ({reason}). Restore the file, or remove its cell folder and run again.")

@@ -4,6 +4,8 @@ The only file of reports/ that writes. Everything on the page comes from the run
 same page.
 """
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -79,11 +81,11 @@ def write_report(run_dir: Path) -> Path:
     shown = scenes(run, table_of, latency)
     try:
         charts = {scene.name: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
-        (run_dir / VERDICT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
-        table_of.to_csv(run_dir / "summary.csv", index=False)
-        table_of.to_parquet(run_dir / "summary.parquet", index=False)
+        write(run_dir / VERDICT_FILE, msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
+        write(run_dir / "summary.csv", table_of.to_csv(index=False))
+        write(run_dir / "summary.parquet", table_of.to_parquet(index=False))
         page = run_dir / "report.html"
-        page.write_text(render(facts, found, shown, charts), encoding="utf-8")
+        write(page, render(facts, found, shown, charts))
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -92,8 +94,17 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
+def write(file: Path, content: str | bytes) -> None:
+    """Put a file in the place of whatever has its name: a link or a pipe would take the content elsewhere."""
+    file.unlink(missing_ok=True)
+    with file.open("xb") as written:
+        written.write(content.encode() if isinstance(content, str) else content)
+
+
 def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
     """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
     folder.mkdir(exist_ok=True)
     drawn = {}
     with styled():
@@ -103,9 +114,9 @@ def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
                 mark(figure, of_run)
                 file = folder / f"{scene.name}-{chart.name}.svg"
                 drawn[chart.name] = svg.standalone(figure)
-                file.write_text(drawn[chart.name], encoding="utf-8")
+                write(file, drawn[chart.name])
                 figure.set_layout_engine("none")  # it is laid out already
-                file.with_suffix(".png").write_bytes(svg.png(figure))
+                write(file.with_suffix(".png"), svg.png(figure))
     return drawn
 
 

@@ -34,6 +34,8 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 _EXPRESSION: Final = re.compile(
     r"\s*(?:(?P<pattern>[\w*?]+)\s*\.\s*)?(?P<measure>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<limit>\S.*?)\s*"
 )
+HUGE: Final = 2**53
+SHOWN: Final = 80
 _FORM: Final = 'Write goals as: slo = ["long_polling.latency_p99_ms < 250", "missed == 0"]'
 
 
@@ -63,6 +65,11 @@ class Goal:
         return self.measure.removeprefix("latency_")
 
     @property
+    def wild(self) -> bool:
+        """Whether it is for several patterns."""
+        return "*" in self.pattern or "?" in self.pattern
+
+    @property
     def worst(self) -> float:
         return -math.inf if self.comparison in (">", ">=") else math.inf
 
@@ -80,12 +87,19 @@ class Goal:
 def parse_slo(text: str, file: str) -> list[Goal]:
     """Return the goals in the order written. Raises ReportError naming file, line, expression and what is wrong."""
     try:
+        return _parsed(text, file)
+    except RecursionError:
+        raise ReportError(f"{file}: nested too deeply to be read. {_FORM}") from None
+
+
+def _parsed(text: str, file: str) -> list[Goal]:
+    try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ReportError(f"{file}: not TOML: {problem}. {_FORM}") from problem
     unknown = sorted(document.keys() - {"slo"})
     if unknown or not document.get("slo"):
-        what = f"`{unknown[0]}` means nothing here" if unknown else "no goal"
+        what = f"`{_short(unknown[0])}` means nothing here" if unknown else "no goal"
         raise ReportError(f"{file}: {what}. {_FORM}")
     blocks = document["slo"]
     if not isinstance(blocks, list):
@@ -98,14 +112,18 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
         yield _goal(block, _where(file, text, block))
         return
     if not isinstance(block, Mapping):
-        raise ReportError(f'{file}: slo holds {block!r}. A goal is text: "missed == 0"')
+        raise ReportError(f'{file}: slo holds {_short(repr(block))}. A goal is text: "missed == 0"')
     scenario = block.get("scenario")
     if not isinstance(scenario, str | None):
-        raise ReportError(f'{_where(file, text, "scenario")}: scenario {scenario!r} is no name: scenario = "feed"')
+        raise ReportError(
+            f'{_where(file, text, "scenario")}: scenario {_short(repr(scenario))} is no name: scenario = "feed"'
+        )
     at = {column: block[column] for column in COLUMNS if column in block}
     for column, value in at.items():
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise ReportError(f"{_where(file, text, column)}: {column} {value!r} is no number: {column} = 40")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < HUGE:
+            raise ReportError(
+                f"{_where(file, text, column)}: {column} {_short(repr(value))} is no number: {column} = 40"
+            )
     goals = {name: value for name, value in block.items() if name not in ("scenario", *COLUMNS)}
     if not goals:
         raise ReportError(f"{file}: an [[slo]] block without a goal asks nothing. Add one, or remove the block.")
@@ -113,7 +131,8 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
         where = _where(file, text, subject.rpartition(".")[2], str(condition))
         if not isinstance(condition, str):
             raise ReportError(
-                f'{where}: `{subject} = {condition!r}` has no comparison. Write {subject} = "< {condition}"'
+                f"{where}: `{_short(f'{subject} = {condition!r}')}` has no comparison. "
+                f'Write {_short(subject)} = "< {_short(str(condition))}"'
             )
         yield _goal(f"{subject} {condition}", where, scenario, at)
 
@@ -129,18 +148,18 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 def _goal(
     expression: str, where: str, scenario: str | None = None, at: Mapping[str, float] = MappingProxyType({})
 ) -> Goal:
-    parts = _EXPRESSION.fullmatch(expression)
+    parts, told = _EXPRESSION.fullmatch(expression), _short(expression)
     if parts is None:
-        raise ReportError(f"{where}: `{expression}` is no goal. Write: long_polling.latency_p99_ms < 250")
+        raise ReportError(f"{where}: `{told}` is no goal. Write: long_polling.latency_p99_ms < 250")
     if parts["comparison"] not in _COMPARISONS:
-        raise ReportError(f"{where}: `{expression}`: {parts['comparison']} is none of {', '.join(_COMPARISONS)}")
+        raise ReportError(f"{where}: `{told}`: {_short(parts['comparison'])} is none of {', '.join(_COMPARISONS)}")
     try:
         limit = float(parts["limit"])
     except ValueError:
         limit = math.nan
     if not math.isfinite(limit):
         raise ReportError(
-            f"{where}: `{expression}`: {parts['limit']!r} is no number. Leave the unit to the measure's name."
+            f"{where}: `{told}`: {_short(repr(parts['limit']))} is no number. Leave the unit to the measure's name."
         )
     pattern = parts["pattern"] or "*"
     return Goal(pattern, parts["measure"], parts["comparison"], limit, where, scenario, at)
@@ -152,3 +171,9 @@ def _where(file: str, text: str, *fragments: str) -> str:
         if all(fragment in line for fragment in fragments):
             return f"{file}:{number}"
     return file
+
+
+def _short(text: str) -> str:
+    """What somebody wrote, as it is quoted to them: its beginning, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

@@ -68,6 +68,7 @@ RC: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "pollbench",
     "text.color": INK,
+    "text.parse_math": False,
     "xtick.color": MUTED,
     "xtick.labelsize": 8,
     "xtick.major.size": 3,

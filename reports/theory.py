@@ -93,7 +93,7 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         own = {name: frame[frame["cell"] == cell["cell"]] for name, frame in tables.items()}
         own["published"] = own["published"].sort_values("id")
         at = conditions(cell, own["published"], row, setting)
-        if not at.has_theory:
+        if not at.has_theory or not len(own["deliveries"]):
             continue
         expected = theory.expected(at)
         # Of another server, of gzip, and of JSON within JSON the length is not known beforehand; and messages that

@@ -1,5 +1,6 @@
 """SLO files: what they may say, how they are judged, and how every mistake in one is named."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,12 +76,29 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block without a goal"),
         ('[[slo]]\nscenario = 5\nmissed = "== 0"', r"slo\.toml:2: scenario 5 is no name"),
         ('[[slo]]\nclients = "50"\nmissed = "== 0"', r"slo\.toml:2: clients '50' is no number"),
+        ('slo = ["p99_ms < inf"]', r"'inf' is no number"),
+        ('slo = ["p99_ms > -inf"]', r"'-inf' is no number"),
+        ('slo = ["p99_ms < 1e999"]', r"'1e999' is no number"),
+        ("slo = inf", r"slo holds inf"),
+        ("slo = [inf]", r"slo holds inf"),
+        ("[slo]\np99_ms = inf", r"`p99_ms = inf` has no comparison"),
+        ('[[slo]]\nclients = inf\nmissed = "== 0"', r"slo\.toml:2: clients inf is no number"),
+        ('[[slo]]\nrtt_ms = -inf\nmissed = "== 0"', r"rtt_ms -inf is no number"),
+        ('[[slo]]\nrate_per_s = nan\nmissed = "== 0"', r"rate_per_s nan is no number"),
+        (f'[[slo]]\nclients = 1{"0" * 400}\nmissed = "== 0"', r"clients 10+… is no number"),
+        (f"slo = {'[' * 5000}{']' * 5000}", r"slo\.toml: nested too deeply"),
+        (f'[slo]\n{"a." * 1500}b = "< 1"', r"slo\.toml: nested too deeply"),
+        (f'slo = ["{"a" * 100_000}"]', r"slo\.toml:1: `a+…` is no goal"),
+        (f'slo = ["p99_ms {"<" * 100_000} 1"]', r"<… is none of"),
+        (f'slo = ["p99_ms < {"9" * 100_000}"]', r"9… is none of|'9+… is no number"),
+        (f"{'x' * 100_000} = 1", r"`x+…` means nothing here"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str, says: str) -> None:
     with pytest.raises(ReportError, match=says) as caught:
         parse_slo(text, "slo.toml")
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize(
@@ -147,6 +165,71 @@ def test_a_repeat_that_delivered_nothing_meets_no_goal(line: str, make_cells: Ma
     assert one(line, make_cells, p99_ms=[100, nan, 120]).state == "met, unproven"
     assert one(line, make_cells, p99_ms=[nan, nan, 100]).state == "missed, unproven"
     assert one(line, make_cells, p99_ms=[nan, nan]).state == "not measured"
+
+
+NAN = float("nan")
+
+
+def test_a_goal_for_all_applies_where_its_measure_exists_and_says_where_it_does_not(make_cells: MakeCells) -> None:
+    stream = FEED._replace(pattern="sse")
+    cells = make_cells(
+        {
+            "long_polling": {"empty_ratio": [0.1, 0.2], "delivered": [9, 9]},
+            "sse": {"empty_ratio": [NAN, NAN], "delivered": [9, 9]},
+        }
+    )
+    results = judged("*.empty_ratio <= 0.5", cells, FEED, stream)
+    assert [result.state for result in results] == ["met", "does not apply"]
+    assert gate(results).exit_code is ExitCode.OK
+    assert gate(results).headline == "2026-run_1 meets its goals"
+    assert "| does not apply | sse |" in gate(results).markdown()
+    cases = ET.fromstring(gate(results).junit()).iter("testcase")
+    assert [case.attrib["name"] for case in cases if case.find("skipped") is not None] == ["sse.empty_ratio <= 0.5"]
+    missed = judged("*.empty_ratio <= 0.05", cells, FEED, stream)
+    assert gate(missed).exit_code is ExitCode.SLO_MISSED
+    assert gate(missed).headline == "2026-run_1 misses 1 of 2 goals"
+
+
+@pytest.mark.parametrize(
+    ("line", "polls", "streams"),
+    [
+        ("sse.empty_ratio <= 0.5", {"empty_ratio": 0.1, "delivered": 9}, {"empty_ratio": NAN, "delivered": 9}),
+        ("*.empty_ratio <= 0.5", {"empty_ratio": NAN, "delivered": 9}, {"empty_ratio": NAN, "delivered": 9}),
+        ("*.empty_ratio <= 0.5", {"empty_ratio": 0.1, "delivered": 9}, {"empty_ratio": NAN, "delivered": 0}),
+        ("*.p99_ms <= 0.5", {"p99_ms": 0.1, "delivered": 9}, {"p99_ms": NAN, "delivered": 9}),
+        ("*.cpu_ms_per_1000 < 9", {"cpu_ms_per_1000": 1, "delivered": 9}, {"cpu_ms_per_1000": NAN, "delivered": 9}),
+    ],
+)
+def test_what_could_have_been_measured_and_was_not_is_no_matter_of_applying(
+    line: str, polls: dict[str, float], streams: dict[str, float], make_cells: MakeCells
+) -> None:
+    """A goal for one pattern, one that applies nowhere, a pattern that got nothing, a figure that all patterns have."""
+    values = {"long_polling": polls, "sse": streams}
+    cells = make_cells({name: {measure: [value] for measure, value in each.items()} for name, each in values.items()})
+    results = judged(line, cells, FEED, FEED._replace(pattern="sse"))
+    assert "not measured" in {result.state for result in results}
+    assert gate(results).exit_code is ExitCode.INVALID
+
+
+def test_under_an_invalid_run_there_is_neither_figure_nor_answer(make_cells: MakeCells) -> None:
+    met = one("p99_ms < 250", make_cells, p99_ms=[100, 110, 120])
+    found = gate([met], "the load generator was saturated")
+    assert found.table() == [("not judged", "long_polling", FEED.scene, "p99_ms < 250", "", "")]
+    assert all(figure not in found.markdown() + found.junit().decode() for figure in ("110", "3 of 3", "| met"))
+
+
+@pytest.mark.parametrize("text", ["\ufeff{}", "{}", "{}\r\n"])
+def test_goals_are_read_as_editors_write_them(text: str, tmp_path: Path, edit_run: Callable[..., Path]) -> None:
+    scenario = Scenario(name="feed", purpose="", clients=(2,), schedule="steady:20", window_s=1)
+    run = edit_run(write_run(tmp_path / "run", [scenario], repeats=1, labels={"sse": "SSE"}), kind="compare")
+    (tmp_path / "slo.toml").write_bytes(text.format('slo = ["missed == 0"]').encode())
+    assert [result.state for result in check_slo(run, tmp_path / "slo.toml").results] == ["met"]
+
+
+def test_a_pipe_in_place_of_goals_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "slo.toml")
+    with pytest.raises(ReportError, match="no regular file"):
+        check_slo(tmp_path, tmp_path / "slo.toml")
 
 
 def test_a_pattern_whose_cells_all_failed_makes_the_gate_invalid(make_cells: MakeCells) -> None:

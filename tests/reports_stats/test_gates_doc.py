@@ -3,10 +3,15 @@
 import re
 from pathlib import Path
 
+from loadtests.scenario import SCENARIOS
+from reports.evidence import evidence
+from reports.gates import Gate, judge
 from reports.outcome import ExitCode
 from reports.questions import JUDGED
+from reports.situations import planned
 from reports.slo import parse_slo
 from reports.statistics import repeats_needed
+from reports.synthetic import write_run
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 
@@ -14,6 +19,14 @@ DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "gates.md").read_text
 def test_the_examples_of_slo_files_parse() -> None:
     examples = re.findall(r"```toml\n(.+?)```", DOCUMENT, re.DOTALL)
     assert [len(parse_slo(example, "example")) for example in examples] == [3, 3]
+
+
+def test_the_first_example_passes_on_a_run_of_the_default_scenario(tmp_path: Path) -> None:
+    example = re.findall(r"```toml\n(.+?)```", DOCUMENT, re.DOTALL)[0]
+    found = evidence(write_run(tmp_path, [SCENARIOS["feed"]], repeats=1))
+    results = judge(parse_slo(example, "example"), found.cells, planned(found.run.manifest))
+    assert {result.state for result in results} == {"met", "met, unproven", "does not apply"}
+    assert Gate("run", "example", tuple(results)).exit_code is ExitCode.OK
 
 
 def test_the_exit_codes_are_all_there() -> None:
