@@ -1,10 +1,18 @@
 """PURE. What a decoder says it has read. Every stream decoder takes bytes and gives these, and holds no socket."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
 class ProtocolError(Exception):
-    """The server has broken its protocol; the connection is of no more use."""
+    """The server has broken its protocol; the connection is of no more use.
+
+    events: what came before, in the same read, and is good: what counts must not depend on where reads end.
+    """
+
+    def __init__(self, reason: str, events: "Sequence[Event]" = ()) -> None:
+        super().__init__(reason)
+        self.events = events
 
 
 class Head(NamedTuple):
@@ -56,7 +64,7 @@ class StreamDecoder(Protocol):
     def take_output(self) -> bytes: ...
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes however they were cut. Raises ProtocolError."""
+        """Take bytes however they were cut. Raises ProtocolError, with the events that came before it."""
 
 
 def is_one_message(events: list[Event], data: bytes) -> bool:

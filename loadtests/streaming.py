@@ -71,7 +71,12 @@ class StreamUser(PatternUser):
         self._listened(connection, received_ns)
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
-        events = self._decoder.receive(data)
+        try:
+            events = self._decoder.receive(data)
+        except ProtocolError as wrong:
+            for event in wrong.events:
+                self._take(event, received_ns, 0)
+            raise
         if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
             arrived_ns = 0
         for event in events:
