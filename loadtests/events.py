@@ -9,11 +9,15 @@ import msgspec
 class ProtocolError(Exception):
     """The server has broken its protocol; the connection is of no more use.
 
-    events, payload: what came before that in the same bytes, of a stream or of a body.
+    events, payload: what came before that in the same bytes, of a stream or of a body, and is good: what counts must
+    not depend on where reads end.
     """
 
-    events: "Sequence[Event]" = ()
     payload = b""
+
+    def __init__(self, reason: str, events: "Sequence[Event]" = ()) -> None:
+        super().__init__(reason)
+        self.events = events
 
 
 class Head(NamedTuple):
@@ -65,7 +69,10 @@ class StreamDecoder(Protocol):
     def take_output(self) -> bytes: ...
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes however they were cut, b"" for the end of the connection. Raises ProtocolError."""
+        """Take bytes however they were cut, b"" for the end of the connection.
+
+        Raises ProtocolError, with the events that came before it.
+        """
 
 
 def is_one_message(events: list[Event], data: bytes) -> bool:

@@ -1,11 +1,8 @@
-"""PURE. The HTTP/1.1 streams: JSON lines and server-sent events in chunks, and WebSocket frames. Bytes in, events out.
+"""PURE. The HTTP/1.1 streams: JSON lines and server-sent events in chunks. Bytes in, events out.
 
 No decoder relies on a chunk, a frame or a read being a message: proxies may cut bytes anew (RFC 6202 section 3.2).
 """
 
-import base64
-import hashlib
-import struct
 from typing import Final
 
 from loadtests.events import Closed, Event, Head, Message, ProtocolError
@@ -13,11 +10,8 @@ from loadtests.http1 import NO_HEAD, HeadReader
 from loadtests.http1_bodies import LIMIT_BYTES, Framing, Gunzip, LengthReader
 from loadtests.text_parsers import EventStreamParser, LineParser, TextEvent, TextParser
 
-FRAME_MAX_BYTES: Final = 16_777_216
 EVENT_BYTES: Final = 256
 """What a message costs us beside its text."""
-CONTROL_MAX_BYTES: Final = 125
-_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Http1Stream:
@@ -195,82 +189,3 @@ class SseDecoder(TextStream):
 
     def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:
         super().__init__(request, EventStreamParser(limit_bytes), gzip=gzip, limit_bytes=limit_bytes)
-
-
-class WebSocketDecoder(Http1Stream):
-    """WebSocket frames of a server (RFC 6455). Pings are answered, a close is answered and ends the stream.
-
-    key: what the request carried as Sec-WebSocket-Key; the server must prove that it has read it (section 4.2.2).
-    """
-
-    good_status = 101
-
-    def __init__(self, request: bytes, key: bytes) -> None:
-        super().__init__(request)
-        self._accept = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324
-        self._buffer = b""
-        self._parts = b""
-        self._parts_wire_bytes = 0
-        self._in_message = False
-
-    @property
-    def at_rest(self) -> bool:
-        return self._head is None and not self._buffer and not self._in_message
-
-    def _check(self, head: HeadReader) -> None:
-        if head.headers.get("sec-websocket-accept") != self._accept:
-            raise ProtocolError("the server did not prove that it speaks WebSocket")
-
-    def _body(self, data: bytes, events: list[Event]) -> None:
-        if self._buffer:
-            data, self._buffer = self._buffer + data, b""
-        at, size = 0, len(data)
-        while size - at >= 2 and not self._over:
-            first, length, start = data[at], data[at + 1], at + 2
-            if length & 0x80:
-                raise ProtocolError("a masked frame from a server")
-            if length == 126:
-                if size - at < 4:
-                    break
-                (length,), start = struct.unpack_from(">H", data, start), at + 4
-            elif length == 127:
-                if size - at < 10:
-                    break
-                (length,), start = struct.unpack_from(">Q", data, start), at + 10
-            if length > FRAME_MAX_BYTES:
-                raise ProtocolError(f"a frame of {length} bytes")
-            end = start + length
-            if end > size:
-                break
-            self._frame(first, data[start:end], end - at, events)
-            at = end
-        self._buffer = data[at:]
-
-    def _frame(self, first: int, payload: bytes, wire_bytes: int, events: list[Event]) -> None:
-        opcode, final = first & 0x0F, first & 0x80
-        if first & 0x70 or opcode not in {0, 1, 2, 8, 9, 10} or (opcode >= 8 and not final):
-            raise ProtocolError(f"a frame that begins with {first:#x}")
-        if opcode >= 8 and len(payload) > CONTROL_MAX_BYTES:
-            raise ProtocolError(f"a control frame of {len(payload)} bytes")
-        if opcode == 8:
-            self._out += client_frame(8, payload[:2])
-            self._close("", payload[2:].decode("utf-8", "replace"), events)
-        elif opcode == 9:
-            self._out += client_frame(10, payload)
-        elif opcode < 8:
-            if (opcode == 0) != self._in_message:
-                raise ProtocolError("a continuation without its message, or a message within one")
-            self._parts += payload
-            self._parts_wire_bytes += wire_bytes
-            self._in_message = not final
-            if final:
-                events.append(Message(self._parts, self._parts_wire_bytes))
-                self._parts, self._parts_wire_bytes = b"", 0
-
-
-def client_frame(opcode: int, payload: bytes) -> bytes:
-    """Return a short frame as clients must send it: masked. The mask is 0, which leaves the payload as it is:
-    masking protects proxies from scripts in browsers (RFC 6455 section 10.3), and there is neither here."""
-    if len(payload) > CONTROL_MAX_BYTES:
-        raise ValueError(f"a control frame carries at most {CONTROL_MAX_BYTES} bytes, not {len(payload)}")
-    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload

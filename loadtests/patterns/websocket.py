@@ -2,9 +2,8 @@
 
 import base64
 
-from loadtests.http1 import get
-from loadtests.stream_decoders import WebSocketDecoder
 from loadtests.streaming import StreamUser
+from loadtests.websocket_decoder import WebSocketDecoder, handshake
 
 
 class WebsocketUser(StreamUser):
@@ -14,8 +13,4 @@ class WebsocketUser(StreamUser):
 
     def decoder(self) -> WebSocketDecoder:
         key = base64.b64encode(self.random.randbytes(16))
-        headers = (
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {key.decode()}\r\n"
-        )
-        return WebSocketDecoder(get(self.netloc, f"/api/socket?last_id={self.cursor}", headers), key)
+        return WebSocketDecoder(handshake(self.netloc, f"/api/socket?last_id={self.cursor}", key), key)

@@ -20,8 +20,9 @@ from typing import Final
 from loadtests.http1 import get
 from loadtests.probes.silence import vanish
 from loadtests.programs import HOST
-from loadtests.stream_decoders import SseDecoder, WebSocketDecoder
+from loadtests.stream_decoders import SseDecoder
 from loadtests.tcp_info import meter
+from loadtests.websocket_decoder import WebSocketDecoder, handshake
 from servers.clock import now_ns
 
 LOOK_S: Final = 0.02
@@ -65,9 +66,7 @@ def decoder(pattern: str, netloc: str) -> SseDecoder | WebSocketDecoder | None:
         return SseDecoder(get(netloc, "/api/events", ""))
     if pattern == "websocket":
         key = b64encode(secrets.token_bytes(16))
-        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        request = get(netloc, "/api/socket", f"{upgrade}Sec-WebSocket-Key: {key.decode()}\r\n")
-        return WebSocketDecoder(request, key)
+        return WebSocketDecoder(handshake(netloc, "/api/socket", key), key)
     return None
 
 

@@ -25,14 +25,14 @@ from servers.clock import now_ns
 from servers.stamps import AVAILABLE
 from tests.http2.test_push_decoder import AUTHORITY, PUSHED_HEAD, Server
 from tests.loadtests.test_decoders import (
-    SOCKET_HEAD,
     STREAM_HEAD,
     chunk,
-    frame,
     lines_decoder,
-    socket_decoder,
     sse_decoder,
 )
+from tests.loadtests.test_websocket_decoder import HEAD as SOCKET_HEAD
+from tests.loadtests.test_websocket_decoder import decoder as socket_decoder
+from tests.websocket_cases import frame
 
 S = 1_000_000_000
 HANG_S = 30.0

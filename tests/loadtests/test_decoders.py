@@ -1,8 +1,5 @@
 """The HTTP/1.1 decoders: bytes may be cut anywhere, every byte is accounted for, and bad bytes are refused."""
 
-import base64
-import hashlib
-import struct
 import zlib
 from collections.abc import Callable, Sequence
 
@@ -13,14 +10,10 @@ from hypothesis import strategies as st
 from loadtests.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.http1 import ACCEPT_GZIP, HEAD_MAX_BYTES, HeadReader, ResponseReader, get
 from loadtests.http1_bodies import CHUNK_LINE_MAX_BYTES, ChunkReader
-from loadtests.stream_decoders import FRAME_MAX_BYTES, LinesDecoder, SseDecoder, WebSocketDecoder, client_frame
-from servers.patterns.websocket import text_frame
+from loadtests.stream_decoders import LinesDecoder, SseDecoder
 from tests.loadtests.cuts import SINGLE, WHOLE, cuts, events_of, reads
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-KEY = base64.b64encode(bytes(range(16)))
-ACCEPT = base64.b64encode(hashlib.sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-SOCKET_HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n\r\n" % ACCEPT
 LAST_CHUNK = b"0\r\n\r\n"
 
 lines = st.binary(min_size=1, max_size=300).map(lambda body: body.replace(b"\n", b" "))
@@ -45,16 +38,6 @@ def chunked_response(body: bytes) -> bytes:
     return STREAM_HEAD + in_chunks(body, (7, 1, 30)) + LAST_CHUNK
 
 
-def frame(first: int, payload: bytes) -> bytes:
-    """Frame a payload, the length written by the rule of RFC 6455 5.2 and not by the server's code."""
-    size = len(payload)
-    if size < 126:
-        length = bytes((size,))
-    else:
-        length = b"\x7e" + struct.pack(">H", size) if size < 65_536 else b"\x7f" + struct.pack(">Q", size)
-    return bytes((first,)) + length + payload
-
-
 def messages(events: list[Event]) -> list[Message]:
     return [event for event in events if isinstance(event, Message)]
 
@@ -69,10 +52,6 @@ def lines_decoder() -> LinesDecoder:
 
 def unpacking_decoder() -> LinesDecoder:
     return LinesDecoder(get("h", "/", ACCEPT_GZIP), gzip=True)
-
-
-def socket_decoder() -> WebSocketDecoder:
-    return WebSocketDecoder(get("h", "/"), KEY)
 
 
 # Whole responses
@@ -241,10 +220,10 @@ def test_a_last_line_may_lack_its_end_and_an_event_may_not() -> None:
     assert messages(sse_decoder().receive(STREAM_HEAD + chunk(b"data: half\n") + LAST_CHUNK)) == []
 
 
-@pytest.mark.parametrize("decoder", [lines_decoder, sse_decoder, socket_decoder])
+@pytest.mark.parametrize("decoder", [lines_decoder, sse_decoder])
 @pytest.mark.parametrize("lengths", [WHOLE, SINGLE])
 def test_another_status_closes_the_stream_and_its_body_is_no_message(
-    decoder: Callable[[], LinesDecoder | SseDecoder | WebSocketDecoder], lengths: Sequence[int]
+    decoder: Callable[[], LinesDecoder | SseDecoder], lengths: Sequence[int]
 ) -> None:
     events = events_of(decoder(), plain_response(b'{"error":"no"}\n\n', b"503 Busy"), lengths)
     assert events == [Head(503), Closed("status", "the server answered 503")]
@@ -254,92 +233,6 @@ def test_another_status_closes_the_stream_and_its_body_is_no_message(
 def test_a_bad_chunk_in_a_stream_is_refused(decoder: Callable[[], LinesDecoder | SseDecoder]) -> None:
     with pytest.raises(ProtocolError, match="not a chunk size"):
         decoder().receive(STREAM_HEAD + b"zz\r\nx\r\n")
-
-
-# WebSocket
-
-pings = st.binary(max_size=125)
-payloads = st.one_of(st.binary(max_size=300), st.integers(126, 70_000).map(bytes))
-
-
-@given(st.lists(st.one_of(payloads, pings.map(lambda ping: [ping])), max_size=6), cuts)
-def test_frames_come_out_message_by_message_pings_are_answered(
-    wanted: list[bytes | list[bytes]], cut: list[int]
-) -> None:
-    stream = socket_decoder()
-    stream.take_output()
-    sent = [frame(0x89, one[0]) if isinstance(one, list) else frame(0x81, one) for one in wanted]
-    cut = cut if sum(map(len, sent)) < 5_000 else [997]
-    events = events_of(stream, SOCKET_HEAD + b"".join(sent), cut)
-    texts = [Message(one, len(frame(0x81, one))) for one in wanted if isinstance(one, bytes)]
-    assert events == [Head(101), *texts]
-    assert stream.take_output() == b"".join(client_frame(10, one[0]) for one in wanted if isinstance(one, list))
-
-
-@given(st.lists(st.binary(max_size=60), min_size=2, max_size=5), cuts)
-def test_a_message_in_fragments_with_a_ping_between_them_is_one_message(parts: list[bytes], cut: list[int]) -> None:
-    opcodes = [0x01, *[0x00] * (len(parts) - 2), 0x80]
-    frames = [frame(first, part) for first, part in zip(opcodes, parts, strict=True)]
-    events = events_of(socket_decoder(), SOCKET_HEAD + frame(0x89, b"p").join(frames), cut)
-    assert events == [Head(101), Message(b"".join(parts), sum(map(len, frames)))]
-
-
-@given(payloads)
-def test_the_servers_frames_are_those_of_the_rfc(payload: bytes) -> None:
-    assert text_frame(payload) == frame(0x81, payload)
-
-
-@pytest.mark.parametrize("lengths", [WHOLE, SINGLE])
-def test_a_close_is_answered_with_its_code_and_ends_the_stream(lengths: Sequence[int]) -> None:
-    stream = socket_decoder()
-    assert stream.take_output() == get("h", "/")
-    close = frame(0x88, struct.pack(">H", 1013) + b"too slow")
-    assert events_of(stream, SOCKET_HEAD + close + frame(0x81, b"late"), lengths) == [
-        Head(101),
-        Closed("", "too slow"),
-    ]
-    assert stream.take_output() == b"\x88\x82\x00\x00\x00\x00" + struct.pack(">H", 1013)
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"\x81\x81\x00\x00\x00\x00x", "masked"),
-        (b"\x81\x7f" + struct.pack(">Q", FRAME_MAX_BYTES + 1), "a frame of"),
-        (frame(0x91, b"x"), "begins with 0x91"),
-        (frame(0x83, b"x"), "begins with 0x83"),
-        (frame(0x09, b"x"), "begins with 0x9"),
-        (frame(0x89, bytes(126)), "126 bytes"),
-        (frame(0x80, b"x"), "continuation"),
-        (frame(0x01, b"x") + frame(0x81, b"y"), "within one"),
-    ],
-    ids=[
-        "masked",
-        "too long",
-        "extension",
-        "unknown opcode",
-        "ping in fragments",
-        "long ping",
-        "no beginning",
-        "two at once",
-    ],
-)
-@pytest.mark.parametrize("lengths", [WHOLE, SINGLE])
-def test_a_frame_against_the_rfc_is_refused(data: bytes, words: str, lengths: Sequence[int]) -> None:
-    stream = socket_decoder()
-    with pytest.raises(ProtocolError, match=words):
-        events_of(stream, SOCKET_HEAD + data, lengths)
-
-
-@pytest.mark.parametrize("accept", [b"", ACCEPT.lower(), base64.b64encode(bytes(20))])
-def test_a_server_that_has_not_read_our_key_is_refused(accept: bytes) -> None:
-    with pytest.raises(ProtocolError, match="did not prove"):
-        socket_decoder().receive(SOCKET_HEAD.replace(ACCEPT, accept))
-
-
-def test_a_control_frame_that_cannot_be_framed_is_an_error_of_ours() -> None:
-    with pytest.raises(ValueError, match="at most 125 bytes, not 126"):
-        client_frame(9, bytes(126))
 
 
 # Compressed streams

@@ -11,14 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.events import Message, StreamDecoder
-from loadtests.stream_decoders import LinesDecoder, SseDecoder, WebSocketDecoder
+from loadtests.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.websocket_decoder import WebSocketDecoder
 from servers.patterns import chunked, sse, websocket
 from servers.streams import Framing
 
 CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = base64.b64encode(hashlib.sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-UPGRADE_HEAD = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: " + ACCEPT + b"\r\n\r\n"
+UPGRADE_HEAD = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+    + ACCEPT
+    + b"\r\n\r\n"
+)
 BODIES = st.lists(
     st.text(min_size=1, max_size=70_000).map(lambda content: msgspec.json.encode({"id": 1, "content": content})),
     max_size=5,
