@@ -233,7 +233,7 @@ def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary
         assert not (folder / "raw").exists()
 
     again = subprocess.run(command("compare", "--resume", "run"), capture_output=True, text=True, timeout=60)
-    assert again.returncode == 0
+    assert again.returncode in MEASURED
     assert "0 cells" in again.stderr
     assert "Server-Sent Events" in again.stdout
     other = subprocess.run(command("compare", "--resume", "run", "--clients", "9"), capture_output=True, text=True)
