@@ -33,12 +33,7 @@ compare: $(STAMPS)/run  ## measure all patterns side by side and write a report 
 test: $(STAMPS)/dev  ## everything CI runs: lint, types, tests, a small real comparison
 	scripts/install-test-tools
 	scripts/check
-ifdef ARGS
-	$(BIN)/pytest $(ARGS)
-else
-	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
-	$(BIN)/pytest -m alone
-endif
+	@$(BIN)/python scripts/test $(ARGS)
 
 check: $(STAMPS)/dev  ## lint and types only
 	scripts/check

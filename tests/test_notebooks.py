@@ -45,7 +45,7 @@ def test_a_notebook_runs_on_the_recorded_run(book: Path, tmp_path: Path) -> None
     home = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOKS, home)
     notebook = nbformat.read(home / book.name, as_version=4)  # type: ignore[no-untyped-call]
-    client = NotebookClient(notebook, timeout=90, kernel_name="python3", resources={"metadata": {"path": str(home)}})
+    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(home)}})
     asyncio.run(client.async_execute())
     assert [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]
 

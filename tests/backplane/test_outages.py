@@ -20,7 +20,7 @@ from tests.backplane.valve import Valve, in_thread
 from tests.http1 import connected, run, until
 from tests.server_process import ServerProcess, serving
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 RATE = 100
 
@@ -72,13 +72,14 @@ def test_clients_of_a_server_that_is_killed_go_on_at_another_and_lose_nothing(ki
         dying = ServerProcess(*shared, "--no-publish")
         first_id = dying.stats()["first_id"]
         followers = followers_of([dying, staying])
-        following = asyncio.create_task(all_until(followers, 300))
-        await reached(dying, 100)
+        last_id = first_id + 300
+        following = asyncio.create_task(all_until(followers, last_id))
+        await until(lambda: all(each.ids for each in followers))
         dying.process.kill()
         dying.process.communicate()
         await following
         for each in followers:
-            assert (each.pattern, each.ids, each.remarks) == (each.pattern, list(range(first_id, 301)), [])
+            assert (each.pattern, each.ids, each.remarks) == (each.pattern, list(range(first_id, last_id + 1)), [])
         assert kind == PUBSUB or first_id == 1
 
     with serving(*shared, "--schedule", f"steady:{RATE}") as staying:

@@ -22,7 +22,7 @@ from tests.backplane.sharing import KINDS, PUBSUB, STREAM, Follower, Pair, shari
 from tests.http1 import Http1, connected, run
 from tests.server_process import HANG_S, ServerProcess, serving
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 every_pattern = pytest.mark.parametrize("pattern", patterns.names())
 

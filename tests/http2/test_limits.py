@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.http2.limits import DEFAULT_LIMITS, Budget, Rate
-from tests.http2.h2_peer import connected, last_words, run, served
+from tests.http2.h2_peer import HANG_S, connected, last_words, run, served
 
 HEAD = bytes.fromhex("828684") + b"\x41\x01h"
 """HPACK: GET, http, /, authority "h"."""
@@ -129,7 +129,7 @@ def test_a_client_that_never_reads_its_answers_is_cut() -> None:
         async with served([], limits, kernel_bytes=8_192) as (port, server), connected(port) as peer:
             await peer.round_trip()
             peer.pause()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_S):
                 while server.connections:
                     peer.send(ping(1) * 5_000)
                     await asyncio.sleep(0.001)

@@ -109,7 +109,7 @@ def test_many_polls_on_one_connection_are_answered_in_turn_even_when_pipelined(s
 def test_curl_reads_a_poll(server: ServerProcess) -> None:
     newest = server.post("for curl")
     url = f"http://127.0.0.1:{server.port}{PATH}?last_id={newest - 1}"
-    output = subprocess.run(["curl", "--silent", "--fail", url], capture_output=True, check=True, timeout=20).stdout
+    output = subprocess.run(["curl", "--silent", "--fail", url], capture_output=True, check=True, timeout=60).stdout
     assert [one["content"] for one in msgspec.json.decode(output)["messages"]] == ["for curl"]
 
 

@@ -15,6 +15,8 @@ from servers import patterns
 from tests.race.browser import Stage, until
 from tests.server_process import HANG_S, ServerProcess, serving
 
+pytestmark = pytest.mark.slow
+
 LANES = ["short_polling", "long_polling", "chunked", "sse", "websocket"]
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from servers.clock import now_ns
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass

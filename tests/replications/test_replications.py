@@ -17,6 +17,8 @@ from reports.replicate import Replicated, judge, measured
 from reports.replications import Claim, Measured, Replication
 from reports.synthetic import LABELS, write_run
 
+pytestmark = pytest.mark.slow
+
 NAMES = replications.names()
 
 
