@@ -122,7 +122,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
-    window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment; published_before:
+    the one before the first that the journal holds, which is 0 unless the server was there already.
     rate_per_s: messages a second by its schedule; None in runs from before it was a dimension, whose scenario has one.
     relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
@@ -148,6 +149,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     window_until_ns: int
     load_ended_ns: int
     published: int
+    published_before: int = 0
     rate_per_s: float | None = None
     relay: RelayAccount | None = None
     rows: dict[str, int]
@@ -156,8 +158,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: what is known when a test driven by hand ends. Instants are ns, as in `Cell`.
 
-    users: pattern -> users that ran; labels: pattern -> name. window_from_ns: when all users had started, or when the
-    statistics were reset, whichever came last. ended_ns: when the end was asked for. published: newest id then.
+    users: pattern -> users that ran; labels: pattern -> name. reset_ns: when the statistics were reset last, 0 for
+    never. ended_ns: when the end was asked for. published: newest id then.
     """
 
     command: list[str]
@@ -168,6 +170,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval_s: float
     hold_timeout_s: float
     poll_pace: str = "rate"
+    poll_start: str = "spread"
+    backoff: str = "exponential"
+    source: str = ""
+    fault: str = ""
     one_per_response: bool = False
     silence_timeout_s: float = 60.0
     etag: bool = False
@@ -177,7 +183,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     spawned_by_ns: int
     publish_from_ns: int
-    window_from_ns: int
+    reset_ns: int = 0
     ended_ns: int
     published: int
+    published_before: int = 0
     problems: list[str]

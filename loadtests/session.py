@@ -12,8 +12,9 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. join_id: the cursor of a user that starts. seed: what users' random numbers come
-    from, together with their own number.
+    """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
+    which message each of those of this process found to be the newest, by number in this process. seed: what users'
+    random numbers come from, together with their own number.
     """
 
     host: str = ""
@@ -29,7 +30,8 @@ class Session:
     etag: bool = False
     no_keep_alive: bool = False
     compress: bool = False
-    join_id: int = 0
+    join_newest: bool = False
+    joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
     worker_index: int = 0
     _users: int = field(default=0)
@@ -41,6 +43,7 @@ class Session:
 
     def restart_numbers(self) -> None:
         self._users = 0
+        self.joined = {}
 
 
 session = Session()

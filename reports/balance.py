@@ -33,9 +33,9 @@ def discrepancies(cell: Cell, counts: pd.DataFrame, tables: Mapping[str, pd.Data
 
 
 def _journal(cell: Cell, published: pd.DataFrame) -> Iterator[str]:
-    ids, newest = published["id"].to_numpy(), int(cell["published"])
-    if not np.array_equal(ids, np.arange(1, newest + 1)):
-        yield f"the server published {newest:,} messages, its journal has {len(np.unique(ids)):,} of them"
+    ids, before, newest = published["id"].to_numpy(), int(cell["published_before"]), int(cell["published"])
+    if not np.array_equal(ids, np.arange(before + 1, newest + 1)):
+        yield f"the server published {newest - before:,} messages, its journal has {len(np.unique(ids)):,} of them"
 
 
 def _rows(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
