@@ -5,7 +5,7 @@ new. The board adds the reports of all processes. All of them read one clock, so
 whenever its report arrives; and a second is complete once every process has reported beyond it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -53,11 +53,11 @@ class Report:
 
 
 class Gatherer:
-    """Turns the rows that one process records into reports. start_id: the cursor its users start at, if known."""
+    """Turns the rows that one process records into reports. starts: the cursor of each of its users, see `Ledger`."""
 
-    def __init__(self, run: str, start_id: int | None) -> None:
+    def __init__(self, run: str, starts: Mapping[int, int]) -> None:
         self._run = run
-        self._start_id = start_id
+        self._starts = starts
         self._ledgers: dict[str, Ledger] = {}
         self._fresh = Report(run)
 
@@ -72,7 +72,7 @@ class Gatherer:
         else:
             for second, part in _by_second(rows, "received_ns"):
                 self._slice(pattern, second).add_deliveries(part)
-            ledger = self._ledgers.setdefault(pattern, Ledger(self._start_id))
+            ledger = self._ledgers.setdefault(pattern, Ledger(self._starts))
             for second, missed, duplicated in ledger.take(rows):
                 live = self._slice(pattern, second)
                 live.missed += missed

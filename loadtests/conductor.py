@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +50,7 @@ class Conductor:
         self._working: set[str] = set()
         self._recording = False
         self._by_hand: HandDriven | None = None
+        self._page: delivery_page.DeliveryPage | None = None
         self._ended_ns = self._missing = 0
 
     def on_init(self, environment: Environment, **_kwargs: Any) -> None:
@@ -65,8 +67,7 @@ class Conductor:
         if isinstance(runner, WorkerRunner):
             runner.register_message("drain", self._on_drain, concurrent=True)
         self.screen = Screen(environment)
-        if environment.web_ui:
-            delivery_page.set_up(environment, self.screen)
+        self._page = delivery_page.set_up(environment, self.screen) if environment.web_ui else None
 
     def on_test_start(self, environment: Environment, **_kwargs: Any) -> None:
         """Look who is there, then start to record. Everything wrong ends the test before a user starts."""
@@ -88,8 +89,7 @@ class Conductor:
             self._drained.clear()
             self._all_drained.clear()
             self._working = {client.id for client in runner.clients.all}
-        start_id = session.join_id if options.join_at == "newest" else None
-        self.screen.begin(str(self.run_dir), start_id, self._working)
+        self.screen.begin(str(self.run_dir), session.joined, self._working)
         if not isinstance(runner, MasterRunner):
             self._start_recording(environment)
 
@@ -102,7 +102,7 @@ class Conductor:
         session.hold_timeout_s, session.message_limit_bytes = options.hold_timeout_s, options.message_limit_bytes
         for flag in FLAGS:
             setattr(session, flag, getattr(options, flag))
-        session.join_id = target.newest_id if options.join_at == "newest" else 0
+        session.join_newest = options.join_at == "newest"
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
         if target.fault:
@@ -126,8 +126,14 @@ class Conductor:
         self._by_hand.start()
 
     def on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:  # noqa: ARG002
+        if isinstance(self._environment.runner, WorkerRunner):
+            return
+        users = self._users_now()
+        self.screen.shares = shares(users)
+        if self.screen.shares:
+            log.warning("%s", self.screen.shares)
         if self._by_hand is not None:
-            self._by_hand.spawned(self._users_now())
+            self._by_hand.spawned(users)
 
     def on_reset_stats(self, **_kwargs: Any) -> None:
         if self._by_hand is not None:
@@ -214,6 +220,8 @@ class Conductor:
         except OSError as wrong:
             log.error("cannot keep what was recorded in %s: %s", by_hand.folder, wrong.strerror)
             return
+        if self._page is not None:
+            gevent.spawn(self._page.rule)
         log.info("what was recorded is in %s; show it with: pollbench report %s", by_hand.folder, by_hand.folder)
 
     def _stop_recording(self) -> None:
@@ -242,6 +250,17 @@ class Conductor:
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)
+
+
+def shares(users: Mapping[str, int]) -> str:
+    """Say how users are shared out among patterns where not all have as many; "" where they do."""
+    if len(set(users.values())) == 1:
+        return ""
+    each = ", ".join(f"{count} {pattern}" for pattern, count in sorted(users.items()))
+    return (
+        f"{sum(users.values())} users do not divide by {len(users)} patterns: {each}; only patterns with as many are "
+        "compared"
+    )
 
 
 def listen(events: Any) -> None:

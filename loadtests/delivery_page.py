@@ -17,7 +17,7 @@ from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_S
 from loadtests import patterns
 from loadtests.admission import admit
 from loadtests.chart_points import ChartPoints
-from loadtests.doubts import judge
+from loadtests.doubts import Judgement, judge
 from loadtests.options import HELP, read_options
 from loadtests.programs import OURS
 from loadtests.screen import Screen
@@ -28,7 +28,7 @@ FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
 CONFLICT: Final = 409
 
 
-def set_up(environment: Environment, screen: Screen) -> None:
+def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     """Add our tab, our downloads and our checks to the web UI of this process."""
     page = DeliveryPage(environment, screen)
     web_ui = environment.web_ui
@@ -45,6 +45,14 @@ def set_up(environment: Environment, screen: Screen) -> None:
             {"href": f"./pollbench/{name}", "title": f"Download {title} of the run"} for name, title in FILES.items()
         ],
     )
+    return page
+
+
+def _ruling_in(folder: Path) -> Judgement:
+    """Read the verdict that the report of a run came to."""
+    ruling = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    doubts = [caution["what"] for caution in ruling["cautions"] if caution["severity"] != "note"]
+    return Judgement(ruling["verdict"], tuple(doubts))
 
 
 class DeliveryPage:
@@ -56,6 +64,7 @@ class DeliveryPage:
         self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
+        self._ruled: tuple[str, Judgement] | None = None
 
     # The Delivery tab
 
@@ -71,6 +80,8 @@ class DeliveryPage:
             from_s=board.from_s,
             width_s=board.width_s,
             run=Path(board.run).name,
+            shares=screen.shares,
+            ruled=self._ruling is not None,
             phase=self._phase(),
             downloads={"files": FILES, "problem": self._folder_problem()},
             problem={"number": number, "text": problem},
@@ -89,7 +100,7 @@ class DeliveryPage:
         rows: list[dict[str, object]] = []
         for pattern, timeline in sorted(board.patterns.items()):
             total, colour = timeline.total, colours[pattern]
-            judgement = judge(pattern, total, health)
+            judgement = self._ruling or judge(pattern, total, health)
             rows.append(
                 {
                     "pattern": pattern,
@@ -110,6 +121,18 @@ class DeliveryPage:
                 }
             )
         return rows
+
+    @property
+    def _ruling(self) -> Judgement | None:
+        """What the report says of the test that the board shows, None while there is none."""
+        run, judgement = self._ruled or ("", None)
+        return judgement if run == self._screen.board.run else None
+
+    def rule(self) -> None:
+        """Have the report made of a test that has ended, and from then on say what it says: there is one judge."""
+        folder = Path(self._screen.board.run)
+        problem = self._folder_problem() or self._report()
+        self._ruled = (str(folder), Judgement("INVALID", (problem,)) if problem else _ruling_in(folder))
 
     def _phase(self) -> str:
         """Return "none" before the first test, "running" while there is more to come, "stopped" when all is final."""

@@ -16,7 +16,8 @@ TAIL_SHARE: Final = 0.5
 TAIL_FLOOR_MS: Final = 2.0
 TOO_FEW_MESSAGES: Final = 10
 
-Verdict = Literal["VALID", "SUSPECT", "INVALID"]
+Verdict = Literal["VALID", "SUSPECT", "INVALID", "FAIL"]
+"""FAIL is the report's alone, which holds the records against each other."""
 
 
 @dataclass(frozen=True, slots=True)

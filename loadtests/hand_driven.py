@@ -25,8 +25,6 @@ log = logging.getLogger("pollbench")
 
 ASK_EACH_S: Final = 5.0
 """How often the server is asked; it keeps 10,000 messages unless told otherwise."""
-SETTLE_NS: Final = 500_000_000
-"""From the last user's start to the window: time for the last connections, and for a stream's first look back."""
 
 
 class HandDriven:
@@ -36,12 +34,13 @@ class HandDriven:
         self.folder = folder
         self._host = host
         self._target = Target(host)
-        self._last_id = self._target.newest_id
+        self._before = self._target.newest_id if options.join_at == "newest" else None
+        self._last_id = self._before or 0
         self._started_at = wall_timestamp()
         self._options = options
         self._labels = labels
         self._users: dict[str, int] = {}
-        self._spawned_by_ns = self._window_from_ns = 0
+        self._spawned_by_ns = self._reset_ns = 0
         self._problems: list[str] = []
         self._asking: gevent.Greenlet | None = None
 
@@ -49,6 +48,7 @@ class HandDriven:
         """Begin to write down what the server publishes. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
+        self._ask()
         self._asking = gevent.spawn(self._ask_on)
 
     def spawned(self, users: Mapping[str, int]) -> None:
@@ -61,17 +61,17 @@ class HandDriven:
                 )
         self._users = dict(users)
         self._spawned_by_ns = now_ns()
-        self._window_from_ns = self._spawned_by_ns + SETTLE_NS
 
     def reset(self) -> None:
         """Leave out what came before, as the screen does from now on."""
-        self._window_from_ns = max(self._window_from_ns, now_ns())
+        self._reset_ns = now_ns()
 
     def finish(self, ended_ns: int, users: Mapping[str, int], problems: list[str]) -> None:
         """Make a run of the folder. users: those that run now. Raises OSError."""
         if self._asking is not None:
             self._asking.kill()
         self._ask()
+        self._problems += self._changes()
         if not self._users:
             self._problems.append("it was stopped before all users had started")
         session = Session(
@@ -82,6 +82,10 @@ class HandDriven:
             message_bytes=self._target.stats.message_bytes,
             poll_interval_s=self._options.poll_interval_s,
             poll_pace=str(self._options.poll_pace),
+            poll_start=self._options.poll_start,
+            backoff=str(self._options.backoff),
+            source=str(self._options.source),
+            fault=self._target.fault,
             hold_timeout_s=self._options.hold_timeout_s,
             silence_timeout_s=self._options.silence_timeout_s,
             **{flag: getattr(self._options, flag) for flag in FLAGS},
@@ -89,14 +93,30 @@ class HandDriven:
             labels=dict(self._labels),
             spawned_by_ns=self._spawned_by_ns,
             publish_from_ns=self._target.start_at_ns,
-            window_from_ns=self._window_from_ns,
+            reset_ns=self._reset_ns,
             ended_ns=ended_ns,
             published=self._last_id,
+            published_before=self._before or 0,
             problems=[*self._problems, *problems],
         )
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
         command = [sys.executable, "-m", "loadtests.session_run", str(self.folder)]
         subprocess.run(command, cwd=Path(__file__).parent.parent, check=False)  # noqa: S603
+
+    def _changes(self) -> list[str]:
+        """Return what somebody else changed at the server, after which no one setting describes the test."""
+        then = self._target.stats
+        try:
+            now = Target(self._host).stats
+        except WrongServer as wrong:
+            return [] if self._problems else [str(wrong)]
+        if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):
+            return []
+        problem = (
+            f"somebody had the server publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
+            f"{then.schedule} ({then.message_bytes} bytes): start a new test"
+        )
+        return [problem]
 
     def _ask_on(self) -> None:
         while not self._problems:
@@ -115,6 +135,9 @@ class HandDriven:
         if not lines:
             return
         first, last = (int(line.partition(b",")[0]) for line in (lines, lines[lines.rstrip().rfind(b"\n") + 1 :]))
+        if self._before is None:
+            # Users that begin with the oldest are sent what the server still keeps.
+            self._before = self._last_id = first - 1
         if first != self._last_id + 1:
             self._problems.append(
                 f"the server went on with message {first} after {self._last_id}: it was restarted, or keeps too few "

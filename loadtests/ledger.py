@@ -6,7 +6,7 @@ fills no gap came twice. Nobody has to be asked, and what is merely under way co
 reports/accounting.py. A user lives in one process, so the counts of processes add up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,10 +38,13 @@ class _Gap(NamedTuple):
 
 
 class Ledger:
-    """The users of one pattern in one process. start_id: their cursor when they start, None when nobody knows it."""
+    """The users of one pattern in one process. starts: the cursor at which each started, by its number here.
 
-    def __init__(self, start_id: int | None) -> None:
-        self._start_id = UNKNOWN if start_id is None else start_id
+    A user that is not there begins with its first message.
+    """
+
+    def __init__(self, starts: Mapping[int, int]) -> None:
+        self._starts = starts
         self._newest = np.zeros(0, np.int64)
         self._published_ns = np.zeros(0, np.int64)
         self._gaps: dict[int, list[_Gap]] = {}
@@ -71,9 +74,9 @@ class Ledger:
                     yield finding
 
     def _grow(self, users: int) -> None:
-        more = max(0, users - len(self._newest))
-        self._newest = np.append(self._newest, np.full(more, self._start_id))
-        self._published_ns = np.append(self._published_ns, np.zeros(more, np.int64))
+        new = range(len(self._newest), users)
+        self._newest = np.append(self._newest, np.fromiter((self._starts.get(user, UNKNOWN) for user in new), np.int64))
+        self._published_ns = np.append(self._published_ns, np.zeros(len(new), np.int64))
 
     def _take_one(self, user: int, message_id: int, published_ns: int, second: int) -> Finding | None:
         newest = int(self._newest[user])

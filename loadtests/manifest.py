@@ -135,7 +135,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     status: "finished" or "failed"; problems: one line for each thing that went wrong, empty when nothing did.
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
-    window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment.
+    window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment; published_before:
+    the one before the first that the journal holds, which is 0 unless the server was there already.
     rate_per_s: messages a second by its schedule; None in runs from before it was a dimension, whose scenario has one.
     relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
@@ -162,6 +163,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     window_until_ns: Instant
     load_ended_ns: Instant
     published: Count
+    published_before: Count = 0
     rate_per_s: Annotated[float, Meta(gt=0)] | None = None
     relay: RelayAccount | None = None
     rows: dict[Text, Count]
@@ -171,8 +173,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: what is known when a test driven by hand ends. Instants are ns, as in `Cell`.
 
-    users: pattern -> users that ran; labels: pattern -> name. window_from_ns: when all users had started, or when the
-    statistics were reset, whichever came last. ended_ns: when the end was asked for. published: newest id then.
+    users: pattern -> users that ran; labels: pattern -> name. reset_ns: when the statistics were reset last, 0 for
+    never. ended_ns: when the end was asked for. published: newest id then.
     """
 
     command: list[str]
@@ -183,6 +185,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval_s: float
     hold_timeout_s: float
     poll_pace: str = "rate"
+    poll_start: str = "spread"
+    backoff: str = "exponential"
+    source: str = ""
+    fault: str = ""
     one_per_response: bool = False
     silence_timeout_s: float = 60.0
     etag: bool = False
@@ -192,7 +198,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     spawned_by_ns: int
     publish_from_ns: int
-    window_from_ns: int
+    reset_ns: int = 0
     ended_ns: int
     published: int
+    published_before: int = 0
     problems: list[str]

@@ -140,7 +140,7 @@ class PollingUser(PatternUser):
             raise ProtocolError("bytes that nobody asked for")
         if in_one_read and data:
             exchange.first_byte_ns = received_ns
-            if self.cursor == session.join_id:
+            if self.cursor == self.first_cursor:
                 recorder.glimpse(self.number, data)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):

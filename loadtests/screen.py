@@ -6,7 +6,7 @@ processes is kept where there is a page to show it; workers send it what they ga
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +32,8 @@ def fine_bucket(response_time: float) -> Any:
 class Screen:
     """One per load process.
 
-    settled: nothing more is to come from the test that the board shows. problem: the latest line of text about a test
+    settled: nothing more is to come from the test that the board shows. shares: how users are shared out where patterns
+    have unequal numbers of them, "" where they do not. problem: the latest line of text about a test
     that could not start or go on, with a number that grows, for pages that have shown it already.
     """
 
@@ -43,6 +44,7 @@ class Screen:
         self._lost: frozenset[str] = frozenset()
         self.board = Board()
         self.settled = True
+        self.shares = ""
         self.problem = (0, "")
         locust_stats.bucket_response_time = fine_bucket
         events, runner = environment.events, environment.runner
@@ -52,13 +54,14 @@ class Screen:
         if isinstance(runner, MasterRunner):
             events.worker_report.add_listener(self._merge)
 
-    def begin(self, run: str, start_id: int | None, workers: Collection[str] = ()) -> None:
-        """Forget the test before. run: its name in every process; start_id: the cursor its users start at, if known."""
+    def begin(self, run: str, starts: Mapping[int, int], workers: Collection[str] = ()) -> None:
+        """Forget the test before. run: its name in every process; starts: where its users begin, see `Ledger`."""
         seen = self._environment.web_ui is not None or isinstance(self._environment.runner, WorkerRunner)
-        self._gatherer = Gatherer(run, start_id) if seen else None
+        self._gatherer = Gatherer(run, starts) if seen else None
         self.board = Board(run, now_ns())
         self._workers, self._lost = frozenset(workers), frozenset()
         self.settled = False
+        self.shares = ""
 
     def observe(self, table: str, pattern: str, rows: Rows) -> None:
         """Take what the recorder has just written. Samples come last, so they tell up to when all is known."""

@@ -13,8 +13,9 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. join_id: the cursor of a user that starts. seed: what users' random numbers come
-    from, together with their own number.
+    """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
+    which message each of those of this process found to be the newest, by number in this process. seed: what users'
+    random numbers come from, together with their own number.
     """
 
     host: str = ""
@@ -31,7 +32,8 @@ class Session:
     no_keep_alive: bool = False
     compress: bool = False
     message_limit_bytes: int = LIMIT_BYTES
-    join_id: int = 0
+    join_newest: bool = False
+    joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
     worker_index: int = 0
     _users: int = field(default=0)
@@ -43,6 +45,7 @@ class Session:
 
     def restart_numbers(self) -> None:
         self._users = 0
+        self.joined = {}
 
 
 session = Session()

@@ -16,9 +16,10 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 
 from loadtests import facts
-from loadtests.collect import collect
+from loadtests.collect import Collected, collect
 from loadtests.manifest import SESSION, Cell, Run
 from loadtests.manifest import Session as Facts
 from loadtests.options import FLAGS
@@ -32,25 +33,40 @@ from servers.schedule import parse_schedule
 DRAIN_S: Final = 0.5
 """Beside a poll interval, as in loadtests/scenario.py."""
 UNKNOWN: Final = -1
+SETTLE_NS: Final = 500_000_000
+"""From the last user's first request to the window: time for a stream to begin, and for its first look back."""
 
 
 def make_run(folder: Path) -> list[Cell]:
     """Write cells/ and run.json from session.json, published.csv and raw/; return the cells. Raises OSError."""
     session = msgspec.json.decode((folder / "session.json").read_bytes(), type=Facts)
     users = {pattern: clients for pattern, clients in sorted(session.users.items()) if clients}
-    cells = [_cell(session, pattern, clients, _scenario_name(users, clients)) for pattern, clients in users.items()]
+    folders = {pattern: folder / "cells" / _name(users, pattern) for pattern in users}
+    collected = {pattern: _collect(folder, into, pattern, alone=len(users) == 1) for pattern, into in folders.items()}
+    joined_ns = max(map(_joined_ns, folders.values()), default=0)
+    session = msgspec.structs.replace(session, spawned_by_ns=max(session.spawned_by_ns, joined_ns))
+    cells = [_cell(session, users, pattern, collected[pattern]) for pattern in users]
     save(folder / "run.json", _run(session, cells))
     for cell in cells:
-        cell_folder = folder / "cells" / cell.name
-        _give_rows(folder, cell_folder, cell.pattern, alone=len(users) == 1)
-        shutil.copy(folder / "published.csv", cell_folder)
-        collected = collect(cell_folder)
-        problems = [*cell.problems, *collected.problems]
-        status = "failed" if problems else "finished"
-        cell = msgspec.structs.replace(cell, status=status, problems=problems, rows=collected.rows)
-        save(cell_folder / "cell.json", sealed(cell_folder, cell))
+        save(folders[cell.pattern] / "cell.json", sealed(folders[cell.pattern], cell))
     _keep_samples(folder)
     return cells
+
+
+def _collect(folder: Path, into: Path, pattern: str, *, alone: bool) -> Collected:
+    _give_rows(folder, into, pattern, alone=alone)
+    shutil.copy(folder / "published.csv", into)
+    return collect(into)
+
+
+def _joined_ns(cell_folder: Path) -> int:
+    """Return when the last user of a cell asked for the first time: by then its cursor was known to it.
+
+    Locust says that users run before they have asked for anything.
+    """
+    requests = pq.read_table(cell_folder / "requests.parquet", columns=["user", "started_ns"])
+    firsts = requests.group_by("user").aggregate([("started_ns", "min")])
+    return max(firsts["started_ns_min"].to_pylist(), default=0)
 
 
 def _run(session: Facts, cells: list[Cell]) -> Run:
@@ -72,9 +88,13 @@ def _scenarios(cells: list[Cell]) -> dict[str, int]:
     return {cell.scenario: cell.clients for cell in cells}
 
 
-def _scenario_name(users: dict[str, int], clients: int) -> str:
+def _scenario_name(users: dict[str, int], pattern: str) -> str:
     """Patterns with unequal numbers of users are not comparable, so they are not of one scenario."""
-    return SESSION if len(set(users.values())) == 1 else f"{SESSION}-of-{clients}"
+    return SESSION if len(set(users.values())) == 1 else f"{SESSION}-of-{users[pattern]}"
+
+
+def _name(users: dict[str, int], pattern: str) -> str:
+    return cell_name(_scenario_name(users, pattern), users[pattern], 0.0, None, pattern, 1)
 
 
 def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
@@ -88,11 +108,15 @@ def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
         "message_bytes": session.message_bytes,
         "poll_interval_s": session.poll_interval_s,
         "poll_pace": session.poll_pace,
+        "poll_start": session.poll_start,
+        "backoff": session.backoff,
+        "source": session.source,
+        "fault": session.fault,
         "hold_timeout_s": session.hold_timeout_s,
         "silence_timeout_s": session.silence_timeout_s,
         **{flag: getattr(session, flag) for flag in FLAGS},
-        "warmup_s": (session.window_from_ns - session.spawned_by_ns) / 1e9,
-        "window_s": (_window_until_ns(session) - session.window_from_ns) / 1e9,
+        "warmup_s": (_window_from_ns(session) - session.spawned_by_ns) / 1e9,
+        "window_s": (_window_until_ns(session) - _window_from_ns(session)) / 1e9,
         "drain_s": _drain_s(session),
         "rtt_ms": [0.0],
     }
@@ -102,28 +126,32 @@ def _drain_s(session: Facts) -> float:
     return session.poll_interval_s + DRAIN_S
 
 
+def _window_from_ns(session: Facts) -> int:
+    return max(session.spawned_by_ns + SETTLE_NS, session.reset_ns)
+
+
 def _window_until_ns(session: Facts) -> int:
     return session.ended_ns - round(_drain_s(session) * 1e9)
 
 
-def _cell(session: Facts, pattern: str, clients: int, scenario: str) -> Cell:
-    window_until_ns = _window_until_ns(session)
-    problems = list(session.problems)
-    if not problems and window_until_ns <= session.window_from_ns:
+def _cell(session: Facts, users: dict[str, int], pattern: str, collected: Collected) -> Cell:
+    window_from_ns, window_until_ns = _window_from_ns(session), _window_until_ns(session)
+    problems = [*session.problems, *collected.problems]
+    if not session.problems and window_until_ns <= window_from_ns:
         problems.append(
             f"it ended too soon to be measured: it must run {_drain_s(session):g} s longer than it takes all users to "
             "start, or than the last reset"
         )
     return Cell(
-        name=cell_name(scenario, clients, 0.0, None, pattern, 1),
+        name=_name(users, pattern),
         pattern=pattern,
         label=session.labels.get(pattern, pattern),
-        scenario=scenario,
-        clients=clients,
+        scenario=_scenario_name(users, pattern),
+        clients=users[pattern],
         rtt_ms=0.0,
         rate_per_s=parse_schedule(session.schedule).rate_per_s,
         repeat=1,
-        status="failed",
+        status="failed" if problems else "finished",
         problems=problems,
         server_pid=session.server_pid,
         server_command=[],
@@ -131,11 +159,12 @@ def _cell(session: Facts, pattern: str, clients: int, scenario: str) -> Cell:
         load_exit_code=0,
         spawned_by_ns=session.spawned_by_ns,
         publish_from_ns=session.publish_from_ns,
-        window_from_ns=session.window_from_ns,
+        window_from_ns=window_from_ns,
         window_until_ns=window_until_ns,
         load_ended_ns=session.ended_ns,
         published=session.published,
-        rows={},
+        published_before=session.published_before,
+        rows=collected.rows,
     )
 
 

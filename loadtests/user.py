@@ -17,7 +17,8 @@ from loadtests.arrival import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.backoff import Backoff
 from loadtests.events import ProtocolError
 from loadtests.recorder import recorder
-from loadtests.session import session
+from loadtests.session import USERS_OF_A_PROCESS, session
+from loadtests.target import Target, WrongServer
 from loadtests.transport import Connection, Exchange, Receive
 from servers.clock import now_ns
 from servers.message import Stamp, decode_stamp
@@ -54,7 +55,6 @@ class PatternUser(User):
         self.number = session.next_user_number()
         # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
         self.random = random.Random(f"{session.seed}/{self.number}")
-        self.cursor = session.join_id
         self.connections = 0
         self.backoff = Backoff(self.random, session.backoff)
         self.tape = recorder.tape(self.pattern)
@@ -62,6 +62,7 @@ class PatternUser(User):
         self.address = (target.hostname or "127.0.0.1", target.port or 80)
         self.netloc = target.netloc
         self.source = session.source.address(self.number)
+        self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
 
     @task
     def run_live(self) -> None:
@@ -69,6 +70,23 @@ class PatternUser(User):
 
     def live(self) -> None:
         raise NotImplementedError
+
+    def _joined(self) -> int:
+        """Ask the server for its newest message, until it says: only a cursor can tell a poll what not to bring.
+
+        Asked once for all, whoever joins later would be sent everything since, and call it late.
+        """
+        while True:
+            exchange = Exchange(now_ns())
+            try:
+                newest_id = Target(session.host).newest_id
+            except WrongServer:
+                self.requested(exchange.started_ns, exchange, 0, CODES["refused"])
+                self.pause(self.backoff.failed())
+            else:
+                self.backoff.succeeded()
+                session.joined[self.number % USERS_OF_A_PROCESS] = newest_id
+                return newest_id
 
     def connect(self, receive: Receive) -> Connection:
         """Open the next connection; `receive` is called with all that comes. Raises OSError."""

@@ -43,10 +43,10 @@ def _seal(cell: Cell) -> Iterator[str]:
 
 
 def _journal(cell: Cell, published: pd.DataFrame) -> Iterator[str]:
-    ids, newest = published["id"].to_numpy(), int(cell["published"])
+    ids, before, newest = published["id"].to_numpy(), int(cell["published_before"]), int(cell["published"])
     # The length first: `newest` may be any number, and so many are not counted for nothing.
-    if len(ids) != newest or not np.array_equal(ids, np.arange(1, newest + 1)):
-        yield f"the server published {newest:,} messages, its journal has {len(np.unique(ids)):,} of them"
+    if len(ids) != newest - before or not np.array_equal(ids, np.arange(before + 1, newest + 1)):
+        yield f"the server published {newest - before:,} messages, its journal has {len(np.unique(ids)):,} of them"
     due, at = (published[f"{name}_ns"].to_numpy() for name in ("due", "published"))
     if early := int((at < due).sum()):
         yield f"{counted(early, 'message')} published before {'it was' if early == 1 else 'they were'} due"

@@ -266,10 +266,13 @@ def _session(facts: Facts) -> Iterable[Caution]:
     if facts.run.manifest.kind != SESSION:
         return
     side_by_side = len(facts.run.manifest.patterns) > 1
+    clients = facts.run.cells["clients"]
+    unequal = f"patterns had from {clients.min()} to {clients.max()} users, and only those with as many are compared; "
     yield Caution(
         "note",
         "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
         ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + unequal * (clients.nunique() > 1)
         + "what the server spent was not measured.",
         "Measure patterns one at a time, in turns, with: pollbench compare",
     )

@@ -126,8 +126,10 @@ function status(state) {
   if (live.silent) return "Locust does not answer any more; these are the last figures it gave.";
   if (state.phase === "none") return "Nothing has been measured yet.";
   const lost = state.workers.lost ? ` ${state.workers.lost} of ${state.workers.all} workers lost.` : "";
-  if (state.phase === "stopped") return `Final figures of ${state.run}.${lost}`;
-  return `Running for ${clock(state.elapsed_s)}.${lost}`;
+  const shares = state.shares ? ` ${state.shares}.` : "";
+  const judge = state.ruled ? " The verdict is the report's." : "";
+  if (state.phase === "stopped") return `Final figures of ${state.run}.${lost}${judge}${shares}`;
+  return `Running for ${clock(state.elapsed_s)}.${lost}${shares}`;
 }
 
 function tableRow(row) {

@@ -48,7 +48,7 @@ def one_second(gatherer: Gatherer, second: int, users: range, ids: range) -> Rep
 @given(split=st.integers(0, 4), seconds=st.integers(1, 4))
 def test_workers_that_report_are_one_process_that_saw_everything(split: int, seconds: int) -> None:
     whole, parts = Board(RUN), Board(RUN)
-    everyone, some, others = (Gatherer(RUN, 0) for _ in range(3))
+    everyone, some, others = (Gatherer(RUN, dict.fromkeys(range(1000), 0)) for _ in range(3))
     for second in range(seconds):
         ids = range(3 * second + 1, 3 * second + 3)  # every third is missed
         whole.take("local", one_second(everyone, second, range(4), ids))
@@ -73,7 +73,7 @@ def test_a_second_is_complete_once_every_process_that_lives_has_reported_beyond_
 
 
 def test_a_rate_is_that_of_the_latest_seconds_so_that_a_silence_is_seen() -> None:
-    board, gatherer = Board(RUN), Gatherer(RUN, 0)
+    board, gatherer = Board(RUN), Gatherer(RUN, dict.fromkeys(range(1000), 0))
     for second in range(30):
         board.take("local", one_second(gatherer, second, range(10), range(second + 1, second + 2)))
     timeline = board.patterns["sse"]
@@ -85,7 +85,7 @@ def test_a_rate_is_that_of_the_latest_seconds_so_that_a_silence_is_seen() -> Non
 
 
 def test_after_a_reset_nothing_counts_that_was_before_even_if_it_is_reported_later() -> None:
-    board, gatherer = Board(RUN), Gatherer(RUN, 0)
+    board, gatherer = Board(RUN), Gatherer(RUN, dict.fromkeys(range(1000), 0))
     board.take("a", one_second(gatherer, 0, range(2), range(1, 4)))
     under_way = one_second(gatherer, 1, range(2), range(5, 8))  # 4 is missed
     board.reset(1 * S + 1)
@@ -102,12 +102,12 @@ def test_after_a_reset_nothing_counts_that_was_before_even_if_it_is_reported_lat
 
 def test_a_report_of_another_test_is_left_out() -> None:
     board = Board("runs/two")
-    board.take("a", one_second(Gatherer(RUN, 0), 0, range(2), range(1, 4)))
+    board.take("a", one_second(Gatherer(RUN, dict.fromkeys(range(1000), 0)), 0, range(2), range(1, 4)))
     assert (board.patterns, board.processes) == ({}, {})
 
 
 def test_the_history_of_a_long_test_stays_whole_and_bounded() -> None:
-    board, gatherer = Board(RUN), Gatherer(RUN, 0)
+    board, gatherer = Board(RUN), Gatherer(RUN, dict.fromkeys(range(1000), 0))
     seconds = 5 * SLICES
     for second in range(seconds):
         board.take("local", one_second(gatherer, second, range(1), range(second + 1, second + 2)))
@@ -119,7 +119,7 @@ def test_the_history_of_a_long_test_stays_whole_and_bounded() -> None:
 
 
 def test_a_process_tells_how_busy_it_is_and_how_late_it_usually_is() -> None:
-    board, gatherer = Board(RUN), Gatherer(RUN, 0)
+    board, gatherer = Board(RUN), Gatherer(RUN, dict.fromkeys(range(1000), 0))
     for second, lag_ms in enumerate([1, 1, 1, 1, 500]):
         gatherer.take("samples", "", look(second * S, cpu_ns=second * S // 4, lag_ns=lag_ms * 1_000_000))
     board.take("local", gatherer.report())

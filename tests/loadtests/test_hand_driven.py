@@ -4,9 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from loadtests.backoff import parse_retry
 from loadtests.hand_driven import HandDriven, new_folder
 from loadtests.manifest import Session
 from loadtests.options import LoadOptions
+from loadtests.source import parse_source
 from servers.clock import now_ns
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving
@@ -40,6 +42,18 @@ def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tm
     assert (tmp_path / "run" / "published.csv").read_text().splitlines() == [header, *since]
 
 
+def test_what_users_were_told_and_a_server_that_is_wrong_on_purpose_are_recorded(tmp_path: Path) -> None:
+    told = LoadOptions(poll_start="together", backoff=parse_retry("fixed:2"), source=parse_source("127.0.0.2"))
+    with serving("--fault", "drop:0.5") as server:
+        by_hand = HandDriven(tmp_path, http_host(server), told, LABELS)
+        by_hand.start()
+        by_hand.spawned({"sse": 1})
+        by_hand.finish(now_ns(), {"sse": 1}, [])
+    recorded = facts(tmp_path)
+    assert (recorded.poll_start, recorded.backoff, recorded.source) == ("together", "fixed:2", "127.0.0.2")
+    assert recorded.fault == "drop:0.5"
+
+
 def test_a_server_that_keeps_too_few_messages_is_a_problem(tmp_path: Path) -> None:
     with serving("--history", "2") as server:
         by_hand = begun(tmp_path, server)
@@ -70,7 +84,7 @@ def test_users_may_be_added_and_the_window_begins_anew_but_none_may_be_taken_awa
         by_hand.finish(now_ns(), {"sse": 4}, [])
         told = facts(tmp_path)
         assert (told.users, told.problems) == ({"sse": 4}, [])
-        assert told.window_from_ns > added_ns
+        assert told.reset_ns > added_ns
         by_hand.spawned({"sse": 3})
         by_hand.finish(now_ns(), {"sse": 3}, ["1 of 2 workers did not hand in their samples"])
         assert [problem.split(" (")[0] for problem in facts(tmp_path).problems] == [

@@ -27,7 +27,7 @@ def totals(findings: list[Finding]) -> tuple[int, int]:
 def test_missed_and_duplicated_are_what_the_definitions_say_however_rows_come_in_batches(
     arrivals: list[tuple[int, int]], cuts: list[int], start_id: int
 ) -> None:
-    ledger, found = Ledger(start_id), []
+    ledger, found = Ledger(dict.fromkeys(range(4), start_id)), []
     for first, last in zip([0, *sorted(cuts)], [*sorted(cuts), len(arrivals)], strict=True):
         found += list(ledger.take(rows(arrivals[first:last])))
     missed = duplicated = 0
@@ -40,29 +40,29 @@ def test_missed_and_duplicated_are_what_the_definitions_say_however_rows_come_in
 
 
 def test_a_user_whose_start_nobody_knows_begins_with_its_first_message() -> None:
-    assert list(Ledger(None).take(rows([(1, 500), (1, 501)]))) == []
-    assert totals(list(Ledger(None).take(rows([(1, 500), (1, 503)])))) == (2, 0)
+    assert list(Ledger({}).take(rows([(1, 500), (1, 501)]))) == []
+    assert totals(list(Ledger({}).take(rows([(1, 500), (1, 503)])))) == (2, 0)
 
 
 def test_a_message_that_comes_late_is_taken_back_where_it_was_counted_as_missed() -> None:
-    ledger = Ledger(0)
+    ledger = Ledger({1: 0})
     assert list(ledger.take(rows([(1, 1), (1, 5)], second=3))) == [Finding(3, 3, 0)]
     assert list(ledger.take(rows([(1, 3)], second=9))) == [Finding(3, -1, 0)]
     assert list(ledger.take(rows([(1, 3), (1, 6)], second=9))) == [Finding(9, 0, 1)]
 
 
 def test_a_server_that_begins_anew_is_not_taken_for_one_that_repeats_itself() -> None:
-    ledger = Ledger(0)
+    ledger = Ledger({1: 0})
     assert list(ledger.take(rows([(1, at) for at in range(1, 9)]))) == []
     assert list(ledger.take(rows([(1, 1), (1, 2), (1, 3)], published_ns=50 * S))) == []
     assert totals(list(ledger.take(rows([(1, 6)], published_ns=50 * S)))) == (2, 0)
 
 
 def test_gaps_that_are_forgotten_stay_missed_and_memory_stays_bounded() -> None:
-    ledger = Ledger(0)
+    ledger = Ledger({1: 0})
     assert totals(list(ledger.take(rows([(1, 2 * at) for at in range(1, GAPS_KEPT + 3)])))) == (GAPS_KEPT + 2, 0)
     assert totals(list(ledger.take(rows([(1, 1), (1, 2 * GAPS_KEPT + 1)])))) == (-1, 1)
 
 
 def test_users_of_different_processes_have_numbers_far_apart_and_that_costs_nothing() -> None:
-    assert totals(list(Ledger(0).take(rows([(7_000_001, 1), (7_000_001, 3), (7_000_002, 1)])))) == (1, 0)
+    assert totals(list(Ledger({1: 0, 2: 0}).take(rows([(7_000_001, 1), (7_000_001, 3), (7_000_002, 1)])))) == (1, 0)

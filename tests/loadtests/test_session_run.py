@@ -34,7 +34,7 @@ def session(**changes: object) -> Session:
         labels={"sse": "Server-Sent Events", "short_polling": "Short polling"},
         spawned_by_ns=1 * S,
         publish_from_ns=0,
-        window_from_ns=2 * S,
+        reset_ns=2 * S,
         ended_ns=20 * S,
         published=MESSAGES,
         problems=[],

@@ -1,0 +1,137 @@
+"""A test driven by hand, from the form to the report: both say the same, and what was asked for is what is recorded."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pandas as pd
+import pytest
+
+from reports.load import load
+from reports.measures import open_books
+from tests.loadtests.load_process import ALL_USERS, HANG_S, http_host
+from tests.server_process import ServerProcess, serving
+from tests.webui.site import Site, site
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def swarm(started: Site, users: int, *classes: str, rate: float = 100, **options: str) -> None:
+    """Send the start form."""
+    form = [
+        ("user_count", str(users)),
+        ("spawn_rate", str(rate)),
+        *(("user_classes", name) for name in classes or ALL_USERS),
+    ]
+    with urlopen(f"{started.url}/swarm", urlencode([*form, *options.items()]).encode(), HANG_S) as answer:
+        told = json.load(answer)
+    assert told["success"], told
+
+
+def await_that(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + HANG_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def stop(started: Site) -> dict[str, Any]:
+    """Press Stop, and return what the tab says once the report has been made."""
+    urlopen(f"{started.url}/stop", b"", HANG_S).close()
+    await_that(lambda: bool(started.live()["ruled"]))
+    return started.live()
+
+
+def shown(started: Site, pattern: str) -> int:
+    """Return how many deliveries of a pattern the tab shows."""
+    return int(next((row["deliveries"] for row in started.live()["rows"] if row["pattern"] == pattern), 0))
+
+
+@pytest.fixture(scope="module")
+def lived() -> Iterator[ServerProcess]:
+    """A server that has published before anybody came, and goes on."""
+    with serving("--schedule", "manual") as server:
+        for nth in range(30):
+            server.post(f"history {nth}")
+        yield server
+
+
+def test_a_test_on_a_server_with_history_with_users_that_do_not_divide_is_judged_alike_in_tab_and_report(
+    lived: ServerProcess, tmp_path: Path
+) -> None:
+    told = {"poll_interval": "0.2", "poll_start": "together", "backoff": "fixed:1", "source": "127.0.0.2"}
+    with site(tmp_path, http_host(lived), "one process") as started:
+        swarm(started, 8, rate=4, **told, schedule="steady:20", hold_timeout="7")
+        await_that(lambda: started.live()["shares"] != "")
+        assert started.live()["shares"].startswith("8 users do not divide by 6 patterns: ")
+        before = shown(started, "websocket")
+        await_that(lambda: shown(started, "websocket") > before + 100)
+        live = stop(started)
+        (folder,) = started.runs()
+    run, ruling = load(folder), json.loads((folder / "verdict.json").read_text())
+    assert {row["verdict"] for row in live["rows"]} == {ruling["verdict"]}
+    assert ruling["verdict"] in {"VALID", "SUSPECT"}, ruling["cautions"]
+    assert [open_books(run, cell) for cell in run.finished.to_dict("records")] == [[]] * 6
+    assert run.finished["clients"].tolist().count(1) == 4
+    assert run.finished["clients"].tolist().count(2) == 2
+    assert (run.finished["published_before"] == 30).all()
+    for scenario in run.manifest.scenarios:
+        recorded = {name: scenario[name] for name in ("poll_interval_s", "hold_timeout_s", "schedule")}
+        assert recorded == {"poll_interval_s": 0.2, "hold_timeout_s": 7.0, "schedule": "steady:20"}
+        assert [scenario[name] for name in ("poll_start", "backoff", "source")] == ["together", "fixed:1", "127.0.0.2"]
+    assert any("8 users" in what or "from 1 to 2 users" in what for what in causes(ruling))
+
+
+def causes(ruling: dict[str, Any]) -> list[str]:
+    return [caution["cause"] for caution in ruling["cautions"]]
+
+
+@pytest.mark.parametrize("shape", ["one process", "forked processes"])
+def test_whoever_joins_later_is_sent_only_what_comes_from_then_on(tmp_path: Path, shape: str) -> None:
+    with serving() as server, site(tmp_path, http_host(server), shape) as started:
+        for text in "abc":
+            server.post(text)
+        swarm(started, 1, "SseUser")
+        await_that(lambda: server.stats()["streams"] == 1)
+        server.post("for the first")
+        await_that(lambda: shown(started, "sse") == 1)
+        swarm(started, 3, "SseUser")
+        await_that(lambda: server.stats()["streams"] == 3)
+        server.post("for all three")
+        await_that(lambda: shown(started, "sse") == 4)
+        live = stop(started)
+        (folder,) = started.runs()
+    received = (
+        pd.concat(map(pd.read_parquet, folder.glob("cells/*/deliveries.parquet"))).groupby("user")["id"].agg(list)
+    )
+    assert sorted(received.tolist()) == [[4, 5], [5], [5]]
+    assert [(row["missed"], row["duplicated"]) for row in live["rows"]] == [(0, 0)]
+
+
+def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the_books_close(tmp_path: Path) -> None:
+    with serving("--history", "200") as server, site(tmp_path, http_host(server), "one process") as started:
+        for nth in range(204):
+            server.post(str(nth))
+        swarm(started, 1, "WebsocketUser", join_at="oldest", schedule="steady:20")
+        await_that(lambda: shown(started, "websocket") > 260)
+        stop(started)
+        (folder,) = started.runs()
+    run = load(folder)
+    (cell,) = run.finished.to_dict("records")
+    assert (cell["published_before"], open_books(run, cell)) == (4, [])
+    assert run.deliveries["id"].min() == 5
+
+
+def test_a_schedule_that_somebody_changes_while_a_test_runs_is_told_in_the_tab(tmp_path: Path) -> None:
+    with serving() as server, site(tmp_path, http_host(server), "one process") as started:
+        swarm(started, 1, "SseUser", schedule="steady:20")
+        await_that(lambda: shown(started, "sse") > 10)
+        other = b'{"schedule": "steady:10"}'
+        urlopen(Request(f"{http_host(server)}/api/schedule", other, method="PUT"), timeout=HANG_S).close()
+        (row,) = stop(started)["rows"]
+    assert (row["verdict"], len(row["reasons"])) == ("INVALID", 1)
+    assert "somebody had the server publish by steady:10 (200 bytes) while it ran, instead of" in row["reasons"][0]
