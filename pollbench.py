@@ -28,23 +28,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import advice, runner, standard_streams, webui
-from loadtests.interrupt import heeded
-from loadtests.overrides import overridden, with_overrides
-from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
-from loadtests.programs import OURS, Programs
-from loadtests.progress import Bar, TurnsBar, duration
-from loadtests.scenario import SCENARIOS, typed
-from loadtests.series import folder_of, run_series
-from servers.clock import wall_timestamp
+from loadtests.runs import advice, runner, webui
+from loadtests.host import standard_streams
+from loadtests.runs.signals import heeded
+from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.plan import Plan, PlannedCell, choose, known_name, remaining
+from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.progress import Bar, TurnsBar, duration
+from loadtests.scenario.scenarios import SCENARIOS, typed
+from loadtests.runs.series import folder_of, run_series
+from servers.timing.clock import wall_timestamp
 
 signal.signal(signal.SIGINT, _before)
 
 if TYPE_CHECKING:
-    from reports.caution import Ruling
-    from reports.experiment import Results
-    from reports.observing import Job
-    from reports.outcome import Judgement
+    from reports.validity.caution import Ruling
+    from reports.experiments.results import Results
+    from reports.experiments.arm_runner import Job
+    from reports.basics.exit_codes import Judgement
 
 DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, UNWRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 74, 130
 EPILOG: Final = (
@@ -90,7 +91,7 @@ def _replications() -> list[str]:
     return replications.names()
 
 
-BENCHMARKS: Final = ("servers.benchmarks", "servers.http2.benchmarks", "loadtests.benchmarks", "reports.benchmarks")
+BENCHMARKS: Final = ("servers.bench.benchmarks", "servers.bench.http2", "loadtests.benchmarks", "reports.benchmarks")
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 
 
@@ -286,10 +287,10 @@ def controls(
 
         pollbench controls --quick
     """
-    from reports.controls import Reading, controls, readings
-    from reports.load import load
-    from reports.page import write_report
-    from reports.terminal import controls_table
+    from reports.selftest.controls import Reading, controls, readings
+    from reports.data.load import load
+    from reports.page.page import write_report
+    from reports.page.terminal import controls_table
 
     chosen = controls(quick=quick)
     found: dict[str, list[Reading]] = {}
@@ -326,11 +327,11 @@ def calibrate(
 
         pollbench calibrate
     """
-    from loadtests import facts
-    from loadtests.calibration import FILE
-    from loadtests.manifest import Calibration
-    from reports import calibration as stage
-    from reports.terminal import calibration_table
+    from loadtests.host import environment
+    from loadtests.runs.calibration import FILE
+    from loadtests.records.manifest import Calibration
+    from reports.selftest import calibration as stage
+    from reports.page.terminal import calibration_table
 
     labels = _patterns()
     with tempfile.TemporaryDirectory(prefix="pollbench-") as scratch:
@@ -341,8 +342,8 @@ def calibrate(
             return code
         found = Calibration(
             measured_at=wall_timestamp(),
-            machine=facts.machine(),
-            versions=facts.versions(),
+            machine=environment.machine(),
+            versions=environment.versions(),
             clients=stage.CLIENTS,
             patterns=stage.calibrate(measured),
         )
@@ -368,7 +369,7 @@ def race(
         pollbench race
         pollbench race --no-open --port 9000
     """
-    from loadtests import race as stage
+    from loadtests.runs import race as stage
 
     def say(line: str) -> None:
         out.print(line, highlight=False, soft_wrap=True)
@@ -412,7 +413,7 @@ def gate(
 
         pollbench gate runs/2026-11-24T07-30-00-compare-feed --slo slo.toml --junit gate.xml
     """
-    from reports.gates import check_slo
+    from reports.ci.gates import check_slo
 
     return _judge(lambda: check_slo(folder or runner.newest(), slo), junit, markdown)
 
@@ -432,9 +433,9 @@ def compare_runs(
 
         pollbench compare-runs runs/before runs/after --html compare.html
     """
-    from reports import compare_runs as stage
-    from reports.comparison_page import comparison_page
-    from reports.questions import JUDGED
+    from reports.ci import compare_runs as stage
+    from reports.ci.comparison_page import comparison_page
+    from reports.ci.questions import JUDGED
 
     def judge() -> "Judgement":
         comparison = stage.compare_runs(base, new, measure.split(",") if measure else JUDGED)
@@ -483,7 +484,7 @@ def _list_replications(names: Sequence[str]) -> int:
 
 def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Path | None) -> int:
     """Measure the stages of one replication, each a run folder, and judge them together."""
-    from reports import replicate as stage
+    from reports.replications import replicate as stage
     from reports import replications
 
     labels, stages = _patterns(), replications.load(name).stages()
@@ -525,8 +526,9 @@ def experiment(
         pollbench experiment caching
         pollbench experiment all --quick
     """
-    from reports import experiment as stage
-    from reports import experiments, observing
+    from reports.experiments import results as stage
+    from reports import experiments
+    from reports.experiments import arm_runner
 
     known = _experiments()
     if name == "list":
@@ -543,7 +545,7 @@ def experiment(
     root = resume or folder or folder_of(f"experiment-{name}")
     places = {each: root / each if name == "all" else root for each in names}
     jobs = [
-        observing.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
+        arm_runner.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
         for each, place in places.items()
     ]
     code, problem = _observe(jobs)
@@ -557,12 +559,12 @@ def experiment(
 
 def _observe(jobs: "Sequence[Job]") -> tuple[int, str]:
     """Make the observations that are lacking; return the exit code and what went wrong."""
-    from reports import observing
+    from reports.experiments import arm_runner
 
     total = sum(len(job.lacking()) for job in jobs)
     err.print(f"experiment: {total} runs", highlight=False)
     with TurnsBar(err, total) as bar:
-        outcome = observing.observe(jobs, bar)
+        outcome = arm_runner.observe(jobs, bar)
     if outcome.interrupted:
         return INTERRUPTED, "interrupted"
     if outcome.halted:
@@ -598,7 +600,7 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
 
 def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
     """Print a judgement unless `silent`, write what CI asked for, and return its exit code."""
-    from reports.load import ReportError
+    from reports.data.load import ReportError
 
     try:
         judgement = judge()
@@ -650,7 +652,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
 
 
 def _run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
-    from reports.terminal import Board
+    from reports.page.terminal import Board
 
     with Bar(err, cells, Board(folder)) as bar:
         return runner.run_cells(folder, cells, labels, bar)
@@ -687,8 +689,8 @@ def _measure_series(
 def _ruling(folder: Path) -> "Ruling":
     import msgspec
 
-    from reports.caution import Ruling
-    from reports.page import VERDICT_FILE
+    from reports.validity.caution import Ruling
+    from reports.page.page import VERDICT_FILE
 
     return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
 
@@ -697,7 +699,7 @@ def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: run
     """Print what a run came to: the summary, what it is worth, and where the page is."""
     import pandas as pd
 
-    from reports.terminal import ruling_lines, summary_table
+    from reports.page.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
     if as_json:
@@ -715,8 +717,8 @@ def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: run
 
 def _page(folder: Path) -> Path:
     """Write the report of a run and return its page. Raises ValueError for a run that cannot be reported."""
-    from reports.load import ReportError
-    from reports.page import write_report
+    from reports.data.load import ReportError
+    from reports.page.page import write_report
 
     try:
         with err.status("writing the report"):

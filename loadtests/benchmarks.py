@@ -18,9 +18,9 @@ from typing import Final
 
 import pandas as pd
 
-from loadtests.child import Child
-from loadtests.collect import collect
-from loadtests.sampler import Sampler
+from loadtests.host.managed_process import Child
+from loadtests.host.sampler import Sampler
+from loadtests.records.to_parquet import collect
 
 READY: Final = re.compile(r"port (\d+)")
 SPAWNED: Final = re.compile(r"All users spawned")
@@ -28,7 +28,7 @@ HERE: Final = Path(__file__).resolve().parent
 EMPTY: Final = b'{"messages":[],"count":0,"polled_at":"2026-01-01T00:00:00.000000Z"}'
 MINIMAL_SERVER: Final = """
 import asyncio, json, sys, uvloop
-from servers.clock import clock_id
+from servers.timing.clock import clock_id
 empty = sys.argv[1].encode()
 stats = json.dumps({"token": "", "clock_id": clock_id(), "newest_id": 0, "start_at_ns": 0}).encode()
 def answer(body):

@@ -12,16 +12,17 @@ from locust import events
 # Locust puts this file's folder first on sys.path; the packages live one above it.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from loadtests import conductor, patterns
-from loadtests.options import FLAGS, HELP, JOIN
-from loadtests.scenario import START
+from loadtests import patterns
+from loadtests.locust_ui import hooks
+from loadtests.scenario.options import FLAGS, HELP, JOIN
+from loadtests.scenario.scenarios import START
 
 for name in patterns.names():
     user_class = patterns.load(name)
     globals()[user_class.__name__] = user_class
 del user_class
 
-conductor.listen(events)
+hooks.listen(events)
 
 
 @events.init_command_line_parser.add_listener

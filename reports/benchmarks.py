@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from loadtests.scenario import Scenario
-from reports.load import load
-from reports.page import write_report
-from reports.synthetic import LABELS, write_run
+from loadtests.scenario.scenarios import Scenario
+from reports.data.load import load
+from reports.page.page import write_report
+from reports.selftest.synthetic import LABELS, write_run
 
 CLIENTS: Final = 500
 RATE_PER_S: Final = 40

@@ -19,8 +19,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import pollbench  # noqa: E402
-from loadtests.arrival import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
-from loadtests.scenario import SCENARIOS, typed  # noqa: E402
+from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
+from loadtests.scenario.scenarios import SCENARIOS, typed  # noqa: E402
 from servers import patterns  # noqa: E402
 
 

@@ -9,11 +9,11 @@ import msgspec
 from servers import patterns
 from servers.app import Service
 from servers.backplane import NoRedisError
-from servers.content import CONTENTS
-from servers.faults import forms
-from servers.options import FEEDS, PAGES, ServerOptions
+from servers.feed.content import CONTENTS
+from servers.feed.schedule import FORMS
 from servers.process import PortTakenError, ServingError, serve
-from servers.schedule import FORMS
+from servers.settings import fault_specs
+from servers.settings.options import FEEDS, PAGES, ServerOptions
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
@@ -99,7 +99,7 @@ def parser() -> Parser:
     option("--token", "token", str, "name of this server in /stats (default random)")
     option("--journal", "journal", str, "write id,due_ns,published_ns of every message to this CSV file")
     option("--keep", "keep", str, "keep messages in this file, and go on with them after a restart")
-    option("--fault", "fault", str, f"be wrong on purpose, to test an instrument: {forms.FORMS}")
+    option("--fault", "fault", str, f"be wrong on purpose, to test an instrument: {fault_specs.FORMS}")
     option("--fault-journal", "fault_journal", str, "write what the fault did to each message to this CSV file")
     option("--write-journal", "write_journal", str, "write when each message was sent to each client to this CSV file")
     p.add_argument("--announce-json", action="store_true", help="say what was bound as one line of JSON")
@@ -119,7 +119,9 @@ def announce_lines(service: Service) -> None:
     reach = "this machine only" if local else "other machines can reach it"
     lines = [f"listening on {options.host} ({reach}), {options.schedule}, stop with Ctrl-C"]
     if options.fault:
-        lines.append(f"  FAULTY ON PURPOSE ({options.fault}): this server {forms.parse_fault(options.fault).meaning}")
+        lines.append(
+            f"  FAULTY ON PURPOSE ({options.fault}): this server {fault_specs.parse_fault(options.fault).meaning}"
+        )
     for name in service.names:
         pattern = patterns.load(name)
         port = service.http2_port if pattern.HTTP2 else service.http_port

@@ -15,15 +15,15 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from servers import patterns
-from servers.clock import clock_id, now_ns
-from servers.errors import JSON, error_response, json_errors
-from servers.feed import Feed
-from servers.limits import RateLimit
-from servers.message import decode_stamp, encode
-from servers.options import MESSAGE_BYTES_MAX, ServerOptions
-from servers.publisher import Publisher
-from servers.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
-from servers.schedule import parse_schedule
+from servers.feed.feed import Feed
+from servers.feed.message import decode_stamp, encode
+from servers.feed.publisher import Publisher
+from servers.feed.schedule import parse_schedule
+from servers.settings.options import MESSAGE_BYTES_MAX, ServerOptions
+from servers.timing.clock import clock_id, now_ns
+from servers.web.errors import JSON, error_response, json_errors
+from servers.web.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
+from servers.web.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane  # redis-py is loaded only by a server that uses it

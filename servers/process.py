@@ -19,16 +19,16 @@ from aiohttp import web
 
 from servers import patterns
 from servers.app import Service, build, shortcut
-from servers.clock import now_ns
-from servers.faults.forms import IgnoreDisconnect
-from servers.feed import Feed, Journal
-from servers.history import History
-from servers.journal import open_csv
-from servers.keep import Kept, kept
-from servers.options import ServerOptions
-from servers.publisher import Publisher
-from servers.schedule import parse_schedule
-from servers.writes import WRITE_COLUMNS, Writes
+from servers.feed.feed import Feed, Journal
+from servers.feed.history import History
+from servers.feed.journal import open_csv
+from servers.feed.persistence import Kept, kept
+from servers.feed.publisher import Publisher
+from servers.feed.schedule import parse_schedule
+from servers.settings.fault_specs import IgnoreDisconnect
+from servers.settings.options import ServerOptions
+from servers.timing.clock import now_ns
+from servers.web.write_log import WRITE_COLUMNS, Writes
 
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane

@@ -13,8 +13,13 @@ from tests.server_process import ROOT
 RACE: Final = tuple(
     f"servers/pages/race/{name}" for name in ("index.html", "race.css", "row.js", "strip.js", "words.js")
 )
-REPORT: Final = ("reports/templates/report.*", "reports/charts/*.py", "reports/style.py", "reports/answer.py")
-WEB_UI: Final = ("loadtests/delivery_page.py", "loadtests/web/*", "servers/palette.py")
+REPORT: Final = (
+    "reports/templates/report.*",
+    "reports/charts/*.py",
+    "reports/charts/style.py",
+    "reports/page/answer.py",
+)
+WEB_UI: Final = ("loadtests/locust_ui/delivery_page.py", "loadtests/locust_ui/web/*", "servers/palette.py")
 PICTURES: Final = {
     "report.png": REPORT,
     "race.png": RACE,

@@ -12,7 +12,7 @@ from typing import Final
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
-from reports.page import write_report
+from reports.page.page import write_report
 from tests.loadtests.load_process import http_host
 from tests.pictures import path_of, save
 from tests.race.browser import Stage, stage

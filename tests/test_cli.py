@@ -17,7 +17,7 @@ import pytest
 
 import pollbench
 import servers
-from loadtests.scenario import OPTIONS, SCENARIOS
+from loadtests.scenario.scenarios import OPTIONS, SCENARIOS
 
 BRIEF = ["--clients", "4", "--schedule", "steady:10", "--warmup", "0.2", "--window", "1.5", "--drain", "0.3"]
 PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patterns/[a-z]*.py"))

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import pollbench
-from loadtests.arrival import ROW_TYPES
-from loadtests.scenario import SCENARIOS
+from loadtests.records.rows import ROW_TYPES
+from loadtests.scenario.scenarios import SCENARIOS
 
 ROOT = Path(pollbench.__file__).parent
 EXAMPLE = ROOT / "docs/examples/own_server.py"

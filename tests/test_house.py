@@ -11,15 +11,15 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["servers", "loadtests", "reports"]
 SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
 LOADTESTS_MAY_TAKE = {
-    "servers.clock",
-    "servers.content",
-    "servers.faults.forms",
-    "servers.message",
+    "servers.timing.clock",
+    "servers.feed.content",
+    "servers.settings.fault_specs",
+    "servers.feed.message",
     "servers.palette",
     "servers.relay.units",
-    "servers.schedule",
-    "servers.stamps",
-    "servers.websocket_frames",
+    "servers.feed.schedule",
+    "servers.timing.stamps",
+    "servers.web.websocket_frames",
 }
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
 PURE_MAY_IMPORT = {

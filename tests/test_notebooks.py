@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from reports.load import load
-from reports.synthetic import KIND
+from reports.data.load import load
+from reports.selftest.synthetic import KIND
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 RECORDED = NOTEBOOKS / "recorded"

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 import pollbench
-from reports.caution import MEANING
-from reports.outcome import ExitCode
-from reports.trust import side_by_side
+from reports.basics.exit_codes import ExitCode
+from reports.validity.caution import MEANING
+from reports.validity.evidence_text import side_by_side
 
 ROOT = Path(pollbench.__file__).parent
 BURNERS = 8

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from servers.schedule import parse_schedule
+from servers.feed.schedule import parse_schedule
 
 
 class Feed:

@@ -1,9 +1,9 @@
 """Chunked streaming: JSON lines on a response that never ends."""
 
-from loadtests.http1 import ACCEPT_GZIP, get
-from loadtests.session import session
-from loadtests.stream_decoders import LinesDecoder
-from loadtests.streaming import StreamUser
+from loadtests.protocols.http1 import ACCEPT_GZIP, get
+from loadtests.protocols.stream_decoders import LinesDecoder
+from loadtests.users.streaming import StreamUser
+from loadtests.users.user_settings import session
 
 
 class ChunkedUser(StreamUser):

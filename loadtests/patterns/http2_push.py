@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from loadtests.events import Event, Refused
-from loadtests.push_decoder import PushDecoder
-from loadtests.streaming import StreamUser
-from loadtests.transport import Exchange
-from loadtests.user import CODES
+from loadtests.protocols.events import Event, Refused
+from loadtests.protocols.push_decoder import PushDecoder
+from loadtests.users.connection import Exchange
+from loadtests.users.streaming import StreamUser
+from loadtests.users.user import CODES
 
 
 class Http2PushUser(StreamUser):

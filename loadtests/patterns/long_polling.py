@@ -1,8 +1,8 @@
 """Long polling: the server holds the request until there is something to say; then ask again at once."""
 
-from loadtests.polling import PollingUser
-from loadtests.session import session
-from servers.clock import now_ns
+from loadtests.users.polling import PollingUser
+from loadtests.users.user_settings import session
+from servers.timing.clock import now_ns
 
 GRACE_S = 30.0
 """How much longer than the hold an answer may take: a server may add jitter, and a network its delay."""

@@ -1,8 +1,8 @@
 """Short polling: ask again and again, whether or not there is something to say."""
 
-from loadtests.polling import PollingUser
-from loadtests.session import session
-from servers.clock import now_ns
+from loadtests.users.polling import PollingUser
+from loadtests.users.user_settings import session
+from servers.timing.clock import now_ns
 
 
 class ShortPollingUser(PollingUser):

@@ -1,9 +1,9 @@
 """Server-sent events: what EventSource does, resumed with Last-Event-ID."""
 
-from loadtests.http1 import ACCEPT_GZIP, get
-from loadtests.session import session
-from loadtests.stream_decoders import SseDecoder
-from loadtests.streaming import StreamUser
+from loadtests.protocols.http1 import ACCEPT_GZIP, get
+from loadtests.protocols.stream_decoders import SseDecoder
+from loadtests.users.streaming import StreamUser
+from loadtests.users.user_settings import session
 
 
 class SseUser(StreamUser):

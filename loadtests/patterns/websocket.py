@@ -2,8 +2,8 @@
 
 import base64
 
-from loadtests.streaming import StreamUser
-from loadtests.websocket_decoder import WebSocketDecoder, handshake
+from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
+from loadtests.users.streaming import StreamUser
 
 
 class WebsocketUser(StreamUser):

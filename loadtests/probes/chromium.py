@@ -22,8 +22,8 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from loadtests.child import Child
-from loadtests.external import find_program
+from loadtests.host.external import find_program
+from loadtests.host.managed_process import Child
 
 PROGRAM: Final = os.environ.get("CHROMIUM", "chromium")
 READY: Final = re.compile(r"DevTools listening on (ws://\S+)")

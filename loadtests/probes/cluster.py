@@ -15,18 +15,18 @@ from typing import Final
 
 import psutil
 
-from loadtests import plan as cells
-from loadtests.cell import SPAWNED_LINE
-from loadtests.child import Child, ChildFailed
-from loadtests.collect import collect
-from loadtests.nginx import Nginx
-from loadtests.nginx_config import ProxyOptions
+from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.nginx import Nginx
+from loadtests.host.nginx_config import ProxyOptions
+from loadtests.host.redis_server import RedisServer
+from loadtests.host.sampler import cpu_ns
 from loadtests.probes.reference import Server
-from loadtests.programs import OURS, user_class
-from loadtests.redis_server import RedisServer
-from loadtests.sampler import cpu_ns
-from loadtests.scenario import Scenario
-from servers.clock import now_ns
+from loadtests.records.to_parquet import collect
+from loadtests.runs.cell import SPAWNED_LINE
+from loadtests.runs.commands import OURS, user_class
+from loadtests.scenario import plan as cells
+from loadtests.scenario.scenarios import Scenario
+from servers.timing.clock import now_ns
 
 PATTERNS: Final = ("sse", "long_polling")
 SETTLE_S: Final = 0.5
@@ -42,7 +42,7 @@ class ClusterFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """feed: one of servers.options.FEEDS. away_s: how long Redis is stopped; 0 for never, as with a feed in memory.
+    """feed: one of servers.settings.options.FEEDS. away_s: how long Redis is stopped; 0 for never, as with a feed in memory.
 
     death: whether the last server, which does not publish, is killed and started again.
     """

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import psutil
 
-from loadtests.child import Child
+from loadtests.host.managed_process import Child
 from loadtests.probes.reference import Server
-from servers.clock import now_ns
+from servers.timing.clock import now_ns
 
 LOOK_S: Final = 0.02
 READY_S: Final = 30.0

@@ -14,8 +14,8 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from servers.clock import now_ns
-from servers.message import decode_stamp
+from servers.feed.message import decode_stamp
+from servers.timing.clock import now_ns
 
 POLL_INTERVAL_S: Final = 0.5
 HOLD_S: Final = 30

@@ -26,8 +26,8 @@ from h2.events import (
 )
 from h2.exceptions import StreamClosedError
 
-from loadtests.events import ProtocolError
-from servers.clock import now_ns
+from loadtests.protocols.events import ProtocolError
+from servers.timing.clock import now_ns
 
 HANG_S: Final = 20.0
 LINK: Final = re.compile(r"<([^>]+)>; rel=preload")

@@ -17,13 +17,13 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Final
 
-from loadtests.http1 import get
 from loadtests.probes.silence import vanish
-from loadtests.programs import HOST
-from loadtests.stream_decoders import SseDecoder
-from loadtests.tcp_info import meter
-from loadtests.websocket_decoder import WebSocketDecoder, handshake
-from servers.clock import now_ns
+from loadtests.protocols.http1 import get
+from loadtests.protocols.stream_decoders import SseDecoder
+from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
+from loadtests.runs.commands import HOST
+from loadtests.users.tcp_info import meter
+from servers.timing.clock import now_ns
 
 LOOK_S: Final = 0.02
 READ_BYTES: Final = 65_536

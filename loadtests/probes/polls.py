@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from loadtests.http1 import ResponseReader
+from loadtests.protocols.http1 import ResponseReader
 
 ANSWER_S: Final = 20.0
 READ_BYTES: Final = 262_144

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from loadtests.nginx import Nginx
-from loadtests.nginx_config import ProxyOptions
+from loadtests.host.nginx import Nginx
+from loadtests.host.nginx_config import ProxyOptions
 from loadtests.probes.followers import CLIENTS, Followed, follow
 from loadtests.probes.reference import Server, reference
-from servers.clock import now_ns
+from servers.timing.clock import now_ns
 
 SETTLE_S: Final = 0.4
 """For clients to have asked. One that comes later is told what it has missed, and only seems late."""

@@ -8,11 +8,11 @@ from typing import Final
 
 import psutil
 
-from loadtests import announcements
-from loadtests.child import Child
-from loadtests.programs import HOST, OURS
-from loadtests.sampler import cpu_ns
-from loadtests.target import Target
+from loadtests.host.managed_process import Child
+from loadtests.host.sampler import cpu_ns
+from loadtests.runs import announcements
+from loadtests.runs.commands import HOST, OURS
+from loadtests.runs.target import Target
 
 SCHEDULED_LATER: Final = ("--host", HOST, "--port", "0", "--http2-port", "0", "--schedule", "manual", "--announce-json")
 

@@ -5,12 +5,12 @@ import socket
 from contextlib import suppress
 from typing import Final
 
-from loadtests.events import Message
-from loadtests.http1 import get
-from loadtests.programs import HOST
-from loadtests.stream_decoders import SseDecoder
-from servers.clock import now_ns
-from servers.message import decode_stamp
+from loadtests.protocols.events import Message
+from loadtests.protocols.http1 import get
+from loadtests.protocols.stream_decoders import SseDecoder
+from loadtests.runs.commands import HOST
+from servers.feed.message import decode_stamp
+from servers.timing.clock import now_ns
 
 TICK_S: Final = 0.1
 SLOW_BUFFER_BYTES: Final = 1152

@@ -11,16 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from loadtests.arrival import Sample
-from loadtests.cell import SPAWNED_LINE
-from loadtests.child import Child, ChildFailed
-from loadtests.collect import collect
-from loadtests.plan import Plan
+from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.sampler import Sampler
 from loadtests.probes.reference import Server
-from loadtests.programs import OURS
-from loadtests.sampler import Sampler
-from loadtests.scenario import Scenario
-from loadtests.target import Stats
+from loadtests.records.rows import Sample
+from loadtests.records.to_parquet import collect
+from loadtests.runs.cell import SPAWNED_LINE
+from loadtests.runs.commands import OURS
+from loadtests.runs.target import Stats
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import Scenario
 
 
 class Crowd:

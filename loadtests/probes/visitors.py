@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from loadtests.http1 import get
-from loadtests.programs import HOST
+from loadtests.protocols.http1 import get
+from loadtests.runs.commands import HOST
 
 STAY_S: Final = 0.1
 TICK_S: Final = 0.05

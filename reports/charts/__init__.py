@@ -7,11 +7,11 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from loadtests.dimensions import CLIENTS, RATE, RTT, Dimension
+from loadtests.scenario.dimensions import CLIENTS, RATE, RTT, Dimension
 from reports.charts import breakdown, cost, latency, sweep
+from reports.charts.chart_data import Scene
 from reports.charts.theory import theory
 from reports.charts.timeline import timeline
-from reports.scene import Scene
 
 RINGS: Final = "A ring marks where one pattern overtakes another."
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.breakdown import PARTS
+from reports.basics.units import NONE, percent, quantity
+from reports.charts.chart_data import Scene
 from reports.charts.cost import BAR, panels
-from reports.scene import Scene
-from reports.style import INK, MUTED, figure
-from reports.units import NONE, percent, quantity
+from reports.charts.style import INK, MUTED, figure
+from reports.measures.latency_parts import PARTS
 
 ONE_SCALE: Final = 10
 """Patterns whose last clients are further apart than this cannot be drawn on one scale."""

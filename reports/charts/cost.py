@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.scene import Scene
-from reports.style import INK, MUTED, figure
-from reports.units import NONE, number, percent, quantity
+from reports.basics.units import NONE, number, percent, quantity
+from reports.charts.chart_data import Scene
+from reports.charts.style import INK, MUTED, figure
 
 BAR: Final = 0.5
 

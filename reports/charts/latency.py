@@ -11,10 +11,10 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from loadtests.dimensions import Dimension
-from reports.scene import LEVELS, Scene
-from reports.style import MUTED, figure, label_ends, ms_axis, spread, y_title
-from reports.units import quantity
+from loadtests.scenario.dimensions import Dimension
+from reports.basics.units import quantity
+from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.style import MUTED, figure, label_ends, ms_axis, spread, y_title
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 POINTS: Final = 1200

@@ -4,8 +4,8 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from reports.caution import WORTHLESS, Verdict
-from reports.style import BAD, WARN
+from reports.charts.style import BAD, WARN
+from reports.validity.caution import WORTHLESS, Verdict
 
 ADVICE: Final[dict[Verdict, str]] = {
     "SUSPECT": "SUSPECT: some figures may be wrong, see the report",

@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.dimensions import CLIENTS, RTT, Dimension
-from reports.crossovers import crossovers, on_log
-from reports.ranking import ranking
-from reports.scene import Scene
-from reports.style import INK, MUTED, figure, label_ends, ms_axis, y_title
-from reports.units import quantity
+from loadtests.scenario.dimensions import CLIENTS, RTT, Dimension
+from reports.basics.units import quantity
+from reports.charts.chart_data import Scene
+from reports.charts.style import INK, MUTED, figure, label_ends, ms_axis, y_title
+from reports.measures.crossovers import crossovers, on_log
+from reports.measures.ranking import ranking
 
 Panels = Mapping[str, tuple[str, str]]
 """Measure -> title of its panel, and unit."""

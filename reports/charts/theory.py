@@ -5,11 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports.oracles import Floats
-from reports.scene import LEVELS, Scene
-from reports.style import INK, figure
-from reports.theory import expected_curve
-from reports.units import quantity
+from reports.basics.units import quantity
+from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.style import INK, figure
+from reports.theory.compare import expected_curve
+from reports.theory.oracles import Floats
 
 COLUMNS = 3
 SHOWN = 0.995

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.scene import Scene
-from reports.style import GRID, MUTED, figure
+from reports.charts.chart_data import Scene
+from reports.charts.style import GRID, MUTED, figure
 
 LEVELS: Final = 6
 """Messages that wait together are drawn below each other, up to so many."""

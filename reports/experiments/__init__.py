@@ -19,8 +19,8 @@ from typing import Final, Literal, Protocol, cast
 import pandas as pd
 from matplotlib.figure import Figure
 
-from loadtests.external import NotInstalled, find_program
-from reports.style import Look
+from loadtests.host.external import NotInstalled, find_program
+from reports.charts.style import Look
 
 SAME: Final = 0.05
 """A ratio nearer to 1 than this is nothing that somebody who expected no change would have to act upon."""
@@ -43,7 +43,7 @@ class Observation:
 class Effect:
     """What a practice is said to change: `figure` of an observation, from the arm `base` to `arm`.
 
-    unit: as reports.units.quantity takes it. expected: where the advice says that it goes, "" when it says nothing.
+    unit: as reports.basics.units.quantity takes it. expected: where the advice says that it goes, "" when it says nothing.
     kind: how the change is told; a figure that may be 0 has no ratio.
     """
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol, cast
 
 import pandas as pd
 
-from loadtests.plan import Plan
-from reports.evidence import Evidence
+from loadtests.scenario.plan import Plan
+from reports.validity.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)

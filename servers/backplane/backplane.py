@@ -17,11 +17,11 @@ from redis.asyncio import Redis
 from servers.backplane import NoRedisError
 from servers.backplane.ids import Ids, Run
 from servers.backplane.link import ANSWER_S, AWAY, Link, end, reason
-from servers.backplane.url import shown
-from servers.errors import UnavailableError
-from servers.feed import Feed, Journal, stamped
-from servers.message import Message, encode
-from servers.options import ServerOptions
+from servers.feed.feed import Feed, Journal, stamped
+from servers.feed.message import Message, encode
+from servers.settings.options import ServerOptions
+from servers.settings.redis_url import shown
+from servers.web.errors import UnavailableError
 
 BEAT_S: Final = 1.0
 """How long Redis may be silent before it is asked something."""

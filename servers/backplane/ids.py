@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from servers.backplane.link import run_script
 from servers.backplane.scripts import MEET, PUBLISH
-from servers.backplane.url import database
-from servers.options import ServerOptions
+from servers.settings.options import ServerOptions
+from servers.settings.redis_url import database
 
 Run = Callable[[str, Sequence[str], Sequence[bytes | str | int]], Awaitable[Any]]
 """Runs a Lua script on some connection. Raises AWAY."""

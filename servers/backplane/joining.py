@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from servers.backplane.backplane import Backplane
 from servers.backplane.pubsub import PubSubBackplane
 from servers.backplane.stream import StreamBackplane
-from servers.feed import Feed, Journal
-from servers.options import ServerOptions
+from servers.feed.feed import Feed, Journal
+from servers.settings.options import ServerOptions
 
 KINDS = {backplane.kind: backplane for backplane in (StreamBackplane, PubSubBackplane)}
 

@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from servers.backplane.backplane import BEAT_S, Backplane, without_id
 from servers.backplane.ids import Run, on
 from servers.backplane.link import ANSWER_S, AWAY
-from servers.feed import Feed, Journal
-from servers.message import Message, id_of
-from servers.options import ServerOptions
+from servers.feed.feed import Feed, Journal
+from servers.feed.message import Message, id_of
+from servers.settings.options import ServerOptions
 
 
 class PubSubBackplane(Backplane):

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from servers.backplane.backplane import BEAT_S, Backplane, without_id
 from servers.backplane.ids import on
 from servers.backplane.link import AWAY
-from servers.message import Message
+from servers.feed.message import Message
 
 PAGE: Final = 500
 """Messages asked for at a time."""

@@ -12,15 +12,15 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from servers.alarm import Alarm
-from servers.clock import now_ns
-from servers.faults.forms import Fate, Forget, Freeze, IgnoreDisconnect, LeakWaiters, parse_fault
 from servers.faults.freeze import Freezer
-from servers.feed import Feed
-from servers.history import History, Replay
-from servers.journal import Write, open_csv
-from servers.message import Message, decode_stamp
-from servers.options import ServerOptions
+from servers.feed.feed import Feed
+from servers.feed.history import History, Replay
+from servers.feed.journal import Write, open_csv
+from servers.feed.message import Message, decode_stamp
+from servers.settings.fault_specs import Fate, Forget, Freeze, IgnoreDisconnect, LeakWaiters, parse_fault
+from servers.settings.options import ServerOptions
+from servers.timing.clock import now_ns
+from servers.timing.precise_timer import Alarm
 
 FAULT_COLUMNS: Final = "id,copies,overtaken,released_ns,waiting"
 """The columns of the journal. released_ns: just before it was handed to the patterns; waiting: clients there then."""

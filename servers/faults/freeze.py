@@ -14,9 +14,9 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from servers.clock import now_ns
-from servers.faults.forms import Freeze
-from servers.feed import Feed
+from servers.feed.feed import Feed
+from servers.settings.fault_specs import Freeze
+from servers.timing.clock import now_ns
 
 NS_PER_S = 1_000_000_000
 LONGEST_STOP_S = 5.0

@@ -10,8 +10,8 @@ from typing import Protocol, cast
 
 from aiohttp import web
 
-from servers.feed import Feed
-from servers.options import ServerOptions
+from servers.feed.feed import Feed
+from servers.settings.options import ServerOptions
 
 
 class Pattern(Protocol):

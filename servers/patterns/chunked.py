@@ -6,11 +6,11 @@ from typing import Final
 
 from aiohttp import web
 
-from servers.clock import wall_timestamp
-from servers.feed import Feed
-from servers.options import ServerOptions
-from servers.query import parse_fields, parse_last_id, parse_number, parse_whole
-from servers.streams import UNBUFFERED, Framing, Streams, chunk, heartbeat_fields, json_line, serve_stream
+from servers.feed.feed import Feed
+from servers.settings.options import ServerOptions
+from servers.timing.clock import wall_timestamp
+from servers.web.query import parse_fields, parse_last_id, parse_number, parse_whole
+from servers.web.streams import UNBUFFERED, Framing, Streams, chunk, heartbeat_fields, json_line, serve_stream
 
 LABEL = "Chunked streaming"
 PATH = "/api/stream"

@@ -14,15 +14,15 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from servers.errors import error_response
-from servers.feed import Feed
-from servers.history import Replay
+from servers.feed.feed import Feed
+from servers.feed.history import Replay
+from servers.feed.message import id_of
 from servers.http2 import PushedResponse, Pusher, client_settings, early_hints, pusher
-from servers.message import id_of
-from servers.options import ServerOptions
 from servers.patterns.chunked import FRAMING, HEADERS
-from servers.query import parse_cursor, parse_fields
-from servers.streams import Streams, serve_stream
+from servers.settings.options import ServerOptions
+from servers.web.errors import error_response
+from servers.web.query import parse_cursor, parse_fields
+from servers.web.streams import Streams, serve_stream
 
 LABEL = "HTTP/2 push"
 PATH = "/api/updates"

@@ -7,12 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
-from servers.answers import Answer, Answers
-from servers.faults.forms import LeakWaiters
-from servers.feed import Feed
-from servers.limits import too_many
-from servers.options import ServerOptions
-from servers.query import parse_poll
+from servers.feed.feed import Feed
+from servers.settings.fault_specs import LeakWaiters
+from servers.settings.options import ServerOptions
+from servers.web.answers import Answer, Answers
+from servers.web.query import parse_poll
+from servers.web.rate_limit import too_many
 
 LABEL = "Long polling"
 PATH = "/api/longpoll"
@@ -31,7 +31,7 @@ Held = tuple[web.Request, int | None]
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
     kind = LongPolls
     if options.fault == str(LeakWaiters()):
-        from servers.faults.waiters import HoardedLongPolls
+        from servers.patterns._hoarded import HoardedLongPolls
 
         kind = HoardedLongPolls
     return [web.get(PATH, kind(feed, options).answer, allow_head=False)]

@@ -2,10 +2,10 @@
 
 from aiohttp import hdrs, web
 
-from servers.answers import Answers
-from servers.feed import Feed
-from servers.options import ServerOptions
-from servers.query import parse_poll
+from servers.feed.feed import Feed
+from servers.settings.options import ServerOptions
+from servers.web.answers import Answers
+from servers.web.query import parse_poll
 
 LABEL = "Short polling"
 PATH = "/api/poll"

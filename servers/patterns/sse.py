@@ -5,11 +5,11 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from servers.feed import Feed
-from servers.message import id_of
-from servers.options import ServerOptions
-from servers.query import parse_cursor, parse_last_id
-from servers.streams import Framing, Streams, chunk, serve_stream
+from servers.feed.feed import Feed
+from servers.feed.message import id_of
+from servers.settings.options import ServerOptions
+from servers.web.query import parse_cursor, parse_last_id
+from servers.web.streams import Framing, Streams, chunk, serve_stream
 
 LABEL = "Server-Sent Events"
 PATH = "/api/events"

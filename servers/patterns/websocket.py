@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from servers.errors import error_response
-from servers.feed import Feed
-from servers.options import ServerOptions
-from servers.query import parse_last_id
-from servers.streams import Framing, Streams, heartbeat_fields
+from servers.feed.feed import Feed
+from servers.settings.options import ServerOptions
+from servers.web.errors import error_response
+from servers.web.query import parse_last_id
+from servers.web.streams import Framing, Streams, heartbeat_fields
 
 LABEL = "WebSocket"
 PATH = "/api/socket"

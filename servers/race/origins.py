@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from servers.errors import error_response
+from servers.web.errors import error_response
 
 READABLE: Final = "Retry-After, X-Updates-Mode"
 """Answer headers that a page of another origin sees only when told so (Fetch standard, CORS-safelisted headers)."""

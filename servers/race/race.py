@@ -14,12 +14,12 @@ from aiohttp.typedefs import Handler
 
 from servers import patterns
 from servers.app import Service, fields_of
-from servers.clock import now_ns, wall_timestamp
-from servers.errors import JSON, error_response
 from servers.http2 import client_settings
-from servers.query import BadFieldError
 from servers.race.lanes import HOST, Lane, LaneLostError, open_lanes
 from servers.race.origins import let_read, refuse_strangers
+from servers.timing.clock import now_ns, wall_timestamp
+from servers.web.errors import JSON, error_response
+from servers.web.query import BadFieldError
 
 PAGES: Final = Path(__file__).parent.parent / "pages" / "race"
 RTT_MAX_MS: Final = 5_000

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Final
 
 from servers.relay.network import Line, Network
-from servers.stamps import ask_for_stamps
+from servers.timing.stamps import ask_for_stamps
 
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median, quantiles
 from typing import Final
 
-from servers.clock import now_ns
 from servers.relay.options import OneLineParser
 from servers.relay.units import format_duration, parse_duration_ns
+from servers.timing.clock import now_ns
 
 MESSAGE: Final = b"m" * 200
 PATIENCE_S: Final = 10.0

@@ -23,11 +23,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from servers.clock import now_ns
 from servers.relay.connection import BACKLOG_BYTES, READ, WRITE, End, Flow, Signal, Tally, join, reset
 from servers.relay.network import Network
 from servers.relay.waiting import drop_timer_slack, wait
-from servers.stamps import receive
+from servers.timing.clock import now_ns
+from servers.timing.stamps import receive
 
 RELEASES_PER_TURN: Final = 64
 """A turn of the loop reads all there is and writes this much, so that neither waits long for the other."""

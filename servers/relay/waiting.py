@@ -11,7 +11,7 @@ import selectors
 import sys
 from typing import Final
 
-from servers.clock import now_ns
+from servers.timing.clock import now_ns
 
 SPIN_NS: Final = 50_000
 """The last stretch is polled, not slept: a sleeping CPU takes about this long to come back."""

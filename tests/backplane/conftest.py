@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.redis_server import RedisServer
+from loadtests.host.redis_server import RedisServer
 from tests.backplane.sharing import KINDS, Pair, sharing
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from loadtests.redis_server import RedisServer
+from loadtests.host.redis_server import RedisServer
 from servers import patterns
 from tests.backplane.sharing import KINDS, PUBSUB, STREAM, Follower, Pair, sharing, state_of
 from tests.backplane.valve import Valve, in_thread

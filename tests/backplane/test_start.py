@@ -7,7 +7,7 @@ import sys
 import pytest
 from redis import Redis
 
-from loadtests.redis_server import RedisServer, free_port
+from loadtests.host.redis_server import RedisServer, free_port
 from tests.backplane.sharing import KINDS
 from tests.server_process import HANG_S, ROOT, ServerProcess
 

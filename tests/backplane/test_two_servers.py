@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from redis import Redis
 
-from loadtests.redis_server import RedisServer
+from loadtests.host.redis_server import RedisServer
 from servers import patterns
 from servers.backplane.backplane import without_id
-from servers.feed import stamped
-from servers.message import encode
+from servers.feed.feed import stamped
+from servers.feed.message import encode
 from tests.backplane.sharing import KINDS, PUBSUB, STREAM, Follower, Pair, sharing, state_of, way_to
 from tests.http1 import Http1, connected, run
 from tests.server_process import HANG_S, ServerProcess, serving

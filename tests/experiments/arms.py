@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.effects import FEWEST_REPEATS, measured
 from reports.experiments import Effects, Experiment, Observation
+from reports.experiments.effects import FEWEST_REPEATS, measured
 
 
 def observed(experiment: Experiment, arms: Iterable[str], folder: Path) -> dict[str, Observation]:

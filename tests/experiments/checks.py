@@ -5,11 +5,11 @@ from typing import cast
 
 import pandas as pd
 
-from reports import svg
-from reports.effects import TILDE, change_text, measured
-from reports.experiment import look_of
+from reports.charts import svg
+from reports.charts.style import styled
 from reports.experiments import Experiment, Observation
-from reports.style import styled
+from reports.experiments.effects import TILDE, change_text, measured
+from reports.experiments.results import look_of
 
 
 def check_drawing(module: object, found: Mapping[str, Observation]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.effects import change_text
+from reports.charts.style import Look, figure
 from reports.experiments import Effect, Effects, Observation
-from reports.style import Look, figure
+from reports.experiments.effects import change_text
 
 Figures = Callable[[str, int], dict[str, float]]
 

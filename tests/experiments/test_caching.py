@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.experiments import caching
+from reports.experiments.practices import caching
 from tests.experiments.checks import check_drawing, check_verdict
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.experiments import compression
+from reports.experiments.practices import compression
 from tests.experiments.checks import check_drawing, check_verdict
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.effects import change_text, interval_text, measured
+from reports.charts.dot_strip import strip
 from reports.experiments import Effect, Measured
-from reports.strip import strip
+from reports.experiments.effects import change_text, interval_text, measured
 
 
 def effect(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.runner import RunRefused
+from loadtests.runs.runner import RunRefused
 from reports import experiments
-from reports.experiment import Result, Results, judge, write_index
-from reports.observing import OBSERVATIONS, Job, Outcome, enter, observe, read_observations
-from reports.outcome import ExitCode
+from reports.basics.exit_codes import ExitCode
+from reports.experiments.arm_runner import OBSERVATIONS, Job, Outcome, enter, observe, read_observations
+from reports.experiments.results import Result, Results, judge, write_index
 from tests.experiments.made_up import Figures, MadeUp, halves
 
 

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from loadtests.probes import silence
-from reports.effects import measured
-from reports.experiment import look_of
-from reports.experiments import Observation, heartbeats, load
-from reports.style import styled
+from reports.charts.style import styled
+from reports.experiments import Observation, load
+from reports.experiments.effects import measured
+from reports.experiments.practices import heartbeats
+from reports.experiments.results import look_of
 from tests.experiments.made_up import repeated
 
 UNNOTICED = {"frozen sse", "frozen long_polling"}

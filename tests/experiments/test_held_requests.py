@@ -6,8 +6,8 @@ import numpy as np
 import psutil
 import pytest
 
+from reports.charts.style import Look, styled
 from reports.experiments import Observation, load
-from reports.style import Look, styled
 from tests.experiments.arms import effects_of, observed, points_of, sure
 
 HELD = load("held-requests")

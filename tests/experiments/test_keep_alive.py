@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.experiments import keep_alive
+from reports.experiments.practices import keep_alive
 from tests.experiments.checks import check_drawing, check_verdict
 
 

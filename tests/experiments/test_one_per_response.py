@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.experiments import one_per_response
+from reports.experiments.practices import one_per_response
 from tests.experiments.checks import check_drawing, check_verdict
 
 

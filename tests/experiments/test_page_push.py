@@ -9,11 +9,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.effects import measured
-from reports.experiment import look_of
+from reports.charts.style import styled
 from reports.experiments import Observation, load
-from reports.experiments.page_push import ARMS, CHROMIUM, EFFECTS, OURS, RTTS_MS, draw, expected_ms, measure, verdict
-from reports.style import styled
+from reports.experiments.effects import measured
+from reports.experiments.practices.page_push import (
+    ARMS,
+    CHROMIUM,
+    EFFECTS,
+    OURS,
+    RTTS_MS,
+    draw,
+    expected_ms,
+    measure,
+    verdict,
+)
+from reports.experiments.results import look_of
 from tests.server_process import ROOT
 
 

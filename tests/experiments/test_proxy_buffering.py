@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 
 from loadtests.probes.followers import CLIENTS, Followed
-from reports.effects import measured
-from reports.experiment import look_of
+from reports.charts.style import styled
 from reports.experiments import Observation, load
-from reports.experiments.proxy_buffering import ARMS, EFFECTS, draw, figures_of, measure, verdict
-from reports.style import styled
+from reports.experiments.effects import measured
+from reports.experiments.practices.proxy_buffering import ARMS, EFFECTS, draw, figures_of, measure, verdict
+from reports.experiments.results import look_of
 
 MADE_UP = {"buffered": 600.0, "gzip": 5800.0}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports.charts.style import Look, styled
 from reports.experiments import Observation, load
-from reports.style import Look, styled
 from tests.experiments.arms import effects_of, observed, points_of, sure
 
 STORM = load("reconnect-storm")

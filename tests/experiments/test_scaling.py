@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from loadtests.probes.cluster import Left
-from reports.effects import measured
-from reports.experiment import look_of
+from reports.charts.style import styled
 from reports.experiments import load
-from reports.experiments.scaling import ARMS, EFFECTS, account, draw, measure, phase_of, verdict
-from reports.style import styled
+from reports.experiments.effects import measured
+from reports.experiments.practices.scaling import ARMS, EFFECTS, account, draw, measure, phase_of, verdict
+from reports.experiments.results import look_of
 
 
 @pytest.mark.peer

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.effects import measured
-from reports.experiment import look_of
-from reports.experiments import load, slow_consumers
-from reports.style import styled
+from reports.charts.style import styled
+from reports.experiments import load
+from reports.experiments.effects import measured
+from reports.experiments.practices import slow_consumers
+from reports.experiments.results import look_of
 from tests.experiments.made_up import repeated
 
 

@@ -12,8 +12,8 @@ from h2.events import ConnectionTerminated, DataReceived, PushedStreamReceived, 
 from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
-from loadtests.events import Message
-from loadtests.push_decoder import PushDecoder
+from loadtests.protocols.events import Message
+from loadtests.protocols.push_decoder import PushDecoder
 from servers.http2 import H2Server, PushedResponse, Pusher, pusher
 from tests.http2.h2_peer import Peer, connected, run, served
 

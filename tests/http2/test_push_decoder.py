@@ -21,8 +21,8 @@ from hyperframe.frame import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.events import Closed, Event, Head, Message, ProtocolError, Refused
-from loadtests.push_decoder import OPEN_PUSHES, PushDecoder
+from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, Refused
+from loadtests.protocols.push_decoder import OPEN_PUSHES, PushDecoder
 from tests.http2.h2_peer import texts
 
 AUTHORITY = "127.0.0.1:8081"

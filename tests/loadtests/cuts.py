@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from loadtests.events import Event, StreamDecoder
+from loadtests.protocols.events import Event, StreamDecoder
 
 WHOLE: Sequence[int] = (1 << 30,)
 SINGLE: Sequence[int] = (1,)

@@ -16,11 +16,11 @@ from locust.env import Environment
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests import patterns
-from loadtests.arrival import DELIVERY, ERRORS, REQUEST, Delivery, Request
-from loadtests.recorder import Tape
-from loadtests.session import session
-from loadtests.transport import expire_overdue
-from servers.clock import now_ns
+from loadtests.records.recorder import Tape
+from loadtests.records.rows import DELIVERY, ERRORS, REQUEST, Delivery, Request
+from loadtests.users.connection import expire_overdue
+from loadtests.users.user_settings import session
+from servers.timing.clock import now_ns
 
 HANG_S = 60.0
 LAST_ID = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from loadtests.collect import collect
+from loadtests.records.to_parquet import collect
 from tests.server_process import ROOT, ServerProcess
 
 HANG_S = 60.0

@@ -12,8 +12,8 @@ from locust.env import Environment
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests import patterns
-from loadtests.arrival import DELIVERY, Delivery
-from loadtests.session import session
+from loadtests.records.rows import DELIVERY, Delivery
+from loadtests.users.user_settings import session
 
 
 def main(pattern: str, port: str) -> None:

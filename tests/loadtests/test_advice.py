@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from loadtests import advice
-from loadtests.manifest import Advice
+from loadtests.records.manifest import Advice
+from loadtests.runs import advice
 
 
 def said(verdict: str) -> Advice:

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.events import StreamDecoder, is_one_message
-from loadtests.push_decoder import PushDecoder
-from loadtests.transport import READ_BYTES, Connection, Draw
-from servers.clock import now_ns
-from servers.stamps import AVAILABLE
+from loadtests.protocols.events import StreamDecoder, is_one_message
+from loadtests.protocols.push_decoder import PushDecoder
+from loadtests.users.connection import READ_BYTES, Connection, Draw
+from servers.timing.clock import now_ns
+from servers.timing.stamps import AVAILABLE
 from tests.http2.test_push_decoder import AUTHORITY, PUSHED_HEAD, Server
 from tests.loadtests.test_decoders import (
     STREAM_HEAD,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.arrival import Delivery, Request, Sample
-from loadtests.board import MARGIN_NS, PACE_S, SLICES, Board, Gatherer, Report
-from loadtests.recorder import DTYPES, Rows
+from loadtests.live.timeline import MARGIN_NS, PACE_S, SLICES, Board, Gatherer, Report
+from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.rows import Delivery, Request, Sample
 
 S = 10**9
 RUN = "runs/one"

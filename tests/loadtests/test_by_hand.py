@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 import pandas as pd
 import pytest
 
-from reports.load import load
-from reports.measures import open_books
+from reports.data.load import load
+from reports.measures.measures import open_books
 from tests.loadtests.load_process import ALL_USERS, HANG_S, http_host
 from tests.server_process import ServerProcess, serving
 from tests.webui.site import Site, site

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.events import Closed, Event, Head, Message, ProtocolError
-from loadtests.http1 import ACCEPT_GZIP, HEAD_MAX_BYTES, HeadReader, ResponseReader, get
-from loadtests.http1_bodies import CHUNK_LINE_MAX_BYTES, ChunkReader
-from loadtests.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
+from loadtests.protocols.http1 import ACCEPT_GZIP, HEAD_MAX_BYTES, HeadReader, ResponseReader, get
+from loadtests.protocols.http1_bodies import CHUNK_LINE_MAX_BYTES, ChunkReader
+from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
 from tests.loadtests.cuts import SINGLE, WHOLE, cuts, events_of, reads
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from loadtests.doubts import BUSY_CORE, TAIL_FLOOR_MS, Health, Verdict, judge
-from loadtests.live import Live, buckets_of
+from loadtests.live.counts import Live, buckets_of
+from loadtests.live.live_checks import BUSY_CORE, TAIL_FLOOR_MS, Health, Verdict, judge
 
 
 def live(p99_ms: float = 1.0, **fields: int) -> Live:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loadtests.events import Message, ProtocolError
-from loadtests.http1 import get
-from loadtests.stream_decoders import SseDecoder
-from loadtests.text_parsers import EventStreamParser
+from loadtests.protocols.events import Message, ProtocolError
+from loadtests.protocols.http1 import get
+from loadtests.protocols.stream_decoders import SseDecoder
+from loadtests.protocols.text_parsers import EventStreamParser
 from tests.loadtests.cuts import SINGLE, WHOLE, cuts, reads
 
 BOM = b"\xef\xbb\xbf"

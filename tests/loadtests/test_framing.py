@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.events import Message, StreamDecoder
-from loadtests.stream_decoders import LinesDecoder, SseDecoder
-from loadtests.websocket_decoder import WebSocketDecoder
+from loadtests.protocols.events import Message, StreamDecoder
+from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.websocket_decoder import WebSocketDecoder
 from servers.patterns import chunked, sse, websocket
-from servers.streams import Framing
+from servers.web.streams import Framing
 
 CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.collect import collect
-from servers.clock import clock_id, now_ns
+from loadtests.records.to_parquet import collect
+from servers.timing.clock import clock_id, now_ns
 from tests.loadtests.load_process import Loads, loads_on
 
 

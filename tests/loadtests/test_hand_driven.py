@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from loadtests.backoff import parse_retry
-from loadtests.hand_driven import HandDriven, new_folder
-from loadtests.manifest import Session
-from loadtests.options import LoadOptions
-from loadtests.source import parse_source
-from servers.clock import now_ns
+from loadtests.locust_ui.manual_test import HandDriven, new_folder
+from loadtests.records.manifest import Session
+from loadtests.scenario.backoff import parse_retry
+from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.source_address import parse_source
+from servers.timing.clock import now_ns
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.events import Event, ProtocolError
-from loadtests.http1 import ResponseReader, get
-from loadtests.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.events import Event, ProtocolError
+from loadtests.protocols.http1 import ResponseReader, get
+from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
 from tests.loadtests.foreign_server import (
     Case,
     Serve,

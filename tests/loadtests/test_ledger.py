@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.arrival import Delivery
-from loadtests.ledger import GAPS_KEPT, Finding, Ledger
-from loadtests.recorder import DTYPES, Rows
+from loadtests.live.loss_tracker import GAPS_KEPT, Finding, Ledger
+from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.rows import Delivery
 
 S = 10**9
 ARRIVALS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 25)), max_size=80)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import limits
-from loadtests.facts import machine
-from loadtests.manifest import Machine
+from loadtests.host import capacity
+from loadtests.host.environment import machine
+from loadtests.records.manifest import Machine
 
 
 def room(open_files: int, ports: int) -> Machine:
@@ -33,7 +33,7 @@ def room(open_files: int, ports: int) -> Machine:
 def test_a_cell_that_needs_more_than_there_is_is_refused_with_a_remedy(
     clients: int, relayed: bool, open_files: int, ports: int, said: str
 ) -> None:
-    told = limits.lacking(clients, relayed, room(open_files, ports))
+    told = capacity.lacking(clients, relayed, room(open_files, ports))
     assert re.fullmatch(f"{said}.*" if said else "", told)
 
 

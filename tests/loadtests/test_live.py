@@ -5,9 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.arrival import Delivery, Request
-from loadtests.live import Live, unpacked
-from loadtests.recorder import DTYPES, Rows
+from loadtests.live.counts import Live, unpacked
+from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.rows import Delivery, Request
 
 LATENCIES_NS = st.lists(st.integers(1_000, 3_600_000_000_000), min_size=1, max_size=200)
 

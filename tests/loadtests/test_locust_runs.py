@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
-from loadtests import announcements
-from loadtests.child import Child
-from loadtests.collect import collect
-from loadtests.recorder import DTYPES
-from servers.clock import now_ns
+from loadtests.host.managed_process import Child
+from loadtests.records.recorder import DTYPES
+from loadtests.records.to_parquet import collect
+from loadtests.runs import announcements
+from servers.timing.clock import now_ns
 from tests.loadtests.load_process import ALL_USERS, HANG_S, Load, Loads, check_whole, free_port, http_host, loads_on
 from tests.server_process import ServerProcess, serving
 

@@ -14,10 +14,10 @@ from typing import cast
 import psutil
 import pytest
 
-from loadtests.child import ChildFailed
-from loadtests.external import NotInstalled, find_program
-from loadtests.nginx import Nginx
-from loadtests.nginx_config import BUFFER_BYTES, ProxyOptions
+from loadtests.host.external import NotInstalled, find_program
+from loadtests.host.managed_process import ChildFailed
+from loadtests.host.nginx import Nginx
+from loadtests.host.nginx_config import BUFFER_BYTES, ProxyOptions
 from servers import patterns
 from tests.http1 import Http1, Line, connected, run, until
 from tests.server_process import ServerProcess, serving

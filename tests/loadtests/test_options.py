@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from loadtests.admission import check_source
-from loadtests.backoff import FIRST_S, LONGEST_S, Backoff, Retry, parse_retry
-from loadtests.options import HELP, LoadOptions, read_options
-from loadtests.pace import Pace
-from loadtests.source import ANY, parse_source
+from loadtests.locust_ui.preflight import check_source
+from loadtests.scenario.backoff import FIRST_S, LONGEST_S, Backoff, Retry, parse_retry
+from loadtests.scenario.options import HELP, LoadOptions, read_options
+from loadtests.scenario.poll_timing import Pace
+from loadtests.scenario.source_address import ANY, parse_source
 
 
 def test_nothing_given_is_the_defaults() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from loadtests.pace import LONGEST_EXPONENTIAL, Pace, parse_pace
+from loadtests.scenario.poll_timing import LONGEST_EXPONENTIAL, Pace, parse_pace
 
 KINDS = ["rate", "pause", "uniform:0.5", "uniform:1", "uniform:0.05", "exponential"]
 

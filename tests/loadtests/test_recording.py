@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.arrival import DELIVERY, ERRORS, MODES, REQUEST, SAMPLE, Delivery, Request, Sample
-from loadtests.collect import collect
-from loadtests.recorder import Recorder, Rows
+from loadtests.records.recorder import Recorder, Rows
+from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST, SAMPLE, Delivery, Request, Sample
+from loadtests.records.to_parquet import collect
 
 INT32, INT64 = st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1)
 INT16 = st.integers(-(2**15), 2**15 - 1)

@@ -6,8 +6,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from loadtests.child import ChildFailed
-from loadtests.redis_server import RedisServer
+from loadtests.host.managed_process import ChildFailed
+from loadtests.host.redis_server import RedisServer
 
 pytestmark = pytest.mark.peer
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.backoff import RETRY_AFTER_MAX_S, asked_for_s
-from servers.clock import now_ns
+from loadtests.scenario.backoff import RETRY_AFTER_MAX_S, asked_for_s
+from servers.timing.clock import now_ns
 from tests.server_process import HANG_S
 
 ASKED_FOR_S = 1

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from loadtests import runner
-from loadtests.run_folder import MOST_BYTES, NotARun, RunFolder
-from loadtests.scenario import SCENARIOS
-from reports.load import ReportError, load
-from reports.page import write_report
-from reports.synthetic import write_run
+from loadtests.records.run_folder import MOST_BYTES, NotARun, RunFolder
+from loadtests.runs import runner
+from loadtests.scenario.scenarios import SCENARIOS
+from reports.data.load import ReportError, load
+from reports.page.page import write_report
+from reports.selftest.synthetic import write_run
 from tests.reports.conftest import SMALL
 
 CELL = "small-6-sse-1"

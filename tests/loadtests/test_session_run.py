@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loadtests.arrival import DELIVERY, REQUEST, Delivery, Request, Sample
-from loadtests.manifest import SESSION, Session
-from loadtests.recorder import Recorder
-from loadtests.runner import RunRefused, reopen
-from loadtests.session_run import make_run
-from reports.load import ReportError, load
-from reports.measures import per_cell, summary
-from reports.theory import agreements
+from loadtests.records.manifest import SESSION, Session
+from loadtests.records.recorder import Recorder
+from loadtests.records.rows import DELIVERY, REQUEST, Delivery, Request, Sample
+from loadtests.runs.manual_run import make_run
+from loadtests.runs.runner import RunRefused, reopen
+from reports.data.load import ReportError, load
+from reports.measures.measures import per_cell, summary
+from reports.theory.compare import agreements
 
 S = 10**9
 MESSAGES = 200

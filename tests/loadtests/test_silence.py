@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import runner
-from loadtests.plan import Plan
-from loadtests.scenario import Scenario
-from reports.load import load
-from reports.measures import per_cell
+from loadtests.runs import runner
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import Scenario
+from reports.data.load import load
+from reports.measures.measures import per_cell
 from tests.loadtests.test_stalls import Silent
 
 pytestmark = pytest.mark.slow

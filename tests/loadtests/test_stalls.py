@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from loadtests import runner
-from loadtests.manifest import Cell
-from loadtests.plan import Plan, PlannedCell
-from loadtests.programs import OURS, Programs
-from loadtests.scenario import Scenario
-from reports.checks import cautions
-from reports.load import Run, load
-from reports.measures import latencies, per_cell, summary
-from servers.stamps import AVAILABLE
+from loadtests.records.manifest import Cell
+from loadtests.runs import runner
+from loadtests.runs.commands import OURS, Programs
+from loadtests.scenario.plan import Plan, PlannedCell
+from loadtests.scenario.scenarios import Scenario
+from reports.data.load import Run, load
+from reports.measures.measures import latencies, per_cell, summary
+from reports.validity.checks import cautions
+from servers.timing.stamps import AVAILABLE
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import msgspec
 import pytest
 
-from loadtests.target import Target, WrongServer
-from servers.clock import clock_id
+from loadtests.runs.target import Target, WrongServer
+from servers.timing.clock import clock_id
 from tests.server_process import ServerProcess, serving
 
 OURS = {"token": "t", "clock_id": clock_id(), "newest_id": 4, "start_at_ns": 9, "http2_port": 7}

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.arrival import ERRORS
-from loadtests.events import Closed, Event, Head, Message, ProtocolError
-from loadtests.websocket_decoder import WebSocketDecoder, client_frame, error_of, handshake
+from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
+from loadtests.protocols.websocket_decoder import WebSocketDecoder, client_frame, error_of, handshake
+from loadtests.records.rows import ERRORS
 from servers.patterns.websocket import text_frame
-from servers.websocket_frames import MESSAGE_MAX_BYTES
+from servers.web.websocket_frames import MESSAGE_MAX_BYTES
 from tests.loadtests.cuts import SINGLE, WHOLE, cuts, events_of, reads
 from tests.websocket_cases import (
     BAD,

@@ -14,13 +14,13 @@ import pytest
 from h2.events import InformationalResponseReceived, PushedStreamReceived
 from h2.settings import SettingCodes
 
-from loadtests.events import Closed, Event, Head, Message
-from loadtests.push_decoder import PushDecoder
-from servers.feed import Feed
-from servers.history import History
+from loadtests.protocols.events import Closed, Event, Head, Message
+from loadtests.protocols.push_decoder import PushDecoder
+from servers.feed.feed import Feed
+from servers.feed.history import History
 from servers.http2 import PushedResponse, Pusher
-from servers.options import ServerOptions
 from servers.patterns.http2_push import BATCH, PATH, PushedUpdates, page_routes
+from servers.settings.options import ServerOptions
 from tests import http1
 from tests.http2.h2_peer import Peer, connected, run, served
 from tests.pushing import messages

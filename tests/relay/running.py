@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from servers.clock import now_ns
+from servers.timing.clock import now_ns
 
 PATIENCE_S = 60.0
 

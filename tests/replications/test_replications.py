@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from markupsafe import escape
 
-from loadtests import manifest
+from loadtests.records import manifest
 from reports import replications
-from reports.outcome import ExitCode
-from reports.replicate import Replicated, judge, measured
+from reports.basics.exit_codes import ExitCode
 from reports.replications import Claim, Measured, Replication
-from reports.synthetic import LABELS, write_run
+from reports.replications.replicate import Replicated, judge, measured
+from reports.selftest.synthetic import LABELS, write_run
 
 pytestmark = pytest.mark.slow
 

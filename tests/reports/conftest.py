@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from loadtests.scenario import Scenario
-from reports.load import Run, load
-from reports.measures import latencies, per_cell, summary
-from reports.page import write_report
-from reports.scene import Scene, scenes
-from reports.synthetic import write_run
+from loadtests.scenario.scenarios import Scenario
+from reports.charts.chart_data import Scene, scenes
+from reports.data.load import Run, load
+from reports.measures.measures import latencies, per_cell, summary
+from reports.page.page import write_report
+from reports.selftest.synthetic import write_run
 
 SMALL = Scenario(
     name="small",

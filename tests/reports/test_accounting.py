@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.accounting import COUNTS, ByUser, account
+from reports.measures.losses import COUNTS, ByUser, account
 
 Arrivals = list[tuple[int, int]]
 

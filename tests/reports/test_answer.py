@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from reports.answer import findings, goals, headline
-from reports.ranking import level, ranking
+from reports.measures.ranking import level, ranking
+from reports.page.answer import findings, goals, headline
 
 NAN = float("nan")
 

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.caution import verdict
-from reports.checks import cautions
-from reports.load import Run
-from reports.measures import open_books, per_cell, summary
+from reports.data.load import Run
+from reports.measures.measures import open_books, per_cell, summary
+from reports.validity.caution import verdict
+from reports.validity.checks import cautions
 
 CELL = "small-6-sse-1"
 Harm = Callable[[pd.DataFrame], pd.DataFrame]

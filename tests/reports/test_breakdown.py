@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.breakdown import PARTS, by_rank, first_arrivals, parts, positions
+from reports.measures.latency_parts import PARTS, by_rank, first_arrivals, parts, positions
 
 MS = 1_000_000
 times_ms = st.floats(0, 1_000)

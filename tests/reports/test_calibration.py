@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests import calibration as keeping
-from loadtests import facts, runner
-from loadtests.manifest import Calibration, PatternCalibration
-from loadtests.plan import Plan
-from loadtests.scenario import SCENARIOS
-from reports.calibration import Error, Measured, Step, climb, errors, highest_honest, of_pattern, plans
-from reports.checks import cautions
-from reports.load import ReportError, Run
-from reports.quotation import doubt, quotes
-from servers.schedule import Stairs
+from loadtests.host import environment
+from loadtests.records.manifest import Calibration, PatternCalibration
+from loadtests.runs import calibration as keeping
+from loadtests.runs import runner
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import SCENARIOS
+from reports.data.load import ReportError, Run
+from reports.selftest.calibration import Error, Measured, Step, climb, errors, highest_honest, of_pattern, plans
+from reports.validity.calibration_used import doubt, quotes
+from reports.validity.checks import cautions
+from servers.feed.schedule import Stairs
 
 STAIRS = Stairs(20, 2000, 5, 1.0)
 CLIENTS = 4
@@ -172,7 +173,7 @@ def test_a_run_takes_the_calibration_along_that_is_kept_where_it_begins(
     runner.begin(tmp_path / "without", plan, {"sse": "SSE"}, "run")
     kept = calibrated(run, 1000.0).manifest.calibration
     assert kept is not None
-    kept = msgspec.structs.replace(kept, machine=facts.machine(), versions=facts.versions())
+    kept = msgspec.structs.replace(kept, machine=environment.machine(), versions=environment.versions())
     runner.RUNS.mkdir()
     runner.save(runner.RUNS / keeping.FILE, kept)
     runner.begin(tmp_path / "with", plan, {"sse": "SSE"}, "run")

@@ -9,18 +9,18 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.dimensions import RATE, RTT
-from loadtests.scenario import Scenario
-from reports.breakdown import PARTS, TAIL_PARTS
+from loadtests.scenario.dimensions import RATE, RTT
+from loadtests.scenario.scenarios import Scenario
+from reports.basics.units import quantity
 from reports.charts import CHARTS, breakdown, cost, latency, sweep
+from reports.charts.chart_data import Scene, scenes
 from reports.charts.mark import mark
+from reports.charts.style import styled
 from reports.charts.timeline import timeline
-from reports.load import load
-from reports.measures import latencies, summary
-from reports.scene import Scene, scenes
-from reports.style import styled
-from reports.synthetic import write_run
-from reports.units import quantity
+from reports.data.load import load
+from reports.measures.latency_parts import PARTS, TAIL_PARTS
+from reports.measures.measures import latencies, summary
+from reports.selftest.synthetic import write_run
 
 
 def line(figure: Figure, name: str) -> tuple[np.ndarray, np.ndarray]:

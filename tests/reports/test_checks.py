@@ -8,11 +8,11 @@ import msgspec
 import pandas as pd
 import pytest
 
-from reports.caution import Caution, Verdict, verdict
-from reports.checks import cautions
-from reports.load import Run, load
-from reports.measures import per_cell, summary
-from reports.synthetic import write_run
+from reports.data.load import Run, load
+from reports.measures.measures import per_cell, summary
+from reports.selftest.synthetic import write_run
+from reports.validity.caution import Caution, Verdict, verdict
+from reports.validity.checks import cautions
 from tests.reports.conftest import SMALL
 
 Facts = tuple[Run, pd.DataFrame, pd.DataFrame]

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loadtests.scenario import Scenario
-from reports.controls import Control, Reading, controls, readings
-from reports.load import ReportError, Run, load
-from reports.oracles import frozen_quantile
-from reports.synthetic import write_run
-from servers.faults.forms import parse_fault
+from loadtests.scenario.scenarios import Scenario
+from reports.data.load import ReportError, Run, load
+from reports.selftest.controls import Control, Reading, controls, readings
+from reports.selftest.synthetic import write_run
+from reports.theory.oracles import frozen_quantile
+from servers.settings.fault_specs import parse_fault
 from tests.simulation import frozen_latencies
 
 CONTROLS = controls(quick=True)

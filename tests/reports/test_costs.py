@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
-from reports.costs import request_costs, sample_costs
+from reports.measures.costs import request_costs, sample_costs
 
 S = 1_000_000_000
 FROM, UNTIL = 10 * S, 20 * S

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from loadtests.dimensions import CLIENTS, RATE
-from reports.crossovers import Crossover, crossovers
+from loadtests.scenario.dimensions import CLIENTS, RATE
+from reports.measures.crossovers import Crossover, crossovers
 
 LINEAR = replace(CLIENTS, by_factors=False)
 

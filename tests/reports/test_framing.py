@@ -9,15 +9,15 @@ from h2.connection import H2Connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import servers.message
-from loadtests.events import Message
-from loadtests.push_decoder import PushDecoder
-from loadtests.stream_decoders import LinesDecoder, SseDecoder
-from reports.oracles.framing import FIRST_PUSH_BYTES, FRAMED, body_bytes, framed_bytes
-from reports.predictions import THEORIES
+import servers.feed.message
+from loadtests.protocols.events import Message
+from loadtests.protocols.push_decoder import PushDecoder
+from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
+from reports.theory.oracles.framing import FIRST_PUSH_BYTES, FRAMED, body_bytes, framed_bytes
+from reports.theory.predictions import THEORIES
 from servers import patterns
+from servers.feed.message import encode
 from servers.http2.promise import Promiser, PushedResponse
-from servers.message import encode
 from servers.patterns import chunked, sse, websocket
 
 settings.register_profile("no deadline", deadline=None)
@@ -33,7 +33,7 @@ STAMP = "2026-11-24T08:00:00.000000Z"
 def published(drawn: list[tuple[int, int, int]], first_id: int, content_bytes: int) -> tuple[list[bytes], np.ndarray]:
     """Return real bodies, and the number of the wake-up each was written in."""
     bodies = [
-        encode(servers.message.Message(first_id + n, due_ns, published_ns, STAMP, "x" * content_bytes))
+        encode(servers.feed.message.Message(first_id + n, due_ns, published_ns, STAMP, "x" * content_bytes))
         for n, (due_ns, published_ns, _) in enumerate(drawn)
     ]
     return bodies, np.cumsum([later for _, _, later in drawn])

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from loadtests.scenario import Scenario
-from reports import interactive
-from reports.load import load
-from reports.measures import latencies, summary
-from reports.page import write_report
-from reports.scene import Scene, scenes
-from reports.synthetic import write_run
+from loadtests.scenario.scenarios import Scenario
+from reports.charts.chart_data import Scene, scenes
+from reports.data.load import load
+from reports.measures.measures import latencies, summary
+from reports.page import interactive
+from reports.page.page import write_report
+from reports.selftest.synthetic import write_run
 
 SIZE_MAX_BYTES = 3_000_000
 SWEEP = Scenario(

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from loadtests.arrival import ROW_TYPES
-from reports.load import KEYS, ReportError, Run, load, newest
-from reports.synthetic import write_run
+from loadtests.records.rows import ROW_TYPES
+from reports.data.load import KEYS, ReportError, Run, load, newest
+from reports.selftest.synthetic import write_run
 from tests.reports.conftest import SMALL
 
 CELL = "small-6-sse-1"

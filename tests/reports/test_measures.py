@@ -6,9 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.breakdown import first_arrivals
-from reports.load import Run
-from reports.measures import BREAKDOWN, MEASURES, QUANTILES, conservation, latencies, latency_of, per_cell, summary
+from reports.data.load import Run
+from reports.measures.latency_parts import first_arrivals
+from reports.measures.measures import (
+    BREAKDOWN,
+    MEASURES,
+    QUANTILES,
+    conservation,
+    latencies,
+    latency_of,
+    per_cell,
+    summary,
+)
 
 MS = 1_000_000
 

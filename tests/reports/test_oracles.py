@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.oracles import (
+from reports.theory.oracles import (
     Every,
     ExponentialGaps,
     FanOut,

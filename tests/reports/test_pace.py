@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.pace import send_pace
+from reports.measures.send_delay import send_pace
 
 S = 1_000_000_000
 FROM, UNTIL = 10 * S, 20 * S

@@ -13,17 +13,17 @@ import msgspec
 import pandas as pd
 import pytest
 
-from loadtests.manifest import Advice
-from reports import interactive
+from loadtests.records.manifest import Advice
 from reports.benchmarks import measure
-from reports.caution import Facts, Ruling
 from reports.charts import CHARTS
-from reports.checks import cautions
-from reports.load import ReportError, Run
-from reports.network import conditions
-from reports.page import VERDICT_FILE, render, write_report
-from reports.scene import Scene
-from reports.synthetic import write_run
+from reports.charts.chart_data import Scene
+from reports.data.load import ReportError, Run
+from reports.page import interactive
+from reports.page.page import VERDICT_FILE, render, write_report
+from reports.selftest.synthetic import write_run
+from reports.validity.caution import Facts, Ruling
+from reports.validity.checks import cautions
+from reports.validity.network import conditions
 from tests.reports.conftest import SMALL
 
 GOLDEN = Path(__file__).with_name("report.golden.html")

@@ -7,11 +7,21 @@ from random import Random
 import numpy as np
 import pytest
 
-from reports.oracles import Every, ExponentialGaps, FanOut, Floats, Gaps, LongPoll, OneByOne, ShortPoll, UniformGaps
-from reports.predictions.conditions import Conditions, Expected, woken
-from reports.predictions.long_polls import follow, long_polling
-from reports.predictions.short_polls import short_polling
-from reports.predictions.streams import streaming
+from reports.theory.oracles import (
+    Every,
+    ExponentialGaps,
+    FanOut,
+    Floats,
+    Gaps,
+    LongPoll,
+    OneByOne,
+    ShortPoll,
+    UniformGaps,
+)
+from reports.theory.predictions.conditions import Conditions, Expected, woken
+from reports.theory.predictions.long_polls import follow, long_polling
+from reports.theory.predictions.short_polls import short_polling
+from reports.theory.predictions.streams import streaming
 from tests.simulation import poisson_instants_s
 
 PACES: dict[str, tuple[Gaps, Callable[[Random], float]]] = {

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.style import Look, spread
+from reports.charts.style import Look, spread
 from servers.palette import KNOWN, SPARE
 
 

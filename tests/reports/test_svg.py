@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from matplotlib.figure import Figure
 
-from reports import svg
-from reports.style import INK, Look, styled
+from reports.charts import svg
+from reports.charts.style import INK, Look, styled
 
 LOOK = Look.of({"sse": "SSE", "chunked": "Chunked"})
 

@@ -11,13 +11,13 @@ import msgspec
 import pandas as pd
 import pytest
 
-from loadtests.arrival import ROW_TYPES
-from loadtests.manifest import Cell
-from loadtests.seal import sealed
-from reports.caution import verdict
-from reports.evidence import evidence
-from reports.load import ReportError
-from reports.synthetic import write_run
+from loadtests.records.manifest import Cell
+from loadtests.records.rows import ROW_TYPES
+from loadtests.records.seal import sealed
+from reports.data.load import ReportError
+from reports.selftest.synthetic import write_run
+from reports.validity.caution import verdict
+from reports.validity.evidence import evidence
 from tests.reports.conftest import SMALL
 
 ONE, OTHER, AGAIN = "small-6-sse-1", "small-6-short_polling-1", "small-6-sse-2"

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from loadtests.manifest import Cell
-from reports.caution import Caution, Ruling
-from reports.load import Run
-from reports.terminal import COLUMNS, Board, ruling_lines, summary_table
+from loadtests.records.manifest import Cell
+from reports.data.load import Run
+from reports.page.terminal import COLUMNS, Board, ruling_lines, summary_table
+from reports.validity.caution import Caution, Ruling
 
 ROW = {
     "label": "Server-Sent Events",

@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from loadtests import manifest
-from loadtests.scenario import Scenario
-from reports.caution import Caution
-from reports.checks import cautions
-from reports.load import Run, load
-from reports.measures import per_cell, summary
-from reports.simulation import World
-from reports.synthetic import LABELS, write_run
-from reports.theory import FIGURES, Agreement, agreements, expected_curve
-from reports.theory_table import in_words, theory_table
+from loadtests.records import manifest
+from loadtests.scenario.scenarios import Scenario
+from reports.data.load import Run, load
+from reports.measures.measures import per_cell, summary
+from reports.selftest.simulation import World
+from reports.selftest.synthetic import LABELS, write_run
+from reports.theory.compare import FIGURES, Agreement, agreements, expected_curve
+from reports.theory.theory_table import in_words, theory_table
+from reports.validity.caution import Caution
+from reports.validity.checks import cautions
 
 FEED = Scenario(
     name="feed",

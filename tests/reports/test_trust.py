@@ -6,12 +6,12 @@ import msgspec
 import pandas as pd
 import pytest
 
-from reports.caution import Caution, Facts
-from reports.load import Run, load
-from reports.measures import per_cell, summary
-from reports.simulation import World
-from reports.synthetic import write_run
-from reports.trust import QUESTIONS, accounts, grounds, side_by_side
+from reports.data.load import Run, load
+from reports.measures.measures import per_cell, summary
+from reports.selftest.simulation import World
+from reports.selftest.synthetic import write_run
+from reports.validity.caution import Caution, Facts
+from reports.validity.evidence_text import QUESTIONS, accounts, grounds, side_by_side
 from tests.reports.conftest import SMALL
 
 

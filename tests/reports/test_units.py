@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.units import counted, grouped, listed, number, percent, quantity, times
+from reports.basics.units import counted, grouped, listed, number, percent, quantity, times
 
 NNBSP = "\N{NARROW NO-BREAK SPACE}"
 

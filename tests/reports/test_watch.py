@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.accounting import ByUser
-from reports.watch import watch
+from reports.measures.losses import ByUser
+from reports.measures.ordering import watch
 
 Arrivals = list[tuple[int, int]]
 JOURNAL = pd.DataFrame({"id": range(1, 11)})

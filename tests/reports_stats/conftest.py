@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from loadtests import manifest
+from loadtests.records import manifest
 
 # How long an example takes says how busy the machine is, nothing about the code.
 settings.register_profile("no deadline", deadline=None)

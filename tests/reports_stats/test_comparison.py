@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loadtests import manifest
-from loadtests.scenario import Scenario
-from reports.compare_runs import compare_runs, differences, refusals
-from reports.comparison import HEADER, Comparison, Row
-from reports.load import ReportError
-from reports.outcome import ExitCode
-from reports.questions import JUDGED, compare_cells
-from reports.simulation import World
-from reports.synthetic import write_run
+from loadtests.records import manifest
+from loadtests.scenario.scenarios import Scenario
+from reports.basics.exit_codes import ExitCode
+from reports.ci.compare_runs import compare_runs, differences, refusals
+from reports.ci.comparison import HEADER, Comparison, Row
+from reports.ci.questions import JUDGED, compare_cells
+from reports.data.load import ReportError
+from reports.selftest.simulation import World
+from reports.selftest.synthetic import write_run
 
 MakeCells = Callable[..., pd.DataFrame]
 LOW = [10.0, 10.1, 10.2, 10.3, 10.4, 10.5]

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reports.comparison import Comparison
-from reports.comparison_page import comparison_page
-from reports.questions import compare_cells
+from reports.ci.comparison import Comparison
+from reports.ci.comparison_page import comparison_page
+from reports.ci.questions import compare_cells
 
 MakeCells = Callable[..., pd.DataFrame]
 LOW = [10.0, 10.1, 10.2, 10.3, 10.4, 10.5]

@@ -9,15 +9,15 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
-from loadtests.scenario import Scenario
-from reports.comparison import Comparison
-from reports.gates import Gate, Result, check_slo, judge
-from reports.load import ReportError
-from reports.outcome import ExitCode, Judgement
-from reports.questions import compare_cells
-from reports.situations import Situation
-from reports.slo import Goal, parse_slo
-from reports.synthetic import write_run
+from loadtests.scenario.scenarios import Scenario
+from reports.basics.exit_codes import ExitCode, Judgement
+from reports.ci.comparison import Comparison
+from reports.ci.gates import Gate, Result, check_slo, judge
+from reports.ci.questions import compare_cells
+from reports.ci.slo import Goal, parse_slo
+from reports.data.load import ReportError
+from reports.data.situations import Situation
+from reports.selftest.synthetic import write_run
 
 MakeCells = Callable[..., pd.DataFrame]
 

@@ -3,15 +3,15 @@
 import re
 from pathlib import Path
 
-from loadtests.scenario import SCENARIOS
-from reports.evidence import evidence
-from reports.gates import Gate, judge
-from reports.outcome import ExitCode
-from reports.questions import JUDGED
-from reports.situations import planned
-from reports.slo import parse_slo
-from reports.statistics import repeats_needed
-from reports.synthetic import write_run
+from loadtests.scenario.scenarios import SCENARIOS
+from reports.basics.exit_codes import ExitCode
+from reports.basics.statistics import repeats_needed
+from reports.ci.gates import Gate, judge
+from reports.ci.questions import JUDGED
+from reports.ci.slo import parse_slo
+from reports.data.situations import planned
+from reports.selftest.synthetic import write_run
+from reports.validity.evidence import evidence
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 

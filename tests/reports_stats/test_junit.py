@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.junit import Case, Outcome, junit_xml
+from reports.basics.junit import Case, Outcome, junit_xml
 
 # What both of Jenkins' schemas (junit-4.xsd and junit-10.xsd) allow: element -> (attributes, children in any order).
 ALLOWED = {

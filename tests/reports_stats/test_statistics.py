@@ -9,15 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from reports.statistics import (
-    ALPHA,
-    compare,
-    holm,
-    median_interval,
-    repeats_needed,
-    share_interval,
-    warmup_cut,
-)
+from reports.basics.statistics import ALPHA, compare, holm, median_interval, repeats_needed, share_interval, warmup_cut
 
 measured = st.floats(min_value=0.001, max_value=1e6, allow_nan=False)
 repeats = st.lists(measured, min_size=1, max_size=12)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.programs import OURS, Programs
-from loadtests.scenario import Scenario
+from loadtests.runs.commands import OURS, Programs
+from loadtests.scenario.scenarios import Scenario
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 

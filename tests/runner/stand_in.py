@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from loadtests.arrival import DELIVERY
+from loadtests.records.rows import DELIVERY
 
 
 def argument(name: str) -> str:

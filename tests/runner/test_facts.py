@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from loadtests import facts
+from loadtests.host import environment
 
 
 def git(folder: Path, *words: str) -> None:
@@ -15,7 +15,7 @@ def git(folder: Path, *words: str) -> None:
 
 
 def test_the_machine_is_described() -> None:
-    machine = facts.machine()
+    machine = environment.machine()
     assert machine.python == platform.python_version()
     assert 1 <= machine.cores <= (os.cpu_count() or 1)
     assert machine.cpu
@@ -23,14 +23,14 @@ def test_the_machine_is_described() -> None:
 
 
 def test_versions_are_those_installed_and_pollbenchs_own() -> None:
-    versions = facts.versions()
+    versions = environment.versions()
     assert versions["locust"] == version("locust")
     assert versions["pollbench"].count(".") == 2
     assert all(versions.values())
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path: Path) -> None:
-    assert facts.commit(tmp_path) == ""
+    assert environment.commit(tmp_path) == ""
 
 
 def test_a_commit_is_marked_while_files_differ_from_it(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_commit_is_marked_while_files_differ_from_it(tmp_path: Path) -> None:
     file.write_text("one", encoding="ascii")
     git(tmp_path, "add", "server.py")
     git(tmp_path, "commit", "--quiet", "--no-verify", "-m", "one")
-    clean = facts.commit(tmp_path)
+    clean = environment.commit(tmp_path)
     assert len(clean) == 12
     file.write_text("two", encoding="ascii")
-    assert facts.commit(tmp_path) == f"{clean}+changes"
+    assert environment.commit(tmp_path) == f"{clean}+changes"

@@ -12,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from loadtests import netem, runner
-from loadtests.plan import Plan
-from loadtests.programs import Programs
-from loadtests.scenario import NETEM, Scenario
-from servers.clock import now_ns
+from loadtests.host import netem
+from loadtests.runs import runner
+from loadtests.runs.commands import Programs
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import NETEM, Scenario
+from servers.timing.clock import now_ns
 from tests.runner.test_runner import LABELS, Watching, one_cell
 
 MESSAGE = b"m" * 200

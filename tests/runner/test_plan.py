@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.options import FLAGS
-from loadtests.overrides import client_counts, overridden, round_trips_ms
-from loadtests.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
-from loadtests.scenario import OPTIONS, SCENARIOS, Scenario, schedules
+from loadtests.scenario.options import FLAGS
+from loadtests.scenario.overrides import client_counts, overridden, round_trips_ms
+from loadtests.scenario.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
+from loadtests.scenario.scenarios import OPTIONS, SCENARIOS, Scenario, schedules
 
 FEED = SCENARIOS["feed"]
 KNOWN = {name: name for name in ("chunked", "http2_push", "long_polling", "short_polling", "sse", "websocket")}

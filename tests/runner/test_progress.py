@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from loadtests.cell import unmeasured
-from loadtests.plan import Plan
-from loadtests.progress import Bar, TurnsBar, duration, learned_s
-from loadtests.scenario import SCENARIOS
+from loadtests.runs.cell import unmeasured
+from loadtests.runs.progress import Bar, TurnsBar, duration, learned_s
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import SCENARIOS
 
 CELLS = Plan(SCENARIOS["feed"], ("sse", "chunked"), 1).cells()
 

@@ -12,13 +12,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from loadtests import runner
-from loadtests.arrival import SCHEMA_VERSION
-from loadtests.child import Child
-from loadtests.manifest import Cell, Run
-from loadtests.plan import Plan, PlannedCell, remaining
-from loadtests.programs import Programs
-from loadtests.scenario import Scenario
+from loadtests.host.managed_process import Child
+from loadtests.records.manifest import Cell, Run
+from loadtests.records.rows import SCHEMA_VERSION
+from loadtests.runs import runner
+from loadtests.runs.commands import Programs
+from loadtests.scenario.plan import Plan, PlannedCell, remaining
+from loadtests.scenario.scenarios import Scenario
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from loadtests.sampler import LINUX, UNKNOWN, Sampler, cpu_ns
+from loadtests.host.sampler import LINUX, UNKNOWN, Sampler, cpu_ns
 
 linux_only = pytest.mark.skipif(not LINUX, reason="only Linux tells")
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from loadtests.plan import Plan
-from loadtests.programs import Programs
-from loadtests.scenario import Scenario
-from loadtests.series import run_series
+from loadtests.runs.commands import Programs
+from loadtests.runs.series import run_series
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import Scenario
 from tests.runner.test_runner import LABELS, Watching
 
 

@@ -7,9 +7,9 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.answers import SENT, Answer, Answers, poll_body
-from servers.feed import Feed
-from servers.history import History, Replay
+from servers.feed.feed import Feed
+from servers.feed.history import History, Replay
+from servers.web.answers import SENT, Answer, Answers, poll_body
 from tests.http1 import read_response
 
 BODIES = st.lists(st.integers(1, 10**6).map(lambda number: b'{"id":%d}' % number), max_size=20).map(tuple)

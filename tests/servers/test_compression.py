@@ -9,9 +9,9 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.answers import COMPRESSED_FROM_BYTES, Answer, Rendered, poll_body
-from servers.compression import GZIP_WINDOW_BITS, Deflated, accepts_gzip
-from servers.history import Replay
+from servers.feed.history import Replay
+from servers.web.answers import COMPRESSED_FROM_BYTES, Answer, Rendered, poll_body
+from servers.web.compression import GZIP_WINDOW_BITS, Deflated, accepts_gzip
 from tests.http1 import Http1, connected, run
 from tests.server_process import ServerProcess, serving
 from tests.servers.test_streams import MemorySink

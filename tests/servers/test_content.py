@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.content import CONTENTS, contents
-from servers.options import ServerOptions
+from servers.feed.content import CONTENTS, contents
+from servers.settings.options import ServerOptions
 
 
 @given(st.sampled_from(CONTENTS), st.integers(0, 70_000), st.integers(0, 10_000))

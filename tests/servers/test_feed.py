@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.clock import now_ns
-from servers.feed import Feed
-from servers.history import History
-from servers.message import Message, decode, decode_stamp
+from servers.feed.feed import Feed
+from servers.feed.history import History
+from servers.feed.message import Message, decode, decode_stamp
+from servers.timing.clock import now_ns
 
 
 def new_feed(history: int = 1000) -> tuple[Feed, list[Message]]:

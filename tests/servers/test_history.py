@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.history import History
+from servers.feed.history import History
 
 
 @given(published=st.integers(0, 60), limit=st.integers(1, 40), last_id=st.integers(0, 80))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from servers.clock import now_ns
-from servers.history import History
-from servers.keep import kept
-from servers.message import Message, encode
+from servers.feed.history import History
+from servers.feed.message import Message, encode
+from servers.feed.persistence import kept
+from servers.timing.clock import now_ns
 from tests.server_process import HANG_S, ServerProcess, serving
 
 

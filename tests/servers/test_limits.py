@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.limits import FORGET_ABOVE, TokenBuckets
+from servers.web.rate_limit import FORGET_ABOVE, TokenBuckets
 from tests.http1 import connected, run
 from tests.server_process import HANG_S, ServerProcess, serving
 

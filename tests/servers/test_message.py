@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.message import MAX_ID, Message, decode, decode_answer, decode_stamp, encode, id_of
+from servers.feed.message import MAX_ID, Message, decode, decode_answer, decode_stamp, encode, id_of
 
 MESSAGES = st.builds(
     Message,

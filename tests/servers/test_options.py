@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from servers.options import ServerOptions
+from servers.settings.options import ServerOptions
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from servers import patterns
-from servers.clock import clock_id, now_ns
+from servers.timing.clock import clock_id, now_ns
 from tests.http1 import connected, run
 from tests.server_process import HANG_S, ROOT, ServerProcess, serving
 

@@ -7,14 +7,14 @@ from itertools import islice
 import pytest
 import uvloop
 
-from servers.alarm import Alarm
-from servers.clock import now_ns
-from servers.content import filler
-from servers.feed import Feed
-from servers.history import History
-from servers.message import Message
-from servers.publisher import BATCH, Publisher
-from servers.schedule import Burst, Manual, Schedule, Steady
+from servers.feed.content import filler
+from servers.feed.feed import Feed
+from servers.feed.history import History
+from servers.feed.message import Message
+from servers.feed.publisher import BATCH, Publisher
+from servers.feed.schedule import Burst, Manual, Schedule, Steady
+from servers.timing.clock import now_ns
+from servers.timing.precise_timer import Alarm
 from tests.http1 import run, until
 from tests.server_process import HANG_S
 

@@ -4,8 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.message import MAX_ID
-from servers.query import BadFieldError, PollQuery, parse_cursor, parse_fields, parse_last_id, parse_number, parse_poll
+from servers.feed.message import MAX_ID
+from servers.web.query import (
+    BadFieldError,
+    PollQuery,
+    parse_cursor,
+    parse_fields,
+    parse_last_id,
+    parse_number,
+    parse_poll,
+)
 
 
 @given(st.integers(0, MAX_ID))

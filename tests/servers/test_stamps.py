@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.clock import now_ns
-from servers.stamps import AVAILABLE, TOGETHER_NS, StampClock, ask_for_stamps, receive
+from servers.timing.clock import now_ns
+from servers.timing.stamps import AVAILABLE, TOGETHER_NS, StampClock, ask_for_stamps, receive
 
 MS = 1_000_000
 OFFSET_NS = -1_700_000_000_000_000_000

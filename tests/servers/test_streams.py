@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.feed import Feed
-from servers.history import History
-from servers.message import decode_stamp
-from servers.options import ServerOptions
+from servers.feed.feed import Feed
+from servers.feed.history import History
+from servers.feed.message import decode_stamp
 from servers.patterns import chunked
-from servers.streams import UNHEARD_BEATS, Streams, chunk
+from servers.settings.options import ServerOptions
+from servers.web.streams import UNHEARD_BEATS, Streams, chunk
 from tests.http1 import Response, run, until
 
 

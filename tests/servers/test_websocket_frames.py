@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.websocket_frames import FrameError, FrameReader, frame, unmasked
+from servers.web.websocket_frames import FrameError, FrameReader, frame, unmasked
 from tests import websocket_cases
 from tests.loadtests.cuts import SINGLE, WHOLE, cuts, reads
 from tests.websocket_cases import BAD, GOOD, LIMIT_BYTES, MASK, WIRE, Case, as_sent, on_the_wire

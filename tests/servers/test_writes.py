@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servers import patterns
-from servers.clock import now_ns
+from servers.timing.clock import now_ns
 from tests.http1 import run
 from tests.server_process import ServerProcess, serving
 from tests.test_contract import messages, take_ids

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from loadtests.manifest import SESSION
-from reports.load import load
-from reports.measures import per_cell
-from reports.units import number
+from loadtests.records.manifest import SESSION
+from reports.basics.units import number
+from reports.data.load import load
+from reports.measures.measures import per_cell
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving
 from tests.webui.site import LABELS, SHAPES, Driver, Site, site

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servers import patterns
-from servers.faults.forms import parse_fault
+from servers.settings.fault_specs import parse_fault
 from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
 from tests.servers.faults.test_feed import sent

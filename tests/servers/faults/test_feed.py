@@ -5,12 +5,12 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.clock import now_ns
 from servers.faults.feed import FaultyFeed, ForgetfulFeed
-from servers.faults.forms import Fate
-from servers.feed import Feed
-from servers.history import History
-from servers.message import Message, decode_stamp
+from servers.feed.feed import Feed
+from servers.feed.history import History
+from servers.feed.message import Message, decode_stamp
+from servers.settings.fault_specs import Fate
+from servers.timing.clock import now_ns
 from tests.http1 import run, until
 
 FATES = st.sampled_from([Fate(), Fate(copies=0), Fate(copies=2), Fate(overtaken=True)])

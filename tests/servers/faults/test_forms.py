@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.statistics import share_interval
-from servers.faults.forms import (
+from reports.basics.statistics import share_interval
+from servers.settings.fault_specs import (
     Delay,
     Drop,
     Duplicate,

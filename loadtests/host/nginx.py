@@ -1,0 +1,108 @@
+"""A real nginx in front of server processes, for as long as an experiment or a test runs.
+
+    with Nginx(folder, [server.http_port], ProxyOptions(buffering=False)) as proxy:
+        ...   # give users proxy.url instead of the server's
+
+It needs no privileges and touches nothing outside `folder`, where its configuration and its log stay to be read.
+"""
+
+import os
+import pwd
+import re
+import resource
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import psutil
+
+from loadtests.host.external import find_program
+from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.nginx_config import ProxyOptions, config
+
+READY: Final = re.compile(r"start worker process \d+")
+VERSION: Final = re.compile(r"nginx/\d[\d.]*")
+READY_S: Final = 30.0
+OPEN_FILES_MAX: Final = 65_536
+"""nginx takes memory for every connection that a worker may have, about 0.4 kB."""
+
+
+class Nginx:
+    """One nginx. Raises NotInstalled, and ChildFailed with nginx's own words when it does not start."""
+
+    def __init__(self, folder: Path, upstreams: Sequence[int], options: ProxyOptions | None = None) -> None:
+        self._program = find_program("nginx", "nginx")
+        self._folder = folder
+        self._upstreams = upstreams
+        self._options = options or ProxyOptions()
+        self._child: Child | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pids(self) -> list[int]:
+        """The master and its workers, which do the work."""
+        if self._child is None:
+            raise ChildFailed("nginx is not running")
+        return [self._child.pid, *(worker.pid for worker in psutil.Process(self._child.pid).children())]
+
+    @property
+    def version(self) -> str:
+        """Its own word, such as nginx/1.22.1; "" when it has said nothing of the kind."""
+        said = self._child.said(VERSION) if self._child else None
+        return said[0] if said else ""
+
+    def start(self) -> None:
+        """Return when it takes connections."""
+        log = self._folder / "nginx.log"
+        log.unlink(missing_ok=True)
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as sock:
+            self.port = sock.getsockname()[1]
+            text = config(self.port, self._upstreams, self._options, open_files(), account())
+            (self._folder / "nginx.conf").write_text(text, encoding="ascii")
+            # nginx cannot be told to take any port. It does take over a listening socket, as it does when it is
+            # replaced by a newer version of itself, and so nobody can take the port in between.
+            child = Child(
+                "nginx",
+                [self._program, "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"],
+                log,
+                pass_fds=[sock.fileno()],
+                extra_env={"NGINX": f"{sock.fileno()};"},
+            )
+        try:
+            child.heard(READY, READY_S)
+        except BaseException:
+            child.stop()
+            raise
+        self._child = child
+
+    def stop(self) -> None:
+        """Stop it at once; open responses are cut."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def open_files() -> int:
+    """Return how many files a worker may open: as many as this process may be given, within reason."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+
+
+def account() -> str:
+    """Return whom the workers run as where they would otherwise become `nobody`, who may not read our folder."""
+    return pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() == 0 else ""

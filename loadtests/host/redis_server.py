@@ -1,0 +1,105 @@
+"""A Redis of our own, for as long as an experiment or a test runs: its own folder, its own port, nobody else's data.
+
+    with RedisServer(folder) as redis:
+        ...   # python -m servers --feed redis-stream --redis {redis.url}
+
+`stop()` and `start()` restart it on the same port; what it had is back, unless it was made with `appendonly=False`.
+"""
+
+import re
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from loadtests.host.external import find_program
+from loadtests.host.managed_process import Child, ChildFailed
+
+READY: Final = re.compile(r"Ready to accept connections")
+PORT_TAKEN: Final = "Failed listening on port"
+"""Redis's own words, in 7.0; a test hears them."""
+READY_S: Final = 30.0
+ATTEMPTS: Final = 5
+
+
+class RedisServer:
+    """One redis-server process, which keeps its files in `folder`.
+
+    appendonly: write every change down before it is answered, so that a restart loses nothing. Raises NotInstalled,
+    ChildFailed when it does not start.
+    """
+
+    def __init__(self, folder: Path, *, appendonly: bool = True) -> None:
+        self._program = find_program("redis-server", "redis-server")
+        self._folder = folder
+        self._appendonly = appendonly
+        self._child: Child | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """The running process. Raises ChildFailed when there is none."""
+        if self._child is None:
+            raise ChildFailed("redis is not running")
+        return self._child.pid
+
+    def start(self) -> None:
+        """Start it: the first time on a free port, then always on the same."""
+        if self.port:
+            self._start(self.port)
+            return
+        for attempt in range(ATTEMPTS):
+            try:
+                port = free_port()
+                self._start(port)
+            except ChildFailed as problem:
+                # Redis cannot be told to take any port, and one that was found free can be taken before it is used.
+                if PORT_TAKEN not in str(problem) or attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                self.port = port
+                return
+
+    def stop(self) -> None:
+        """Tell it to stop, and wait until it has."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
+
+    def _start(self, port: int) -> None:
+        log = self._folder / "redis.log"
+        log.unlink(missing_ok=True)
+        options = {
+            "--bind": "127.0.0.1",
+            "--port": str(port),
+            "--dir": str(self._folder),
+            "--appendonly": "yes" if self._appendonly else "no",
+            "--save": "",
+        }
+        command = [self._program, *(word for pair in options.items() for word in pair)]
+        child = Child("redis", command, log)
+        try:
+            child.heard(READY, READY_S)
+        except BaseException:
+            child.stop()
+            raise
+        self._child = child
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """Return a port that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])

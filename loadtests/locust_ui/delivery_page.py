@@ -1,0 +1,251 @@
+"""What Locust's web page gets from us: the Delivery tab, a form that refuses wrong values, final figures, downloads.
+
+Locust's page renders whatever element an extended tab names as its component, so our tab is a custom element of our own
+(loadtests/locust_ui/web/delivery.js), and nothing of Locust's page is changed but two script tags at its end.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Blueprint, Response, jsonify, make_response, request, send_file
+from gevent.lock import BoundedSemaphore
+from locust.env import Environment
+from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
+
+from loadtests import patterns
+from loadtests.live.chart_points import ChartPoints
+from loadtests.live.live_checks import Judgement, judge
+from loadtests.locust_ui.locust_stats import Screen
+from loadtests.locust_ui.preflight import admit
+from loadtests.runs.commands import OURS
+from loadtests.runs.target import WrongServer
+from loadtests.scenario.options import HELP, read_options
+from servers.palette import colours_of
+
+FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
+CONFLICT: Final = 409
+
+
+def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
+    """Add our tab, our downloads and our checks to the web UI of this process."""
+    page = DeliveryPage(environment, screen)
+    web_ui = environment.web_ui
+    base = f"{environment.parsed_options.web_base_path or ''}/pollbench"
+    blueprint = Blueprint("pollbench", __name__, url_prefix=base, static_folder="web", static_url_path="/web")
+    blueprint.add_url_rule("/live", view_func=web_ui.auth_required_if_enabled(page.live))
+    blueprint.add_url_rule(f"/<any({','.join(FILES)}):name>", view_func=web_ui.auth_required_if_enabled(page.file))
+    web_ui.app.register_blueprint(blueprint)
+    web_ui.app.before_request(page.check_form)
+    web_ui.app.after_request(page.complete)
+    web_ui.template_args.update(
+        extended_tabs=[{"title": "Delivery", "key": "delivery", "component": "pollbench-delivery"}],
+        extended_csv_files=[
+            {"href": f"./pollbench/{name}", "title": f"Download {title} of the run"} for name, title in FILES.items()
+        ],
+    )
+    return page
+
+
+def _ruling_in(folder: Path) -> Judgement:
+    """Read the verdict that the report of a run came to."""
+    ruling = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    doubts = [caution["what"] for caution in ruling["cautions"] if caution["severity"] != "note"]
+    return Judgement(ruling["verdict"], tuple(doubts))
+
+
+class DeliveryPage:
+    """Answers what the page asks. One per web UI."""
+
+    def __init__(self, environment: Environment, screen: Screen) -> None:
+        self._environment = environment
+        self._screen = screen
+        self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
+        self._points = ChartPoints()
+        self._reporting = BoundedSemaphore()
+        self._ruled: tuple[str, Judgement] | None = None
+
+    # The Delivery tab
+
+    def live(self) -> Response:
+        """Answer with the table, and with the points of the charts that the page does not have yet."""
+        screen, board = self._screen, self._screen.board
+        scale = f"{board.run} {board.from_s} {board.width_s}"
+        after = request.args.get("after", 0, int) if request.args.get("scale") == scale else 0
+        until_s = board.complete_until_s(screen.lost, settled=screen.settled)
+        number, problem = screen.problem
+        return jsonify(
+            scale=scale,
+            from_s=board.from_s,
+            width_s=board.width_s,
+            run=Path(board.run).name,
+            shares=screen.shares,
+            ruled=self._ruling is not None,
+            phase=self._phase(),
+            downloads={"files": FILES, "problem": self._folder_problem()},
+            problem={"number": number, "text": problem},
+            elapsed_s=max(0, until_s - board.from_s),
+            workers={"lost": len(screen.lost), "all": screen.health.workers},
+            rows=self._rows(until_s),
+            points={
+                pattern: self._points.of(pattern, timeline, scale, after, until_s // board.width_s)
+                for pattern, timeline in sorted(board.patterns.items())
+            },
+        )
+
+    def _rows(self, until_s: int) -> list[dict[str, object]]:
+        board, health = self._screen.board, self._screen.health
+        colours = colours_of(sorted(board.patterns))
+        rows: list[dict[str, object]] = []
+        for pattern, timeline in sorted(board.patterns.items()):
+            total, colour = timeline.total, colours[pattern]
+            judgement = self._ruling or judge(pattern, total, health)
+            rows.append(
+                {
+                    "pattern": pattern,
+                    "label": self._labels.get(pattern, pattern),
+                    "colour": {"light": colour.line, "text": colour.text, "dark": colour.dark},
+                    "p50_ms": total.quantile_ms(0.50),
+                    "p99_ms": total.quantile_ms(0.99),
+                    "rate_per_s": timeline.rate_per_s(board.from_s, until_s),
+                    "empty_ratio": total.empty_ratio,
+                    "bytes": total.bytes_per_delivery,
+                    "deliveries": total.deliveries,
+                    "missed": total.missed,
+                    "duplicated": total.duplicated,
+                    "lag_ms": health.lag_ms,
+                    "errors": total.errors,
+                    "verdict": judgement.verdict,
+                    "reasons": judgement.reasons,
+                }
+            )
+        return rows
+
+    @property
+    def _ruling(self) -> Judgement | None:
+        """What the report says of the test that the board shows, None while there is none."""
+        run, judgement = self._ruled or ("", None)
+        return judgement if run == self._screen.board.run else None
+
+    def rule(self) -> None:
+        """Have the report made of a test that has ended, and from then on say what it says: there is one judge."""
+        folder = Path(self._screen.board.run)
+        problem = self._folder_problem() or self._report()
+        self._ruled = (str(folder), Judgement("INVALID", (problem,)) if problem else _ruling_in(folder))
+
+    def _phase(self) -> str:
+        """Return "none" before the first test, "running" while there is more to come, "stopped" when all is final."""
+        if not self._screen.board.run:
+            return "none"
+        return "stopped" if self._screen.settled else "running"
+
+    # The start form
+
+    def check_form(self) -> Response | None:
+        """Refuse, in the form, what the test would be ended for; let anything else pass."""
+        if request.endpoint != "locust.swarm" or request.method != "POST":
+            return None
+        environment = self._environment
+        given = {**vars(environment.parsed_options), **request.form.to_dict()}
+        host = request.form.get("host", environment.host or "")
+        state = environment.runner.state
+        running = state in {STATE_SPAWNING, STATE_RUNNING}
+        if state in {STATE_CLEANUP, STATE_STOPPING} or not (running or self._screen.settled):
+            problem = "the test before is still ending: try again in a moment"
+        else:
+            problem = self._unchangeable(given, host) if running else self._inadmissible(given, host)
+        if not problem:
+            return None
+        if running:
+            self._screen.say(problem)  # the dialog has closed by then
+        return jsonify({"success": False, "message": problem, "host": environment.host})
+
+    def _inadmissible(self, given: dict[str, Any], host: str) -> str:
+        chosen = request.form.getlist("user_classes")
+        offered = self._environment.available_user_classes or self._environment.user_classes_by_name
+        users = [user for name, user in offered.items() if not chosen or name in chosen]
+        try:
+            admit(given, host, users)
+        except (ValueError, WrongServer, OSError) as wrong:
+            return str(wrong)
+        return ""
+
+    def _unchangeable(self, given: dict[str, Any], host: str) -> str:
+        """Users may come and go while a test runs; an option that changed would not reach those who run."""
+        try:
+            same = read_options(given) == read_options(vars(self._environment.parsed_options))
+        except ValueError as wrong:
+            return str(wrong)
+        if same and host == self._environment.host:
+            return ""
+        return "while a test runs, only the number of users can be changed: stop it, and start another"
+
+    # What Locust answers, completed
+
+    def complete(self, response: Response) -> Response:
+        if request.endpoint == "locust.index" and response.mimetype == "text/html":
+            return self._with_script(response)
+        if request.endpoint == "locust.request_stats" and response.is_json:
+            return self._until_final(response)
+        return response
+
+    def _with_script(self, response: Response) -> Response:
+        """Load our element, and have the form show the options in force: after a reload Locust shows the defaults."""
+        options = vars(self._environment.parsed_options)
+        now = json.dumps({name: options[name] for name in HELP if name in options}).replace("<", "\\u003c")
+        script = (
+            f"<script>for (const [name, value] of Object.entries({now}))"
+            " if (templateArgs.extra_options[name]) templateArgs.extra_options[name].default_value = value</script>"
+            '<script type="module" src="./pollbench/web/delivery.js"></script>'
+        )
+        body = response.get_data(as_text=True).replace("</body>", f"{script}</body>")
+        return self._replaced(response, body)
+
+    def _until_final(self, response: Response) -> Response:
+        """Have the page ask on until its figures are final: it stops asking with the first state that is not running.
+
+        Locust remembers its answer for two seconds and gives it again, so it is not changed in place.
+        """
+        answer = response.get_json()
+        stopping = answer["state"] in {STATE_CLEANUP, STATE_STOPPING}
+        if stopping or (answer["state"] == STATE_STOPPED and not self._screen.settled):
+            self._environment.web_ui.app.view_functions["locust.request_stats"].clear_cache()
+            return self._replaced(response, json.dumps(answer | {"state": STATE_RUNNING}))
+        return response
+
+    @staticmethod
+    def _replaced(response: Response, body: str) -> Response:
+        return make_response(body, response.status_code, {"Content-Type": response.content_type})
+
+    # Downloads
+
+    def file(self, name: str) -> Response:
+        """Send the report or its table; made when first asked for, in a process of its own."""
+        problem = self._folder_problem() or self._report()
+        if problem:
+            return make_response(problem, CONFLICT, {"Content-Type": "text/plain; charset=utf-8"})
+        folder = Path(self._screen.board.run)
+        return send_file(folder / name, as_attachment=True, download_name=f"{folder.name}-{name}")
+
+    def _folder_problem(self) -> str:
+        folder = Path(self._screen.board.run)
+        if not self._screen.board.run:
+            return "nothing has been recorded yet: start a test first"
+        if not self._screen.settled:
+            return "the test is still running: stop it first"
+        if not (folder / "run.json").is_file():
+            if (folder / "published.csv").is_file():
+                return "what was recorded is being put together: try again in a moment"
+            return f"{folder} is not a run that can be reported: it was recorded for whoever named --run-dir"
+        return ""
+
+    def _report(self) -> str:
+        """Make the report unless it is there; return what went wrong, "" for nothing."""
+        folder = Path(self._screen.board.run)
+        with self._reporting:
+            if (folder / "report.html").is_file():
+                return ""
+            command = [*OURS.report, str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        return "" if done.returncode == 0 else done.stderr.strip() or f"{command} ended with {done.returncode}"

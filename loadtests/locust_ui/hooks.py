@@ -1,0 +1,275 @@
+"""The hooks that make Locust a measuring instrument: whom to measure, recording, and an end that loses nothing.
+
+Locust gives workers half a second when it quits (runners.py, MasterRunner.quit), which costs a short run half its
+samples. So the master first sends `drain`; each worker stops its users, writes its rows, and answers `drained`; only
+then does the master go on. A worker that does not answer fails the run.
+"""
+
+import gc
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+
+from loadtests.host import capacity
+from loadtests.locust_ui import delivery_page
+from loadtests.locust_ui.locust_stats import Screen
+from loadtests.locust_ui.manual_test import HandDriven, new_folder
+from loadtests.locust_ui.preflight import admit, pattern_of
+from loadtests.locust_ui.self_monitor import Generator
+from loadtests.records.recorder import recorder
+from loadtests.runs.target import Target, WrongServer
+from loadtests.scenario.options import FLAGS, LoadOptions, read_options
+from loadtests.users.connection import expire_overdue
+from loadtests.users.user_settings import session
+from servers.timing.clock import now_ns
+
+log = logging.getLogger("pollbench")
+
+DRAIN_S: Final = 30.0
+QUIT_S: Final = 0.5
+"""How long Locust itself gives a message to its workers before it ends."""
+USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
+RUNS: Final = Path("runs")
+
+
+class Conductor:
+    """One per load process."""
+
+    def __init__(self) -> None:
+        self._generator = Generator()
+        self._writer: gevent.Greenlet | None = None
+        self._drained: set[str] = set()
+        self._all_drained = Event()
+        self._working: set[str] = set()
+        self._recording = False
+        self._by_hand: HandDriven | None = None
+        self._page: delivery_page.DeliveryPage | None = None
+        self._ended_ns = self._missing = 0
+
+    def on_init(self, environment: Environment, **_kwargs: Any) -> None:
+        capacity.raise_open_files()
+        self._environment = environment
+        runner = environment.runner
+        try:
+            read_options(vars(environment.parsed_options))
+        except ValueError as wrong:
+            log.error("%s", wrong)
+            raise SystemExit(USAGE) from None
+        if isinstance(runner, MasterRunner):
+            runner.register_message("drained", self._on_drained)
+        if isinstance(runner, WorkerRunner):
+            runner.register_message("drain", self._on_drain, concurrent=True)
+        self.screen = Screen(environment)
+        self._page = delivery_page.set_up(environment, self.screen) if environment.web_ui else None
+
+    def on_test_start(self, environment: Environment, **_kwargs: Any) -> None:
+        """Look who is there, then start to record. Everything wrong ends the test before a user starts."""
+        runner = environment.runner
+        self._missing = 0
+        try:
+            users = [] if isinstance(runner, WorkerRunner) else environment.user_classes
+            options, target = admit(vars(environment.parsed_options), environment.host or "", users)
+            self._prepare(environment, options, target)
+            if not isinstance(runner, WorkerRunner):
+                target.publish(options.schedule, options.message_bytes)
+                self._note(environment, options)
+        except (ValueError, WrongServer, OSError) as wrong:
+            code = UNREACHABLE if isinstance(wrong, WrongServer) else USAGE
+            self._by_hand = None
+            self._abort(environment, code, str(wrong))
+            return
+        if isinstance(runner, MasterRunner):
+            self._drained.clear()
+            self._all_drained.clear()
+            self._working = {client.id for client in runner.clients.all}
+        self.screen.begin(str(self.run_dir), session.joined, self._working)
+        if not isinstance(runner, MasterRunner):
+            self._start_recording(environment)
+
+    def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
+        session.host = (environment.host or "").rstrip("/")
+        session.http2_host = options.http2_host or target.http2_host
+        session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
+        session.poll_start, session.backoff, session.source = options.poll_start, options.backoff, options.source
+        session.silence_timeout_s = options.silence_timeout_s
+        session.hold_timeout_s, session.message_limit_bytes = options.hold_timeout_s, options.message_limit_bytes
+        for flag in FLAGS:
+            setattr(session, flag, getattr(options, flag))
+        session.join_newest = options.join_at == "newest"
+        session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
+        session.restart_numbers()
+        if target.fault:
+            log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
+        parsed = environment.parsed_options
+        if not isinstance(environment.runner, WorkerRunner):
+            # The master decides; Locust carries its options to the workers when the test starts.
+            folder = Path(options.run_dir).resolve() if options.run_dir else new_folder(RUNS)
+            if (folder / "raw").exists() or any(folder.glob("*.parquet")):
+                raise ValueError(f"--run-dir {options.run_dir} has a test in it already: name another folder")
+            parsed.session_dir = str(folder)
+        self.run_dir = Path(parsed.session_dir)
+        session.seed = self.run_dir.name
+
+    def _note(self, environment: Environment, options: LoadOptions) -> None:
+        """Prepare for a report, unless somebody who gave us the folder does that."""
+        if options.run_dir:
+            return
+        labels = {pattern_of(user): user.label for user in environment.user_classes}
+        self._by_hand = HandDriven(self.run_dir, session.host, options, labels)
+        self._by_hand.start()
+
+    def on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:  # noqa: ARG002
+        if isinstance(self._environment.runner, WorkerRunner):
+            return
+        users = self._users_now()
+        self.screen.shares = shares(users)
+        if self.screen.shares:
+            log.warning("%s", self.screen.shares)
+        if self._by_hand is not None:
+            self._by_hand.spawned(users)
+
+    def on_reset_stats(self, **_kwargs: Any) -> None:
+        if self._by_hand is not None:
+            self._by_hand.reset()
+
+    def _users_now(self) -> dict[str, int]:
+        """Return pattern -> users that are to run."""
+        runner = self._environment.runner
+        classes = runner.user_classes_by_name
+        return {pattern_of(classes[name]): count for name, count in runner.target_user_classes_count.items()}
+
+    def _start_recording(self, environment: Environment) -> None:
+        recorder.start(self.run_dir)
+        recorder.observe = self.screen.observe
+        self._recording = True
+        # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.
+        gc.collect()
+        gc.freeze()
+        self._generator.start()
+        self._writer = gevent.spawn(self._write_each_second, environment)
+
+    def _write_each_second(self, environment: Environment) -> None:
+        while True:
+            gevent.sleep(1.0)
+            expire_overdue(now_ns())
+            recorder.sample(self._generator.sample())
+            try:
+                recorder.write()
+            except OSError as wrong:
+                self._abort(environment, INCOMPLETE, f"cannot record into {self.run_dir}: {wrong.strerror}; make room")
+                return
+
+    def on_test_stopping(self, environment: Environment, **_kwargs: Any) -> None:
+        """On the master: hold the end until every worker has drained."""
+        self._ended_ns = now_ns()
+        runner = environment.runner
+        if not isinstance(runner, MasterRunner) or not self._working:
+            return
+        runner.send_message("drain")
+        self._missing = self._await_drained(runner)
+        if self._missing:
+            environment.process_exit_code = INCOMPLETE
+            log.error("%s: this run is incomplete", self._missing_words())
+        self._working = set()
+
+    def _missing_words(self) -> str:
+        return f"{self._missing} of {self._missing + len(self._drained)} workers did not hand in their samples"
+
+    def _await_drained(self, runner: MasterRunner) -> int:
+        """Return how many workers did not answer: at most DRAIN_S for those alive, no time for those gone."""
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            alive = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
+            if not (self._working & alive) - self._drained:
+                break
+            self._all_drained.wait(0.2)
+            self._all_drained.clear()
+        return len(self._working - self._drained)
+
+    def _on_drained(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        self._drained.add(msg.node_id)
+        self._all_drained.set()
+
+    def _on_drain(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        runner = environment.runner
+        runner.stop()
+        runner._send_stats()
+        runner.send_message("drained")
+
+    def on_test_stop(self, environment: Environment, **_kwargs: Any) -> None:
+        """Without workers: users have ended, so what they recorded is whole."""
+        if not isinstance(environment.runner, MasterRunner):
+            self._stop_recording()
+        self.screen.settle()
+        by_hand, self._by_hand = self._by_hand, None
+        if by_hand is not None:
+            self._keep(by_hand)
+
+    def _keep(self, by_hand: HandDriven) -> None:
+        """Turn what was recorded into a run that can be reported."""
+        problems = [self._missing_words()] if self._missing else []
+        try:
+            by_hand.finish(self._ended_ns, self._users_now(), problems)
+        except OSError as wrong:
+            log.error("cannot keep what was recorded in %s: %s", by_hand.folder, wrong.strerror)
+            return
+        if self._page is not None:
+            gevent.spawn(self._page.rule)
+        log.info("what was recorded is in %s; show it with: pollbench report %s", by_hand.folder, by_hand.folder)
+
+    def _stop_recording(self) -> None:
+        if not self._recording:
+            return
+        self._recording = False
+        if self._writer is not None:
+            self._writer.kill()
+        recorder.sample(self._generator.sample())
+        self._generator.stop()
+        recorder.finish()
+
+    def _abort(self, environment: Environment, code: int, problem: str) -> None:
+        log.error("%s", problem)
+        self.screen.say(problem)
+        environment.process_exit_code = code
+        runner = environment.runner
+        if runner is None:
+            raise SystemExit(code)
+        runner.log_exception("pollbench", problem, "")
+        if environment.web_ui is None:
+            if isinstance(runner, MasterRunner):
+                # Left alone, workers would wait a minute for a master that is gone.
+                runner.send_message("quit")
+                gevent.sleep(QUIT_S)
+            logging.shutdown()
+            os._exit(code)
+        gevent.spawn(runner.stop)
+
+
+def shares(users: Mapping[str, int]) -> str:
+    """Say how users are shared out among patterns where not all have as many; "" where they do."""
+    if len(set(users.values())) == 1:
+        return ""
+    each = ", ".join(f"{count} {pattern}" for pattern, count in sorted(users.items()))
+    return (
+        f"{sum(users.values())} users do not divide by {len(users)} patterns: {each}; only patterns with as many are "
+        "compared"
+    )
+
+
+def listen(events: Any) -> None:
+    """Attach a conductor to Locust's events."""
+    conductor = Conductor()
+    events.init.add_listener(conductor.on_init)
+    events.test_start.add_listener(conductor.on_test_start)
+    events.test_stopping.add_listener(conductor.on_test_stopping)
+    events.test_stop.add_listener(conductor.on_test_stop)
+    events.spawning_complete.add_listener(conductor.on_spawning_complete)
+    events.reset_stats.add_listener(conductor.on_reset_stats)

@@ -1,0 +1,159 @@
+"""What is to be known of a test that a person drives, so that its folder can be reported like any other run.
+
+Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
+here what happens when, and the server is asked from time to time what it has published; loadtests/runs/manual_run.py,
+in a process of its own, then makes a run of it, because pyarrow would stall the users.
+"""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import gevent
+import msgspec
+
+from loadtests.records.manifest import Session
+from loadtests.runs.target import Target, WrongServer
+from loadtests.scenario.options import FLAGS, LoadOptions
+from servers.timing.clock import now_ns, wall_timestamp
+
+log = logging.getLogger("pollbench")
+
+ASK_EACH_S: Final = 5.0
+"""How often the server is asked; it keeps 10,000 messages unless told otherwise."""
+
+
+class HandDriven:
+    """One test, as seen by the process that started it. labels: pattern -> name."""
+
+    def __init__(self, folder: Path, host: str, options: LoadOptions, labels: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._host = host
+        self._target = Target(host)
+        self._before = self._target.newest_id if options.join_at == "newest" else None
+        self._last_id = self._before or 0
+        self._started_at = wall_timestamp()
+        self._options = options
+        self._labels = labels
+        self._users: dict[str, int] = {}
+        self._spawned_by_ns = self._reset_ns = 0
+        self._problems: list[str] = []
+        self._asking: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Begin to write down what the server publishes. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
+        self._ask()
+        self._asking = gevent.spawn(self._ask_on)
+
+    def spawned(self, users: Mapping[str, int]) -> None:
+        """Note that all users run, pattern -> users. They may become more while the test runs, and never fewer."""
+        for pattern, before in self._users.items():
+            if users.get(pattern, 0) < before:
+                self._problems.append(
+                    f"users were taken away while it ran ({pattern}: {before}, then {users.get(pattern, 0)}), so it "
+                    "cannot be said what each should have received: start a new test instead"
+                )
+        self._users = dict(users)
+        self._spawned_by_ns = now_ns()
+
+    def reset(self) -> None:
+        """Leave out what came before, as the screen does from now on."""
+        self._reset_ns = now_ns()
+
+    def finish(self, ended_ns: int, users: Mapping[str, int], problems: list[str]) -> None:
+        """Make a run of the folder. users: those that run now. Raises OSError."""
+        if self._asking is not None:
+            self._asking.kill()
+        self._ask()
+        self._problems += self._changes()
+        if not self._users:
+            self._problems.append("it was stopped before all users had started")
+        session = Session(
+            command=["locust", *sys.argv[1:]],
+            started_at=self._started_at,
+            server_pid=self._target.stats.pid,
+            schedule=self._target.stats.schedule,
+            message_bytes=self._target.stats.message_bytes,
+            poll_interval_s=self._options.poll_interval_s,
+            poll_pace=str(self._options.poll_pace),
+            poll_start=self._options.poll_start,
+            backoff=str(self._options.backoff),
+            source=str(self._options.source),
+            fault=self._target.fault,
+            hold_timeout_s=self._options.hold_timeout_s,
+            silence_timeout_s=self._options.silence_timeout_s,
+            **{flag: getattr(self._options, flag) for flag in FLAGS},
+            users=self._users or dict(users),
+            labels=dict(self._labels),
+            spawned_by_ns=self._spawned_by_ns,
+            publish_from_ns=self._target.start_at_ns,
+            reset_ns=self._reset_ns,
+            ended_ns=ended_ns,
+            published=self._last_id,
+            published_before=self._before or 0,
+            problems=[*self._problems, *problems],
+        )
+        (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
+        command = [sys.executable, "-m", "loadtests.runs.manual_run", str(self.folder)]
+        subprocess.run(command, cwd=Path(__file__).parent.parent, check=False)  # noqa: S603
+
+    def _changes(self) -> list[str]:
+        """Return what somebody else changed at the server, after which no one setting describes the test."""
+        then = self._target.stats
+        try:
+            now = Target(self._host).stats
+        except WrongServer as wrong:
+            return [] if self._problems else [str(wrong)]
+        if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):
+            return []
+        problem = (
+            f"somebody had the server publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
+            f"{then.schedule} ({then.message_bytes} bytes): start a new test"
+        )
+        return [problem]
+
+    def _ask_on(self) -> None:
+        while not self._problems:
+            gevent.sleep(ASK_EACH_S)
+            self._ask()
+
+    def _ask(self) -> None:
+        """Write down what was published since. A hole in the ids, or no answer, ends it, and is a problem."""
+        if self._problems:
+            return
+        try:
+            lines = self._target.published(self._last_id)
+        except WrongServer as wrong:
+            self._problems.append(str(wrong))
+            return
+        if not lines:
+            return
+        first, last = (int(line.partition(b",")[0]) for line in (lines, lines[lines.rstrip().rfind(b"\n") + 1 :]))
+        if self._before is None:
+            # Users that begin with the oldest are sent what the server still keeps.
+            self._before = self._last_id = first - 1
+        if first != self._last_id + 1:
+            self._problems.append(
+                f"the server went on with message {first} after {self._last_id}: it was restarted, or keeps too few "
+                "messages (pollbench serve --history)"
+            )
+            return
+        with (self.folder / "published.csv").open("ab") as file:
+            file.write(lines)
+        self._last_id = last
+
+
+def new_folder(runs: Path) -> Path:
+    """Name a folder that no other test has, such as runs/2026-11-24T07-30-00-session."""
+    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-session"
+    taken = 1
+    while (runs / name).exists():
+        taken += 1
+        name = f"{name.split('-session')[0]}-session-{taken}"
+    return (runs / name).resolve()

@@ -1,0 +1,57 @@
+"""Whether a test can start: options that can be read, and a server that is there, is ours, and serves what users need.
+
+Asked by the conductor when a test starts and, so that the answer stands in the form, by the web page before that.
+"""
+
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from loadtests.runs.target import Target, WrongServer
+from loadtests.scenario.options import LoadOptions, read_options
+
+
+def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[LoadOptions, Target]:
+    """Return the options as read and the server as met.
+
+    given: options by name; users: the chosen classes. Raises ValueError for a wrong option, WrongServer for a server
+    that cannot be measured; both name value and remedy.
+    """
+    options = read_options(given)
+    check_source(options)
+    target = Target(host, options.server_token)
+    chosen = list(users)
+    needing = [user.__name__ for user in chosen if getattr(user, "http2", False)]
+    if needing and not (options.http2_host or target.http2_host):
+        raise WrongServer(
+            f"{host} serves no HTTP/2, which {', '.join(needing)} needs; have it serve http2_push, "
+            "or choose other users"
+        )
+    served = target.stats.patterns
+    astray = [user.__name__ for user in chosen if served and pattern_of(user) not in served]
+    if astray:
+        raise WrongServer(
+            f"{host} serves {', '.join(served)}, which is nothing for {', '.join(astray)}; choose other users, or have "
+            "it serve more"
+        )
+    return options, target
+
+
+def check_source(options: LoadOptions) -> None:
+    """Raise ValueError when users could not connect from the address that they are to have."""
+    address = options.source.address(1)
+    if not address:
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+    except OSError as problem:
+        raise ValueError(
+            f"--source {options.source}: {address} cannot be bound ({problem.strerror}); name an address of this "
+            "machine (Linux has all of 127.0.0.0/8)"
+        ) from None
+
+
+def pattern_of(user: type) -> str:
+    """Return the pattern a user class stands for: its file name is the registration."""
+    return user.__module__.rpartition(".")[2]

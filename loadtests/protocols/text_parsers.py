@@ -1,0 +1,224 @@
+"""PURE. Text that goes on and on, cut into what it is made of: server-sent events, or lines. Bytes in, events out.
+
+Nothing here knows HTTP or what an event says. Cut the bytes anywhere: the events are the same.
+"""
+
+import re
+from collections.abc import Iterable
+from itertools import repeat
+from typing import Final, Protocol
+
+import msgspec
+
+from loadtests.protocols.events import ProtocolError
+from loadtests.protocols.http1_bodies import LIMIT_BYTES
+
+BOM: Final = b"\xef\xbb\xbf"
+FIELD_NAME_BYTES: Final = 64
+"""What a line may be longer than the data in it."""
+RETRY_DIGITS: Final = 9
+_LINE_END: Final = re.compile(rb"(\r\n|\r|\n)")
+_COLON: Final = ord(":")
+
+
+class TextEvent(msgspec.Struct, frozen=True, gc=False):
+    """data: what it says. text_bytes: its share of the text, from its first line to its end.
+
+    name, id: of a server-sent event, in UTF-8; name is b"" for a plain "message", id the last one that was set.
+    """
+
+    data: bytes
+    text_bytes: int
+    name: bytes = b""
+    id: bytes = b""
+
+
+class TextParser(Protocol):
+    """wrong: what is wrong behind the events that were returned last. at_rest: no event is under way."""
+
+    wrong: ProtocolError | None
+
+    @property
+    def at_rest(self) -> bool: ...
+
+    def feed(self, text: bytes) -> list[TextEvent]:
+        """Take text; return the events that it completes."""
+
+    def end(self) -> list[TextEvent]:
+        """Take note that the text is over; return the event that this completes, if any."""
+
+
+class LineParser:
+    """Lines, ended by LF or CRLF; empty ones are nothing, the last may lack its end (ndjson-spec, jsonlines.org)."""
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._tail = bytearray()
+        self.wrong: ProtocolError | None = None
+
+    @property
+    def at_rest(self) -> bool:
+        return not self._tail
+
+    def feed(self, text: bytes) -> list[TextEvent]:
+        if self._tail:
+            if b"\n" not in text:
+                self._hold(text)
+                return []
+            text = bytes(self._tail) + text
+            self._tail.clear()
+        *lines, tail = text.split(b"\n")
+        if tail:
+            self._hold(tail)
+        if len(text) > self._limit_bytes:
+            lines = self._short(lines)
+        return [TextEvent(line.rstrip(b"\r"), len(line) + 1) for line in lines if line and not line.isspace()]
+
+    def end(self) -> list[TextEvent]:
+        tail = bytes(self._tail)
+        self._tail.clear()
+        return [TextEvent(tail.rstrip(b"\r"), len(tail))] if tail.strip() else []
+
+    def _hold(self, tail: bytes) -> None:
+        self._tail += tail
+        if len(self._tail) > self._limit_bytes + 1:
+            self.wrong = self._too_long()
+
+    def _short(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines before the first one that is too long."""
+        for at, line in enumerate(lines):
+            if len(line) > self._limit_bytes + 1:
+                self.wrong = self._too_long()
+                return lines[:at]
+        return lines
+
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(f"a line of more than the limit of {self._limit_bytes} bytes")
+
+
+class EventStreamParser:
+    """Server-sent events, by WHATWG HTML sections 9.2.5 and 9.2.6.
+
+    last_id: what Last-Event-ID is to say when the stream is resumed. retry_ms: the pause before that, which the
+    server asked for last, None if it never did.
+    """
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._bom: bytes | None = b""
+        self._between = False
+        self._after_cr = False
+        self._tail = bytearray()
+        self._data: bytes | bytearray | None = None
+        self._name = self._id = self.last_id = b""
+        self._text_bytes = 0
+        self.retry_ms: int | None = None
+        self.wrong: ProtocolError | None = None
+
+    @property
+    def at_rest(self) -> bool:
+        return not (self._text_bytes or self._tail or self._after_cr or self._bom)
+
+    def feed(self, text: bytes) -> list[TextEvent]:
+        if self._between and text.endswith(b"\n\n") and b"\r" not in text and len(text) <= self._limit_bytes:
+            return self._whole(text)
+        if self._bom is not None:
+            text = self._without_bom(text)
+        if self._after_cr and text:
+            # A line end of two characters was cut in two: the line has ended already.
+            self._after_cr = False
+            text = text.removeprefix(b"\n")
+        if self._tail:
+            if b"\n" not in text and b"\r" not in text:
+                self._hold(text)
+                return []
+            text = bytes(self._tail) + text
+            self._tail.clear()
+        if b"\r" in text:
+            pieces = _LINE_END.split(text)
+            self._after_cr = text.endswith(b"\r")
+            events = self._lines(pieces[:-1:2], map(len, pieces[1::2]))
+            tail = pieces[-1]
+        else:
+            *lines, tail = text.split(b"\n")
+            events = self._lines(lines, repeat(1))
+        if tail or self._data is not None:
+            self._hold(tail)
+        self._between = self._bom is None and self.at_rest
+        return events
+
+    def _whole(self, text: bytes) -> list[TextEvent]:
+        """Read events as nearly all servers write them, nearly always: whole ones, each an id and a line of data."""
+        events = []
+        for event in text[:-2].split(b"\n\n"):
+            first, found, data = event.partition(b"\ndata: ")
+            if found and first.startswith(b"id: ") and not (b"\n" in first or b"\n" in data or b"\0" in first):
+                self._id = self.last_id = first[4:]
+                events.append(TextEvent(data, len(event) + 2, b"", self._id))
+            else:
+                events += self._lines([*event.split(b"\n"), b""], repeat(1))
+        return events
+
+    def end(self) -> list[TextEvent]:
+        """An event without its blank line is none."""
+        return []
+
+    def _without_bom(self, text: bytes) -> bytes:
+        text = (self._bom or b"") + text
+        if len(text) < len(BOM) and BOM.startswith(text):
+            self._bom = text
+            return b""
+        self._bom = None
+        return text.removeprefix(BOM)
+
+    def _lines(self, lines: Iterable[bytes], ends: Iterable[int]) -> list[TextEvent]:
+        events: list[TextEvent] = []
+        for line, end in zip(lines, ends, strict=False):
+            self._text_bytes += len(line) + end
+            if line.startswith(b"data:"):
+                self._add(line[6:] if line.startswith(b" ", 5) else line[5:])
+            elif not line:
+                self.last_id = self._id
+                if self._data is not None:
+                    if len(self._data) > self._limit_bytes:
+                        self.wrong = self._too_long()
+                        break
+                    events.append(TextEvent(bytes(self._data), self._text_bytes, self._name, self._id))
+                    self._data = None
+                self._name, self._text_bytes = b"", 0
+            elif line[0] != _COLON:
+                self._field(line)
+            elif self._text_bytes == len(line) + end:
+                # A comment before an event is no part of it.
+                self._text_bytes = 0
+        return events
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"id":
+            if b"\0" not in value:
+                self._id = value
+        elif name == b"event":
+            self._name = value
+        elif name == b"data":
+            self._add(value)
+        elif name == b"retry" and value.isdigit():
+            self.retry_ms = int(value[:RETRY_DIGITS])
+
+    def _add(self, value: bytes) -> None:
+        """Add a line to the data. Many lines are gathered in place: to join them one by one takes their square."""
+        if self._data is None:
+            self._data = value
+        else:
+            if isinstance(self._data, bytes):
+                self._data = bytearray(self._data)
+            self._data += b"\n" + value
+
+    def _hold(self, tail: bytes) -> None:
+        self._tail += tail
+        if max(len(self._tail) - FIELD_NAME_BYTES, len(self._data or b"")) > self._limit_bytes:
+            self.wrong = self._too_long()
+
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(f"an event of more than the limit of {self._limit_bytes} bytes")

@@ -1,0 +1,249 @@
+"""Measures one cell: a fresh server, its users, a window, and everything stopped and on disk at the end.
+
+Nothing is timed by guesses. The server starts silent; when Locust says that all users run, publishing is switched
+on, and the window is counted from the instant at which the server says it began. At the end publishing is switched
+off before users are stopped, so the newest id is exactly what there was to deliver.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGKILL
+from typing import Final
+
+import msgspec
+
+from loadtests.host import netem
+from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed
+from loadtests.host.sampler import Family, family, listens
+from loadtests.records import journal
+from loadtests.records.manifest import Cell
+from loadtests.records.recorder import Recorder
+from loadtests.records.rows import Sample
+from loadtests.records.to_parquet import collect
+from loadtests.runs import announcements
+from loadtests.runs.announcements import Announcement
+from loadtests.runs.commands import HOST, Programs
+from loadtests.runs.target import Target, WrongServer
+from loadtests.runs.unheard import first_words, unheard
+from loadtests.scenario.plan import NS_PER_S, PlannedCell, sampling_instants_ns
+from loadtests.scenario.scenarios import NETEM
+from servers.timing.clock import now_ns
+
+SETTLE_S: Final = 0.25
+"""From the last user's start to the first message: time for the last connections to be accepted."""
+SETTLE_ROUND_TRIPS: Final = 3
+"""To connect, to ask, to be answered."""
+TICK_S: Final = 0.1
+EXPECTED: Final = (
+    "--server takes a program that accepts the options it is given here, and says when it listens, on stdout: "
+    '{"event": "ready", "pid": 1234, "http_port": 40123}; see docs/howto/own-server.md'
+)
+
+SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
+"""Locust's own words; its version is pinned, and a test hears them."""
+
+Tick = Callable[[], None]
+
+
+class CellFailed(Exception):
+    """What was measured is worth nothing, and why."""
+
+
+def measure(planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> Cell:
+    """Measure one cell into an empty folder; `tick` is called at least ten times a second, and may raise to end it.
+
+    Never raises for what goes wrong in the cell: its problems say it. The caller saves the cell.
+    """
+    attempt = Attempt(planned, label, folder, programs, tick)
+    try:
+        attempt.run()
+    except (ChildFailed, CellFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
+        attempt.fail(str(problem))
+    return attempt.cell
+
+
+class Attempt:
+    """One try at a cell. `cell` holds what is known so far, so that a failure keeps what came before it."""
+
+    def __init__(self, planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> None:
+        self._planned = planned
+        self._scenario = planned.scenario
+        self._folder = folder.absolute()
+        self._programs = programs
+        self._tick = tick
+        self.cell = unmeasured(planned, label)
+
+    def note(self, **facts: object) -> None:
+        self.cell = msgspec.structs.replace(self.cell, **facts)
+
+    def fail(self, problem: str) -> None:
+        self.note(status="failed", problems=[*self.cell.problems, problem])
+
+    def run(self) -> None:
+        """The whole cell, in the order in which it happens."""
+        token = secrets.token_hex(8)
+        with ExitStack() as stack:
+            if self._scenario.network == NETEM:
+                stack.enter_context(netem.delayed(self._planned.rtt_ms))
+            said = self._meet(stack, token)
+            host = f"http://{HOST}:{said.http_port}"
+            samplers = [Family(said.pid, "server")]
+            samples = samplers[0].sample()
+            users_hosts, relays = self._network(stack, said)
+            samplers += [Family(relay.pid, "relay") for relay in relays]
+            command = self._programs.load_command(self._planned, users_hosts, token, self._folder)
+            load = self._start(stack, "load", command)
+            self._await_users(load)
+            self._publish(host, token)
+            samples += self._watch(samplers, [self._server, load, *relays])
+            self._end(host, token, load)
+            for relay in relays:
+                self._end_process(relay)
+                self._keep_account(relay)
+            self._end_process(self._server)
+        self._collect(samples)
+        self.note(status="failed" if self.cell.problems else "finished")
+
+    def _start(self, stack: ExitStack, name: str, command: list[str]) -> Child:
+        if name != "relay":
+            self.note(**{f"{name}_command": command})
+        return stack.enter_context(Child(name, command, self._folder / f"{name}.log"))
+
+    def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
+        """Put the cell's network before the port this pattern's users use; return their hosts and the relay."""
+        hosts = {"--host": f"http://{HOST}:{said.http_port}"}
+        if not self._planned.relayed:
+            return hosts, []
+        command = self._programs.relay_command(self._planned, said.http2_port or said.http_port)
+        relay = self._start(stack, "relay", command)
+        port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
+        through = f"http://{HOST}:{port}"
+        return hosts | {"--http2-host" if said.http2_port else "--host": through}, [relay]
+
+    def _meet(self, stack: ExitStack, token: str) -> Announcement:
+        """Start the server, find out where it listens, and make sure that it is ours that answers there."""
+        command = self._programs.server_command(self._planned, token, self._folder)
+        try:
+            self._server = self._start(stack, "server", command)
+            said = self._server.answered(announcements.ready, self._programs.ready_s, self._tick)
+        except ChildFailed as problem:
+            raise CellFailed(f"{problem}; {EXPECTED}" if self._scenario.server else str(problem)) from None
+        self.note(server_pid=said.pid)
+        Target(f"http://{HOST}:{said.http_port}", token)
+        # What it costs is that of the process that serves, so it had better be that one.
+        if not self._server.owns(said.pid):
+            raise CellFailed(f"the server says that its pid is {said.pid}, which is not a process that it started")
+        if listens(family(said.pid), said.http_port) is False:
+            raise CellFailed(
+                f"the server says that its pid is {said.pid}, but another process listens on port {said.http_port}: "
+                "announce the pid of the process that serves, or of one that started it"
+            )
+        return said
+
+    def _await_users(self, load: Child) -> None:
+        ramp_s = self._scenario.ramp_s(self._planned.clients)
+        started = int(load.heard(SPAWNED_LINE, ramp_s + self._programs.ready_s, self._tick)[1])
+        self.note(spawned_by_ns=now_ns())
+        if started != self._planned.clients:
+            raise CellFailed(f"{started} users were started instead of {self._planned.clients}")
+        time.sleep(SETTLE_S + SETTLE_ROUND_TRIPS * self._scenario.slowest_rtt_s(self._planned.rtt_ms))
+
+    def _publish(self, host: str, token: str) -> None:
+        asked_ns = now_ns()
+        Target(host, token).publish(self._planned.schedule, None)
+        publish_from_ns = Target(host, token).start_at_ns
+        answered_ns = now_ns()
+        if not asked_ns <= publish_from_ns <= answered_ns:
+            raise CellFailed(
+                f"the server says that it began to publish at {publish_from_ns} (start_at_ns), but it was told to "
+                f"between {asked_ns} and {answered_ns}: it must be that instant, in nanoseconds of CLOCK_MONOTONIC"
+            )
+        window_from_ns = publish_from_ns + round(self._scenario.warmup_s * NS_PER_S)
+        self.note(
+            publish_from_ns=publish_from_ns,
+            window_from_ns=window_from_ns,
+            window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
+        )
+
+    def _watch(self, samplers: Sequence[Family], children: Sequence[Child]) -> list[Sample]:
+        """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
+        edges = self.cell.window_from_ns, self.cell.window_until_ns
+        until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)
+        samples = []
+        for instant_ns in sampling_instants_ns(self.cell.publish_from_ns, until_ns, edges):
+            while (left_s := (instant_ns - now_ns()) / NS_PER_S) > 0:
+                time.sleep(min(left_s, TICK_S))
+                self._tick()
+                for child in children:
+                    child.check()
+            samples += [sample for sampler in samplers for sample in sampler.sample()]
+        return samples
+
+    def _end(self, host: str, token: str, load: Child) -> None:
+        Target(host, token).publish("manual", None)
+        self.note(published=Target(host, token).newest_id, load_ended_ns=now_ns())
+        code = load.stop()
+        self.note(load_exit_code=code)
+        if code != 0:
+            raise CellFailed(f"the load ended with exit code {code}: {load.last_words()}")
+
+    def _end_process(self, child: Child) -> None:
+        code = child.stop()
+        if code == -SIGKILL:
+            raise CellFailed(f"the {child.name} did not end within {GRACE_S:g} s of SIGTERM: {child.last_words()}")
+        if code != 0 and not (child is self._server and code in TERMINATED):
+            raise CellFailed(f"the {child.name} ended with exit code {code} when told to stop: {child.last_words()}")
+
+    def _keep_account(self, relay: Child) -> None:
+        account = relay.told(announcements.relay_stopped)
+        if account is None:
+            raise CellFailed(f"the relay ended without saying how late it was: {relay.last_words()}")
+        self.note(relay=account)
+
+    def _collect(self, samples: list[Sample]) -> None:
+        """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
+        if not any((self._folder / "raw").glob("counts-*.json")):
+            raise CellFailed("the load ended without saying what it recorded, so rows may be missing")
+        if unusable := journal.unusable(self._folder / "published.csv"):
+            raise CellFailed(f"the server's journal (--journal) cannot be used: {unusable}")
+        recorder = Recorder()
+        recorder.start(self._folder)
+        for sample in samples:
+            recorder.sample(sample)
+        recorder.finish()
+        words = first_words(self._folder / "raw")
+        collected = collect(self._folder)
+        cell = self.cell
+        edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns
+        silent = unheard(self._planned, self._folder, edges_ns, words) if not collected.problems else []
+        self.note(rows=collected.rows, problems=[*collected.problems, *silent])
+
+
+def unmeasured(planned: PlannedCell, label: str) -> Cell:
+    return Cell(
+        name=planned.name,
+        pattern=planned.pattern,
+        label=label,
+        scenario=planned.scenario.name,
+        clients=planned.clients,
+        rtt_ms=planned.rtt_ms,
+        rate_per_s=planned.rate_per_s,
+        repeat=planned.repeat,
+        status="failed",
+        problems=[],
+        server_pid=0,
+        server_command=[],
+        load_command=[],
+        load_exit_code=0,
+        spawned_by_ns=0,
+        publish_from_ns=0,
+        window_from_ns=0,
+        window_until_ns=0,
+        load_ended_ns=0,
+        published=0,
+        rows={},
+    )

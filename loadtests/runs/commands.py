@@ -1,0 +1,110 @@
+"""PURE. Which processes a cell consists of, and what each is told."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+from loadtests.scenario.options import FLAGS
+from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.scenarios import OPTIONS, Scenario, duration_of_ms
+from servers.feed.content import CONTENTS
+from servers.relay.units import format_bandwidth
+
+TOLD_IF_CHANGED: Final = {"heartbeat_s", "send_buffer_bytes"}
+"""What a server of somebody else's need not know (docs/howto/own-server.md), as long as nobody asks for it."""
+HOST: Final = "127.0.0.1"
+BACKSTOP_S: Final = 120
+"""Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """How the processes of a cell are started; its own arguments are added behind.
+
+    report: the front door, which alone may ask the reports for something; a run folder is added behind.
+    ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
+    writes each message to each client, which costs it time.
+    """
+
+    server: Sequence[str] = (sys.executable, "-m", "servers")
+    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
+    relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
+    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent / "pollbench.py"), "report")
+    race: Sequence[str] = (sys.executable, "-m", "servers.race")
+    ready_s: float = 60.0
+    journal_writes: bool = False
+
+    def server_command(self, planned: PlannedCell, token: str, folder: Path) -> list[str]:
+        scenario = planned.scenario
+        options = {
+            "--host": HOST,
+            "--port": 0,
+            "--http2-port": 0,
+            "--schedule": "manual",
+            "--message-bytes": scenario.message_bytes,
+            "--hold-timeout": scenario.hold_timeout_s,
+            "--token": token,
+            "--journal": folder / "published.csv",
+        }
+        options |= {
+            OPTIONS[each.name]: getattr(scenario, each.name)
+            for each in fields(Scenario)
+            if each.name in TOLD_IF_CHANGED and getattr(scenario, each.name) != each.default
+        }
+        if scenario.content != CONTENTS[0]:
+            options["--content"] = scenario.content
+        if scenario.fault:
+            options |= {"--fault": scenario.fault, "--fault-journal": folder / "faults.csv"}
+        if self.journal_writes:
+            options["--write-journal"] = folder / "writes.csv"
+        compress = ["--compress"] if scenario.compress else []
+        server = shlex.split(scenario.server) or self.server
+        return [*server, planned.pattern, *_flat(options), *compress, "--announce-json"]
+
+    def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
+        scenario = planned.scenario
+        options = {
+            "--to": f"{HOST}:{port}",
+            "--rtt": duration_of_ms(planned.rtt_ms),
+            "--jitter": duration_of_ms(scenario.jitter_ms),
+            "--bandwidth": format_bandwidth(scenario.bandwidth_bits_per_s),
+        }
+        return [*self.relay, *_flat(options), "--announce-json"]
+
+    def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
+        """hosts: --host, and --http2-host where it differs from what the server says of itself."""
+        scenario = planned.scenario
+        options = {
+            "--users": planned.clients,
+            "--spawn-rate": scenario.spawn_per_s,
+            "--run-time": f"{int(scenario.load_s(planned.clients, planned.rtt_ms)) + BACKSTOP_S}s",
+            **hosts,
+            "--server-token": token,
+            "--run-dir": folder,
+            "--poll-interval": scenario.poll_interval_s,
+            "--poll-pace": scenario.poll_pace,
+            "--poll-start": scenario.poll_start,
+            "--backoff": scenario.backoff,
+            "--source": scenario.source,
+            "--hold-timeout": scenario.hold_timeout_s,
+            "--silence-timeout": scenario.silence_timeout_s,
+            "--join-at": "oldest",
+            "--exit-code-on-error": 0,
+        }
+        flags = ["--headless", "--only-summary", *(OPTIONS[flag] for flag in FLAGS if getattr(scenario, flag))]
+        return [*self.load, user_class(planned.pattern), *flags, *_flat(options)]
+
+
+OURS: Final = Programs()
+
+
+def user_class(pattern: str) -> str:
+    """Return the name of a pattern's Locust user class: short_polling -> ShortPollingUser."""
+    return "".join(word.capitalize() for word in pattern.split("_")) + "User"
+
+
+def _flat(options: Mapping[str, object]) -> list[str]:
+    return [str(word) for pair in options.items() for word in pair]

@@ -1,0 +1,233 @@
+"""Runs a plan, cell by cell, and saves after each: what is finished stays finished, whatever happens next.
+
+run.json is written before the first cell, cell.json as the last file of its cell, each in one step, so that no half
+of either can ever be read. A cell without cell.json did not finish; resuming measures it again from the start.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from loadtests.host import capacity, environment, netem
+from loadtests.records.manifest import Cell, Machine, Run
+from loadtests.records.run_folder import NotARun, RunFolder
+from loadtests.records.seal import sealed
+from loadtests.runs import advice, calibration
+from loadtests.runs.cell import measure
+from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.signals import Interrupt
+from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
+from loadtests.scenario.scenarios import NETEM, RELAY
+from servers.timing.clock import wall_timestamp
+
+RUNS: Final = Path("runs")
+
+
+class RunRefused(ValueError):
+    """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
+
+
+class Watcher(Protocol):
+    """Whoever shows how far a run is."""
+
+    def starts(self, planned: PlannedCell) -> None: ...
+    def tick(self) -> None: ...
+    def ended(self, cell: Cell) -> None: ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to. cells: those measured now, in order. halted: why it stopped early, "" if it did not."""
+
+    cells: list[Cell] = field(default_factory=list)
+    interrupted: bool = False
+    halted: str = ""
+
+    @property
+    def failed(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.status == "failed"]
+
+
+def folder_for(kind: str, scenario: str, now: datetime) -> Path:
+    """Name a new run folder, such as runs/2026-11-24T07-30-00-compare-feed."""
+    return RUNS / f"{now:%Y-%m-%dT%H-%M-%S}-{kind}-{scenario}"
+
+
+def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
+    """Make the run folder and its run.json.
+
+    Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients or has no
+    such network.
+    """
+    _check_network(plan)
+    machine = environment.machine()
+    check_room(plan, machine)
+    make_folder(folder, "continue that run")
+    run = Run(
+        command=command_line(kind, plan),
+        started_at=wall_timestamp(),
+        kind=kind,
+        scenarios=[scenario_fields(plan.scenario)],
+        patterns={name: labels[name] for name in plan.patterns},
+        repeats=plan.repeats,
+        cells=[cell.name for cell in plan.cells()],
+        machine=machine,
+        versions=environment.versions(),
+        commit=environment.commit(),
+        calibration=calibration.kept(RUNS),
+        advice=advice.kept(RUNS),
+    )
+    save(folder / "run.json", run)
+
+
+def make_folder(folder: Path, otherwise: str) -> None:
+    """Make a folder for what is to be measured. otherwise: what can be done with --resume, where there is something.
+
+    Raises RunRefused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        used = any(folder.iterdir())
+    except OSError as problem:
+        raise RunRefused(f"--out {folder}: {problem.strerror}; name a folder that can be written") from None
+    if used:
+        raise RunRefused(f"--out {folder} is not empty; name a new folder, or {otherwise} with --resume {folder}")
+
+
+def reopen(folder: Path) -> Plan:
+    """Read the plan of a run that is to be continued. Raises RunRefused."""
+    try:
+        return plan_of(RunFolder.open(folder).run)
+    except NotARun as problem:
+        raise RunRefused(str(problem)) from None
+    except ValueError as problem:
+        raise RunRefused(f"--resume {folder}: {problem}") from None
+
+
+def check_resumable(folder: Path, asked: Plan) -> None:
+    """Raise RunRefused when cells measured here and now, as asked, could not stand beside those of the run."""
+    if different := differences(asked, reopen(folder)):
+        raise RunRefused(
+            f"--resume {folder} keeps to its own plan, but you ask for {'; '.join(different)}: "
+            "drop those options, or start a new run"
+        )
+    run = RunFolder.open(folder).run
+    if len(finished_cells(folder, run.cells)) == len(run.cells):
+        return
+    _check_network(asked)
+    here, versions = environment.machine(), environment.versions()
+    check_room(asked, here)
+    pairs = [
+        ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
+        *((f"{name} version", old, versions.get(name, "")) for name, old in run.versions.items()),
+    ]
+    for what, old, new in pairs:
+        if old != new:
+            raise RunRefused(
+                f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
+                "cells of both would not be comparable: start a new run"
+            )
+
+
+def _check_network(plan: Plan) -> None:
+    if plan.scenario.network == NETEM and (reason := netem.unavailable()):
+        raise RunRefused(f"--network {NETEM}: {reason}; use --network {RELAY}")
+
+
+def check_room(plan: Plan, machine: Machine) -> None:
+    """Raise RunRefused when a cell of the plan needs more open files or ports than the machine has."""
+    if lacking := capacity.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
+        raise RunRefused(lacking)
+
+
+def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:
+    """Return the finished cells of a run by name. A cell.json that cannot be read counts as not finished."""
+    found: dict[str, Cell] = {}
+    try:
+        opened = RunFolder.open(folder)
+    except NotARun:
+        return found
+    for name in names:
+        with suppress(NotARun):
+            cell = opened.cell(name)
+            if cell is not None and cell.status == "finished":
+                found[name] = cell
+    return found
+
+
+def run_cells(
+    folder: Path,
+    cells: Sequence[PlannedCell],
+    labels: Mapping[str, str],
+    watcher: Watcher,
+    programs: Programs = OURS,
+) -> Outcome:
+    """Measure these cells into the run folder. Ctrl-C and a full disk end it early; what is finished is kept."""
+    outcome = Outcome()
+    try:
+        with Interrupt() as interrupt:
+            for planned in cells:
+                interrupt.check()
+                outcome.cells.append(_run_cell(folder, planned, labels, watcher, programs, interrupt))
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        outcome.halted = f"cannot write {problem.filename or folder}: {reason}"
+    return outcome
+
+
+def _run_cell(
+    folder: Path,
+    planned: PlannedCell,
+    labels: Mapping[str, str],
+    watcher: Watcher,
+    programs: Programs,
+    interrupt: Interrupt,
+) -> Cell:
+    def tick() -> None:
+        interrupt.check()
+        watcher.tick()
+
+    watcher.starts(planned)
+    cell_folder = _own(folder, planned.name)
+    shutil.rmtree(cell_folder, ignore_errors=True)
+    cell_folder.mkdir(parents=True)
+    cell = sealed(cell_folder, measure(planned, labels[planned.pattern], cell_folder, programs, tick))
+    save(cell_folder / "cell.json", cell)
+    watcher.ended(cell)
+    return cell
+
+
+def _own(folder: Path, name: str) -> Path:
+    """Return a cell's folder, which is going to be emptied. Raises OSError where it would not be the run's own."""
+    cell_folder = folder / "cells" / name
+    if not cell_folder.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(cell_folder))
+    return cell_folder
+
+
+def save(file: Path, content: msgspec.Struct) -> None:
+    """Write a JSON file in one step: all of it, or nothing."""
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as written:
+        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2))
+        written.flush()
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def newest() -> Path:
+    """Return the run folder whose name sorts last, which is the newest. Raises RunRefused when there is none."""
+    found = sorted(file.parent for file in RUNS.glob("*/run.json"))
+    if not found:
+        raise RunRefused(f"there is no run in {RUNS}/ yet; make one with `pollbench compare`, or name its folder")
+    return found[-1]

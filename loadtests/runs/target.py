@@ -1,0 +1,155 @@
+"""The server to be measured: is it there, is it ours, and does it share our clock?"""
+
+import http.client
+import socket
+import threading
+from contextlib import suppress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from servers.timing.clock import clock_id
+
+ANSWER_S = 10.0
+ANSWER_MAX_BYTES = 256 * 2**20
+"""A journal of five million messages."""
+
+
+class WrongServer(Exception):
+    """Nothing to measure at this address; the message says why and what to do."""
+
+
+class Backplane(msgspec.Struct, frozen=True):
+    """What /stats says of a feed that is shared."""
+
+    connected: bool = True
+    messages: int = 0
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """What /stats says, as far as the load side reads it. patterns: what it serves, empty when it does not say."""
+
+    token: str
+    clock_id: str
+    newest_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    start_at_ns: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    fault: str = ""
+    http2_port: int | None = None
+    pid: int = 0
+    patterns: list[str] = []
+    schedule: str = ""
+    message_bytes: int = 0
+    held: int = 0
+    streams: int = 0
+    subscribers: int = 0
+    tasks: int = 0
+    backplane: Backplane | None = None
+
+
+class Target:
+    """A server that has been met; `stats` is what it said then, newest_id and start_at_ns are taken from there.
+
+    fault: how it is wrong on purpose, "" for not at all.
+
+    Raises ValueError for a bad URL, WrongServer when it is not what was asked for.
+    """
+
+    def __init__(self, host: str, token: str = "") -> None:
+        self._host, self._port = _address(host)
+        stats = self._stats()
+        if token and stats.token != token:
+            raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
+        if stats.clock_id != clock_id():
+            raise WrongServer(
+                f"{host} runs by another clock ({stats.clock_id!r}, here {clock_id()!r}), so no latency can be "
+                "measured from here; run the load on the server's machine"
+            )
+        self.stats = stats
+        self.newest_id = stats.newest_id
+        self.start_at_ns = stats.start_at_ns
+        self.fault = stats.fault
+        self.http2_host = f"http://{self._host}:{stats.http2_port}" if stats.http2_port else ""
+
+    def publish(self, schedule: str, message_bytes: int | None) -> None:
+        """Have the server publish by another schedule or length. Raises WrongServer when it will not."""
+        wanted: dict[str, object] = {}
+        if schedule:
+            wanted["schedule"] = schedule
+        if message_bytes is not None:
+            wanted["message_bytes"] = message_bytes
+        if wanted:
+            status, body = self._ask("PUT", "/api/schedule", msgspec.json.encode(wanted))
+            if status != 200:
+                raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
+
+    def post(self, content: str) -> int:
+        """Have the server publish one message now; return its id. Raises WrongServer."""
+        status, body = self._ask("POST", "/api/message", content.encode())
+        if status != 201:
+            raise WrongServer(f"the server took no message (POST /api/message answered {status}: {body[:200]!r})")
+        return int(msgspec.json.decode(body)["id"])
+
+    def published(self, last_id: int) -> bytes:
+        """Return id,due_ns,published_ns of what was published after `last_id`, lines of CSV. Raises WrongServer."""
+        status, body = self._ask("GET", f"/api/published?last_id={last_id}")
+        if status != 200:
+            raise WrongServer(f"the server does not say what it published (GET /api/published answered {status})")
+        return body
+
+    def stats_with_tasks(self) -> Stats:
+        """Ask again, and how many tasks its event loop has. Raises WrongServer."""
+        return self._stats("?tasks")
+
+    def _stats(self, query: str = "") -> Stats:
+        status, body = self._ask("GET", f"/stats{query}")
+        try:
+            if status == 200:
+                return msgspec.json.decode(body, type=Stats)
+        except (msgspec.MsgspecError, RecursionError):
+            pass
+        raise WrongServer(
+            f"http://{self._host}:{self._port} is not a pollbench server (GET /stats answered {status}); "
+            "start one with: pollbench serve"
+        )
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_S)
+        # The timeout is each read's: a server that says a byte now and then would keep us for ever.
+        expired, late = threading.Event(), None
+        try:
+            connection.connect()
+            late = threading.Timer(ANSWER_S, _hang_up, [connection.sock, expired])
+            late.start()
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            answer = response.read(ANSWER_MAX_BYTES + 1)
+            if len(answer) > ANSWER_MAX_BYTES:
+                raise WrongServer(f"{method} {path} was answered with more than {ANSWER_MAX_BYTES >> 20} MiB")
+            if response.length or expired.is_set():
+                raise http.client.IncompleteRead(answer)
+        except (OSError, http.client.HTTPException) as wrong:
+            slow = f"no whole answer to {method} {path} within {ANSWER_S:g} s" if expired.is_set() else wrong
+            raise WrongServer(
+                f"http://{self._host}:{self._port} cannot be reached ({slow}); start a server with: pollbench serve"
+            ) from None
+        else:
+            return response.status, answer
+        finally:
+            if late is not None:
+                late.cancel()
+            connection.close()
+
+
+def _hang_up(sock: socket.socket, expired: threading.Event) -> None:
+    expired.set()
+    with suppress(OSError):  # closed meanwhile
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _address(host: str) -> tuple[str, int]:
+    with suppress(ValueError):  # brackets that do not close, a port that is no number
+        url = urlsplit(host)
+        if url.scheme == "http" and url.hostname:
+            return url.hostname, url.port or 80
+    raise ValueError(f"--host {host!r} is not a URL such as http://127.0.0.1:8080")

@@ -1,0 +1,1 @@
+"""Simulated clients: sockets, cursors, and the two clock reads of an arrival."""

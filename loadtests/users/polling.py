@@ -1,0 +1,197 @@
+"""What short and long polling share: one request after another on a connection that is kept alive."""
+
+from typing import Final
+
+import msgspec
+
+from loadtests.protocols.events import ProtocolError
+from loadtests.protocols.http1 import ACCEPT_GZIP, ResponseReader
+from loadtests.records.recorder import recorder
+from loadtests.scenario.backoff import asked_for_s
+from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.user import CODES, CUT, PatternUser, read_stamp
+from loadtests.users.user_settings import session
+from servers.timing.clock import now_ns
+
+
+class PollBody(msgspec.Struct, frozen=True):
+    """The body of a poll, its messages still encoded, so that each one's bytes can be counted."""
+
+    messages: list[msgspec.Raw]
+    cursor: str = ""
+
+
+NOTHING: Final = PollBody([])
+NOT_MODIFIED: Final = 304
+NO_CONTENT: Final = 204
+REQUEST_TIMEOUT: Final = 408
+decode_poll = msgspec.json.Decoder(PollBody).decode
+
+
+class PollingUser(PatternUser):
+    """A user that asks, reads the whole answer, and asks again.
+
+    A pattern sets path, query (what the request says beside the cursor), held (whether the server may keep a request)
+    and patience_s (how long an answer may take).
+    """
+
+    abstract = True
+    path = ""
+    query = ""
+    held = False
+    patience_s = 30.0
+
+    def on_start(self) -> None:
+        super().on_start()
+        self._connection: Connection | None = None
+        self._reader = self._new_reader()
+        self._exchange = Exchange(0)
+        self._head = f"GET {self.path}?{self.query}last_id="
+        accepted = ACCEPT_GZIP if session.compress else ""
+        self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n{accepted}"
+        self._etag = ""
+        self._asked_for = -1
+        self._request = b""
+        self._patience_ns = round(self.patience_s * 1e9)
+
+    def poll(self, due_ns: int) -> bool:
+        """Ask once for what comes after the cursor, and record it; return whether an answer came.
+
+        A request that fails is recorded with its error, and followed by a pause.
+        """
+        if self._asked_for != self.cursor:
+            # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
+            self._asked_for, self._etag = self.cursor, ""
+            self._request = f"{self._head}{self.cursor}{self._tail}\r\n".encode("ascii")
+        error, self._exchange = CUT, Exchange(now_ns())
+        try:
+            self._ask()
+            status = self._reader.status
+            good = status in {200, NO_CONTENT} or (status == NOT_MODIFIED and self._etag)
+            error = 0 if good else CODES["status"]
+            if not error:
+                self._answered(due_ns)
+        except NoAnswer:
+            error = CODES["timeout"]
+        except ConnectionRefusedError:
+            error = CODES["refused"]
+        except OSError:
+            error = CODES["reset"]
+        except ProtocolError as wrong:
+            error = CODES["protocol"]
+            self.note(wrong)
+        finally:
+            if error:
+                self._failed(due_ns, error)
+        if error:
+            self.pause(self.backoff.failed(self._retry_after_s(error)))
+        return not error
+
+    def disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def on_stop(self) -> None:
+        self.disconnect()
+
+    def _ask(self) -> None:
+        """Send the request and wait for its answer. A connection that the server closed between polls is no error.
+
+        Nor is one that it closed as the request was on its way: that is sent again, once (RFC 9112 section 9.3.1).
+        """
+        connection = self._connection
+        if connection is None or connection.problem is not None:
+            connection = self._connect()
+            self._exchange.started_ns = now_ns()
+            self._exchanged(connection)
+            return
+        try:
+            self._exchanged(connection)
+        except OSError:
+            if self._reader.begun:
+                raise
+        if not self._exchange.ended_ns or (self._reader.status == REQUEST_TIMEOUT and not self._reader.keep_alive):
+            self._exchange.again()
+            self._exchanged(self._connect())
+
+    def _exchanged(self, connection: Connection) -> None:
+        exchange = self._exchange
+        connection.deadline_ns = exchange.started_ns + self._patience_ns
+        connection.send(self._request)
+        exchange.bytes_out += len(self._request)
+        while not exchange.ended_ns:
+            connection.wait()
+        connection.deadline_ns = 0
+
+    def _connect(self) -> Connection:
+        self.disconnect()
+        self._reader = self._new_reader()
+        self._connection = self.connect(self._received)
+        return self._connection
+
+    def _new_reader(self) -> ResponseReader:
+        return ResponseReader(gzip=session.compress, limit_bytes=session.message_limit_bytes)
+
+    def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
+        exchange = self._exchange
+        in_one_read = not exchange.first_byte_ns
+        if exchange.ended_ns:
+            raise ProtocolError("bytes that nobody asked for")
+        if in_one_read and data:
+            exchange.first_byte_ns = received_ns
+            if self.cursor == self.first_cursor:
+                recorder.glimpse(self.number, data)
+        exchange.bytes_in += len(data)
+        if self._reader.receive(data):
+            exchange.ended_ns = received_ns
+            if in_one_read:
+                exchange.arrived_ns = arrived_ns
+            if self._connection is not None:
+                self._connection.wake()
+
+    def _answered(self, due_ns: int) -> None:
+        exchange, (answer, shrunk) = self._exchange, self._answer()
+        if answer.cursor:
+            self.control((answer.cursor,))
+        # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
+        stamps = [read_stamp(raw) for raw in answer.messages]
+        for raw, stamp in zip(answer.messages, stamps, strict=True):
+            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
+        count = len(answer.messages)
+        hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
+        self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
+        self.backoff.succeeded()
+        if session.etag and self.cursor == self._asked_for and not self._etag:
+            self._remember()
+        if session.no_keep_alive or not self._reader.keep_alive:
+            self.disconnect()
+
+    def _answer(self) -> tuple[PollBody, float]:
+        """Return what was answered, and which share of its length came over the network.
+
+        A 304 says that it is what was said before, which is nothing new; a 204 that there is nothing.
+        """
+        if self._reader.status != 200:
+            return NOTHING, 1.0
+        body = self._reader.body
+        try:
+            return decode_poll(body), self._reader.sent_bytes / len(body)
+        except (ValueError, RecursionError) as wrong:
+            raise ProtocolError(f"{body[:60]!r} is no answer to a poll: {wrong}") from wrong
+
+    def _remember(self) -> None:
+        """Ask with the validator of this state from now on, until the cursor moves."""
+        self._etag = self._reader.headers.get("etag", "")
+        if self._etag:
+            field = f"If-None-Match: {self._etag}\r\n"
+            self._request = f"{self._head}{self.cursor}{self._tail}{field}\r\n".encode("latin-1")
+
+    def _failed(self, due_ns: int, error: int) -> None:
+        answered = error == CODES["status"]
+        self.requested(due_ns, self._exchange, self._reader.status if answered else 0, error)
+        if not answered or not self._reader.keep_alive:
+            self.disconnect()
+
+    def _retry_after_s(self, error: int) -> float:
+        return asked_for_s(self._reader.headers.get("retry-after", "")) if error == CODES["status"] else 0.0

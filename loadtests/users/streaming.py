@@ -1,0 +1,117 @@
+"""What all streams share: one request whose response goes on, decoded and recorded as it is read."""
+
+from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
+from loadtests.records.recorder import recorder
+from loadtests.scenario.backoff import asked_for_s
+from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, read_stamp
+from loadtests.users.user_settings import session
+from servers.timing.clock import now_ns
+
+
+class StreamUser(PatternUser):
+    """A user that asks once and listens until the stream ends, then resumes by its cursor."""
+
+    abstract = True
+
+    def decoder(self) -> StreamDecoder:
+        """Return a decoder whose first output is the request for what comes after `self.cursor`."""
+        raise NotImplementedError
+
+    def live(self) -> None:
+        self._silence_ns = round(session.silence_timeout_s * 1e9)
+        while True:
+            if self._listen() != CODES["protocol"] and self._messages:
+                self.backoff.succeeded()
+            self.pause(self.backoff.failed(self._asked_for_s))
+
+    def _listen(self) -> int:
+        """Follow one stream from request to end, and record it as one request; return its error."""
+        due_ns = now_ns()
+        self._exchange = Exchange(due_ns)
+        self._status = self._messages = 0
+        self._asked_for_s = 0.0
+        self._closed: Closed | None = None
+        error, connection = CUT, None
+        try:
+            connection = self._connection = self.connect(self._received)
+            self._ask(connection)
+            error = CODES[self._end_of(connection).error]
+        except NoAnswer:
+            error = CODES["timeout"]
+        except ConnectionRefusedError:
+            error = CODES["refused"]
+        except OSError:
+            error = CODES["reset"]
+        except ProtocolError as wrong:
+            error = CODES["protocol"]
+            self.note(wrong)
+        finally:
+            self.requested(due_ns, self._exchange, self._status, error, self._messages)
+            if connection is not None:
+                connection.close()
+        return error
+
+    def _ask(self, connection: Connection) -> None:
+        self._decoder = self.decoder()
+        self._exchange.started_ns = now_ns()
+        self._listened(connection, self._exchange.started_ns)
+        self._send(self._decoder.take_output())
+
+    def _end_of(self, connection: Connection) -> Closed:
+        """Wait until the server closes the stream; return what it said."""
+        while self._closed is None:
+            connection.wait()
+        return self._closed
+
+    def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
+        exchange, connection = self._exchange, self._connection
+        if not exchange.bytes_in and data:
+            exchange.first_byte_ns = received_ns
+        exchange.bytes_in += len(data)
+        if not self._messages:
+            recorder.glimpse(self.number, data)
+        # A head is no stream yet: one that never ends is not waited for.
+        if self._status:
+            self._listened(connection, received_ns)
+        # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
+        begins = arrived_ns and self._decoder.at_rest
+        try:
+            events = self._decoder.receive(data)
+        except ProtocolError as wrong:
+            for event in wrong.events:
+                self._take(event, received_ns, 0)
+            raise
+        if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
+            arrived_ns = 0
+        for event in events:
+            self._take(event, received_ns, arrived_ns)
+        output = self._decoder.take_output()
+        if output:
+            self._send(output)
+        if self._closed is not None:
+            connection.wake()
+
+    def _listened(self, connection: Connection, at_ns: int) -> None:
+        """Servers break every silence with a heartbeat, so one that is quiet for much longer is gone."""
+        connection.deadline_ns = at_ns + self._silence_ns if self._silence_ns else 0
+
+    def _send(self, output: bytes) -> None:
+        self._connection.send(output)
+        self._exchange.bytes_out += len(output)
+
+    def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
+        if type(event) is Message:
+            stamp = read_stamp(event.body)
+            if stamp.type:
+                self.control((stamp.type,))
+            else:
+                self._messages += 1
+                self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
+        elif type(event) is Head:
+            self._status = event.status
+            self._asked_for_s = asked_for_s(event.retry_after)
+            self.control((event.cursor,))
+        elif type(event) is Closed:
+            self._exchange.ended_ns = received_ns
+            self._closed = event

@@ -1,0 +1,145 @@
+"""A simulated client: it keeps a cursor, stamps what arrives, records it, and comes back after an error.
+
+A pattern says how to ask (`loadtests/patterns/`); everything that must be the same for all patterns is here.
+"""
+
+import logging
+import random
+from collections.abc import Iterable
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
+
+import gevent
+import msgspec
+from locust import User, task
+
+from loadtests.protocols.events import ProtocolError
+from loadtests.records.recorder import recorder
+from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
+from loadtests.runs.target import Target, WrongServer
+from loadtests.scenario.backoff import Backoff
+from loadtests.users.connection import Connection, Exchange, Receive
+from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
+from servers.feed.message import Stamp, decode_stamp
+from servers.timing.clock import now_ns
+
+CUT = ERRORS.index("cut")
+CODES = {error: code for code, error in enumerate(ERRORS)}
+INLINE, PUSHED = MODES.index("inline"), MODES.index("pushed")
+PROBLEMS_NOTED: Final = 20
+"""So many different ones a process names; a server that is wrong may be so in a new way each time."""
+log = logging.getLogger("pollbench")
+_noted: Final[set[str]] = set()
+
+
+def read_stamp(body: bytes | msgspec.Raw) -> Stamp:
+    """Read a message, or a stream's control line, which has a type instead of an id. Raises ProtocolError."""
+    try:
+        stamp = decode_stamp(body)
+    except (ValueError, RecursionError) as wrong:
+        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {wrong}") from wrong
+    if not (stamp.id or stamp.type):
+        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: it has no id")
+    return stamp
+
+
+class PatternUser(User):
+    """One client of one pattern. A pattern sets `label` and implements `live`, which goes on until it is killed."""
+
+    abstract = True
+    label: ClassVar[str]
+    http2: ClassVar[bool] = False
+
+    def on_start(self) -> None:
+        self.pattern = type(self).__module__.rpartition(".")[2]
+        self.number = session.next_user_number()
+        # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
+        self.random = random.Random(f"{session.seed}/{self.number}")
+        self.connections = 0
+        self.backoff = Backoff(self.random, session.backoff)
+        self.tape = recorder.tape(self.pattern)
+        target = urlsplit(session.http2_host if self.http2 else session.host)
+        self.address = (target.hostname or "127.0.0.1", target.port or 80)
+        self.netloc = target.netloc
+        self.source = session.source.address(self.number)
+        self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
+
+    @task
+    def run_live(self) -> None:
+        self.live()
+
+    def live(self) -> None:
+        raise NotImplementedError
+
+    def _joined(self) -> int:
+        """Ask the server for its newest message, until it says: only a cursor can tell a poll what not to bring.
+
+        Asked once for all, whoever joins later would be sent everything since, and call it late.
+        """
+        while True:
+            exchange = Exchange(now_ns())
+            try:
+                newest_id = Target(session.host).newest_id
+            except WrongServer:
+                self.requested(exchange.started_ns, exchange, 0, CODES["refused"])
+                self.pause(self.backoff.failed())
+            else:
+                self.backoff.succeeded()
+                session.joined[self.number % USERS_OF_A_PROCESS] = newest_id
+                return newest_id
+
+    def connect(self, receive: Receive) -> Connection:
+        """Open the next connection; `receive` is called with all that comes. Raises OSError."""
+        self.connections += 1
+        return Connection(*self.address, receive, self.source)
+
+    def delivered(self, stamp: Stamp, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
+        """Record that a message reached this user, and move its cursor."""
+        self.tape.deliveries += DELIVERY.pack(
+            self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns
+        )
+        if stamp.id > self.cursor:
+            self.cursor = stamp.id
+
+    def requested(
+        self,
+        due_ns: int,
+        exchange: Exchange,
+        status: int,
+        error: int = 0,
+        messages: int = 0,
+        empty: int = 0,
+        hold_ns: int = 0,
+    ) -> None:
+        """Record one request, answered or not. error: index into arrival.ERRORS."""
+        self.tape.requests += REQUEST.pack(
+            self.number,
+            self.connections,
+            due_ns,
+            exchange.started_ns,
+            exchange.first_byte_ns,
+            exchange.ended_ns or now_ns(),
+            status,
+            error,
+            messages,
+            empty,
+            exchange.bytes_out,
+            exchange.bytes_in,
+            hold_ns,
+            exchange.repeated,
+        )
+
+    def control(self, kinds: Iterable[str]) -> None:
+        """Obey what a server says about the cursor: "ahead" means that its ids have begun anew."""
+        if "ahead" in kinds:
+            self.cursor = 0
+
+    def note(self, problem: ProtocolError) -> None:
+        """Say in what way the server has broken its protocol, once for all users of this process."""
+        text = f"{self.label}: {problem}"
+        if text not in _noted and len(_noted) < PROBLEMS_NOTED:
+            _noted.add(text)
+            log.warning("%s", text)
+
+    def pause(self, seconds: float) -> None:
+        gevent.sleep(seconds)

@@ -1,0 +1,1 @@
+"""What every room uses: units, statistics, exit codes, JUnit, templates."""

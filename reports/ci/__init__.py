@@ -1,0 +1,1 @@
+"""Judgements for a CI job: goals met or missed, and two runs compared."""

@@ -1,0 +1,1 @@
+"""A run folder as frames: read whole, checked, and grouped into situations."""

@@ -1,0 +1,1 @@
+"""PURE. Frames to measures: latency, losses, cost, order, and who is first by them."""

@@ -1,0 +1,121 @@
+"""PURE. Do the books close? What the server says it published, held against what the users say they received.
+
+losses.py sorts messages into delivered, missed and in flight by the server's journal, so there the sum always
+closes. Here each side is counted from its own records: owed, missed and in flight from the journal, delivered from
+the users' rows and the instants in them, and both from what the processes said of themselves when they ended. Records
+that were lost, doubled or mixed up make the two sides differ.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from loadtests.records.rows import ROW_TYPES
+from reports.basics.units import counted
+
+SHOWN: Final = 3
+STOPPING_NS: Final = 120_000_000_000
+"""Processes are given less than this to end."""
+LAST: Final = {"requests": "ended_ns", "deliveries": "received_ns", "samples": "at_ns"}
+Cell = Mapping[Hashable, Any]
+
+
+def discrepancies(cell: Cell, counts: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return what does not add up in one cell, one line each; empty when its books close.
+
+    cell: a row of `Run.cells`. counts: what `account` returned for it. tables: all rows of the cell, by table.
+    """
+    return [
+        *_seal(cell),
+        *_journal(cell, tables["published"]),
+        *_instants(cell, tables),
+        *_rows(cell, tables),
+        *_strangers(tables["deliveries"], tables["published"]),
+        *_users(cell, counts, tables["deliveries"], tables["requests"]),
+    ]
+
+
+def _seal(cell: Cell) -> Iterator[str]:
+    if changed := cell.get("changed"):
+        yield f"changed since they were measured: {changed}"
+
+
+def _journal(cell: Cell, published: pd.DataFrame) -> Iterator[str]:
+    ids, before, newest = published["id"].to_numpy(), int(cell["published_before"]), int(cell["published"])
+    # The length first: `newest` may be any number, and so many are not counted for nothing.
+    if len(ids) != newest - before or not np.array_equal(ids, np.arange(before + 1, newest + 1)):
+        yield f"the server published {newest - before:,} messages, its journal has {len(np.unique(ids)):,} of them"
+    due, at = (published[f"{name}_ns"].to_numpy() for name in ("due", "published"))
+    if early := int((at < due).sum()):
+        yield f"{counted(early, 'message')} published before {'it was' if early == 1 else 'they were'} due"
+    if (np.diff(at) < 0).any():
+        yield "the journal is not in the order in which messages were published"
+
+
+def _instants(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Rows from a time when there was no load: all of a cell ends when it does, give or take what stopping takes."""
+    latest_ns = int(cell["load_ended_ns"]) + STOPPING_NS
+    for table, column in LAST.items():
+        beyond = int((~tables[table][column].between(1, latest_ns)).sum())
+        if beyond:
+            yield f"{counted(beyond, 'row')} of {table} from after the load had ended, or from before all time"
+    asked = tables["requests"]
+    if wrong := int((asked["ended_ns"] < asked["started_ns"]).sum()):
+        yield f"{counted(wrong, 'request')} ended before {'it was' if wrong == 1 else 'they were'} sent"
+
+
+def _rows(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    for table in ROW_TYPES:
+        said, there = int(cell[f"{table}_rows"]), len(tables[table])
+        if said != there:
+            told = f"{said:,}" if said >= 0 else "nobody knows how many"
+            yield f"{told} {table} were recorded, the file has {there:,}"
+
+
+def _strangers(deliveries: pd.DataFrame, published: pd.DataFrame) -> Iterator[str]:
+    """Deliveries that name a message the journal does not have, or has with other instants."""
+    journal = published.drop_duplicates("id").sort_values("id")
+    ids, named = journal["id"].to_numpy(), deliveries["id"].to_numpy()
+    at = np.searchsorted(ids, named)
+    known = at < len(ids)
+    known[known] = ids[at[known]] == named[known]
+    if not known.all():
+        yield f"{counted((~known).sum(), 'delivery', 'deliveries')} of messages that the journal does not have"
+    other = np.zeros(known.sum(), bool)
+    for instant in ("due_ns", "published_ns"):
+        other |= journal[instant].to_numpy()[at[known]] != deliveries[instant].to_numpy()[known]
+    if other.any():
+        yield f"{counted(other.sum(), 'delivery', 'deliveries')} with other instants than the journal has"
+
+
+def _users(cell: Cell, counts: pd.DataFrame, deliveries: pd.DataFrame, requests: pd.DataFrame) -> Iterator[str]:
+    """The identity, for each user and in total; and what each user's requests brought against its deliveries."""
+    inside = deliveries["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
+    sides = {
+        "delivered": deliveries.loc[inside, ["user", "id"]].drop_duplicates()["user"].value_counts(),
+        "recorded": deliveries["user"].value_counts(),
+        "brought": requests.groupby("user")["messages"].sum(),
+    }
+    users = pd.DataFrame(sides).fillna(0).astype(int)
+    planned = int(cell["clients"])
+    if len(users) > planned:
+        yield f"{counted(len(users), 'client')} left records, {planned:,} were started"
+    open_books = counts.join(users, rsuffix="_by_users").fillna(0).astype(int)
+    open_books = open_books[
+        open_books["owed"] != open_books["delivered_by_users"] + open_books["missed"] + open_books["in_flight"]
+    ]
+    for user, row in open_books.head(SHOWN).iterrows():
+        yield (
+            f"client {user}: {row['owed']:,} published, but {row['delivered_by_users']:,} delivered + "
+            f"{row['missed']:,} missed + {row['in_flight']:,} in flight"
+        )
+    if len(open_books) > SHOWN:
+        yield f"and {counted(len(open_books) - SHOWN, 'client')} more like that"
+    unlike = users[users["recorded"] != users["brought"]]
+    if len(unlike):
+        yield (
+            f"the requests of {counted(len(unlike), 'client')} say that they brought {unlike['brought'].sum():,} "
+            f"messages, {unlike['recorded'].sum():,} were recorded"
+        )

@@ -1,0 +1,92 @@
+"""PURE. A delivery taken apart: whose time it was, and which of a message's clients it went to.
+
+    latency = lateness (due to published) + server and network (to the client's kernel) + wait (for our own loop)
+
+The last two are told apart by the kernel's receive stamp, which not every delivery has: reads that brought several
+messages have none, and of many reads only some are asked for theirs (loadtests/users/connection.py). Stamps are missing most
+where our loop stalls, since messages then come together; so nothing is said about a tail that has too few of them.
+"""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+TAIL: Final = 0.99
+FEW_STAMPED: Final = 0.5
+"""Of the share of stamps that deliveries have as a whole: fewer in the tail, and it is those that had to wait."""
+PARTS: Final = ("lateness", "network", "wait")
+TAIL_PARTS: Final = tuple(f"{part}_tail_ms" for part in PARTS)
+
+
+def first_arrivals(window: pd.DataFrame) -> pd.DataFrame:
+    """Return the deliveries without those that brought a user what it had."""
+    repeated = window.duplicated(["user", "id"])
+    return window[~repeated] if repeated.any() else window
+
+
+def parts(first: pd.DataFrame) -> dict[str, float]:
+    """Whose time the first arrivals of one cell were. NaN where no stamp tells.
+
+    <part>_mean_ms and <part>_tail_ms are means over all and over the slowest 1 %, so the parts add up; the quantiles of
+    parts do not. stamped_ratio: share of the deliveries that have a stamp, and are what all of this rests on.
+    """
+    latency, wait = (first[f"{name}_ms"].to_numpy() for name in ("latency", "wait"))
+    known = np.isfinite(wait)
+    of = {
+        "lateness": first["lateness_ms"].to_numpy()[known],
+        "network": (first["transit_ms"].to_numpy() - wait)[known],
+        "wait": wait[known],
+    }
+    slow = latency >= _quantile(latency, TAIL)
+    enough = known.any() and known[slow].mean() >= FEW_STAMPED * known.mean()
+    return {
+        "stamped_ratio": float(known.mean()) if len(known) else np.nan,
+        **{f"{name}_p50_ms": _quantile(of[name], 0.5) for name in ("network", "wait")},
+        **{f"{name}_p99_ms": _quantile(of[name], TAIL) for name in ("network", "wait")},
+        **{f"{name}_mean_ms": _mean(of[name]) for name in PARTS},
+        **{f"{name}_tail_ms": _mean(of[name][slow[known]]) if enough else np.nan for name in PARTS},
+    }
+
+
+def positions(first: pd.DataFrame) -> dict[str, float]:
+    """How long the first, the middle and the last client of a message waited, and the last after the first (drain_ms).
+
+    Each is the median over the messages of one cell.
+    """
+    order, rank, clients = _in_order(first)
+    latency = first["latency_ms"].to_numpy()[order]
+    begins = rank == 0
+    ends = rank == clients - 1
+    drains = latency[ends] - latency[begins]
+    of = {"first_client": begins, "middle_client": rank == (clients - 1) // 2, "last_client": ends}
+    medians = {f"{name}_ms": _quantile(latency[chosen], 0.5) for name, chosen in of.items()}
+    return {**medians, "drain_ms": _quantile(drains, 0.5)}
+
+
+def by_rank(first: pd.DataFrame) -> pd.DataFrame:
+    """Return medians over messages for each place (index, from 0) in the order in which a message reached its clients.
+
+    latency_ms: as everywhere; kernel_ms: from due to the client's kernel, NaN where no stamp tells.
+    """
+    order, rank, _ = _in_order(first)
+    latency, wait = (first[f"{name}_ms"].to_numpy()[order] for name in ("latency", "wait"))
+    return pd.DataFrame({"latency_ms": latency, "kernel_ms": latency - wait}).groupby(rank).median()
+
+
+def _in_order(first: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows by message and arrival; then each one's rank among its message's clients, and their number."""
+    ids = first["id"].to_numpy()
+    order = np.lexsort((first["received_ns"].to_numpy(), ids))
+    _, begins, counts = np.unique(ids[order], return_index=True, return_counts=True)
+    rank = np.arange(len(order)) - np.repeat(begins, counts)
+    return order, rank, np.repeat(counts, counts)
+
+
+def _quantile(values: np.ndarray, q: float) -> float:
+    """Return a value that was measured, not one between two."""
+    return float(np.quantile(values, q, method="inverted_cdf")) if len(values) else np.nan
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan

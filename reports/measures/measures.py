@@ -1,0 +1,261 @@
+"""PURE. Frames -> measures. Here stand the one subtraction and the one conversion to milliseconds.
+
+Nothing is rounded, filtered or dropped: a message counts when it was due in its cell's window, whenever it arrived.
+Quantiles are taken per repeat, because the deliveries of one broadcast are not independent; over repeats a measure is
+the median of the repeats, and its interval is statistics.median_interval: their range, from six repeats a bootstrap.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from loadtests.records.rows import ROW_TYPES
+from loadtests.scenario.dimensions import COLUMNS
+from loadtests.scenario.timetable import allowed_s
+from reports.basics.statistics import median_interval, warmup_cut
+from reports.data.load import KEYS, Run
+from reports.measures.consistency import discrepancies
+from reports.measures.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
+from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
+from reports.measures.losses import COUNTS, ByUser, account
+from reports.measures.ordering import WATCHED, watch
+from reports.measures.send_delay import send_pace
+
+SITUATION: Final = ["scenario", *COLUMNS, "pattern"]
+QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
+TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
+SUMMED: Final = frozenset(
+    {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
+)
+"""Columns of a cell that are added up over its repeats; so are errors."""
+WORST: Final = frozenset({"send_late_max_ms"})
+"""Columns of which the repeats' largest counts."""
+
+
+Cell = Mapping[Hashable, Any]
+"""A row of `Run.finished`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One column of the table; less is better in all of them.
+
+    unit: stands in the header and is worth `scale` of the frame's own. optional: left out where it is zero for all.
+    """
+
+    name: str
+    group: str
+    title: str
+    unit: str
+    meaning: str
+    scale: float = 1.0
+    optional: bool = False
+
+
+MEASURES: Final = (
+    Measure("p50_ms", "Delivery latency", "p50", "ms", "half of all deliveries took at most this"),
+    Measure("p90_ms", "Delivery latency", "p90", "ms", "90 % of all deliveries took at most this"),
+    Measure("p99_ms", "Delivery latency", "p99", "ms", "99 % of all deliveries took at most this"),
+    Measure("max_ms", "Delivery latency", "max", "ms", "the slowest delivery of a repeat"),
+    Measure("requests_per_delivery", "Requests", "per delivery", "", "completed requests for each delivered message"),
+    Measure("empty_ratio", "Requests", "empty", "%", "share of responses that brought no message", 0.01),
+    Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, heads included"),
+    Measure("wire_bytes_per_delivery", "Per delivery", "TCP", "B", "bytes both ways, as the kernel counted them"),
+    Measure("cpu_ms_per_1000", "Server", "CPU / 1,000", "ms", "server CPU time for each 1,000 deliveries"),
+    Measure("memory_per_client_bytes", "Server", "memory", "kB", "growth of resident memory for each client", 1e3),
+    Measure(
+        "kernel_per_client_bytes",
+        "Server",
+        "kernel",
+        "kB",
+        "memory queued in kernel sockets, for each client",
+        1e3,
+        True,
+    ),
+)
+
+BREAKDOWN: Final = (
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
+    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+)
+"""Latency taken apart: see latency_parts.py."""
+
+
+def latencies(run: Run) -> pd.DataFrame:
+    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
+
+    wait_ms: from the kernel's stamp to our read, NaN without a stamp.
+    due_s: seconds from the start of the window to the due instant.
+    """
+    window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
+    cells = run.deliveries["cell"]
+    from_ns = _of_cell(cells, window["window_from_ns"])
+    due_ns = run.deliveries["due_ns"].to_numpy()
+    inside = (due_ns >= from_ns) & (due_ns < _of_cell(cells, window["window_until_ns"]))
+    frame = run.deliveries[inside]
+    instants = ("received", "arrived", "published", "due")
+    received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
+    intervals = {
+        "latency_ms": (received - due) / NS_PER_MS,
+        "transit_ms": (received - published) / NS_PER_MS,
+        "lateness_ms": (published - due) / NS_PER_MS,
+        "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
+        "due_s": (due - from_ns[inside]) / 1e9,
+    }
+    # Not assign(): it would copy every column once more.
+    return pd.concat([frame, pd.DataFrame(intervals, frame.index)], axis=1, copy=False)
+
+
+def _of_cell(cells: "pd.Series[str]", values: "pd.Series[int]") -> np.ndarray:
+    """Look a cell's value up for every row, by category code: two orders faster than a merge."""
+    table = values.reindex(cells.cat.categories, fill_value=0).to_numpy()
+    return table[cells.cat.codes.to_numpy()]
+
+
+def conservation(run: Run) -> pd.DataFrame:
+    """Return one row per cell and user: the KEYS, `user`, and the COUNTS of losses.py."""
+    parts = []
+    for cell in run.finished.to_dict("records"):
+        by_user = ByUser.of(_of(run.deliveries, cell["cell"]))
+        counts = _accounts(run, cell, _of(run.published, cell["cell"]), by_user).reset_index()
+        parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _accounts(run: Run, cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
+    due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
+    overdue = due["id"][due["due_ns"] <= cell["load_ended_ns"] - _allowed_ns(run, cell)]
+    return account(by_user, np.sort(due["id"].to_numpy()), cell["clients"], int(overdue.max()) if len(overdue) else 0)
+
+
+def _allowed_ns(run: Run, cell: Cell) -> int:
+    (setting,) = (each for each in run.manifest.scenarios if each["name"] == cell["scenario"])
+    interval_s, jitter_ms = float(str(setting["poll_interval_s"])), float(str(setting.get("jitter_ms", 0)))
+    pace = str(setting.get("poll_pace", "rate"))
+    return round(allowed_s(interval_s, pace, float(cell["rtt_ms"]), jitter_ms) * NS_PER_S)
+
+
+def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
+    return {table: _of(getattr(run, table), cell["cell"]) for table in (*ROW_TYPES, "published")}
+
+
+def open_books(run: Run, cell: Cell) -> list[str]:
+    """Return what does not add up in one cell of `Run.finished`, one line each: see consistency.py."""
+    tables = _tables(run, cell)
+    by_user = ByUser.of(tables["deliveries"])
+    return discrepancies(cell, _accounts(run, cell, tables["published"], by_user), tables)
+
+
+def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row per finished cell: the KEYS, label, every measure, the COUNTS, and the errors by kind.
+
+    received: as delivered, but counted from the users' rows alone. discrepancies: how many lines `open_books` has.
+    warmup_share: of the window's deliveries, those that `warmup_cut` counts as warming up. And the columns of send_delay.py
+    and ordering.py.
+
+    latency: what `latencies(run)` returned, to save working it out twice.
+    """
+    latency = latencies(run) if latency is None else latency
+    intervals_ns = {
+        scenario["name"]: round(float(str(scenario["poll_interval_s"])) * NS_PER_S)
+        for scenario in run.manifest.scenarios
+    }
+    rows = [_measure(run, cell, latency, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
+    frame = pd.DataFrame(rows)
+    return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
+
+
+def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> dict[str, object]:
+    from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
+    tables = _tables(run, cell)
+    deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
+    by_user = ByUser.of(deliveries)
+    per_user = _accounts(run, cell, published, by_user)
+    counts = per_user[COUNTS].sum()
+    delivered = int(counts["delivered"])
+    window = _of(latency, cell["cell"])
+    first = first_arrivals(window)
+    return {
+        **{key: cell[key] for key in (*KEYS, "label")},
+        "messages": int(counts["owed"]) // cell["clients"],
+        "relay_late_mean_ms": cell["relay_late_mean_ms"],
+        "relay_late_max_ms": cell["relay_late_max_ms"],
+        "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
+        **latency_of(first),
+        **parts(first),
+        **positions(first),
+        "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
+        **request_costs(requests, deliveries, from_ns, until_ns, delivered),
+        **send_pace(requests, from_ns, until_ns, interval_ns),
+        **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
+        **{count: int(counts[count]) for count in COUNTS},
+        **watch(by_user, deliveries, requests, published),
+        "discrepancies": len(discrepancies(cell, per_user, tables)),
+    }
+
+
+def latency_of(first: pd.DataFrame) -> dict[str, float]:
+    """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between."""
+    values = first["latency_ms"].to_numpy()
+    if not len(values):
+        return dict.fromkeys([*QUANTILES, "mean_ms", *TRANSIT, "lateness_p99_ms"], np.nan) | {
+            "negative": 0,
+            "received": 0,
+        }
+    quantiles = np.quantile(values, list(QUANTILES.values()), method="inverted_cdf")
+    transit = np.quantile(first["transit_ms"].to_numpy(), list(TRANSIT.values()), method="inverted_cdf")
+    return {
+        **dict(zip(QUANTILES, map(float, quantiles), strict=True)),
+        "mean_ms": float(values.mean()),
+        **dict(zip(TRANSIT, map(float, transit), strict=True)),
+        "lateness_p99_ms": float(np.quantile(first["lateness_ms"].to_numpy(), 0.99, method="inverted_cdf")),
+        "negative": int((first["transit_ms"].to_numpy() < 0).sum()),
+        "received": len(values),
+    }
+
+
+def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row per scenario, value of each dimension, and pattern, in planned order.
+
+    Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
+    interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed
+    over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it out twice.
+    """
+    cells = per_cell(run) if cells is None else cells
+    columns = [str(column) for column in cells if column not in {*KEYS, "label"}]
+    summed = [c for c in columns if c in SUMMED or c.startswith("error")]
+    rows = []
+    for _, group in cells.groupby(SITUATION, observed=True, sort=False):
+        first = group[[*SITUATION, "label"]].to_dict("records")[0]
+        row: dict[Hashable, Any] = {**first, "repeats": len(group)}
+        for column in columns:
+            if column in summed:
+                row[column] = int(group[column].sum())
+            elif column in WORST:
+                row[column] = float(group[column].max())
+            else:
+                row |= _over_repeats(column, group[column])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
+    known = values[np.isfinite(values)]
+    # Of a tail that not every repeat knows, it is the worst ones that are not known.
+    if not len(known) or (name in TAIL_PARTS and len(known) < len(values)):
+        return dict.fromkeys([name, f"{name}_low", f"{name}_high"], np.nan)
+    interval = median_interval(known)
+    low, high = (np.nan, np.nan) if interval.method == "single" else (interval.low, interval.high)
+    return {name: interval.median, f"{name}_low": low, f"{name}_high": high}
+
+
+def _of(frame: pd.DataFrame, cell: str) -> pd.DataFrame:
+    return frame[frame["cell"] == cell]

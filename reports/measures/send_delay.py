@@ -1,0 +1,47 @@
+"""PURE. Did users ask when their schedule said so? How late requests were sent, and which were never sent at all.
+
+A user who has to wait for an answer asks late, and one who stays away after an error does not ask. A tool that counts
+from the instant of sending sees neither. Only what was due in the window counts.
+"""
+
+import numpy as np
+import pandas as pd
+
+from reports.measures.costs import NS_PER_MS
+
+
+def send_pace(requests: pd.DataFrame, from_ns: int, until_ns: int, interval_ns: int) -> dict[str, float]:
+    """Return how late one cell's requests were sent, and how many of those due at fixed instants were not.
+
+    send_late_p99_ms, send_late_max_ms: NaN where no request was due in the window, as with streams that stay open.
+    polls_due, polls_unsent: 0 for a pattern whose users ask when they like, and not every `interval_ns`.
+    """
+    due_ns = requests["due_ns"].to_numpy()
+    inside = (due_ns >= from_ns) & (due_ns < until_ns)
+    late_ms = (requests["started_ns"].to_numpy() - due_ns)[inside] / NS_PER_MS
+    due, unsent = _unsent(requests["user"].to_numpy(), due_ns, from_ns, until_ns, interval_ns)
+    return {
+        "send_late_p99_ms": float(np.quantile(late_ms, 0.99, method="inverted_cdf")) if len(late_ms) else np.nan,
+        "send_late_max_ms": float(late_ms.max()) if len(late_ms) else np.nan,
+        "polls_due": due,
+        "polls_unsent": unsent,
+    }
+
+
+def _unsent(user: np.ndarray, due_ns: np.ndarray, from_ns: int, until_ns: int, interval_ns: int) -> tuple[int, int]:
+    """Count instants of the users' schedules in the window, and those without a request.
+
+    That there is a schedule is seen, not told: every request was due a whole number of intervals after its user's
+    first. Users who ask as they please do not hit nanoseconds by chance.
+    """
+    users, who = np.unique(user, return_inverse=True)
+    first_ns = np.full(len(users), np.iinfo(np.int64).max)
+    np.minimum.at(first_ns, who, due_ns)
+    since_ns = due_ns - first_ns[who]
+    if interval_ns <= 0 or not since_ns.any() or (since_ns % interval_ns).any():
+        return 0, 0
+    # Instants first + k * interval, k >= 0, that lie before a bound: as many as intervals fit, rounded up.
+    before_end, before_start = (np.maximum(-(-(bound - first_ns) // interval_ns), 0) for bound in (until_ns, from_ns))
+    due = int((before_end - before_start).sum())
+    sent = int(np.count_nonzero((due_ns >= from_ns) & (due_ns < until_ns)))
+    return due, due - sent

@@ -1,0 +1,231 @@
+"""PURE. The run in plain words: who is first at what, by how much, and where nobody can tell.
+
+What `rows` holds is one scenario in which only the pattern varies and, in a sweep, what `ranking.swept` says. Being
+first means what stands in ranking.py.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite, isnan
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from reports.basics.statistics import SMALLEST_RESAMPLED
+from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
+from reports.measures.measures import QUANTILES
+from reports.measures.ranking import PLAIN, Row, Stretch, ranking, stretches, swept
+
+NOTHING: Final = "Nothing was delivered."
+UP_TO: Final = "up to "
+GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
+QUESTIONS: Final = (
+    ("Fastest", "p50_ms", "ms", "for half of the messages"),
+    ("Fastest at 99 %", "p99_ms", "ms", "for 99 % of the messages"),
+    ("Least server CPU", "cpu_ms_per_1000", "ms", "per 1,000 deliveries"),
+    ("Least traffic", "http_bytes_per_delivery", "B", "per delivery"),
+    ("Least server memory", "memory_per_client_bytes", "B", "per client"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question and its answer: one line, or one for each stretch of a sweep where it is another."""
+
+    question: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Who delivered 99 % of the messages within a time, and who of them costs the server least CPU.
+
+    at: the step of the sweep, if it is one.
+    """
+
+    at: str
+    within: str
+    met_by: str
+    cheapest: str
+
+
+def findings(rows: pd.DataFrame) -> list[Finding]:
+    """Answer the questions a reader has."""
+    told = [
+        Finding(question, tuple(_answers(rows, name, unit, what)))
+        for question, name, unit, what in QUESTIONS
+        if rows[name].notna().any()
+    ]
+    return [*told, Finding("Complete", (_complete(rows),)), Finding("How sure", (_certainty(rows),))]
+
+
+def headline(rows: pd.DataFrame) -> str:
+    """Return the answer in one sentence."""
+    if _several(rows):
+        return _headline_of_sweep(rows)
+    first, rest = ranking(rows, "p50_ms")
+    if not first:
+        return NOTHING
+    names = sentence(_names(first, rows))
+    worst_ms = max(row["p50_ms"] for row in first)
+    verb = "deliver" if len(first) > 1 else "delivers"
+    if not rest:
+        return f"{names} {verb} half of all messages within {quantity(worst_ms, 'ms')}: no measurable difference."
+    slowest = rest[-1]
+    return (
+        f"{names} {verb} half of all messages within {quantity(worst_ms, 'ms')}; "
+        f"{slowest['label']} takes {quantity(slowest['p50_ms'], 'ms')}, "
+        f"{times(slowest['p50_ms'] / first[0]['p50_ms'])} as long."
+    )
+
+
+def _several(rows: pd.DataFrame) -> bool:
+    return rows[swept(rows).column].nunique() > 1
+
+
+def _headline_of_sweep(rows: pd.DataFrame) -> str:
+    """Tell the tail, where distance and rate show: most messages find a long poll that is there already.
+
+    A headline has room for plain differences only.
+    """
+    told: list[str] = []
+    led: set[str] = set()
+    for stretch in stretches(rows, "p99_ms", PLAIN):
+        behind = [row for row in stretch.rest if row["pattern"] in led]
+        within = _most(stretch, stretch.first).removeprefix(UP_TO)
+        if behind:
+            verb = "falls" if len(behind) == 1 else "fall"
+            slow = listed([_most(stretch, [row]) for row in behind])
+            event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
+        else:
+            verb = "leads" if len(stretch.first) == 1 else "lead"
+            event = (
+                f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99{THIN}% of the messages arrive within {within}"
+            )
+        told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
+        led = stretch.leaders
+    if not told:
+        return NOTHING
+    if others := [row for row in stretch.rest if row not in behind]:
+        ends = [f"{row['label']} takes {_most(stretch, [row])}" for row in (others[0], *others[1:][-1:])]
+        told.append(f"{listed(ends)}.")
+    return " ".join(told)
+
+
+def _most(stretch: Stretch, rows: Sequence[Row]) -> str:
+    """Return the largest value of some patterns over a stretch."""
+    return (UP_TO if len(stretch.scenes) > 1 else "") + quantity(
+        max(max(stretch.values(row["pattern"])) for row in rows), "ms"
+    )
+
+
+def goals(rows: pd.DataFrame) -> list[Goal]:
+    """Return, for ever laxer latency goals, who meets them; a goal that changes nothing is left out."""
+    told: list[Goal] = []
+    along = swept(rows)
+    for _, scene in rows.groupby(along.column):
+        told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
+    return told
+
+
+def _goals(rows: pd.DataFrame, at: str) -> list[Goal]:
+    told: list[Goal] = []
+    before: set[str] = set()
+    for goal_ms in GOALS_MS:
+        tail = rows["p99_ms_high"].fillna(rows["p99_ms"])
+        met = rows[(tail <= goal_ms) & (rows["missed"] == 0)]
+        if len(met) and set(met["pattern"]) != before:
+            before = set(met["pattern"])
+            first, _ = ranking(met, "cpu_ms_per_1000")
+            cheapest = "not measured"
+            if first:
+                cost = quantity(float(first[0]["cpu_ms_per_1000"]), "ms")
+                cheapest = f"{sentence(_names(first, rows))} ({cost} per 1,000 deliveries)"
+            met_by = sentence(_names([*met.to_dict("records")], rows))
+            told.append(Goal(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
+    return told
+
+
+def _answers(rows: pd.DataFrame, name: str, unit: str, what: str) -> Iterator[str]:
+    """Say who is first and by how much, once for each stretch of a sweep."""
+    for stretch in stretches(rows, name):
+        alone = len(stretch.scenes) == 1
+        told = _compare(stretch.scenes[0], name, unit, what) if alone else _compare_all(stretch, unit, what)
+        yield f"{stretch.where}, {told}" if _several(rows) else sentence(told)
+
+
+def _compare_all(stretch: Stretch, unit: str, what: str) -> str:
+    """Say between what the values and multiples lie over several steps."""
+    leading = np.array([stretch.values(row["pattern"]) for row in stretch.first])
+    told = f"{_names(stretch.first, stretch.scenes[-1])}: {_span(leading, partial(quantity, unit=unit))} {what}."
+    if not stretch.rest or leading.min() <= 0:
+        return told
+    rest = [f"{row['label']} {_span(stretch.values(row['pattern']) / leading[0], times)}" for row in stretch.rest]
+    return f"{told} {listed(rest)} {'as long' if stretch.name in QUANTILES else 'as much'}."
+
+
+def _span(values: np.ndarray, write: Callable[[float], str]) -> str:
+    return " to ".join(dict.fromkeys(write(float(end)) for end in (values.min(), values.max())))
+
+
+def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
+    first, rest = ranking(rows, name)
+    leader = first[0]
+    lowest, highest = quantity(leader[name], unit), quantity(first[-1][name], unit)
+    told = f"{_names(first, rows)}: {lowest if lowest == highest else f'{lowest} to {highest}'} {what}"
+    if len(first) > 1:
+        told += f", {_closeness(first, name)}"
+    if not rest:
+        return f"{told}."
+    if leader[name] <= 0:
+        return f"{told}. " + listed([f"{row['label']} {quantity(row[name], unit)}" for row in rest]) + "."
+    more = "as long" if name in QUANTILES else "as much"
+    return f"{told}. {listed([_multiple(row, leader, name) for row in rest])} {more}."
+
+
+def _closeness(first: Sequence[Row], name: str) -> str:
+    if any(isnan(row[f"{name}_low"]) for row in first):
+        return "too close to tell"
+    overlap = all(row[f"{name}_low"] <= first[0][f"{name}_high"] for row in first)
+    return "no measurable difference" if overlap else "nearly level"
+
+
+def _multiple(row: Row, leader: Row, name: str) -> str:
+    """How many times the leader's value a row has, and between what the repeats put it."""
+    told = f"{row['label']} {times(row[name] / leader[name])}"
+    low, high = row[f"{name}_low"] / leader[f"{name}_high"], row[f"{name}_high"] / leader[f"{name}_low"]
+    if isfinite(low) and number(low, 2) != number(high, 2):
+        told += f" ({number(low, 2)} to {number(high, 2)})"
+    return told
+
+
+def _complete(rows: pd.DataFrame) -> str:
+    owed, delivered = int(rows["owed"].sum()), int(rows["delivered"].sum())
+    repeated, errors = int(rows["duplicated"].sum()), int(rows["errors"].sum())
+    if delivered == owed:
+        told = f"all {counted(owed, 'delivery', 'deliveries')} that were due arrived"
+    else:
+        told = f"{counted(owed - delivered, 'delivery', 'deliveries')} of {owed:,} did not arrive "
+        told += f"({percent((owed - delivered) / owed)})"
+    told += ", none twice" if not repeated else f", {repeated:,} more than once"
+    told += ", no request failed." if not errors else f"; {counted(errors, 'request')} failed."
+    return sentence(told)
+
+
+def _names(chosen: Sequence[Row], rows: pd.DataFrame) -> str:
+    return grouped([str(row["label"]) for row in chosen], [str(label) for label in rows["label"]])
+
+
+def _certainty(rows: pd.DataFrame) -> str:
+    repeats = int(rows["repeats"].min())
+    if repeats == 1:
+        return "One repeat: what differs by less than half as much again is called too close to tell."
+    interval = (
+        "ranges from lowest to highest repeat" if repeats < SMALLEST_RESAMPLED else "95 % intervals of the median"
+    )
+    return (
+        f"Medians of {counted(repeats, 'repeat')}. No measurable difference means that the {interval} overlap; "
+        "nearly level, that they differ by less than 5 %."
+    )

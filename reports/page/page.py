@@ -1,0 +1,269 @@
+"""Run folder -> report: one offline HTML file, the summary as CSV and Parquet, the charts as SVG and PNG.
+
+The only file of reports/ that writes. Everything on the page comes from the run folder: the same folder gives the
+same page.
+"""
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+from markupsafe import Markup
+
+from loadtests.scenario.dimensions import CLIENTS, DIMENSIONS, RATE, RTT, Dimension
+from reports.basics.templating import template
+from reports.basics.units import counted, listed, percent, quantity
+from reports.charts import CHARTS, Chart, svg
+from reports.charts.chart_data import Scene, scenes
+from reports.charts.latency import describe
+from reports.charts.mark import mark
+from reports.charts.style import Look, styled
+from reports.data.load import ReportError, load
+from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.page import interactive
+from reports.page.answer import Finding, Goal, findings, goals, headline
+from reports.page.table import Table, table
+from reports.theory.theory_table import theory_table
+from reports.validity.calibration_used import doubt, quotes
+from reports.validity.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
+from reports.validity.checks import cautions_of
+from reports.validity.evidence_text import accounts, grounds, side_by_side
+from reports.validity.network import BY, conditions
+from servers.feed.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
+from servers.settings.fault_specs import parse_fault
+
+VERDICT_FILE = "verdict.json"
+
+
+Picture = tuple[str, Chart, Markup]
+"""An id, the chart and its drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page says about one scenario.
+
+    charts: at the furthest step of its sweep, which is `at` where there are others, along `along`; nearer: (step,
+    charts) of those.
+    """
+
+    name: str
+    title: str
+    along: Dimension
+    at: str
+    purpose: str
+    headline: str
+    findings: Sequence[Finding]
+    goals: Sequence[Goal]
+    table: Table
+    breakdown: Table
+    stamped: str
+    charts: Sequence[Picture]
+    nearer: Sequence[tuple[str, Sequence[Picture]]]
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write report.html, verdict.json, summary.csv, summary.parquet and charts/ into a run folder; return the page.
+
+    Raises ReportError when the run cannot be read or the files cannot be written.
+    """
+    run = load(run_dir)
+    latency = latencies(run)
+    cells = per_cell(run, latency)
+    table_of = summary(run, cells)
+    facts = Facts(run, cells, table_of)
+    found = cautions_of(facts)
+    shown = scenes(run, table_of, latency)
+    try:
+        charts = {scene.name: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
+        write(run_dir / VERDICT_FILE, msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
+        write(run_dir / "summary.csv", table_of.to_csv(index=False))
+        write(run_dir / "summary.parquet", table_of.to_parquet(index=False))
+        page = run_dir / "report.html"
+        write(page, render(facts, found, shown, charts))
+    except OSError as problem:
+        raise ReportError(
+            f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
+            f"then: pollbench report {run_dir}"
+        ) from problem
+    return page
+
+
+def write(file: Path, content: str | bytes) -> None:
+    """Put a file in the place of whatever has its name: a link or a pipe would take the content elsewhere."""
+    file.unlink(missing_ok=True)
+    with file.open("xb") as written:
+        written.write(content.encode() if isinstance(content, str) else content)
+
+
+def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
+    """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
+    folder.mkdir(exist_ok=True)
+    drawn = {}
+    with styled():
+        for chart in CHARTS:
+            if chart.applies(scene):
+                figure = chart.draw(scene)
+                mark(figure, of_run)
+                file = folder / f"{scene.name}-{chart.name}.svg"
+                drawn[chart.name] = svg.standalone(figure)
+                write(file, drawn[chart.name])
+                figure.set_layout_engine("none")  # it is laid out already
+                write(file.with_suffix(".png"), svg.png(figure))
+    return drawn
+
+
+def render(
+    facts: Facts,
+    found: Sequence[Caution],
+    shown: Sequence[Scene],
+    charts: Mapping[str, Mapping[str, str]],
+) -> str:
+    """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
+    run, rows = facts.run, facts.summary
+    look = Look.of(run.manifest.patterns)
+    sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
+    return template("report.html.j2").render(
+        run=run.manifest,
+        sections=sections,
+        verdict=verdict(found),
+        meaning=MEANING[verdict(found)],
+        cautions=found,
+        theory=theory_table(facts.theory),
+        grounds=grounds(facts, found),
+        side_by_side=side_by_side(rows),
+        accounts=accounts(rows),
+        finished=len(run.finished),
+        deliveries=int(rows["delivered"].sum()),
+        uncertainty=_uncertainty(int(rows["repeats"].max())),
+        colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
+        quotes=quotes(facts.run, facts.summary),
+        doubt=doubt(facts.run),
+        settings=[_settings(scene) for scene in shown if scene.furthest],
+        chart_data=interactive.data(shown),
+        script=interactive.script(),
+        plot_style=interactive.style(),
+    )
+
+
+def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> Section:
+    """near: the scenes of one scenario, the furthest last."""
+    *nearer, scene = near
+    name = str(scene.setting["name"])
+    return Section(
+        name=name,
+        title=_situation(scene),
+        along=scene.sweep,
+        at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
+        purpose=str(scene.setting["purpose"]),
+        headline=headline(scene.steps),
+        findings=findings(scene.steps),
+        goals=goals(scene.steps),
+        table=table(scene.summary),
+        breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
+        stamped=_stamped(scene.summary["stamped_ratio"]),
+        charts=_pictures(scene, charts),
+        nearer=[(each.sweep.says(each.at(each.sweep)), _pictures(each, charts)) for each in nearer],
+    )
+
+
+def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
+    """Return (id, chart, picture) of what was drawn of a scene."""
+    drawn, found = charts.get(scene.name, {}), []
+    for chart in CHARTS:
+        if chart.name in drawn:
+            at, words = f"{scene.name}-{chart.name}", describe(scene, chart.along)
+            found.append((at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {words}", scene.look)))
+    return found
+
+
+def _situation(scene: Scene) -> str:
+    """Say what the answers of a section are about: all steps of its sweep; in brackets what else the run has."""
+    rates, rtts_ms = (sorted(scene.steps[each.column].unique()) for each in (RATE, RTT))
+    told = [
+        counted(scene.clients, "client") + _besides(scene, CLIENTS),
+        _schedule([scene.schedules[rate] for rate in rates]) + _besides(scene, RATE),
+    ]
+    if fault := str(scene.setting.get("fault") or ""):
+        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
+    if rtts_ms[-1]:
+        told.append(f"round trip {listed([RTT.amount(ms) for ms in rtts_ms])}{_besides(scene, RTT)}")
+    told += [f"{what.lower()} {how}" for what, how in conditions(scene.setting).items()]
+    return ", ".join(told)
+
+
+def _besides(scene: Scene, dimension: Dimension) -> str:
+    others = sorted(set(scene.summary[dimension.column]) - set(scene.steps[dimension.column]))
+    return f" (this run has {listed([dimension.amount(value) for value in others])} too)" if others else ""
+
+
+def _schedule(several: Sequence[str]) -> str:
+    """Say schedules of one form in words; a form that is new to this page in its own short way."""
+    rates = listed([f"{parse_schedule(each).rate_per_s:,g}" for each in several])
+    match parse_schedule(several[0]):
+        case Poisson():
+            return f"{rates} messages a second at random instants"
+        case Steady():
+            return f"{rates} messages a second, evenly spaced"
+    return listed([_unusual(each) for each in several])
+
+
+def _unusual(text: str) -> str:
+    match parse_schedule(text):
+        case Burst(size=size, period_s=period_s):
+            return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
+        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
+            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
+    return text
+
+
+def _uncertainty(repeats: int) -> str:
+    if repeats == 1:
+        return "One repeat: no uncertainty is known."
+    if repeats < 6:
+        return f"Figures are medians of {repeats} repeats, with the lowest and highest repeat beneath."
+    return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
+
+
+def _stamped(ratios: "pd.Series[float]") -> str:
+    """Say how much of what is said about waiting is known at all."""
+    if not ratios.any():
+        return "When the client's kernel had a message is not known: this platform does not tell."
+    least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
+    span = least if least == most else f"{least} to {most}"
+    return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
+
+
+def _settings(scene: Scene) -> dict[str, str]:
+    """The scenario as a list of names and values with units."""
+    setting = scene.setting
+    known = {
+        "message_bytes": "Message content",
+        "poll_interval_s": "Poll interval",
+        "hold_timeout_s": "Hold timeout",
+        "warmup_s": "Warm-up",
+        "window_s": "Measured window",
+    }
+    units = {"_bytes": ("B", 1), "_s": ("ms", 1000)}
+    told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
+    clients, rtts_ms, rates = (sorted(scene.summary[each.column].unique()) for each in DIMENSIONS)
+    told["Clients"] = ", ".join(CLIENTS.amount(count) for count in clients)
+    told["Round trip added"] = ", ".join(RTT.amount(ms) for ms in rtts_ms)
+    if rtts_ms[-1]:
+        told["Round trip added"] += f", {BY[str(setting.get('network', 'relay'))]}"
+    told |= conditions(setting)
+    told["Messages due"] = _schedule([scene.schedules[rate] for rate in rates])
+    for key, title in known.items():
+        value = setting.get(key)
+        if value is None:
+            continue
+        unit, scale = next(unit for ending, unit in units.items() if key.endswith(ending))
+        told[title] = quantity(float(str(value)) * scale, unit)
+    return told

@@ -1,0 +1,100 @@
+"""PURE. The summary as rows of text: what is printed, what is best, what stands in the header."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from loadtests.scenario.dimensions import COLUMNS
+from reports.basics.units import NONE, number
+from reports.data.situations import differing
+from reports.measures.measures import MEASURES, Measure
+from reports.measures.ranking import Row, ranking
+
+COUNTED: Final = (
+    Measure(
+        "missed", "Lost", "missed", "", "deliveries that never came although newer ones did, or were still missing"
+    ),
+    Measure("duplicated", "Lost", "twice", "", "deliveries that came more than once"),
+    Measure("errors", "Lost", "errors", "", "requests that failed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number and its interval as text. `best`: nobody is measurably better, and somebody is worse."""
+
+    value: str
+    interval: str = ""
+    best: bool = False
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row: a pattern. where: clients, round trip and rate, as far as the table has several."""
+
+    pattern: str
+    label: str
+    where: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """groups: (title, number of columns), left to right."""
+
+    groups: Sequence[tuple[str, int]]
+    columns: Sequence[Measure]
+    lines: Sequence[Line]
+
+
+def table(
+    rows: pd.DataFrame,
+    measures: Sequence[Measure] = MEASURES,
+    counts: Sequence[Measure] = COUNTED,
+    *,
+    ranked: bool = True,
+) -> Table:
+    """Lay out the summary of one scenario; columns that were measured for no pattern are left out.
+
+    ranked: mark what is best in a column.
+    """
+    measured = [measure for measure in measures if _worth_showing(rows[measure.name], measure)]
+    columns = [*measured, *counts]
+    groups = [(title, len(list(group))) for title, group in groupby(columns, key=lambda column: column.group)]
+    lines = []
+    for _, scene in rows.groupby(COLUMNS, sort=False):
+        where = ", ".join(differing(scene.iloc[0].to_dict(), rows))
+        best = {measure.name: _best(scene, measure.name) if ranked else set() for measure in measured}
+        for row in scene.to_dict("records"):
+            cells = [_measured(row, measure, best[measure.name]) for measure in measured]
+            cells += [_counted(row, count.name) for count in counts]
+            lines.append(Line(row["pattern"], row["label"], where, cells))
+    return Table(groups, columns, lines)
+
+
+def _worth_showing(values: "pd.Series[float]", measure: Measure) -> bool:
+    return bool(values.notna().any() and not (measure.optional and (values.fillna(0) == 0).all()))
+
+
+def _best(rows: pd.DataFrame, name: str) -> set[str]:
+    first, rest = ranking(rows, name)
+    return {row["pattern"] for row in first} if rest else set()
+
+
+def _measured(row: Row, measure: Measure, best: set[str]) -> Cell:
+    value, low, high = (row[f"{measure.name}{edge}"] / measure.scale for edge in ("", "_low", "_high"))
+    if not np.isfinite(value):
+        return Cell(NONE)
+    ends = [number(low), number(high)]
+    interval = "" if np.isnan(low) or ends[0] == ends[1] else "\N{EN DASH}".join(ends)
+    return Cell(number(value), interval, row["pattern"] in best)
+
+
+def _counted(row: Row, name: str) -> Cell:
+    count = int(row[name]) + (int(row["in_flight"]) if name == "missed" else 0)
+    return Cell(f"{count:,}", bad=count > 0)

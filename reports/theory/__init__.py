@@ -1,0 +1,1 @@
+"""PURE. What arithmetic says a pattern must show, beside what it showed."""

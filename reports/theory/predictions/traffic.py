@@ -1,0 +1,196 @@
+"""PURE. O6 for one cell: bytes of a delivery, as HTTP and as TCP, and TCP segments.
+
+Messages and their framing follow from the journal and the formats. Heads are taken as they were, since what a server
+says of itself differs from one to the next; how often they are sent is theory's.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from reports.measures.costs import answered_in, looks
+from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
+from reports.theory.oracles.framing import body_bytes, framed_bytes
+from reports.theory.predictions.conditions import (
+    CLOCK_S,
+    READ_S,
+    SURE,
+    Bound,
+    Conditions,
+    Counts,
+    Expected,
+    trials,
+    woken,
+)
+
+EXACT_BYTES: Final = 0.05
+"""Messages are known to the byte; a digit of the server's port is not, nor whom the last messages still reached."""
+APART_NS: Final = 100_000
+"""Between two messages that the journal puts into one wake-up: perhaps the server was interrupted in between, perhaps
+it woke twice. The journal cannot tell."""
+HEAD_BYTES: Final = 2.0
+"""What heads differ by from one answer to the next: digits of lengths and cursors."""
+SEGMENTS_OF_A_POLL: Final = 2, 3, 4
+"""At least, as a rule, at most: request and answer; an acknowledgement that does not ride on the other; two of them."""
+SEGMENTS_OF_A_MESSAGE: Final = 1, 2, 2
+"""Data and its acknowledgement, which may be one for several."""
+DELAYED_ACK_S: Final = 0.04
+"""How long Linux may wait with an acknowledgement (tcp(7)); what is not acknowledged yet is not counted as sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What was recorded of one cell. content_bytes: of a message; None where its body is not ours to know."""
+
+    pattern: str
+    published: pd.DataFrame
+    requests: pd.DataFrame
+    deliveries: pd.DataFrame
+    samples: pd.DataFrame
+    from_ns: int
+    until_ns: int
+    content_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Between two looks at the sockets: instants in s from the window's start, deliveries, mean bytes of a message."""
+
+    from_: float
+    until: float
+    delivered: int
+    message: float
+
+
+def poll_traffic(at: Conditions, rows: Rows, expected: Expected, *, held: bool) -> dict[str, Bound]:
+    """Return the bounds of the columns about bytes. held: a long poll."""
+    message, measured = _message_bytes(rows, rows.deliveries), int(at.own.sum())
+    answered = answered_in(rows.requests, rows.from_ns, rows.until_ns)
+    heads, empty = (_heads(answered[answered["empty"] == which], message) for which in (0, 1))
+    heads, empty = (heads if np.isfinite(heads) else empty), (empty if np.isfinite(empty) else heads)
+    rate, ratio = expected.bounds["responses_per_s"], expected.bounds["empty_ratio"]
+
+    def per_delivery(responses_per_s: float, empty_ratio: float) -> float:
+        published = measured / at.window
+        own = responses_per_s / at.clients
+        return poll_bytes_per_s(heads, empty, message, published, own, empty_ratio) / published
+
+    corners = [per_delivery(each, share) for each in (rate.low, rate.high) for share in (ratio.low, ratio.high)]
+    # A request that is held is cut by both edges of the window.
+    margin = HEAD_BYTES + (heads / measured if held else 0.0)
+    theory = per_delivery(rate.theory, ratio.theory)
+    found = _payload(at, rows, message)
+    found["http_bytes_per_delivery"] = Bound(theory, min(corners) - margin, max(corners) + margin)
+    seen = _between(rows)
+    if seen is None:
+        return found
+    each = heads * (1 - ratio.theory) + empty * ratio.theory
+    under_way = _held_under_way(at, seen) if held else _short_under_way(at)
+    middle = expected.answers(seen.from_, seen.until) * at.clients / seen.delivered
+    low, high = (middle * edge / rate.theory for edge in (rate.low, rate.high))
+    margin = HEAD_BYTES + under_way * at.clients * (each + message) / seen.delivered
+    wire = Bound(seen.message + middle * each, seen.message + low * each - margin, seen.message + high * each + margin)
+    least, usual, most = SEGMENTS_OF_A_POLL
+    edge = under_way * at.clients * most / seen.delivered
+    segments = Bound(usual * middle, least * low - edge, most * high + edge)
+    return found | {"wire_bytes_per_delivery": wire, "segments_per_delivery": segments}
+
+
+def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str, Bound]:
+    """Return the bounds of the columns about bytes. Heads are sent once, and spread over the life of the stream."""
+    message, rate = _message_bytes(rows, rows.deliveries), at.own.sum() / at.window
+    life_s = float((rows.requests["ended_ns"] - rows.requests["started_ns"]).mean()) / 1e9
+    heads = _heads(rows.requests, message)
+    theory = stream_bytes_per_s(message, rate, heads, life_s) / rate
+    split = _split_bytes(rows)
+    found = _payload(at, rows, message, split)
+    margin = EXACT_BYTES + 0.05 * (theory - message) + split
+    found |= {"http_bytes_per_delivery": Bound(theory, theory - margin, theory + margin)}
+    seen = _between(rows)
+    if seen is None:
+        return found
+    cut = _line_under_way(at, seen, at.clients * (at.cost + READ_S) + at.tail_slack) * at.clients / seen.delivered
+    margin = EXACT_BYTES + cut * seen.message + split
+    arrived = at.published + at.delay
+    inside = (arrived >= seen.from_) & (arrived < seen.until)
+    wakes = len(np.unique(woken(at.due, at.published)[inside])) * at.clients / seen.delivered
+    least, usual, most = (segments * wakes for segments in SEGMENTS_OF_A_MESSAGE)
+    edge = cut * most + 2 * at.clients / seen.delivered
+    return found | {
+        "wire_bytes_per_delivery": Bound(seen.message, seen.message - margin, seen.message + margin),
+        "segments_per_delivery": Bound(usual, least - edge, most + edge),
+    }
+
+
+def _payload(at: Conditions, rows: Rows, message: float, split: float = 0.0) -> dict[str, Bound]:
+    if rows.content_bytes is None:
+        return {}
+    exact = EXACT_BYTES + 1 / len(at.due) + split
+    return {"payload_bytes_per_delivery": Bound(message, message - exact, message + exact)}
+
+
+def _split_bytes(rows: Rows) -> float:
+    """Bytes of a message that hang on whether wake-ups were one or two."""
+    if rows.content_bytes is None:
+        return 0.0
+    published_ns = rows.published["published_ns"].to_numpy()
+    wakes = woken(rows.published["due_ns"].to_numpy(), published_ns)
+    most = np.cumsum(np.append(0, (np.diff(wakes) > 0) | (np.diff(published_ns) > APART_NS)))
+    return float((_framed_bytes(rows, most) - _framed_bytes(rows, wakes)).mean())
+
+
+def _framed_bytes(rows: Rows, wakes: Counts) -> Floats:
+    """Return the bytes of every published message with its framing, by the formats."""
+    assert rows.content_bytes is not None
+    ids, due_ns, published_ns = (rows.published[name].to_numpy() for name in ("id", "due_ns", "published_ns"))
+    return framed_bytes(rows.pattern, ids, body_bytes(ids, due_ns, published_ns, rows.content_bytes), wakes)
+
+
+def _message_bytes(rows: Rows, deliveries: pd.DataFrame) -> float:
+    """Mean bytes of the messages that these deliveries brought, with their own framing: by the formats, or as seen."""
+    if rows.content_bytes is None:
+        return float(deliveries["bytes"].mean())
+    ids = rows.published["id"].to_numpy()
+    wakes = woken(rows.published["due_ns"].to_numpy(), rows.published["published_ns"].to_numpy())
+    framed = _framed_bytes(rows, wakes)
+    return float(framed[np.searchsorted(ids, deliveries["id"].to_numpy()).clip(max=len(ids) - 1)].mean())
+
+
+def _heads(requests: pd.DataFrame, message: float) -> float:
+    """Mean bytes of a request and its answer that are no messages; NaN of none."""
+    if not len(requests):
+        return np.nan
+    return float((requests["bytes_in"] + requests["bytes_out"] - requests["messages"] * message).mean())
+
+
+def _between(rows: Rows) -> Looks | None:
+    """Return what the kernel's counters are divided by; None where there are none."""
+    found = looks(rows.samples[rows.samples["role"] == "generator"], rows.from_ns, rows.until_ns)
+    if not found:
+        return None
+    from_ns, until_ns = (float(np.mean([pair[which]["at_ns"] for pair in found])) for which in (0, 1))
+    inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns, until_ns, inclusive="right")]
+    if not len(inside):
+        return None
+    from_, until = ((instant - rows.from_ns) / 1e9 for instant in (from_ns, until_ns))
+    return Looks(from_, until, len(inside), _message_bytes(rows, inside))
+
+
+def _line_under_way(at: Conditions, seen: Looks, lasts: float) -> int:
+    """How many messages may have been counted by the kernel and not yet by us, or the reverse, at either look."""
+    first = at.published + at.delay - CLOCK_S
+    return sum(int(((first <= look) & (look <= first + CLOCK_S + lasts)).sum()) for look in (seen.from_, seen.until))
+
+
+def _held_under_way(at: Conditions, seen: Looks) -> float:
+    """The same for long polls, whose users ask again at once, all together."""
+    line = at.clients * at.cost + at.tail_slack
+    return _line_under_way(at, seen, 2 * at.delay + line + max(DELAYED_ACK_S, 2 * at.delay + line))
+
+
+def _short_under_way(at: Conditions) -> float:
+    """The same for short polls, as a share of the users: they are independent, so both looks differ by chance only."""
+    share = min(1.0, (2 * at.delay + DELAYED_ACK_S + at.tail_slack) / at.gaps.mean)
+    return float(SURE * np.sqrt(2 * share / trials(at)))

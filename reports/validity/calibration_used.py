@@ -1,0 +1,65 @@
+"""PURE. What this machine's calibration says about a run: how much too much it reads, and how far it may be loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from loadtests.records.manifest import PatternCalibration
+from loadtests.runs.calibration import differences
+from reports.data.load import Run
+
+SAFE: Final = 0.5
+"""Up to this share of the highest honest rate a calibration vouches for the error it states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The calibration of one pattern beside a situation of the run, which had `per_s` deliveries per second."""
+
+    label: str
+    clients: int
+    per_s: float
+    known: PatternCalibration
+
+    @property
+    def last_reader_ms(self) -> float:
+        """At most so long the last reader of a broadcast waits for the generator to have read the others."""
+        return float("nan") if self.known.cpu_us is None else self.known.cpu_us * self.clients / 1000
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the run was past what the calibration vouches for. Where no limit was found, the highest tried is."""
+        return self.per_s > self.known.honest_per_s * (1.0 if self.known.at_least else SAFE)
+
+
+def doubt(run: Run) -> str:
+    """Say why no calibration can be quoted, "" when one can."""
+    calibration = run.manifest.calibration
+    if calibration is None:
+        return "this machine was not calibrated, so how much the instrument itself adds is not known"
+    if changed := differences(calibration, run.manifest.machine, run.manifest.versions):
+        return (
+            f"the calibration of {calibration.measured_at[:10]} no longer holds, as {', '.join(changed)} changed since"
+        )
+    return ""
+
+
+def quotes(run: Run, summary: pd.DataFrame) -> list[Quote]:
+    """Return what the calibration says for each row of the summary; nothing when there is none that holds."""
+    calibration = run.manifest.calibration
+    if calibration is None or doubt(run):
+        return []
+    settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
+    rows = [row for row in summary.to_dict("records") if row["pattern"] in calibration.patterns]
+    return [
+        Quote(
+            row["label"], row["clients"], _per_s(row, settings[row["scenario"]]), calibration.patterns[row["pattern"]]
+        )
+        for row in rows
+    ]
+
+
+def _per_s(row: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
+    return float(row["delivered"] / (row["repeats"] * float(setting["window_s"])))

@@ -1,0 +1,89 @@
+"""PURE. A caution is data: how bad, what, why it matters, what to do. The verdict on a run is its worst caution."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+import pandas as pd
+
+from reports.basics.units import grouped
+from reports.data.load import Run
+from reports.theory.compare import Agreement, agreements
+
+Severity = Literal["note", "suspect", "invalid", "fail"]
+Verdict = Literal["VALID", "SUSPECT", "INVALID", "FAIL"]
+VERDICTS: Final[dict[Severity, Verdict]] = {
+    "note": "VALID",
+    "suspect": "SUSPECT",
+    "invalid": "INVALID",
+    "fail": "FAIL",
+}
+"""From mild to bad."""
+WORTHLESS: Final[frozenset[Verdict]] = frozenset({"INVALID", "FAIL"})
+"""Verdicts on a run that proves nothing: no goal is met by it, no regression shown."""
+MEANING: Final[dict[Verdict, str]] = {
+    "VALID": "Nothing was found that puts the figures in doubt.",
+    "SUSPECT": "Some figures may be wrong; its cautions say which, and what to do.",
+    "INVALID": "Do not decide anything from this run; its cautions say why.",
+    "FAIL": "The records of this run contradict each other, so none of its figures stands; its cautions say where.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """note: a limit of what this run can tell; suspect: some numbers may be wrong; invalid: decide nothing from it,
+    measure again; fail: the records contradict each other, so measuring again will not help.
+
+    topic: the question of evidence_text.py that it answers with no; "" for one that has a place of its own.
+    """
+
+    severity: Severity
+    what: str
+    cause: str
+    remedy: str
+    topic: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What checks look at: the run, `per_cell` of it, `summary` of that, and how that agrees with theory."""
+
+    run: Run
+    cells: pd.DataFrame
+    summary: pd.DataFrame
+
+    @cached_property
+    def theory(self) -> list[Agreement]:
+        return agreements(self.run, self.summary)
+
+    def names(self, rows: pd.DataFrame) -> str:
+        """Name the patterns of some rows, of either frame, as shortly as can be."""
+        return grouped(list(dict.fromkeys(rows["label"])), list(dict.fromkeys(self.cells["label"])))
+
+
+def verdict(found: Iterable[Caution]) -> Verdict:
+    """Return the worst of the cautions' verdicts; VALID when there are none."""
+    severities = {caution.severity for caution in found}
+    return next((VERDICTS[level] for level in reversed(list(VERDICTS)) if level in severities), "VALID")
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a run is worth and why, worst first: verdict.json, for whoever does not read the page."""
+
+    verdict: Verdict
+    meaning: str
+    cautions: Sequence[Caution]
+
+    @classmethod
+    def on(cls, found: Sequence[Caution]) -> "Ruling":
+        return cls(verdict(found), MEANING[verdict(found)], found)
+
+    @property
+    def worthless(self) -> bool:
+        return self.verdict in WORTHLESS
+
+    def doubts(self) -> list[Caution]:
+        """Return the cautions that put the run in doubt."""
+        return [caution for caution in self.cautions if caution.severity != "note"]

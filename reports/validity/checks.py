@@ -1,0 +1,307 @@
+"""PURE. What could make a reader believe too much. A check looks at one thing and returns cautions about it.
+
+It repairs nothing and hides nothing. A new check is a function here and its name in CHECKS.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Final
+
+import pandas as pd
+
+from loadtests.live.live_checks import TOO_FEW_MESSAGES
+from loadtests.records.manifest import SESSION
+from reports.basics.units import counted, listed, number, percent
+from reports.data.load import Run
+from reports.selftest.synthetic import KIND as SYNTHETIC
+from reports.theory.compare import Agreement
+from reports.theory.theory_table import in_words, situation
+from reports.validity import instrument
+from reports.validity.calibration_used import quotes
+from reports.validity.caution import VERDICTS, Caution, Facts
+from reports.validity.network import relay_in_the_way
+from reports.validity.timetable import timetable
+from servers.settings.fault_specs import parse_fault
+
+FEW_MESSAGES: Final = 100
+"""Of fewer messages p99 is little more than the worst one."""
+
+
+Check = Callable[[Facts], Iterable[Caution]]
+
+
+def cautions(run: Run, cells: pd.DataFrame, summary: pd.DataFrame) -> list[Caution]:
+    """Return every caution about a run, worst first."""
+    return cautions_of(Facts(run, cells, summary))
+
+
+def cautions_of(facts: Facts) -> list[Caution]:
+    """The same of facts that are at hand."""
+    found = [caution for check in CHECKS for caution in check(facts)]
+    return sorted(found, key=lambda caution: -list(VERDICTS).index(caution.severity))
+
+
+def _synthetic(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind == SYNTHETIC:
+        yield Caution(
+            "invalid",
+            "Nothing here was measured",
+            "the run was made up by reports/selftest/synthetic.py, to test the report.",
+            "Measure with: pollbench compare",
+        )
+
+
+def _fault(facts: Facts) -> Iterable[Caution]:
+    for scenario in facts.run.manifest.scenarios:
+        if fault := str(scenario.get("fault") or ""):
+            yield Caution(
+                "invalid",
+                f"The server was wrong on purpose ({fault})",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                "Measure without --fault.",
+            )
+
+
+def _incomplete(facts: Facts) -> Iterable[Caution]:
+    cells = facts.run.cells
+    failed = cells[cells["status"] != "finished"]
+    if len(failed):
+        reasons = [f"{cell['cell']} ({cell['problems'] or 'no reason given'})" for cell in failed.to_dict("records")]
+        yield Caution(
+            "suspect",
+            f"{counted(len(failed), 'cell')} of {len(facts.run.manifest.cells)} failed",
+            f"{'; '.join(reasons[:3])}{' …' if len(reasons) > 3 else ''}. Their numbers are left out.",
+            "Read cells/<name>/load.log and server.log, then resume the run.",
+        )
+    if unfinished := set(facts.run.manifest.cells) - set(cells["cell"]):
+        yield Caution(
+            "suspect",
+            f"{counted(len(unfinished), 'cell')} of {len(facts.run.manifest.cells)} never finished",
+            "the run was interrupted, so patterns may have unequal numbers of repeats.",
+            "Resume the run; finished cells are kept.",
+        )
+
+
+def _clock(facts: Facts) -> Iterable[Caution]:
+    negative = int(facts.cells["negative"].sum())
+    if negative:
+        yield Caution(
+            "invalid",
+            f"{counted(negative, 'message')} arrived before being published",
+            "server and clients did not read the same clock, so no latency of this run means anything.",
+            "Run server and clients on one host that is not suspended or migrated meanwhile.",
+            "clock",
+        )
+    if not facts.run.manifest.machine.clock_id:
+        yield Caution(
+            "suspect",
+            "The clock has no name",
+            "this platform tells no boot id, so nothing proves that server and clients share one clock.",
+            "Make sure that both ran on one host, without a reboot between.",
+            "clock",
+        )
+
+
+def _accounts(facts: Facts) -> Iterable[Caution]:
+    logs = "Read cells/<name>/server.log and load.log."
+    causes = {
+        "missed": (
+            "never arrived",
+            "what was overtaken, or is later than theory allows, has no latency: these patterns look too fast.",
+            f"{logs} Nothing is to be expected of a longer drain.",
+        ),
+        "in_flight": (
+            "were still under way at the end",
+            "the slowest deliveries are missing from the quantiles.",
+            "Lengthen the drain (--drain).",
+        ),
+        "duplicated": (
+            "arrived more than once",
+            "only the first arrival counts; the repeats cost bytes and CPU.",
+            logs,
+        ),
+        "reordered": (
+            "arrived after a newer one",
+            "a client that keeps only a cursor would have skipped them.",
+            logs,
+        ),
+        "unknown": (
+            "are not in the server's journal",
+            "the journal is incomplete, so losses cannot be counted.",
+            "Have the server write each message down before it tells any client.",
+        ),
+    }
+    for count, (what, cause, remedy) in causes.items():
+        bad = facts.summary[facts.summary[count] > 0]
+        if len(bad):
+            total, owed = int(bad[count].sum()), int(bad["owed"].sum())
+            yield Caution(
+                "suspect",
+                f"{counted(total, 'delivery', 'deliveries')} {what} ({percent(total / owed)} in {facts.names(bad)})",
+                cause,
+                remedy,
+            )
+
+
+def _connected(facts: Facts) -> Iterable[Caution]:
+    cells = facts.run.finished.merge(facts.cells[["cell", "users"]], on="cell")
+    late = cells[cells["spawned_by_ns"] > cells["window_from_ns"]]
+    if len(late):
+        yield Caution(
+            "invalid",
+            f"Clients were still connecting when measuring began, in {counted(len(late), 'cell')}",
+            "the start-up of clients is mixed into the steady state.",
+            "Raise the warm-up or the spawn rate.",
+        )
+    short = cells[cells["users"] < cells["clients"]]
+    if len(short):
+        yield Caution(
+            "suspect",
+            f"Not every client received something, in {counted(len(short), 'cell')}",
+            "some clients never connected, or were cut off before the first message.",
+            "Read the cells' load.log; lower the number of clients.",
+        )
+
+
+def _push_mode(facts: Facts) -> Iterable[Caution]:
+    push = facts.cells[facts.cells["pattern"].astype(str).str.endswith("_push")]
+    inline = push[push["pushed_ratio"] < 1]
+    if len(inline):
+        yield Caution(
+            "suspect" if inline["pushed_ratio"].any() else "invalid",
+            f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {facts.names(inline)} were not pushed",
+            "they came inside the response to the client's own request, which is chunked streaming by another name.",
+            "Use a client that allows push, and no proxy that strips it.",
+        )
+
+
+def _calibration(facts: Facts) -> Iterable[Caution]:
+    beyond = [quote for quote in quotes(facts.run, facts.summary) if quote.beyond]
+    if beyond:
+        worst = max(beyond, key=lambda quote: quote.per_s / max(quote.known.honest_per_s, 1e-9))
+        labels = list(dict.fromkeys(quote.label for quote in beyond))
+        past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
+        yield Caution(
+            "suspect" if past else "note",
+            f"More deliveries than the calibration vouches for ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            "Lower the rate or the number of clients, or use more load processes.",
+        )
+
+
+def _theory(facts: Facts) -> Iterable[Caution]:
+    for _, rows in groupby(facts.theory, key=situation):
+        off = [row for row in rows if not row.agrees]
+        if off and off[0].saturated:
+            yield Caution(
+                "note",
+                f"Theory says nothing about {off[0].label}: the {off[0].saturated} was saturated",
+                f"theory assumes that nothing is overloaded, and would have it otherwise: {_told(off)}.",
+                "Take the figures for what this machine could do; lower the load to see the pattern itself.",
+            )
+        elif off:
+            yield Caution(
+                "suspect",
+                f"{off[0].label} does not agree with theory: {_told(off)}",
+                "some settings were not obeyed, something else disturbed the machine, or what was measured is not what "
+                "it says it is.",
+                "Repeat it; if it stays, lower the load, then doubt the server, then the suite.",
+            )
+
+
+def _told(off: Sequence[Agreement]) -> str:
+    return "; ".join(in_words(row) for row in off)
+
+
+def _samples(facts: Facts) -> Iterable[Caution]:
+    fewest = int(facts.summary["messages"].min())
+    if fewest < FEW_MESSAGES:
+        yield Caution(
+            "suspect" if fewest < TOO_FEW_MESSAGES else "note",
+            f"p99 rests on {counted(fewest, 'message')} for each pattern",
+            "all clients share the fate of a message, so fewer than 100 make p99 nearly the worst of them.",
+            "Measure longer or more often: --repeats, or a scenario with a longer window.",
+            "samples",
+        )
+    if (facts.summary["repeats"] == 1).any():
+        yield Caution(
+            "note",
+            "There is a single repeat, so no uncertainty is known",
+            "a difference between two patterns may be chance.",
+            "Use --repeats 3 or more.",
+        )
+
+
+def _loopback(facts: Facts) -> Iterable[Caution]:
+    if not facts.cells["rtt_ms"].any():
+        yield Caution(
+            "note",
+            "There was no network delay between server and clients",
+            "on loopback a long poll is asked again at once and so behaves like a stream; over a real network "
+            "it waits up to one round trip more.",
+            "Measure with the round trip of your users (--rtt) before choosing between long polling and a stream.",
+        )
+
+
+def _platform(facts: Facts) -> Iterable[Caution]:
+    columns = {
+        "wire_bytes_per_delivery": "bytes on the wire",
+        "kernel_per_client_bytes": "memory queued in kernel sockets",
+        "cpu_ms_per_1000": "server CPU",
+        "wait_p50_ms": "how long messages waited for the load generator",
+    }
+    empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
+    if empty and facts.run.manifest.kind != SESSION:
+        yield Caution(
+            "note",
+            f"Not measured here: {listed(empty)}",
+            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does), or the run is "
+            "older than they are.",
+            "Run again, on Linux, if you need them.",
+        )
+
+
+def _session(facts: Facts) -> Iterable[Caution]:
+    if facts.run.manifest.kind != SESSION:
+        return
+    side_by_side = len(facts.run.manifest.patterns) > 1
+    clients = facts.run.cells["clients"]
+    unequal = f"patterns had from {clients.min()} to {clients.max()} users, and only those with as many are compared; "
+    yield Caution(
+        "note",
+        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
+        + unequal * (clients.nunique() > 1)
+        + "what the server spent was not measured.",
+        "Measure patterns one at a time, in turns, with: pollbench compare",
+    )
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    _synthetic,
+    _fault,
+    _incomplete,
+    _clock,
+    _connected,
+    _push_mode,
+    instrument.books,
+    _accounts,
+    instrument.promises,
+    instrument.failed_requests,
+    instrument.generator,
+    instrument.starved,
+    instrument.server,
+    instrument.publisher,
+    timetable,
+    instrument.sending,
+    instrument.warming,
+    instrument.ports,
+    _calibration,
+    _theory,
+    _samples,
+    _loopback,
+    relay_in_the_way,
+    _platform,
+    _session,
+)

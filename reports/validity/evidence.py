@@ -1,0 +1,47 @@
+"""A run folder as evidence for a judgement: one row of measures per cell, and what speaks against believing them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from loadtests.records.rows import ERRORS
+from reports.data.load import Run, load
+from reports.measures.measures import per_cell, summary
+from reports.validity.caution import Caution
+from reports.validity.checks import cautions
+
+ERROR_COLUMNS: Final = [f"error_{kind}" for kind in ERRORS if kind not in {"", "cut"}]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """cells: what `per_cell` gives, with a column also for kinds of error that never came up; summary: of these."""
+
+    run: Run
+    cells: pd.DataFrame
+    summary: pd.DataFrame
+    cautions: list[Caution]
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """Why nothing may be decided from this run, one line each; empty when it may."""
+        return self._lines("invalid", "fail")
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why some of its numbers may be wrong, one line each."""
+        return self._lines("suspect")
+
+    def _lines(self, *severities: str) -> tuple[str, ...]:
+        return tuple(f"{c.what}: {c.cause} {c.remedy}" for c in self.cautions if c.severity in severities)
+
+
+def evidence(run_dir: Path) -> Evidence:
+    """Load and measure. Raises ReportError, one line, when the folder cannot be read."""
+    run = load(run_dir)
+    cells = per_cell(run)
+    rows = summary(run, cells)
+    absent = {name: 0 for name in ERROR_COLUMNS if name not in cells}
+    return Evidence(run, cells.assign(**absent), rows, cautions(run, cells, rows))

@@ -1,0 +1,214 @@
+"""PURE. Why a run can be trusted, in the words of someone who runs services: what was asked of it, and what it showed.
+
+checks.py tells only what is wrong. This tells what was looked at, so that silence is not mistaken for proof.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from loadtests.scenario.scenarios import NETEM
+from reports.basics.units import counted, listed, percent, quantity
+from reports.data.situations import differing
+from reports.validity.caution import Caution, Facts
+from reports.validity.network import relays
+
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+SIDES: Final = ["owed", "received", "missed", "in_flight"]
+ROLE_NAMES: Final = {"server": "server", "relay": "network delay", "generator": "load generator"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One reason to believe a run, or not to. doubted: a caution says why not."""
+
+    question: str
+    answer: str
+    doubted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """One pattern's latency as users felt it, and as a tool would tell it that does not know when things were due.
+
+    Milliseconds. hidden: what of the p99 such a tool leaves out. unsent: of how many polls how many were not sent.
+    """
+
+    title: str
+    due_p50: float
+    due_p99: float
+    sent_p50: float
+    sent_p99: float
+    hidden: float
+    late_p99: float
+    late_max: float
+    unsent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the messages of one situation went, and how many of its clients were served in order, once, whole."""
+
+    title: str
+    counts: Sequence[str]
+    closes: bool
+    promises: Sequence[tuple[str, bool]]
+
+
+def grounds(facts: Facts, cautions: Sequence[Caution]) -> list[Ground]:
+    """Return every question this run can answer about itself. cautions: all there are about it."""
+    doubted = {caution.topic for caution in cautions if caution.severity != "note"}
+    told = ((topic, question, answer(facts)) for topic, (question, answer) in QUESTIONS.items())
+    return [Ground(question, answer, topic in doubted) for topic, question, answer in told if answer]
+
+
+def _generator(facts: Facts) -> str:
+    lag, cells = facts.cells["generator_lag_ms"], facts.cells
+    if not lag.notna().any():
+        return "Nobody watched."
+    usual_ms, most_ms = (cells[f"wait_{quantile}_ms"].max() for quantile in ("p50", "p99"))
+    unread = (
+        f" In the worst cell a message lay unread for {quantity(usual_ms, 'ms')} as a rule, and 99 % for at most "
+        f"{quantity(most_ms, 'ms')}."
+    )
+    return (
+        f"Its event loop came round late by at most {quantity(lag.max(), 'ms')} in a usual second "
+        f"({quantity(cells['generator_lag_max_ms'].max(), 'ms')} at worst), and used "
+        f"{percent(cells['generator_cpu_peak'].max())} of a core in its busiest second."
+        f"{unread if pd.notna(usual_ms) else ''}"
+    )
+
+
+def _server(facts: Facts) -> str:
+    shares = {name: facts.cells[f"{role}_cpu_peak"].max() for role, name in ROLE_NAMES.items() if role != "generator"}
+    told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
+    return f"Of a core, in their busiest second: {listed(told)}." if told else ""
+
+
+def _starved(facts: Facts) -> str:
+    shares = {name: facts.cells[f"{role}_waited_share"].max() for role, name in ROLE_NAMES.items()}
+    told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
+    return f"Time in line for a core, ready to run, in a usual second: {listed(told)}." if told else ""
+
+
+def _network(facts: Facts) -> str:
+    if told := relays(facts.summary):
+        return " ".join(["A relay passes bytes on later; what it adds beyond that is in every latency.", *told])
+    if any(scenario.get("network") == NETEM for scenario in facts.run.manifest.scenarios):
+        return "The kernel delayed every packet (netem), with no process between clients and server."
+    return "Nothing was put between clients and server."
+
+
+def _publisher(facts: Facts) -> str:
+    late = facts.cells["lateness_p99_ms"].max()
+    return f"99 % of them within {quantity(late, 'ms')} of an instant that was fixed before the run."
+
+
+def _sending(facts: Facts) -> str:
+    polling = facts.summary[facts.summary["polls_due"] > 0]
+    if not len(polling):
+        return ""
+    due, unsent = int(polling["polls_due"].sum()), int(polling["polls_unsent"].sum())
+    return (
+        f"99 % of them within {quantity(polling['send_late_p99_ms'].max(), 'ms')} of their instant, the latest after "
+        f"{quantity(polling['send_late_max_ms'].max(), 'ms')}; {unsent or 'none'} of {due:,} left out."
+    )
+
+
+def _books(facts: Facts) -> str:
+    total = facts.summary[SIDES].sum()
+    clients = int((facts.summary["clients"] * facts.summary["repeats"]).sum())
+    bad = int((facts.cells["discrepancies"] > 0).sum())
+    kept = f"not in {counted(bad, 'cell')}" if bad else f"for each of {counted(clients, 'client')} and in total"
+    owed, *parts = (f"{int(total[side]):,}" for side in SIDES)
+    return (
+        f"Published {TIMES} clients = delivered + missed + in flight, {kept}: "
+        f"{owed} {'does not equal' if bad else '='} {' + '.join(parts)}. The left side is "
+        "the server's journal, the right one what the clients recorded."
+    )
+
+
+def _clock(facts: Facts) -> str:
+    early = int(facts.cells["negative"].sum())
+    told = f"{counted(early, 'message')} arrived" if early else "no message arrived"
+    return f"Server and clients read the same counter of the same kernel; {told} before it was published."
+
+
+def _limits(facts: Facts) -> str:
+    machine, clients = facts.run.manifest.machine, int(facts.summary["clients"].max())
+    room = {"open files for each process": machine.open_files, "ports for connections to one server": machine.ports}
+    told = [f"{limit:,} {what}" for what, limit in room.items() if limit]
+    return f"{counted(clients, 'client')} at once; this system has {listed(told)}." if told else ""
+
+
+def _warmup(facts: Facts) -> str:
+    cells, unsettled = facts.cells, int((facts.cells["warmup_share"] > 0).sum())
+    told = (
+        f"In {unsettled} of {counted(len(cells), 'cell')}" if unsettled else f"In none of {counted(len(cells), 'cell')}"
+    )
+    return f"{told} the first deliveries of the window differ from the later ones. None was removed."
+
+
+def _samples(facts: Facts) -> str:
+    return (
+        f"At least {counted(facts.summary['messages'].min(), 'message')} stand behind each p99, and "
+        f"{counted(facts.summary['repeats'].min(), 'repeat')} behind each figure."
+    )
+
+
+QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Facts], str]]]] = {
+    "books": ("Is every message accounted for?", _books),
+    "clock": ("Is there one clock?", _clock),
+    "publisher": ("Were messages published when they were due?", _publisher),
+    "sending": ("Were polls sent when they were due?", _sending),
+    "generator": ("Did the load generator keep up?", _generator),
+    "network": ("Was the way as long as asked for, and no longer?", _network),
+    "server": ("Was there processor time to spare?", _server),
+    "starved": ("Did each process get a core at once?", _starved),
+    "limits": ("Was there room for every connection?", _limits),
+    "warmup": ("Had it settled before measuring began?", _warmup),
+    "samples": ("Are there enough samples?", _samples),
+}
+"""Topic of the cautions that say no -> question, and what the run shows; "" where it cannot tell."""
+
+
+def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
+    """Return, for each situation, latency from the due instant beside latency from the instant of publishing."""
+    return [
+        SideBySide(
+            title=title_of(row, summary),
+            due_p50=row["p50_ms"],
+            due_p99=row["p99_ms"],
+            sent_p50=row["transit_p50_ms"],
+            sent_p99=row["transit_p99_ms"],
+            hidden=row["p99_ms"] - row["transit_p99_ms"],
+            late_p99=row["send_late_p99_ms"],
+            late_max=row["send_late_max_ms"],
+            unsent=f"{int(row['polls_unsent']):,} of {int(row['polls_due']):,}" if row["polls_due"] else "",
+        )
+        for row in summary.to_dict("records")
+    ]
+
+
+def accounts(summary: pd.DataFrame) -> list[Account]:
+    """Return, for each situation, the sum of its books and how many clients had each promise of ordering.py kept."""
+    return [_account(row, title_of(row, summary)) for row in summary.to_dict("records")]
+
+
+def _account(row: Mapping[Any, Any], title: str) -> Account:
+    users, reconnected = int(row["users"]), int(row["reconnected_users"])
+    promises = [(int(row[f"{name}_users"]), users) for name in ("ordered", "unique", "reliable")]
+    promises.append((int(row["resumed_users"]), reconnected))
+    return Account(
+        title=title,
+        counts=[f"{int(row[count]):,}" for count in SIDES],
+        closes=not row["discrepancies"],
+        promises=[(f"{kept:,} of {of:,}" if of else "no reconnect", kept < of) for kept, of in promises],
+    )
+
+
+def title_of(row: Mapping[Any, Any], summary: pd.DataFrame) -> str:
+    """Name a situation by what not all have in common: "SSE", or "SSE, 50 clients, 40 ms round trip"."""
+    return ", ".join([row["label"], *differing(row, summary)])

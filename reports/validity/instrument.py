@@ -1,0 +1,249 @@
+"""PURE. Was the instrument fit to measure? Checks of the load generator, the server's machine, the schedule of requests
+and the records themselves; checks.py lists them. What they find belongs to no pattern.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import pandas as pd
+
+from loadtests.live.live_checks import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
+from reports.basics.units import counted, percent, quantity
+from reports.measures.latency_parts import TAIL_PARTS
+from reports.measures.measures import SITUATION, open_books
+from reports.validity.caution import Caution, Facts, Severity
+
+FULL_CORE: Final = 0.95
+LAG_INVALID_MS: Final = 20.0
+"""Two whole ticks of the generator's own watch: late in a usual second by more than it can have been by chance."""
+STARVED: Final = 0.1
+STARVED_INVALID: Final = 0.25
+"""Share of a usual second in which a process was ready to run and had no core; on idle machines it is about 0.01."""
+SEND_SHARE: Final = 0.05
+"""Polls sent later than this share of their interval move the latency of polling by as much."""
+PORTS_SHARE: Final = 0.9
+BOOKS_SHOWN: Final = 3
+
+
+def generator(facts: Facts) -> Iterable[Caution]:
+    """The processes that drive the clients: busy, late, or watched by nobody."""
+    cells = facts.cells
+    unwatched = cells[cells["generator_lag_ms"].isna()]
+    if len(unwatched):
+        yield Caution(
+            "suspect",
+            f"Nobody watched the load generator in {counted(len(unwatched), 'cell')}",
+            "it looks at itself once a second, and the window was over before; nothing proves that it kept up.",
+            "Measure for longer than a second: --window.",
+            "generator",
+        )
+    busy = cells[cells["generator_cpu_peak"] > BUSY_CORE]
+    if len(busy):
+        yield Caution(
+            "invalid" if (busy["generator_cpu_usual"] > FULL_CORE).any() else "suspect",
+            f"The load generator used {percent(busy['generator_cpu_peak'].max())} of a core in its busiest second "
+            f"({facts.names(busy)})",
+            "messages waited in the generator, which counts as latency of the pattern.",
+            "Use fewer clients, or more load processes, and see whether the latency stays.",
+            "generator",
+        )
+    # Where too few stamps tell how long the slowest waited for us, how late our loop was has to do.
+    ours_ms = cells["wait_tail_ms"].fillna(cells["generator_lag_ms"])
+    of_ms = cells[list(TAIL_PARTS)].sum(axis=1, skipna=False).fillna(cells["p99_ms"])
+    late = cells[ours_ms > (of_ms * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)]
+    if len(late):
+        worst = (ours_ms / of_ms)[late.index].idxmax()
+        yield Caution(
+            "invalid" if (ours_ms[late.index] > LAG_INVALID_MS).any() else "suspect",
+            f"The load generator was late: of the slowest 1 %, {quantity(ours_ms[worst], 'ms')} of "
+            f"{quantity(of_ms[worst], 'ms')} are its own ({facts.names(late)})",
+            "the clients' kernel had these messages and our own loop read them late, or, where nobody knows, the loop "
+            "was that late in a usual second: more than half of the p99 reported there is not the pattern's.",
+            "Close other programs, use fewer clients, or more load processes.",
+            "generator",
+        )
+
+
+def starved(facts: Facts) -> Iterable[Caution]:
+    """Processes that were ready to run while something else had the core."""
+    for role, name in {"generator": "load generator", "server": "server", "relay": "network delay"}.items():
+        share = facts.cells[f"{role}_waited_share"]
+        hungry = facts.cells[share > STARVED]
+        if len(hungry):
+            worthless = role == "generator" and share.max() > STARVED_INVALID
+            yield Caution(
+                "invalid" if worthless else "suspect",
+                f"The {name} stood in line for a core for {percent(share.max())} of a usual second "
+                f"({facts.names(hungry)})",
+                "something else was running meanwhile, and its time is counted as latency of the pattern.",
+                "Close other programs, give the machine more cores, or use fewer clients.",
+                "starved",
+            )
+
+
+def server(facts: Facts) -> Iterable[Caution]:
+    """A server or a relay without time left. Only the relay's is never the pattern's doing."""
+    relay = facts.cells[facts.cells["relay_cpu_peak"] > BUSY_CORE]
+    if len(relay):
+        yield Caution(
+            "suspect",
+            f"The network delay used {percent(relay['relay_cpu_peak'].max())} of a core in its busiest second "
+            f"({facts.names(relay)})",
+            "messages waited in the relay for longer than the round trip that was asked for.",
+            "Use fewer clients or a lower rate with --rtt.",
+            "server",
+        )
+    full = facts.cells[facts.cells["server_cpu_usual"] > FULL_CORE]
+    if len(full):
+        yield Caution(
+            "suspect",
+            f"The server used all of its core, {percent(full['server_cpu_usual'].max())} in a usual second "
+            f"({facts.names(full)})",
+            "an overloaded server falls behind further and further, so its latency depends on how long you measure.",
+            "Take it as the limit of this pattern here; for its latency, lower the rate or the number of clients.",
+            "server",
+        )
+
+
+def publisher(facts: Facts) -> Iterable[Caution]:
+    """Messages that the server published late."""
+    late = facts.cells[facts.cells["lateness_p99_ms"] > _tail_ms(facts.cells)]
+    if len(late):
+        yield Caution(
+            "suspect",
+            f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
+            f"({facts.names(late)})",
+            "the server did not come round to publishing in time; latency counts from the due instant, so more than "
+            "half of the p99 reported there is its lateness.",
+            "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
+            "publisher",
+        )
+
+
+def sending(facts: Facts) -> Iterable[Caution]:
+    """Polls that went out late or not at all."""
+    intervals_ms = {
+        scenario["name"]: float(str(scenario["poll_interval_s"])) * 1000 for scenario in facts.run.manifest.scenarios
+    }
+    limit_ms = (facts.cells["scenario"].astype(str).map(intervals_ms) * SEND_SHARE).clip(lower=TAIL_FLOOR_MS)
+    late = facts.cells[(facts.cells["send_late_p99_ms"] > limit_ms) & (facts.cells["polls_due"] > 0)]
+    if len(late):
+        yield Caution(
+            "suspect",
+            f"1 % of the polls were sent {quantity(late['send_late_p99_ms'].max(), 'ms')} late or later "
+            f"({facts.names(late)})",
+            "their users still waited for the answer before, or the generator did not come round to them.",
+            "Look at the server's CPU and at the generator's lag; lower the number of clients.",
+            "sending",
+        )
+    unsent = facts.summary[facts.summary["polls_unsent"] > 0]
+    if len(unsent):
+        count, due = int(unsent["polls_unsent"].sum()), int(unsent["polls_due"].sum())
+        yield Caution(
+            "suspect",
+            f"{counted(count, 'poll')} of {due:,} that were due were never sent ({facts.names(unsent)})",
+            "a user who waits for an answer or stays away after an error does not poll, so the server was asked less "
+            "than the scenario says.",
+            "Read the errors in the table; lower the number of clients, or lengthen the poll interval.",
+            "sending",
+        )
+
+
+def failed_requests(facts: Facts) -> Iterable[Caution]:
+    bad = facts.summary[facts.summary["errors"] > 0]
+    if len(bad):
+        kinds = {
+            str(column).removeprefix("error_"): int(bad[column].sum())
+            for column in bad
+            if str(column).startswith("error_") and bad[column].sum()
+        }
+        yield Caution(
+            "suspect",
+            f"{counted(bad['errors'].sum(), 'request')} failed ({facts.names(bad)}): "
+            + ", ".join(f"{kind} {count:,}" for kind, count in kinds.items()),
+            "who is refused or cut off waits, comes back and asks again: latency, requests and bytes contain that.",
+            "Read cells/<name>/server.log; lower the number of clients.",
+        )
+
+
+def ports(facts: Facts) -> Iterable[Caution]:
+    """Connections that were opened one after another until the ports ran short. More at once is refused beforehand."""
+    limit = facts.run.manifest.machine.ports
+    many = facts.cells[facts.cells["connections"] > PORTS_SHARE * limit] if limit else facts.cells[:0]
+    if len(many):
+        yield Caution(
+            "note",
+            f"{counted(many['connections'].max(), 'connection')} were opened in a cell, this system has {limit:,} "
+            f"ports for one server ({facts.names(many)})",
+            "a closed connection keeps its port for a minute, so new ones may have been refused on the clients' side.",
+            "Keep connections alive, or measure for a shorter time.",
+            "limits",
+        )
+
+
+def warming(facts: Facts) -> Iterable[Caution]:
+    """Windows whose beginning differs from the rest. One cell may do so by chance (2 % do), most repeats do not."""
+    unsettled = facts.cells["warmup_share"] > 0
+    for often in (True, False):
+        chosen = _repeats_with(facts.cells, unsettled, mostly=often)
+        if len(chosen):
+            yield _warming(facts, chosen, "suspect" if often else "note")
+
+
+def _warming(facts: Facts, cells: pd.DataFrame, severity: Severity) -> Caution:
+    share = float(cells["warmup_share"].max())
+    how = "never settled" if share == 1 else f"took {percent(share)} of the window to settle"
+    return Caution(
+        severity,
+        f"{counted(len(cells), 'cell')} of {len(facts.cells)} {how} ({facts.names(cells)})",
+        "the first deliveries took longer or shorter than the later ones; nothing was removed, so both are in the "
+        "quantiles.",
+        "Look at the chart over time. Raise --warmup, or, where latency grows to the end, lower the load.",
+        "warmup",
+    )
+
+
+def _repeats_with(cells: pd.DataFrame, flag: "pd.Series[bool]", *, mostly: bool) -> pd.DataFrame:
+    """Cells with the flag, from situations where two repeats or more, and more than half of them, have it; or not."""
+    grouped = flag.groupby([cells[key] for key in SITUATION], observed=True)
+    often = (grouped.transform("sum") >= 2) & (grouped.transform("mean") > 0.5)
+    return cells[flag & (often if mostly else ~often)]
+
+
+def books(facts: Facts) -> Iterable[Caution]:
+    """Records that contradict each other. There is no use for a run whose deliveries cannot be counted."""
+    wrong = facts.cells[facts.cells["discrepancies"] > 0]
+    if len(wrong):
+        lines = [
+            f"{cell['cell']}: {line}"
+            for cell in facts.run.finished.to_dict("records")
+            if cell["cell"] in set(wrong["cell"])
+            for line in open_books(facts.run, cell)
+        ]
+        more = f"; and {len(lines) - BOOKS_SHOWN} more" if len(lines) > BOOKS_SHOWN else ""
+        yield Caution(
+            "fail",
+            f"The books of {counted(len(wrong), 'cell')} do not close",
+            "; ".join(lines[:BOOKS_SHOWN]) + more + ".",
+            "A file was changed, or a process lost records. If you changed none, report it as a bug of pollbench.",
+            "books",
+        )
+
+
+def promises(facts: Facts) -> Iterable[Caution]:
+    """Clients that a reconnect cost something. What is lost, doubled or out of order besides has cautions already."""
+    broken = facts.summary[facts.summary["resumed_users"] < facts.summary["reconnected_users"]]
+    if len(broken):
+        lost = int((broken["reconnected_users"] - broken["resumed_users"]).sum())
+        yield Caution(
+            "suspect",
+            f"{counted(lost, 'client')} of {int(broken['reconnected_users'].sum()):,} did not go on where they were "
+            f"after a reconnect ({facts.names(broken)})",
+            "the next message they got was not the one after their last: some were skipped, or sent again.",
+            "Look at how the server honours the cursor (last_id, Last-Event-ID).",
+            "promises",
+        )
+
+
+def _tail_ms(cells: pd.DataFrame) -> "pd.Series[float]":
+    return (cells["p99_ms"] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)

@@ -1,0 +1,1 @@
+"""PURE. What a server process can be told, and how wrong values are refused."""

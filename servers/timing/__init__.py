@@ -1,0 +1,1 @@
+"""Instants: the only clock, a timer that keeps to it, and the kernel's own stamps."""

@@ -1,0 +1,1 @@
+"""What patterns share on the way to a client: answers, streams, limits, refusals."""
