@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ LOADTESTS_MAY_TAKE = {
     "servers.timing.stamps",
     "servers.web.websocket_frames",
 }
+FILES_AT_THE_TOP = 6
+FILES_IN_A_ROOM = 16
+ROOM_DEPTH = 3
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
 PURE_MAY_IMPORT = {
     "servers": {"msgspec", "h2", "hpack", "hyperframe"},
@@ -83,15 +87,43 @@ def test_pure_files_touch_no_clock_socket_or_file(path: Path) -> None:
         assert top not in IMPURE_STANDARD, f"{path.relative_to(ROOT)} says PURE and imports {name}"
 
 
-def test_no_top_level_file_of_loadtests_shadows_a_library() -> None:
-    """Locust puts the locustfile's folder first on sys.path, so `websocket.py` there would become `websocket`."""
+def test_nothing_at_the_top_of_loadtests_shadows_a_library() -> None:
+    """Locust puts the folder of the locustfile first on sys.path, so `websocket.py` there would become `websocket`."""
     installed = set(STANDARD_LIBRARY) | {
         path.name.split(".")[0].split("-")[0] for path in Path(ast.__file__).parent.glob("*.py")
     }
     for entry in sys.path:
         if entry.endswith("site-packages"):
             installed |= {path.stem for path in Path(entry).iterdir() if path.suffix in {"", ".py"}}
-    assert not {path.stem for path in (ROOT / "loadtests").glob("*.py")} & installed
+    assert not {path.stem for path in (ROOT / "loadtests").iterdir()} & installed - {"__pycache__", "__init__"}
+
+
+def rooms_of(stage: str) -> list[Path]:
+    """Return the folders of a stage that hold code, sub-rooms included."""
+    return sorted({path.parent for path in (ROOT / stage).rglob("*.py")} - {ROOT / stage})
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_rooms_are_small_and_say_their_law(stage: str) -> None:
+    top = [path.name for path in (ROOT / stage).glob("*.py")]
+    assert len(top) <= FILES_AT_THE_TOP, f"{stage}/ has {len(top)} files of its own: {', '.join(sorted(top))}"
+    for room in rooms_of(stage):
+        name = room.relative_to(ROOT)
+        assert len(name.parts) <= ROOM_DEPTH, f"{name} is too deep to be found"
+        assert law_of(room / "__init__.py"), f"{name}/__init__.py needs a line that says what belongs there"
+        files = [path for path in room.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= FILES_IN_A_ROOM, f"{name} has {len(files)} files"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_there_are_no_circles_between_rooms(stage: str) -> None:
+    """A sub-room belongs to its room, and a file at the top of a stage is a room by itself."""
+    rooms: dict[str, set[str]] = {}
+    for path in (ROOT / stage).rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        taken = {name.split(".")[1] for name in imports_of(path) if name.startswith(f"{stage}.")}
+        rooms.setdefault(parts[1], set()).update(taken - {parts[1]})
+    TopologicalSorter(rooms).prepare()
 
 
 def test_the_readme_shows_only_commands_that_exist() -> None:

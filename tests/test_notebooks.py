@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from loadtests.records.manifest import SYNTHETIC
 from reports.data.load import load
-from reports.selftest.synthetic import KIND
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 RECORDED = NOTEBOOKS / "recorded"
@@ -54,5 +54,5 @@ def test_the_recorded_run_is_small_and_was_measured() -> None:
     for folder in RECORDED.iterdir():
         assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 1_000_000
         run = load(folder)
-        assert run.manifest.kind != KIND
+        assert run.manifest.kind != SYNTHETIC
         assert len(run.finished) == len(run.manifest.cells)

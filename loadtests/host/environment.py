@@ -15,7 +15,7 @@ from loadtests.host import capacity
 from loadtests.records.manifest import Machine
 from servers.timing.clock import clock_id
 
-CHECKOUT: Final = Path(__file__).resolve().parent.parent
+CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 PACKAGES: Final = ("pollbench", "locust", "gevent", "aiohttp", "uvloop", "h2", "msgspec", "pandas")
 """The packages whose version can move a figure."""
 

@@ -112,7 +112,9 @@ class Live:
 
     @property
     def bytes_per_delivery(self) -> float | None:
-        """Return bytes both ways for each delivery so far, None without deliveries; as reports/measures/costs.py counts them."""
+        """Return bytes both ways for each delivery so far, None without deliveries; as reports/measures/costs.py counts
+        them.
+        """
         if not self.deliveries:
             return None
         payload = self.delivered_bytes / self.deliveries

@@ -1,7 +1,7 @@
 """PURE. When a figure is to be doubted: thresholds that the live screen and the report share, and the live verdict.
 
-VALID, SUSPECT and INVALID mean here what they mean in reports/validity/caution.py. The report judges better: it knows the
-measured window and the server's journal. The live verdict says the same things as soon as they can be known.
+VALID, SUSPECT and INVALID mean here what they mean in reports/validity/caution.py. The report judges better: it knows
+the measured window and the server's journal. The live verdict says the same things as soon as they can be known.
 """
 
 from dataclasses import dataclass

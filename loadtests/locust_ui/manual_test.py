@@ -101,7 +101,7 @@ class HandDriven:
         )
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
         command = [sys.executable, "-m", "loadtests.runs.manual_run", str(self.folder)]
-        subprocess.run(command, cwd=Path(__file__).parent.parent, check=False)  # noqa: S603
+        subprocess.run(command, cwd=Path(__file__).parent.parent.parent, check=False)  # noqa: S603
 
     def _changes(self) -> list[str]:
         """Return what somebody else changed at the server, after which no one setting describes the test."""

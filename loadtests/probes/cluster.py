@@ -42,7 +42,8 @@ class ClusterFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """feed: one of servers.settings.options.FEEDS. away_s: how long Redis is stopped; 0 for never, as with a feed in memory.
+    """feed: one of servers.settings.options.FEEDS. away_s: how long Redis is stopped; 0 for never, as with a feed
+    in memory.
 
     death: whether the last server, which does not publish, is killed and started again.
     """

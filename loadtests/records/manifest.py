@@ -35,6 +35,8 @@ Setting = bool | int | float | Text | None | list[bool | int | float | Text]
 
 SESSION: Final = "session"
 """The kind of a run that was driven by hand: all patterns at once, one cell each."""
+SYNTHETIC: Final = "synthetic"
+"""The kind of a run that never happened, made for tests and benchmarks."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """PURE. The rows that are recorded: their columns, units and version. Nothing else in pollbench defines a row.
 
 While load runs, a process appends rows as fixed-width binary records (`struct`), the cheapest thing Python can
-append and the safest to find after a crash. `loadtests/records/to_parquet.py` turns those into Parquet with these same columns.
+append and the safest to find after a crash. `loadtests/records/to_parquet.py` turns those into Parquet with these same
+columns.
 
 Schema history
 1   requests, deliveries, samples.

@@ -30,9 +30,9 @@ class Programs:
     """
 
     server: Sequence[str] = (sys.executable, "-m", "servers")
-    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")))
+    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).parent.parent / "locustfile.py"))
     relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
-    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent / "pollbench.py"), "report")
+    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent.parent / "pollbench.py"), "report")
     race: Sequence[str] = (sys.executable, "-m", "servers.race")
     ready_s: float = 60.0
     journal_writes: bool = False

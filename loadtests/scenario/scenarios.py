@@ -61,9 +61,10 @@ class Scenario:
     message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
     to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
     schedule: when messages are due; several with commas between are a sweep of the rate, see `schedules`.
-    poll_pace: how regular short polls are, see poll_timing.py; poll_start: whether they begin spread over the interval or
-    together; one_per_response: a long poll brings one message at a time; backoff: how long a client waits after an
-    error, see backoff.py; source: where clients connect from, see source_address.py (behind a relay the server sees the relay).
+    poll_pace: how regular short polls are, see poll_timing.py; poll_start: whether they begin spread over the
+    interval or together; one_per_response: a long poll brings one message at a time; backoff: how long a client
+    waits after an error, see backoff.py; source: where clients connect from, see source_address.py (behind a relay
+    the server sees the relay).
     etag: short polls say what they hold already, and get 304; no_keep_alive: a connection for each poll; compress:
     polls, JSON lines and SSE as gzip; content: what messages say, one of servers.feed.content.CONTENTS.
     What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond

@@ -1,16 +1,18 @@
 """PURE. A situation is what repeats repeat: one pattern under one scenario, at one value of each dimension."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import pandas as pd
 
 from loadtests.records import manifest
-from loadtests.scenario.dimensions import DIMENSIONS, Dimension
+from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, Dimension
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.measures.measures import SITUATION
+
+SITUATION: Final = ["scenario", *COLUMNS, "pattern"]
+"""The columns that make one."""
 
 
 class Situation(NamedTuple):

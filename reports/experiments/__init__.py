@@ -43,7 +43,8 @@ class Observation:
 class Effect:
     """What a practice is said to change: `figure` of an observation, from the arm `base` to `arm`.
 
-    unit: as reports.basics.units.quantity takes it. expected: where the advice says that it goes, "" when it says nothing.
+    unit: as reports.basics.units.quantity takes it. expected: where the advice says that it goes, "" when it says
+    nothing.
     kind: how the change is told; a figure that may be 0 has no ratio.
     """
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from loadtests.records.rows import ROW_TYPES
-from loadtests.scenario.dimensions import COLUMNS
 from loadtests.scenario.timetable import allowed_s
 from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.load import KEYS, Run
+from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies
 from reports.measures.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
@@ -24,7 +24,6 @@ from reports.measures.losses import COUNTS, ByUser, account
 from reports.measures.ordering import WATCHED, watch
 from reports.measures.send_delay import send_pace
 
-SITUATION: Final = ["scenario", *COLUMNS, "pattern"]
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
@@ -158,8 +157,8 @@ def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per finished cell: the KEYS, label, every measure, the COUNTS, and the errors by kind.
 
     received: as delivered, but counted from the users' rows alone. discrepancies: how many lines `open_books` has.
-    warmup_share: of the window's deliveries, those that `warmup_cut` counts as warming up. And the columns of send_delay.py
-    and ordering.py.
+    warmup_share: of the window's deliveries, those that `warmup_cut` counts as warming up. And the columns of
+    send_delay.py and ordering.py.
 
     latency: what `latencies(run)` returned, to save working it out twice.
     """

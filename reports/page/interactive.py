@@ -18,7 +18,7 @@ from reports.charts.sweep import is_sweep
 from reports.measures.crossovers import crossovers, on_log
 from reports.measures.measures import MEASURES
 
-HERE: Final = Path(__file__).parent
+HERE: Final = Path(__file__).parent.parent
 POINTS: Final = 300
 SLICES: Final = 60
 Series = list[float | None]

@@ -21,7 +21,6 @@ from servers.feed.message import Message, encode
 from servers.feed.schedule import parse_schedule
 
 S: Final = 1_000_000_000
-KIND: Final = "synthetic"
 JOURNAL_NS: Final = 3_000
 """What it takes to publish one message of a wake-up that has several."""
 LABELS: Final = {
@@ -68,7 +67,7 @@ def write_run(
     run = manifest.Run(
         command="pollbench compare feed",
         started_at="2026-11-24T07:30:00Z",
-        kind=KIND,
+        kind=manifest.SYNTHETIC,
         scenarios=[asdict(scenario) for scenario in scenarios],
         patterns=dict(labels),
         repeats=repeats,

@@ -14,8 +14,8 @@ import pandas as pd
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.scenarios import RELAY
 from reports.data.load import Run
+from reports.data.situations import SITUATION
 from reports.measures.costs import NS_PER_MS
-from reports.measures.measures import SITUATION
 from reports.theory.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
 from reports.theory.predictions import THEORIES, Bound, Conditions, Rows, Theory
 from reports.theory.predictions.conditions import WAKE_S

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from loadtests.scenario.dimensions import DIMENSIONS
 from reports.basics.units import THIN, number
-from reports.measures.measures import SITUATION
+from reports.data.situations import SITUATION
 from reports.theory.compare import FIGURES, Agreement
 
 

@@ -10,10 +10,9 @@ from typing import Final
 import pandas as pd
 
 from loadtests.live.live_checks import TOO_FEW_MESSAGES
-from loadtests.records.manifest import SESSION
+from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
-from reports.selftest.synthetic import KIND as SYNTHETIC
 from reports.theory.compare import Agreement
 from reports.theory.theory_table import in_words, situation
 from reports.validity import instrument

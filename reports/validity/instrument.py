@@ -9,8 +9,9 @@ import pandas as pd
 
 from loadtests.live.live_checks import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
 from reports.basics.units import counted, percent, quantity
+from reports.data.situations import SITUATION
 from reports.measures.latency_parts import TAIL_PARTS
-from reports.measures.measures import SITUATION, open_books
+from reports.measures.measures import open_books
 from reports.validity.caution import Caution, Facts, Severity
 
 FULL_CORE: Final = 0.95

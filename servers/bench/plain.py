@@ -1,4 +1,5 @@
-"""`python -m servers.bench.plain`: what anyone would write with aiohttp in ten minutes, for the benchmarks to stand beside.
+"""`python -m servers.bench.plain`: what anyone would write with aiohttp in ten minutes, for the benchmarks to stand
+beside.
 
 /constant answers with constant bytes, as fast as an aiohttp handler can; /longpoll is the usual sketch of a long
 poll: an event that everyone waits for, and a JSON answer made for each.
