@@ -1,4 +1,4 @@
-"""Common advice, tested: the file name is the registration, shown with `-` for `_`. A module here has
+"""Common advice, tested: the file name is the registration, shown with `-` for `_`. A module of practices/ has
 
 TITLE; ADVICE (what everybody says, one sentence); MECHANISM (why it should matter); LIMITS (where the result stops
 holding); ARMS (name -> label, the first without the practice); EFFECTS (what is compared, from which arm to which);
@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from loadtests.host.external import NotInstalled, find_program
 from reports.charts.style import Look
+from reports.experiments import practices
 
 SAME: Final = 0.05
 """A ratio nearer to 1 than this is nothing that somebody who expected no change would have to act upon."""
@@ -104,7 +105,7 @@ Effects = Mapping[tuple[str, str], Measured]
 
 
 class Experiment(Protocol):
-    """What a module here holds."""
+    """What a module of practices/ holds."""
 
     TITLE: str
     ADVICE: str
@@ -119,13 +120,13 @@ class Experiment(Protocol):
 
 
 def names() -> list[str]:
-    found = (module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    found = (module.name for module in iter_modules(practices.__path__) if not module.name.startswith("_"))
     return sorted(name.replace("_", "-") for name in found)
 
 
 def digest(name: str) -> str:
     """Name the code of an experiment; "" for one that has no file here."""
-    file = Path(__path__[0]) / f"{name.replace('-', '_')}.py"
+    file = Path(practices.__path__[0]) / f"{name.replace('-', '_')}.py"
     return sha256(file.read_bytes()).hexdigest()[:12] if file.exists() else ""
 
 
@@ -141,4 +142,4 @@ def lacking(experiment: Experiment) -> str:
 
 
 def load(name: str) -> Experiment:
-    return cast(Experiment, import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast(Experiment, import_module(f"{practices.__name__}.{name.replace('-', '_')}"))

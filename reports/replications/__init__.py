@@ -1,4 +1,4 @@
-"""Published experiments, rerun: the file name is the registration. A module here has
+"""Published experiments, rerun: the file name is the registration. A module of papers/ has
 
 TITLE, SOURCE, SETUP (what they did), PUBLISHED (what they found), SCALED (how the rerun differs, and why),
 CHART (stage and name of the report's chart that shows it best), stages() -> {name: Plan}, and
@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 import pandas as pd
 
 from loadtests.scenario.plan import Plan
+from reports.replications import papers
 from reports.validity.evidence import Evidence
 
 
@@ -64,7 +65,7 @@ class Measured:
 
 
 class Replication(Protocol):
-    """What a module here holds."""
+    """What a module of papers/ holds."""
 
     TITLE: str
     SOURCE: str
@@ -78,8 +79,8 @@ class Replication(Protocol):
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(module.name for module in iter_modules(papers.__path__) if not module.name.startswith("_"))
 
 
 def load(name: str) -> Replication:
-    return cast(Replication, import_module(f"{__name__}.{name}"))
+    return cast(Replication, import_module(f"{papers.__name__}.{name}"))
