@@ -9,8 +9,9 @@ from loadtests.events import ProtocolError
 from loadtests.http1 import ACCEPT_GZIP, ResponseReader
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
-from loadtests.user import CODES, CUT, PatternUser, read_stamp
+from loadtests.user import CODES, CUT, PatternUser, not_ours
 from servers.clock import now_ns
+from servers.message import Stamp, decode_stamp
 
 
 class PollBody(msgspec.Struct, frozen=True):
@@ -152,7 +153,7 @@ class PollingUser(PatternUser):
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
-        stamps = [read_stamp(raw) for raw in answer.messages]
+        stamps = [_stamp(raw) for raw in answer.messages]
         for raw, stamp in zip(answer.messages, stamps, strict=True):
             self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
         count = len(answer.messages)
@@ -192,3 +193,13 @@ class PollingUser(PatternUser):
 
     def _retry_after_s(self, error: int) -> float:
         return asked_for_s(self._reader.headers.get("retry-after", "")) if error == CODES["status"] else 0.0
+
+
+def _stamp(raw: msgspec.Raw) -> Stamp:
+    try:
+        stamp = decode_stamp(raw)
+    except (ValueError, RecursionError) as wrong:
+        raise not_ours(raw, wrong) from wrong
+    if not stamp.id:
+        raise not_ours(raw, "it has no id")
+    return stamp

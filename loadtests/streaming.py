@@ -4,8 +4,9 @@ from loadtests.backoff import asked_for_s
 from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
-from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser, read_stamp
+from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser, not_ours
 from servers.clock import now_ns
+from servers.message import decode_stamp
 
 
 class StreamUser(PatternUser):
@@ -69,8 +70,8 @@ class StreamUser(PatternUser):
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
         # A head is no stream yet: one that never ends is not waited for.
-        if self._status:
-            self._listened(connection, received_ns)
+        if self._status and self._silence_ns:
+            connection.deadline_ns = received_ns + self._silence_ns
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
         try:
@@ -99,9 +100,14 @@ class StreamUser(PatternUser):
 
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Message:
-            stamp = read_stamp(event.body)
+            try:
+                stamp = decode_stamp(event.body)
+            except (ValueError, RecursionError) as wrong:
+                raise not_ours(event.body, wrong) from wrong
             if stamp.type:
                 self.control((stamp.type,))
+            elif not stamp.id:
+                raise not_ours(event.body, "it has no id")
             else:
                 self._messages += 1
                 self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)

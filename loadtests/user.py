@@ -20,7 +20,7 @@ from loadtests.recorder import recorder
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, Receive
 from servers.clock import now_ns
-from servers.message import Stamp, decode_stamp
+from servers.message import Stamp
 
 CUT = ERRORS.index("cut")
 CODES = {error: code for code, error in enumerate(ERRORS)}
@@ -31,15 +31,8 @@ log = logging.getLogger("pollbench")
 _noted: Final[set[str]] = set()
 
 
-def read_stamp(body: bytes | msgspec.Raw) -> Stamp:
-    """Read a message, or a stream's control line, which has a type instead of an id. Raises ProtocolError."""
-    try:
-        stamp = decode_stamp(body)
-    except (ValueError, RecursionError) as wrong:
-        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {wrong}") from wrong
-    if not (stamp.id or stamp.type):
-        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: it has no id")
-    return stamp
+def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
+    return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
 class PatternUser(User):
