@@ -18,6 +18,8 @@ LENGTH_DIGITS: Final = 18
 """No body is longer than this many digits say, and Python takes seconds to read a number of thousands."""
 ACCEPT_GZIP: Final = "Accept-Encoding: gzip\r\n"
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
+_FOLDED_LINE: Final = re.compile(r"[ \t][^\r\n\0]*")
+WHITESPACE: Final = " \t"
 _FIELD_LINE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
 
 
@@ -74,14 +76,14 @@ def _read(head: bytes) -> ResponseHead:
         raise ProtocolError(f"not an HTTP/1.1 response: {first[:60]!r}")
     fields: list[tuple[str, str]] = []
     for line in lines:
-        if line[:1] in {" ", "\t"} and fields and line.isprintable():
+        if fields and _FOLDED_LINE.fullmatch(line):
             # A value that goes on in the next line: obsolete, and one space (RFC 9112 section 5.2).
-            fields[-1] = (fields[-1][0], f"{fields[-1][1]} {line.strip()}".strip())
+            fields[-1] = (fields[-1][0], f"{fields[-1][1]} {line.strip(WHITESPACE)}".strip(WHITESPACE))
             continue
         field = _FIELD_LINE.fullmatch(line)
         if field is None:
             raise ProtocolError(f"{line[:60]!r} is not a header field")
-        fields.append((field[1], field[2].rstrip(" \t")))
+        fields.append((field[1], field[2].rstrip(WHITESPACE)))
     headers: dict[str, str] = {}
     for name, value in fields:
         low = name.lower()
@@ -102,7 +104,7 @@ _read_kept: Final = lru_cache(maxsize=1024)(_read)
 
 def _listed(headers: dict[str, str], name: str) -> list[str]:
     """Return the elements of a list in lower case; empty ones are none (RFC 9110 section 5.6.1)."""
-    return [element for part in headers.get(name, "").lower().split(",") if (element := part.strip(" \t"))]
+    return [element for part in headers.get(name, "").lower().split(",") if (element := part.strip(WHITESPACE))]
 
 
 def _body_of(status: int, headers: dict[str, str]) -> tuple[int | None, bool]:

@@ -68,6 +68,7 @@ class ChunkReader:
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
+        self._between = True
         self._line = b""
         self._left = 0
         self._trailers_bytes = 0
@@ -78,10 +79,10 @@ class ChunkReader:
 
     @property
     def at_rest(self) -> bool:
-        return not (self._left or self._line or self._in_trailers)
+        return self._between or not (self._left or self._line or self._in_trailers)
 
     def receive(self, data: bytes) -> bytes:
-        if not (self._left or self._line or self._in_trailers or self.ended):
+        if self._between:
             # Nearly every read is one whole chunk: no loop for it.
             start = data.find(b"\r\n") + 2
             if (
@@ -99,6 +100,7 @@ class ChunkReader:
         except ProtocolError as wrong:
             wrong.payload = b"".join(payload)
             raise
+        self._between = not (self._left or self._line or self._in_trailers or self.ended)
         return payload[0] if len(payload) == 1 else b"".join(payload)
 
     def close(self) -> bool:

@@ -3,6 +3,7 @@
 No decoder relies on a chunk, a frame or a read being a message: proxies may cut bytes anew (RFC 6202 section 3.2).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
@@ -81,8 +82,9 @@ class Http1Stream:
 
 
 class TextStream(Http1Stream):
-    """Text that goes on and on, given to a parser as it comes; what becomes of its events, `message` says.
+    """Text that goes on and on, given to a parser as it comes: each of its events is a message.
 
+    found: the events of the last `receive`, as the parser gave them, one for each message.
     content_type: the one that the response must have, in lower case; "" for any. gzip: the request asks for it.
     limit_bytes: the longest chunk that is taken.
     """
@@ -99,13 +101,11 @@ class TextStream(Http1Stream):
         self._framing: Framing = LengthReader(None)
         self._gunzip: Gunzip | None = None
         self._counted_bytes = 0
+        self.found: Sequence[TextEvent] = ()
 
     @property
     def at_rest(self) -> bool:
         return self._head is None and self.parser.at_rest and self._framing.at_rest
-
-    def message(self, event: TextEvent, wire_bytes: int) -> Event:
-        return Message(event.data, wire_bytes)
 
     def _begin(self, reader: HeadReader, data: bytes, events: list[Event]) -> bytes:
         rest = super()._begin(reader, data, events)
@@ -130,9 +130,10 @@ class TextStream(Http1Stream):
             self._counted_bytes += len(data)
             self._unpack(self._gunzip, payload, events)
         elif found := parser.feed(payload):
+            self.found = found
             framing_bytes, self._counted_bytes = framing.framing_bytes - self._counted_bytes, framing.framing_bytes
             for event in found:
-                events.append(self.message(event, event.text_bytes + framing_bytes))
+                events.append(Message(event.data, event.text_bytes + framing_bytes))
                 framing_bytes = 0
         elif payload and parser.at_rest and framing.at_rest:
             # A heartbeat: what was around it is no message's.
@@ -156,20 +157,23 @@ class TextStream(Http1Stream):
                 if size + len(found) * EVENT_BYTES > limit:
                     raise ProtocolError(f"{len(payload)} bytes of gzip that unpack to more than {limit}")
         finally:
+            self.found = found
             for left in range(len(found), 0, -1):
                 share = self._counted_bytes // left
                 self._counted_bytes -= share
-                events.append(self.message(found[-left], share))
+                events.append(Message(found[-left].data, share))
 
     def _end(self, events: list[Event]) -> None:
         if self._framing.close():
             self._finish(events)
 
     def _finish(self, events: list[Event]) -> None:
-        for event in self.parser.end():
+        last = self.parser.end()
+        self.found = [*self.found, *last]
+        for event in last:
             framing_bytes = self._framing.framing_bytes - self._counted_bytes
             wire_bytes = event.text_bytes + framing_bytes if self._gunzip is None else self._counted_bytes
-            events.append(self.message(event, wire_bytes))
+            events.append(Message(event.data, wire_bytes))
         self._close("", "", events)
 
 

@@ -18,6 +18,7 @@ FIELD_NAME_BYTES: Final = 64
 """What a line may be longer than the data in it."""
 RETRY_DIGITS: Final = 9
 _LINE_END: Final = re.compile(rb"(\r\n|\r|\n)")
+_EVENT: Final = re.compile(rb"id: ([^\r\n\0]*)\ndata: (.+)\n\n")
 _COLON: Final = ord(":")
 
 
@@ -61,6 +62,9 @@ class LineParser:
         return not self._tail
 
     def feed(self, text: bytes) -> list[TextEvent]:
+        if not self._tail and 0 < text.find(b"\n") == len(text) - 1 <= self._limit_bytes and not text.isspace():
+            # Nearly every text is one line.
+            return [TextEvent(text[:-2] if text.endswith(b"\r\n") else text[:-1], len(text))]
         if self._tail:
             if b"\n" not in text:
                 self._hold(text)
@@ -72,12 +76,12 @@ class LineParser:
             self._hold(tail)
         if len(text) > self._limit_bytes:
             lines = self._short(lines)
-        return [TextEvent(line.rstrip(b"\r"), len(line) + 1) for line in lines if line and not line.isspace()]
+        return [TextEvent(line.removesuffix(b"\r"), len(line) + 1) for line in lines if line and not line.isspace()]
 
     def end(self) -> list[TextEvent]:
         tail = bytes(self._tail)
         self._tail.clear()
-        return [TextEvent(tail.rstrip(b"\r"), len(tail))] if tail.strip() else []
+        return [TextEvent(tail.removesuffix(b"\r"), len(tail))] if tail.strip() else []
 
     def _hold(self, tail: bytes) -> None:
         self._tail += tail
@@ -120,8 +124,21 @@ class EventStreamParser:
         return not (self._text_bytes or self._tail or self._after_cr or self._bom)
 
     def feed(self, text: bytes) -> list[TextEvent]:
-        if self._between and text.endswith(b"\n\n") and b"\r" not in text and len(text) <= self._limit_bytes:
-            return self._whole(text)
+        events: list[TextEvent] = []
+        if self._between and b"\r" not in text and len(text) <= self._limit_bytes:
+            # Nearly every text is whole events as nearly all servers write them: no loop over their lines.
+            at = 0
+            while (event := _EVENT.match(text, at)) is not None:
+                self._id, data = event.groups()
+                begun, at = at, event.end()
+                events.append(TextEvent(data, at - begun, b"", self._id))
+            self.last_id = self._id
+            if at == len(text):
+                return events
+            text = text[at:]
+        return events + self._any(text)
+
+    def _any(self, text: bytes) -> list[TextEvent]:
         if self._bom is not None:
             text = self._without_bom(text)
         if self._after_cr and text:
@@ -145,18 +162,6 @@ class EventStreamParser:
         if tail or self._data is not None:
             self._hold(tail)
         self._between = self._bom is None and self.at_rest
-        return events
-
-    def _whole(self, text: bytes) -> list[TextEvent]:
-        """Read events as nearly all servers write them, nearly always: whole ones, each an id and a line of data."""
-        events = []
-        for event in text[:-2].split(b"\n\n"):
-            first, found, data = event.partition(b"\ndata: ")
-            if found and first.startswith(b"id: ") and not (b"\n" in first or b"\n" in data or b"\0" in first):
-                self._id = self.last_id = first[4:]
-                events.append(TextEvent(data, len(event) + 2, b"", self._id))
-            else:
-                events += self._lines([*event.split(b"\n"), b""], repeat(1))
         return events
 
     def end(self) -> list[TextEvent]:

@@ -9,8 +9,9 @@ from loadtests.protocols.http1 import ACCEPT_GZIP, ResponseReader
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.connection import Connection, Exchange, NoAnswer
-from loadtests.users.user import CODES, CUT, PatternUser, read_stamp
+from loadtests.users.user import CODES, CUT, PatternUser, not_ours
 from loadtests.users.user_settings import session
+from servers.feed.message import Stamp, decode_stamp
 from servers.timing.clock import now_ns
 
 
@@ -155,7 +156,7 @@ class PollingUser(PatternUser):
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
-        stamps = [read_stamp(raw) for raw in answer.messages]
+        stamps = [_stamp(raw) for raw in answer.messages]
         for raw, stamp in zip(answer.messages, stamps, strict=True):
             self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
         count = len(answer.messages)
@@ -195,3 +196,13 @@ class PollingUser(PatternUser):
 
     def _retry_after_s(self, error: int) -> float:
         return asked_for_s(self._reader.headers.get("retry-after", "")) if error == CODES["status"] else 0.0
+
+
+def _stamp(raw: msgspec.Raw) -> Stamp:
+    try:
+        stamp = decode_stamp(raw)
+    except (ValueError, RecursionError) as wrong:
+        raise not_ours(raw, wrong) from wrong
+    if not stamp.id:
+        raise not_ours(raw, "it has no id")
+    return stamp

@@ -4,8 +4,9 @@ from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolErr
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.connection import Connection, Exchange, NoAnswer
-from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, read_stamp
+from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, not_ours
 from loadtests.users.user_settings import session
+from servers.feed.message import decode_stamp
 from servers.timing.clock import now_ns
 
 
@@ -72,8 +73,8 @@ class StreamUser(PatternUser):
         if not self._messages:
             recorder.glimpse(self.number, data)
         # A head is no stream yet: one that never ends is not waited for.
-        if self._status:
-            self._listened(connection, received_ns)
+        if self._status and self._silence_ns:
+            connection.deadline_ns = received_ns + self._silence_ns
         # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
         begins = arrived_ns and self._decoder.at_rest
         try:
@@ -102,9 +103,14 @@ class StreamUser(PatternUser):
 
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Message:
-            stamp = read_stamp(event.body)
+            try:
+                stamp = decode_stamp(event.body)
+            except (ValueError, RecursionError) as wrong:
+                raise not_ours(event.body, wrong) from wrong
             if stamp.type:
                 self.control((stamp.type,))
+            elif not stamp.id:
+                raise not_ours(event.body, "it has no id")
             else:
                 self._messages += 1
                 self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)

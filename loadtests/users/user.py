@@ -20,7 +20,7 @@ from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff
 from loadtests.users.connection import Connection, Exchange, Receive
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
-from servers.feed.message import Stamp, decode_stamp
+from servers.feed.message import Stamp
 from servers.timing.clock import now_ns
 
 CUT = ERRORS.index("cut")
@@ -32,15 +32,8 @@ log = logging.getLogger("pollbench")
 _noted: Final[set[str]] = set()
 
 
-def read_stamp(body: bytes | msgspec.Raw) -> Stamp:
-    """Read a message, or a stream's control line, which has a type instead of an id. Raises ProtocolError."""
-    try:
-        stamp = decode_stamp(body)
-    except (ValueError, RecursionError) as wrong:
-        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {wrong}") from wrong
-    if not (stamp.id or stamp.type):
-        raise ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: it has no id")
-    return stamp
+def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
+    return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
 class PatternUser(User):
