@@ -20,10 +20,12 @@ class Generator:
 
     def __init__(self) -> None:
         self._worst_ns = 0
+        self._due_ns = 0
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
         self._worst_ns = 0
+        self._due_ns = now_ns()
         self._greenlet = gevent.spawn(self._tick)
 
     def stop(self) -> None:
@@ -32,7 +34,8 @@ class Generator:
             self._greenlet = None
 
     def sample(self) -> Sample:
-        lag_ns, self._worst_ns = self._worst_ns, 0
+        # After a stop this may run before the tick that it delayed, and must not call that second a good one.
+        lag_ns, self._worst_ns = max(self._worst_ns, now_ns() - self._due_ns), 0
         wire = meter.read()
         return Sample(
             at_ns=now_ns(),
@@ -52,14 +55,14 @@ class Generator:
         )
 
     def _tick(self) -> None:
-        due_ns = now_ns()
+        self._due_ns = now_ns()
         while True:
-            due_ns += TICK_NS
-            wait_ns = due_ns - now_ns()
+            self._due_ns += TICK_NS
+            wait_ns = self._due_ns - now_ns()
             if wait_ns > 0:
                 gevent.sleep(wait_ns / 1e9)
-                self._worst_ns = max(self._worst_ns, now_ns() - due_ns)
+                self._worst_ns = max(self._worst_ns, now_ns() - self._due_ns)
             else:
                 self._worst_ns = max(self._worst_ns, -wait_ns)
                 gevent.sleep(0)
-                due_ns = now_ns()
+                self._due_ns = now_ns()

@@ -94,6 +94,7 @@ class Scene:
     def curves(self) -> dict[str, pd.DataFrame]:
         """Per pattern: latency_ms at each of LEVELS (index), its `mid`, `low` and `high` over repeats.
 
+        low reaches down to what the client's kernel saw, where that is known: the rest may be the instrument's.
         A level that a repeat has too few deliveries to tell apart from its worst is NaN.
         """
         curves = {}
@@ -101,8 +102,11 @@ class Scene:
             repeats = [_quantiles(values.to_numpy()) for _, values in rows.groupby("repeat")["latency_ms"]]
             # A level counts only where every repeat has it: the median of fewer would jump.
             stack = np.vstack(repeats)
+            groups = [repeat for _, repeat in rows.groupby("repeat")]
+            kernels = [_kernel(repeat, curve) for repeat, curve in zip(groups, repeats, strict=True)]
+            low = np.fmin(stack, np.vstack(kernels)).min(axis=0)
             curves[str(pattern)] = pd.DataFrame(
-                {"mid": np.median(stack, axis=0), "low": stack.min(axis=0), "high": stack.max(axis=0)}, LEVELS
+                {"mid": np.median(stack, axis=0), "low": low, "high": stack.max(axis=0)}, LEVELS
             )
         return {pattern: curves[pattern] for pattern in self.patterns if pattern in curves}
 
@@ -139,6 +143,12 @@ def _cut(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.DataFrame:
         wanted &= frame[column] == value
     # Most runs have one scene, and five million rows are not copied for nothing.
     return frame if wanted.all() else frame[wanted]
+
+
+def _kernel(rows: pd.DataFrame, otherwise: np.ndarray) -> np.ndarray:
+    """Return the curve of when the client's kernel had what is stamped; `otherwise` where nothing is."""
+    until_kernel = (rows["latency_ms"] - rows["wait_ms"]).dropna().to_numpy()
+    return _quantiles(until_kernel) if len(until_kernel) else otherwise
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:

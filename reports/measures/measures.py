@@ -19,6 +19,7 @@ from reports.data.load import KEYS, Run
 from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies
 from reports.measures.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
+from reports.measures.instrument_part import floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
 from reports.measures.losses import COUNTS, ByUser, account
 from reports.measures.ordering import WATCHED, watch
@@ -182,6 +183,7 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
     delivered = int(counts["delivered"])
     window = _of(latency, cell["cell"])
     first = first_arrivals(window)
+    generator = tables["samples"][tables["samples"]["role"] == "generator"]
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
@@ -189,6 +191,7 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
         "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(first),
+        **floors(first, generator, QUANTILES),
         **parts(first),
         **positions(first),
         "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
@@ -225,12 +228,15 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per scenario, value of each dimension, and pattern, in planned order.
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
-    interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed
-    over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it out twice.
+    interval of `statistics.median_interval` (NaN for a single repeat, which has none). That of a latency reaches
+    down to its floor, where the instrument's own part is taken out (instrument_part.py). Counts and errors are
+    summed over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it
+    out twice.
     """
     cells = per_cell(run) if cells is None else cells
     columns = [str(column) for column in cells if column not in {*KEYS, "label"}]
     summed = [c for c in columns if c in SUMMED or c.startswith("error")]
+    floored = [name for name in QUANTILES if f"{name}_floor" in columns]
     rows = []
     for _, group in cells.groupby(SITUATION, observed=True, sort=False):
         first = group[[*SITUATION, "label"]].to_dict("records")[0]
@@ -242,6 +248,9 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
                 row[column] = float(group[column].max())
             else:
                 row |= _over_repeats(column, group[column])
+        for name in floored:
+            lowest = np.nanmin([row[f"{name}_low"], row[f"{name}_floor"], row[f"{name}_floor_low"]], initial=np.inf)
+            row[f"{name}_low"] = float(lowest) if np.isfinite(row[f"{name}_low"]) else np.nan
         rows.append(row)
     return pd.DataFrame(rows)
 

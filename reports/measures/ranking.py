@@ -1,6 +1,7 @@
 """PURE. Who is first by a measure, alone or level with others, and how far along a sweep that stays so.
 
-Two patterns are level when their intervals overlap ("no measurable difference"), or when they differ by less than 5 %
+Two patterns are level when their intervals overlap ("no measurable difference"), where that of a latency holds what the
+instrument may have added, or when they differ by less than 5 %
 ("nearly level"): that much can differ between two runs of the same thing. Nothing is called better on less.
 """
 
@@ -22,7 +23,7 @@ Row = Mapping[Any, Any]
 def level(row: Row, leader: Row, name: str, within: float = LEVEL) -> bool:
     """Return whether `row` cannot be told from `leader`, which is no larger, or is at most `within` times as large."""
     if isnan(row[f"{name}_low"]) or isnan(leader[f"{name}_high"]):
-        return bool(row[name] <= leader[name] * PLAIN)
+        return bool(row[name] <= leader[name] * PLAIN or row.get(f"{name}_floor", row[name]) <= leader[name])
     return bool(row[f"{name}_low"] <= leader[f"{name}_high"] or row[name] <= leader[name] * within)
 
 
