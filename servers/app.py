@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 from aiohttp import hdrs, web
@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 
 from servers import patterns
 from servers.feed.feed import Feed
-from servers.feed.message import decode_stamp, encode
+from servers.feed.message import Message, decode_stamp, encode
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
 from servers.settings.options import MESSAGE_BYTES_MAX, ServerOptions
@@ -25,12 +25,22 @@ from servers.web.errors import JSON, error_response, json_errors
 from servers.web.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
 from servers.web.rate_limit import RateLimit
 
-if TYPE_CHECKING:
-    from servers.backplane.backplane import Backplane  # redis-py is loaded only by a server that uses it
-
 LIMIT: Final = web.AppKey("limit", RateLimit)
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Upstream(Protocol):
+    """Where a feed's messages go first, and come from: servers that share it, or a server that is not ours."""
+
+    async def publish(self, content: str) -> Message:
+        """Publish one message; return it when it is there. Raises UnavailableError."""
+
+    async def settled(self) -> None: ...
+
+    async def catch_up(self, last_id: int) -> None: ...
+
+    def state(self) -> dict[str, object]: ...
 
 
 @dataclass(slots=True)
@@ -46,7 +56,7 @@ class Service:
     names: list[str]
     http_port: int | None = None
     http2_port: int | None = None
-    backplane: "Backplane | None" = None
+    backplane: Upstream | None = None
 
     def identity(self) -> dict[str, object]:
         """Return what tells this process from every other, and that it is faulty where it is so on purpose."""

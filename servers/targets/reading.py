@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     body: Template
 
 
+@lru_cache(maxsize=1024)
 def request_line(text: str) -> RequestLine:
     """Read `POST /messages {"text": "{{message}}"}`; GET where no method is given. Raises ValueError."""
     word, blank, rest = text.strip().partition(" ")

@@ -9,6 +9,7 @@ A rule that finds nothing leaves the variable as it was: an answer without news 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ Rule = Callable[[Mapping[str, str], bytes], str | None]
 """Takes headers, names in lower case, and the body or event; returns the value, None where there is none."""
 
 
+@lru_cache(maxsize=1024)
 def parse_rule(text: str) -> Rule:
     """Read a rule. Raises ValueError naming the text and the forms."""
     kind, _, rest = text.strip().partition(" ")

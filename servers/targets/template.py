@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -68,6 +69,12 @@ class Template:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+@lru_cache(maxsize=1024)
+def read(text: str) -> Template:
+    """Return the template of a text that is read again and again. Raises ValueError."""
+    return Template(text)
 
 
 def check_names(template: Template, allowed: Collection[str]) -> None:

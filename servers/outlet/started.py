@@ -1,0 +1,142 @@
+"""A foreign server: started by its command, or met where it is; and which processes it consists of."""
+
+import asyncio
+import os
+import shlex
+import signal
+import socket
+from contextlib import suppress
+from typing import Final
+
+import psutil
+from yarl import URL
+
+from servers.outlet.client import Refused
+from servers.targets.adapter import Adapter
+from servers.targets.template import Template
+
+SCHEMES: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+ASK_EACH_S: Final = 0.05
+STOP_S: Final = 5.0
+MEET_S: Final = 5.0
+
+
+class Started:
+    """The server of an adapter, from `ready` to `stop`. One that runs already is only met."""
+
+    def __init__(self, adapter: Adapter, url: str) -> None:
+        self._adapter = adapter
+        self._url = url or adapter.url
+        self._program: asyncio.subprocess.Process | None = None
+
+    async def ready(self) -> URL:
+        """Start it if it has a command; return its URL once it accepts connections. Raises ValueError and Refused."""
+        adapter, port = self._adapter, str(free_port())
+        base = base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))
+        if adapter.command:
+            words = shlex.split(Template(adapter.command).fill({"port": port}))
+            try:
+                self._program = await asyncio.create_subprocess_exec(*words, stdout=2, start_new_session=True)
+            except OSError as wrong:
+                raise Refused(f"command {words[0]!r} cannot be started: {wrong.strerror}") from None
+        await self._accepts(base)
+        return base
+
+    def pids(self) -> list[int]:
+        """Return whose cost is the server's: the process we started, and those the adapter names."""
+        own = [self._program.pid] if self._program is not None else []
+        return own + [
+            each.pid for each in psutil.process_iter(["name"]) if each.info["name"] in self._adapter.cost.also
+        ]
+
+    async def stop(self) -> None:
+        program = self._program
+        if program is None or program.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await program.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            await program.wait()
+
+    async def _accepts(self, base: URL) -> None:
+        """Return once it accepts connections: one that we started soon, one that runs already at once."""
+        patience_s = self._adapter.ready_s if self._program is not None else MEET_S
+        problem = f"it does not answer within {patience_s:g} s"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while not await connects(base):
+                    if self._program is None:
+                        problem = "nobody listens there"
+                        break
+                    if self._program.returncode is not None:
+                        problem = f"the command ended with exit code {self._program.returncode}"
+                        break
+                    await asyncio.sleep(ASK_EACH_S)
+                else:
+                    return
+        raise Refused(f"{base} cannot be reached: {problem}; is the server running there?")
+
+
+async def connects(base: URL) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(base.host, base.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def base_url(text: str) -> URL:
+    """Read the URL of a target. Raises ValueError naming it and what would be right."""
+    try:
+        url = URL(text)
+        good = url.scheme in SCHEMES and bool(url.host) and url.port is not None
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"--url {text!r} is not a URL such as https://staging.example/base (http, https, ws or wss)")
+    if url.query_string or url.fragment:
+        raise ValueError(f"--url {text!r} has a query or a fragment, which belongs into the adapter's requests")
+    if url.user or url.password:
+        raise ValueError(
+            "--url has a user or a password in it, which would be written down; use "
+            'headers = { Authorization = "Bearer {{env.TOKEN}}" }'
+        )
+    return url
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listeners(base: URL) -> list[int]:
+    """Return which processes of this machine listen on a URL's port; none where that cannot be seen."""
+    try:
+        local = {"127.0.0.1", "::1", "localhost"} | {
+            each.address for addresses in psutil.net_if_addrs().values() for each in addresses
+        }
+        if base.host not in local:
+            return []
+        found = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return []
+    listening = [each for each in found if each.status == psutil.CONN_LISTEN and each.laddr]
+    pids = {each.pid for each in listening if tuple(each.laddr)[-1] == base.port}
+    return sorted(_roots({pid for pid in pids if pid}))
+
+
+def _roots(pids: set[int]) -> set[int]:
+    """Leave out who is a child of another, because a process is sampled with its children."""
+    roots = set()
+    for pid in pids:
+        with suppress(psutil.Error):
+            if not {parent.pid for parent in psutil.Process(pid).parents()} & pids:
+                roots.add(pid)
+    return roots
