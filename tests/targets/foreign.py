@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 
 
 class Foreign:
-    """mode: "" is well behaved; "swallow" takes messages and tells nobody; "refuse" answers 503; "cut" shortens them."""
+    """mode: "" behaves well; "swallow" takes messages and tells nobody; "refuse" answers 503; "cut" shortens them."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
