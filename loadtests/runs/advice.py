@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from loadtests.records.manifest import Advice, Name
-from loadtests.records.run_folder import NotARun, decoded, read
+from loadtests.runs.run_folder import NotARun, decoded, read
 
 FILE: Final = "advice.json"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.records.manifest import Calibration, Machine
-from loadtests.records.run_folder import NotARun, decoded, read
+from loadtests.runs.run_folder import NotARun, decoded, read
 
 FILE: Final = "calibration.json"
 

@@ -18,11 +18,11 @@ import msgspec
 
 from loadtests.host import capacity, environment, netem
 from loadtests.records.manifest import Cell, Machine, Run
-from loadtests.records.run_folder import NotARun, RunFolder
 from loadtests.records.seal import sealed
 from loadtests.runs import advice, calibration
 from loadtests.runs.cell import measure
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.scenario.scenarios import NETEM, RELAY

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from loadtests.records.run_folder import regular_bytes
+from loadtests.runs.run_folder import regular_bytes
 from loadtests.scenario.dimensions import DIMENSIONS
 from reports.basics.exit_codes import ExitCode, interval_text, markdown_notes, markdown_table, markdown_text
 from reports.basics.junit import Case, Outcome, junit_xml

@@ -15,8 +15,8 @@ import pandas as pd
 
 from loadtests.records import manifest
 from loadtests.records.rows import ROW_TYPES
-from loadtests.records.run_folder import NotARun, RunFolder
 from loadtests.records.seal import broken
+from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.scenario.dimensions import COLUMNS
 from reports.data.tables import ReportError as ReportError  # what `load` raises
 from reports.data.tables import journal, rows_of

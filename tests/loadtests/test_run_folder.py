@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.records.run_folder import MOST_BYTES, NotARun, RunFolder
 from loadtests.runs import runner
+from loadtests.runs.run_folder import MOST_BYTES, NotARun, RunFolder
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, load
 from reports.page.page import write_report
