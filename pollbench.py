@@ -600,7 +600,7 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
 
 def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
     """Print a judgement unless `silent`, write what CI asked for, and return its exit code."""
-    from reports.data.load import ReportError
+    from reports.data.load import NothingMeasured, ReportError
 
     try:
         judgement = judge()
@@ -609,6 +609,8 @@ def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path 
         if markdown:
             with markdown.open("a", encoding="utf-8") as file:
                 file.write(judgement.markdown())
+    except NothingMeasured as problem:
+        return _fail(INVALID, str(problem))
     except (ReportError, OSError) as problem:
         raise ValueError(str(problem)) from None
     if silent:
@@ -665,7 +667,8 @@ def _ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:
     if outcome.halted:
         return INCOMPLETE, outcome.halted
     if outcome.failed:
-        return FAILED, f"{len(outcome.failed)} cells failed, their logs are in {folder}/cells"
+        cells = f"{len(outcome.failed)} cell{'s' * (len(outcome.failed) > 1)} failed"
+        return FAILED, f"{cells} ({outcome.failed[0].problems[0]}); logs are in {folder}/cells"
     return DONE, ""
 
 

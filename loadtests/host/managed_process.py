@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -22,6 +23,8 @@ GRACE_S: Final = 15.0
 LOG_MAX_BYTES: Final = 256 * 2**20
 LINE_MAX_BYTES: Final = 65_536
 """What is longer is heard as several lines."""
+LINES_A_LOOK: Final = 1_000
+"""Some write faster than anybody reads."""
 QUOTED: Final = 300
 TERMINATED: Final = frozenset({-signal.SIGTERM, 128 + signal.SIGTERM})
 """How a program ends by SIGTERM that does not care, and how a shell or a JVM then says so."""
@@ -106,7 +109,7 @@ class Child:
         """
         deadline, at_bytes = time.monotonic() + within_s, 0
         while True:
-            for line, ends_at_bytes in self._lines(at_bytes):
+            for line, ends_at_bytes in islice(self._lines(at_bytes), LINES_A_LOOK):
                 at_bytes = ends_at_bytes
                 try:
                     found = read(line)
@@ -114,8 +117,6 @@ class Child:
                     raise ChildFailed(f"the {self.name} is not understood: {problem}") from None
                 if found is not None:
                     return found
-                if time.monotonic() > deadline:
-                    break
             tick()
             self.check()
             if time.monotonic() > deadline:

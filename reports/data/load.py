@@ -26,6 +26,10 @@ KEYS: Final = ["cell", "scenario", *COLUMNS, "pattern", "repeat"]
 KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "rate_per_s": "float64", "repeat": "int32"}
 
 
+class NothingMeasured(ReportError):
+    """A run none of whose cells finished: nothing can be decided from it, whatever is asked."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
@@ -54,7 +58,7 @@ class Run:
 def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     """Read a run folder, or only the named cells of it.
 
-    Raises ReportError when it is missing, unreadable, of another schema, or without a result.
+    Raises ReportError when it is missing, unreadable or of another schema, NothingMeasured without a result.
     """
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such folder. Name a run folder, as `pollbench compare` prints it.")
@@ -68,7 +72,7 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     if not finished:
         reasons = dict.fromkeys(problem for cell in cells for problem in cell.problems)
         why = f" ({next(iter(reasons))})" if reasons else ""
-        raise ReportError(
+        raise NothingMeasured(
             f"{run_dir}: none of its {len(names)} cells finished{why}, so there is nothing to report. "
             "See what cells/ has of logs, then run it again."
         )

@@ -85,11 +85,15 @@ def test_only_the_first_arrival_of_a_message_has_a_latency() -> None:
     assert latency_of(first_arrivals(window.assign(transit_ms=1.0, lateness_ms=0.0)))["max_ms"] == 2
 
 
-def test_a_cell_without_deliveries_has_no_latency_and_everything_in_flight(run: Run) -> None:
+def test_a_cell_without_deliveries_has_no_latency_and_everything_missed(run: Run) -> None:
     empty = replace(run, deliveries=run.deliveries.iloc[:0])
     found = per_cell(empty)
     assert found["p50_ms"].isna().all()
-    assert (found["in_flight"] == found["owed"]).all()
+    assert (found["missed"] == found["owed"]).all()
+    cut = replace(empty, cells=run.cells.assign(load_ended_ns=run.cells["window_until_ns"]))
+    found = per_cell(cut)
+    assert (found["in_flight"] > 0).all()
+    assert (found["owed"] == found["missed"] + found["in_flight"]).all()
 
 
 def test_what_the_simulation_loses_is_counted_to_the_message(run: Run) -> None:
