@@ -20,6 +20,7 @@ import pandas as pd
 
 from loadtests.dimensions import DIMENSIONS
 from loadtests.run_folder import regular_bytes
+from reports.comparison import NOT_JUDGED
 from reports.evidence import evidence
 from reports.junit import Case, Outcome, junit_xml
 from reports.load import KEYS, ReportError
@@ -34,7 +35,6 @@ OF_REQUESTS: Final = frozenset(
     {"empty_ratio", "answer_ms", "hold_ms", "turnaround_ms", "send_late_p99_ms", "send_late_max_ms"}
 )
 """Measures that only patterns have which ask again and again."""
-NO_ANSWER: Final = "not judged"
 FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
 
 
@@ -113,7 +113,7 @@ class Gate:
         """Return one row of text per result, in the order of HEADER; of an invalid run only what was asked."""
         return [
             (
-                NO_ANSWER if self.invalid else result.state,
+                NOT_JUDGED if self.invalid else result.state,
                 result.situation.pattern,
                 result.situation.scene,
                 f"{result.goal.measure} {result.goal.condition}",

@@ -8,6 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from reports import replications, svg
+from reports.comparison import NOT_JUDGED
 from reports.evidence import evidence
 from reports.junit import Case, junit_xml
 from reports.measures import latencies
@@ -54,7 +55,9 @@ class Replicated:
         return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
-        """Return one row of text per claim, in the order of HEADER."""
+        """Return one row of text per claim, in the order of HEADER; of invalid stages nothing that was measured."""
+        if self.invalid:
+            return [(NOT_JUDGED, claim.what, claim.published, claim.expected, "") for claim in self.claims]
         return [(state(claim), claim.what, claim.published, claim.expected, with_unit(claim)) for claim in self.claims]
 
     def markdown(self) -> str:
@@ -68,7 +71,7 @@ class Replicated:
                 f"pollbench.replicate.{self.name}",
                 claim.what,
                 ("error" if self.invalid else "passed" if claim.agrees else "failure") if claim.judged else "skipped",
-                f"{with_unit(claim)} measured, {claim.expected} expected",
+                self.invalid[0] if self.invalid else f"{with_unit(claim)} measured, {claim.expected} expected",
                 claim.basis,
             )
             for claim in self.claims

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from loadtests.dimensions import CLIENTS, RTT, Dimension
+from reports.charts.mark import marked
 from reports.crossovers import crossovers, on_log
 from reports.ranking import ranking
 from reports.scene import Scene
@@ -43,6 +44,7 @@ def varies(scene: Scene, along: Dimension, panels: Panels = COSTS) -> bool:
     return is_sweep(scene, along) and any(ranking(rows, name)[1] for _, rows in patterns for name in panels)
 
 
+@marked
 def latency(scene: Scene, along: Dimension = CLIENTS) -> Figure:
     """Median and 99 % latency against what varies."""
     rows = scene.along(along)
@@ -71,6 +73,7 @@ def _near_the_floor(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     axes.yaxis.set_major_formatter(lambda value, _at: quantity(value, "ms"))
 
 
+@marked
 def linear(scene: Scene, along: Dimension = CLIENTS, shown: Panels = COSTS) -> Figure:
     """Measures against what varies, from 0 on: what twice as high is costs twice as much."""
     rows = scene.along(along)

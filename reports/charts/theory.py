@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from reports.charts.mark import marked
 from reports.oracles import Floats
 from reports.scene import LEVELS, Scene
 from reports.style import INK, figure
@@ -16,6 +17,7 @@ SHOWN = 0.995
 """Level up to which a panel shows its lines: the very slowest would take all the room."""
 
 
+@marked
 def theory(scene: Scene) -> Figure:
     """Share of messages delivered within a time. Line: median of the repeats; dashed: theory for the same messages."""
     rows = max(1, -(-len(scene.curves) // COLUMNS))

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.charts.mark import marked
 from reports.scene import Scene
 from reports.style import GRID, MUTED, figure
 
@@ -31,6 +32,7 @@ class Lane:
     due_s: np.ndarray
 
 
+@marked
 def timeline(scene: Scene) -> Figure:
     """Due instants as thin lines; each message a line from due to arrival; each request a bar."""
     span_s = _span_s(scene)

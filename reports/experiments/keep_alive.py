@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from loadtests.scenario import Scenario
 from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
-from reports.experiments._cell import doubts, run_cell
+from reports.experiments._cell import doubts, invalid, run_cell
 from reports.style import MUTED, Look, figure, y_title
 from reports.units import quantity
 
@@ -64,7 +64,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     points: list[dict[str, float | str]] = [
         {"share": share, "latency_ms": float(latency.quantile(share))} for share in QUANTILES
     ]
-    return Observation(figures, points, doubts(found))
+    return Observation(figures, points, doubts(found), invalid(found))
 
 
 def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from loadtests.scenario import Scenario
 from reports.effects import said, with_doubt
 from reports.experiments import Effect, Measured, Observation
-from reports.experiments._cell import doubts, run_cell
+from reports.experiments._cell import doubts, invalid, run_cell
 from reports.style import MUTED, Look, figure, y_title
 from reports.units import number, quantity
 
@@ -81,7 +81,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         {"due_s": float(due_s), "latency_ms": float(ms), "step_s": step_s}
         for due_s, ms in by_message.itertuples(index=False)
     ]
-    return Observation(figures, points, doubts(found))
+    return Observation(figures, points, doubts(found), invalid(found))
 
 
 def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
