@@ -31,11 +31,12 @@ from rich.table import Table
 from loadtests.runs import advice, runner, webui
 from loadtests.host import standard_streams
 from loadtests.runs.signals import heeded
+from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, TurnsBar, duration
-from loadtests.scenario.scenarios import SCENARIOS, typed
+from loadtests.scenario.scenarios import SCENARIOS, Scenario, typed
 from loadtests.runs.series import folder_of, run_series
 from servers.timing.clock import wall_timestamp
 
@@ -123,8 +124,8 @@ REPLICATE_EPILOG: Final = (
 )
 EXPERIMENT_EPILOG: Final = (
     "Exit codes: 0 measured, and nothing is proven to be against the advice (what is not proven at all says ~); "
-    "1 a run of an arm failed; 2 unreadable; 4 incomplete, what was measured is kept; 8 something is proven to be "
-    "otherwise than the advice has it; 130 interrupted."
+    "1 a run of an arm failed; 2 unreadable; 4 incomplete, what was measured is kept; 7 an arm has INVALID runs only; "
+    "8 something is proven to be otherwise than the advice has it; 130 interrupted."
 )
 CONTROLS_EPILOG: Final = (
     "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."
@@ -163,7 +164,11 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
     """
     labels = _patterns()
-    plan = Plan(overridden(scenario, overrides, SCENARIOS["feed"]), (known_name(pattern, labels, "pattern"),), repeats)
+    plan = Plan(
+        _enough(overridden(scenario, overrides, SCENARIOS["feed"]), overrides),
+        (known_name(pattern, labels, "pattern"),),
+        repeats,
+    )
     return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
 
 
@@ -193,8 +198,9 @@ def compare(
     """
     labels = _patterns()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
+    wanted = overridden(scenario, overrides, saved.scenario)
     plan = Plan(
-        overridden(scenario, overrides, saved.scenario),
+        wanted if resume else _enough(wanted, overrides),
         choose(saved.patterns if pattern is None else pattern, labels, "pattern"),
         saved.repeats if repeats is None else repeats,
     )
@@ -625,6 +631,21 @@ def _judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path 
     return int(judgement.exit_code)
 
 
+def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
+    """Lengthen a window that is too short for its messages, unless it was asked for, and say so."""
+    if overrides.get("window_s") is not None:
+        return scenario
+    longer = long_enough(scenario)
+    if longer is not scenario:
+        err.print(
+            f"the window is {longer.window_s:g} s instead of {scenario.window_s:g} s, so that {ENOUGH_MESSAGES} "
+            "messages are due in it (--window says otherwise)",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return longer
+
+
 def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, str]) -> Path:
     folder = folder or runner.folder_for(kind, plan.scenario.name, datetime.now(UTC))
     runner.begin(folder, plan, labels, kind)
@@ -712,7 +733,8 @@ def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: run
         result |= {"verdict": ruling.verdict, "cautions": [asdict(c) for c in ruling.cautions]} if ruling else {}
         print(json.dumps(result))
     elif ruling:
-        out.print(summary_table(summary))
+        if not ruling.worthless:  # figures in a row look like an answer
+            out.print(summary_table(summary))
         for line in ("", *ruling_lines(ruling)):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{page}", highlight=False, soft_wrap=True)

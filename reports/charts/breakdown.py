@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.cost import BAR, panels
+from reports.charts.mark import marked
 from reports.charts.style import INK, MUTED, figure
 from reports.measures.latency_parts import PARTS
 
@@ -29,6 +30,7 @@ def is_broadcast(scene: Scene) -> bool:
     return scene.clients > 1 and bool(scene.fan_out)
 
 
+@marked
 def whose(scene: Scene) -> Figure:
     """Shares of the latency: the publisher's, the server's and the network's, our own loop's."""
     canvas, axes = panels(scene, len(OVER))
@@ -59,6 +61,7 @@ def _shares(axes: Axes, scene: Scene, over: str) -> None:
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
 
 
+@marked
 def fan_out(scene: Scene) -> Figure:
     """Latency of the first, the second, ... client that a message reached. Grey: the part that is our own loop's."""
     columns = 3

@@ -14,6 +14,7 @@ from reports.charts.style import Look
 from reports.data.load import Run
 from reports.measures.latency_parts import by_rank, first_arrivals
 from reports.measures.ranking import swept
+from reports.validity.caution import Verdict
 
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
 """Quantile levels of a curve: even, and ever finer towards the slowest."""
@@ -24,13 +25,17 @@ MOST: Final = 4
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames cut to one scenario and one value of each dimension; `summary` alone holds all of the scenario."""
+    """Frames cut to one scenario and one value of each dimension; `summary` alone holds all of the scenario.
+
+    verdict: what the run is worth; every chart of the scene is marked with it.
+    """
 
     setting: Mapping[str, Any]
     clients: int
     rtt_ms: float
     rate_per_s: float
     look: Look
+    verdict: Verdict
     summary: pd.DataFrame
     cells: pd.DataFrame
     latency: pd.DataFrame
@@ -111,7 +116,7 @@ class Scene:
         return {pattern: curves[pattern] for pattern in self.patterns if pattern in curves}
 
 
-def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene]:
+def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame, verdict: Verdict) -> list[Scene]:
     """Return one scene per scenario and step of its sweep, at the largest values of all else that have a result.
 
     In planned order, the steps of a scenario from the least. Of more than MOST, so many, the ends among them.
@@ -133,7 +138,7 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame) -> list[Scene
             at = {"scenario": str(setting["name"]), "clients": clients, "rtt_ms": rtt_ms, "rate_per_s": rate_per_s}
             frames = (run.finished, latency, run.requests, run.deliveries, run.published)
             cut = [_cut(frame, at) for frame in frames]
-            found.append(Scene(setting, int(clients), float(rtt_ms), float(rate_per_s), look, own, *cut))
+            found.append(Scene(setting, int(clients), float(rtt_ms), float(rate_per_s), look, verdict, own, *cut))
     return found
 
 

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 
 from reports.basics.units import NONE, number, percent, quantity
 from reports.charts.chart_data import Scene
+from reports.charts.mark import marked
 from reports.charts.style import INK, MUTED, figure
 
 BAR: Final = 0.5
 
 
+@marked
 def requests(scene: Scene) -> Figure:
     """How often a client asks for each message it gets, and how often for nothing."""
     canvas, (often, empty) = panels(scene, 2)
@@ -23,6 +25,7 @@ def requests(scene: Scene) -> Figure:
     return canvas
 
 
+@marked
 def traffic(scene: Scene) -> Figure:
     """Bytes per delivery: the message with its own framing, and what is spent around it."""
     canvas, (axes,) = panels(scene, 1)
@@ -46,6 +49,7 @@ def traffic(scene: Scene) -> Figure:
     return canvas
 
 
+@marked
 def server(scene: Scene) -> Figure:
     """What the server spends: CPU for each delivery, memory for each client."""
     canvas, (cpu, memory) = panels(scene, 2)

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from loadtests.scenario.dimensions import Dimension
 from reports.basics.units import quantity
 from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.mark import marked
 from reports.charts.style import MUTED, figure, label_ends, ms_axis, spread, y_title
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -24,6 +25,7 @@ NAME_WIDTH: Final = 0.18
 """Of the axes, about what the longest label takes."""
 
 
+@marked
 def ecdf(scene: Scene) -> Figure:
     """Share of messages delivered within a time. Line: median of the repeats; band: their range."""
     canvas = figure(3.7)
@@ -89,6 +91,7 @@ def _bundles(scene: Scene, at: Callable[[str, float], float]) -> list[list[str]]
     return bundles
 
 
+@marked
 def spectrum(scene: Scene) -> Figure:
     """Latency at ever higher percentiles, as HdrHistogram draws it: the further right, the rarer."""
     canvas = figure(3.7)
@@ -97,11 +100,13 @@ def spectrum(scene: Scene) -> Figure:
     ends = {}
     for pattern, curve in scene.curves.items():
         known = curve[(curve.index >= SPECTRUM[0]) & (curve.index < 1)].dropna()
+        if not len(known):
+            continue  # a message or none has no median
         rarity = 1 / (1 - known.index.to_numpy())
         axes.fill_between(rarity, known["low"], known["high"], color=scene.look.line(pattern), alpha=0.14, lw=0)
         axes.plot(rarity, known["mid"], color=scene.look.line(pattern), gid=f"spectrum-{pattern}")
         ends[pattern] = (float(rarity[-1]), float(known["mid"].iloc[-1]))
-    furthest = max((x for x, _ in ends.values()), default=2.0)
+    furthest = max((2.5, *(x for x, _ in ends.values())))
     axes.set(
         xscale="log", xlim=(1 / (1 - SPECTRUM[0]), furthest), xlabel="share of messages that were at least this fast"
     )
@@ -113,6 +118,7 @@ def spectrum(scene: Scene) -> Figure:
     return canvas
 
 
+@marked
 def over_time(scene: Scene) -> Figure:
     """Every message where it was due. Dots: single deliveries, thinned; line: the median of a slice of time."""
     columns = 3

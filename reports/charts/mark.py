@@ -1,9 +1,12 @@
 """PURE. The verdict on a run, put on each of its charts: a chart pasted into slides still says what it is worth."""
 
-from typing import Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
 
 from matplotlib.figure import Figure
 
+from reports.charts.chart_data import Scene
 from reports.charts.style import BAD, WARN
 from reports.validity.caution import WORTHLESS, Verdict
 
@@ -12,6 +15,21 @@ ADVICE: Final[dict[Verdict, str]] = {
     "INVALID": "INVALID: decide nothing from this chart",
     "FAIL": "FAIL: the records of this run contradict each other",
 }
+
+
+P = ParamSpec("P")
+
+
+def marked(draw: Callable[Concatenate[Scene, P], Figure]) -> Callable[Concatenate[Scene, P], Figure]:
+    """Make a chart that carries the verdict on its scene, whoever draws it: a page, a notebook, a script."""
+
+    @wraps(draw)
+    def drawn(scene: Scene, /, *args: P.args, **kwargs: P.kwargs) -> Figure:
+        figure = draw(scene, *args, **kwargs)
+        mark(figure, scene.verdict)
+        return figure
+
+    return drawn
 
 
 def mark(figure: Figure, verdict: Verdict) -> None:

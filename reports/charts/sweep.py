@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from loadtests.scenario.dimensions import CLIENTS, RTT, Dimension
 from reports.basics.units import quantity
 from reports.charts.chart_data import Scene
+from reports.charts.mark import marked
 from reports.charts.style import INK, MUTED, figure, label_ends, ms_axis, y_title
 from reports.measures.crossovers import crossovers, on_log
 from reports.measures.ranking import ranking
@@ -43,6 +44,7 @@ def varies(scene: Scene, along: Dimension, panels: Panels = COSTS) -> bool:
     return is_sweep(scene, along) and any(ranking(rows, name)[1] for _, rows in patterns for name in panels)
 
 
+@marked
 def latency(scene: Scene, along: Dimension = CLIENTS) -> Figure:
     """Median and 99 % latency against what varies."""
     rows = scene.along(along)
@@ -71,6 +73,7 @@ def _near_the_floor(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     axes.yaxis.set_major_formatter(lambda value, _at: quantity(value, "ms"))
 
 
+@marked
 def linear(scene: Scene, along: Dimension = CLIENTS, shown: Panels = COSTS) -> Figure:
     """Measures against what varies, from 0 on: what twice as high is costs twice as much."""
     rows = scene.along(along)

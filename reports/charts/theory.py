@@ -7,6 +7,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.basics.units import quantity
 from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.mark import marked
 from reports.charts.style import INK, figure
 from reports.theory.compare import expected_curve
 from reports.theory.oracles import Floats
@@ -16,6 +17,7 @@ SHOWN = 0.995
 """Level up to which a panel shows its lines: the very slowest would take all the room."""
 
 
+@marked
 def theory(scene: Scene) -> Figure:
     """Share of messages delivered within a time. Line: median of the repeats; dashed: theory for the same messages."""
     rows = max(1, -(-len(scene.curves) // COLUMNS))

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts.chart_data import Scene
+from reports.charts.mark import marked
 from reports.charts.style import GRID, MUTED, figure
 
 LEVELS: Final = 6
@@ -31,6 +32,7 @@ class Lane:
     due_s: np.ndarray
 
 
+@marked
 def timeline(scene: Scene) -> Figure:
     """Due instants as thin lines; each message a line from due to arrival; each request a bar."""
     span_s = _span_s(scene)

@@ -1,7 +1,7 @@
 """PURE. Two runs side by side, and how that is shown: rows of text, a frame, Markdown, JUnit, an exit code."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import pandas as pd
@@ -11,7 +11,8 @@ from reports.basics.junit import Case, junit_xml
 from reports.basics.statistics import ALPHA, Interval, Shift
 from reports.data.situations import Situation
 
-Verdict = Literal["worse", "better", "changed", "~", "only in base", "only in new"]
+Verdict = Literal["worse", "better", "changed", "~", "only in base", "only in new", "not judged"]
+NOT_JUDGED: Final[Verdict] = "not judged"
 
 LEAST_PERCENT: Final = 2.0
 HEADER: Final = ("", "pattern", "scenario", "measure", "base", "new", "shift", "interval", "delta", "p")
@@ -99,24 +100,28 @@ class Comparison:
         return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
-        """Return every row as text, in the order of HEADER."""
+        """Return every row as text, in the order of HEADER; of invalid runs only what was asked."""
+        if self.invalid:
+            return [(NOT_JUDGED, *row.cells()[1:4], *[""] * (len(HEADER) - 4)) for row in self.rows]
         return [row.cells() for row in self.rows]
 
     def frame(self) -> pd.DataFrame:
         """Return one row per question: situation, measure, medians, shift in percent with its interval, p, verdict."""
-        return pd.DataFrame([_flat(row) for row in self.rows])
+        rows = [row if not self.invalid else replace(row, shift=None, verdict=NOT_JUDGED) for row in self.rows]
+        return pd.DataFrame([_flat(row) for row in rows])
 
     def markdown(self) -> str:
         """Return a comment for a pull request: what was proven in sight, what was not folded away."""
-        proven = [row.cells() for row in self.rows if row.shift and row.verdict != "~"]
-        unproven = [row.cells() for row in self.rows if row.verdict == "~"]
+        rows = () if self.invalid else self.rows
+        proven = [row.cells() for row in rows if row.shift and row.verdict != "~"]
+        unproven = [row.cells() for row in rows if row.verdict == "~"]
         parts = [f"### {markdown_text(self.headline)}\n\n{markdown_notes(self.notes)}"]
         if proven:
             parts.append(f"{markdown_table(HEADER, proven)}\n")
         if unproven:
             folded = f"<details><summary>~ no difference proven ({len(unproven)})</summary>\n\n"
             parts.append(f"{folded}{markdown_table(HEADER, unproven)}\n</details>\n\n")
-        return "".join([*parts, NOTE, "\n"])
+        return "".join(parts if self.invalid else [*parts, NOTE, "\n"])
 
     def junit(self) -> bytes:
         return junit_xml(f"pollbench {self.new} against {self.base}", [self._case(row) for row in self.rows])
@@ -124,9 +129,9 @@ class Comparison:
     def _case(self, row: Row) -> Case:
         suite = row.situation.suite
         name = f"{row.situation.pattern}.{row.measure}"
-        detail = ", ".join(f"{title} {cell}" for title, cell in zip(HEADER[4:], row.cells()[4:], strict=True) if cell)
         if self.invalid:
-            return Case(suite, name, "error", self.invalid[0], detail)
+            return Case(suite, name, "error", self.invalid[0])
+        detail = ", ".join(f"{title} {cell}" for title, cell in zip(HEADER[4:], row.cells()[4:], strict=True) if cell)
         if row.shift is None:
             return Case(suite, name, "skipped", row.verdict)
         message = f"{row.measure} is worse by {row.cells()[6].lstrip('+-')}"

@@ -33,7 +33,8 @@ class Line:
 def comparison_page(comparison: Comparison) -> str:
     """Return the page. Rows come worst first; what is not proven is folded away."""
     edge = _edge(comparison)
-    lines = [Line(row, _figures(row), _mark(row, edge)) for row in comparison.rows]
+    rows = () if comparison.invalid else comparison.rows
+    lines = [Line(row, _figures(row), _mark(row, edge)) for row in rows]
     return template("comparison.html.j2").render(
         comparison=comparison,
         scale=f"-{edge:.0f} % to +{edge:.0f} %",

@@ -24,6 +24,7 @@ from reports.basics.exit_codes import ExitCode, interval_text, markdown_notes, m
 from reports.basics.junit import Case, Outcome, junit_xml
 from reports.basics.statistics import Interval, median_interval
 from reports.basics.units import counted, listed
+from reports.ci.comparison import NOT_JUDGED
 from reports.ci.slo import SHOWN, Goal, parse_slo
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation, planned
@@ -34,7 +35,6 @@ OF_REQUESTS: Final = frozenset(
     {"empty_ratio", "answer_ms", "hold_ms", "turnaround_ms", "send_late_p99_ms", "send_late_max_ms"}
 )
 """Measures that only patterns have which ask again and again."""
-NO_ANSWER: Final = "not judged"
 FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "error_*")
 
 
@@ -113,7 +113,7 @@ class Gate:
         """Return one row of text per result, in the order of HEADER; of an invalid run only what was asked."""
         return [
             (
-                NO_ANSWER if self.invalid else result.state,
+                NOT_JUDGED if self.invalid else result.state,
                 result.situation.pattern,
                 result.situation.scene,
                 f"{result.goal.measure} {result.goal.condition}",

@@ -32,12 +32,14 @@ class Observation:
     """One run of one arm. figures: name, with its unit, -> value; NaN for what this machine does not tell.
 
     points: tidy rows for the chart, which gets them with the columns arm and repeat.
-    doubts: what speaks against believing this run, one line each; the page shows them.
+    doubts: what speaks against believing this run, one line each; the page shows them. invalid: why nothing may be
+    decided from it, one line each; then its figures count for nothing.
     """
 
     figures: dict[str, float]
     points: list[dict[str, float | str]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from typing import Final, Protocol
 import msgspec
 
 from loadtests.host import environment
-from loadtests.records.manifest import Machine
+from loadtests.records.manifest import Machine, Name, Repeats, Text
 from loadtests.runs import runner
+from loadtests.runs.run_folder import NotARun, decoded, regular_bytes
 from loadtests.runs.runner import RunRefused
 from reports import experiments
 from reports.experiments import Experiment, Observation
@@ -34,24 +35,25 @@ REPEATS, QUICK_REPEATS = 5, 2
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """experiment.json: what was asked. quick: shorter runs, for CI. repeats: of each arm; more can be added later."""
 
-    name: str
+    name: Name
     quick: bool
-    repeats: int
-    started_at: str
+    repeats: Repeats
+    started_at: Text
     machine: Machine
-    versions: dict[str, str]
-    commit: str
+    versions: dict[Text, Text]
+    commit: Text
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """One line of observations.jsonl. A figure that is not known is null there."""
 
-    arm: str
-    repeat: int
+    arm: Name
+    repeat: Repeats
     took_s: float
-    figures: dict[str, float | None]
-    points: list[dict[str, float | str | None]]
-    doubts: list[str]
+    figures: dict[Text, float | None]
+    points: list[dict[Text, float | Text | None]]
+    doubts: list[Text]
+    invalid: list[Text] = []
 
     def known(self) -> dict[str, float]:
         return {name: nan if value is None else value for name, value in self.figures.items()}
@@ -75,14 +77,21 @@ class Job:
 
     def lacking(self) -> list[tuple[str, int]]:
         """Return (arm, repeat) of every observation still to be made, arms in turns, repeats counted from 1."""
-        made = {(each.arm, each.repeat) for each in read_observations(self.folder)}
+        made = {(each.arm, each.repeat) for each in self.observed()}
         repeats = range(1, self.setup.repeats + 1)
         return [(arm, repeat) for repeat in repeats for arm in self.experiment.ARMS if (arm, repeat) not in made]
 
     @property
     def comparable(self) -> bool:
         """Whether every arm was observed at least once."""
-        return set(self.experiment.ARMS) <= {each.arm for each in read_observations(self.folder)}
+        return set(self.experiment.ARMS) <= {each.arm for each in self.observed()}
+
+    def observed(self) -> list[Observed]:
+        """Return what was saved. Raises RunRefused, also for what this experiment does not observe."""
+        found = read_observations(self.folder)
+        if strange := {each.arm for each in found} - set(self.experiment.ARMS):
+            raise RunRefused(f"{self.folder / OBSERVATIONS}: {self.name} has no arm {min(strange)}: start anew")
+        return found
 
 
 @dataclass(slots=True)
@@ -152,11 +161,11 @@ def _versions(name: str) -> dict[str, str]:
 def _read_setup(folder: Path) -> Setup:
     file = folder / SETUP
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Setup)
+        return decoded(file, regular_bytes(file), Setup)
     except OSError as problem:
         raise RunRefused(f"{file}: {problem.strerror}; name a folder that `pollbench experiment` made") from None
-    except msgspec.DecodeError as problem:
-        raise RunRefused(f"{file} is not what pollbench wrote ({problem}): start anew") from None
+    except NotARun as problem:
+        raise RunRefused(str(problem)) from None
 
 
 def read_observations(folder: Path) -> list[Observed]:
@@ -164,15 +173,18 @@ def read_observations(folder: Path) -> list[Observed]:
     file = folder / OBSERVATIONS
     if not file.exists():
         return []
-    *whole, _torn = file.read_bytes().split(b"\n")
     try:
-        return [msgspec.json.decode(line, type=Observed) for line in whole]
-    except msgspec.DecodeError as problem:
-        raise RunRefused(f"{file} is not what pollbench wrote ({problem}): start anew") from None
+        *whole, _torn = regular_bytes(file).split(b"\n")
+        return [decoded(file, line, Observed) for line in whole]
+    except OSError as problem:
+        raise RunRefused(f"{file}: {problem.strerror}; name a folder that `pollbench experiment` made") from None
+    except NotARun as problem:
+        raise RunRefused(str(problem)) from None
 
 
 def figures_of(observations: Iterable[Observed]) -> Mapping[tuple[str, int], Mapping[str, float]]:
-    return {(each.arm, each.repeat): each.known() for each in observations}
+    """Return the figures that count: those of a run from which nothing may be decided are left out."""
+    return {(each.arm, each.repeat): each.known() for each in observations if not each.invalid}
 
 
 def observe(jobs: Iterable[Job], watcher: Watcher) -> Outcome:
@@ -220,6 +232,7 @@ def _line(arm: str, repeat: int, took_s: float, observation: Observation) -> byt
         "figures": {name: _known(value) for name, value in observation.figures.items()},
         "points": [{name: _known(value) for name, value in point.items()} for point in observation.points],
         "doubts": observation.doubts,
+        "invalid": observation.invalid,
     }
     return json.dumps(record, allow_nan=False).encode("ascii") + b"\n"
 

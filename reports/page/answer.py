@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 from reports.measures.measures import QUANTILES
@@ -53,8 +54,9 @@ class Goal:
 
 def findings(rows: pd.DataFrame) -> list[Finding]:
     """Answer the questions a reader has."""
+    few = too_few(rows)
     told = [
-        Finding(question, tuple(_answers(rows, name, unit, what)))
+        Finding(question, (few,) if few and name in QUANTILES else tuple(_answers(rows, name, unit, what)))
         for question, name, unit, what in QUESTIONS
         if rows[name].notna().any()
     ]
@@ -63,6 +65,8 @@ def findings(rows: pd.DataFrame) -> list[Finding]:
 
 def headline(rows: pd.DataFrame) -> str:
     """Return the answer in one sentence."""
+    if few := too_few(rows):
+        return few
     if _several(rows):
         return _headline_of_sweep(rows)
     first, rest = ranking(rows, "p50_ms")
@@ -78,6 +82,17 @@ def headline(rows: pd.DataFrame) -> str:
         f"{names} {verb} half of all messages within {quantity(worst_ms, 'ms')}; "
         f"{slowest['label']} takes {quantity(slowest['p50_ms'], 'ms')}, "
         f"{times(slowest['p50_ms'] / first[0]['p50_ms'])} as long."
+    )
+
+
+def too_few(rows: pd.DataFrame) -> str:
+    """Say so where a repeat has too few messages for its quantiles to be those of the pattern; else nothing."""
+    fewest = int((rows["messages"] / rows["repeats"]).min())
+    if fewest >= TOO_FEW_MESSAGES or rows["p50_ms"].isna().all():
+        return ""
+    return (
+        f"Too few messages to say how fast anything is: {counted(fewest, 'message')} a repeat, and at least "
+        f"{TOO_FEW_MESSAGES} are needed. Measure longer (--window) or more often (--schedule)."
     )
 
 
@@ -124,6 +139,8 @@ def _most(stretch: Stretch, rows: Sequence[Row]) -> str:
 def goals(rows: pd.DataFrame) -> list[Goal]:
     """Return, for ever laxer latency goals, who meets them; a goal that changes nothing is left out."""
     told: list[Goal] = []
+    if too_few(rows):
+        return told
     along = swept(rows)
     for _, scene in rows.groupby(along.column):
         told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")

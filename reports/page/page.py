@@ -4,8 +4,6 @@ The only file of reports/ that writes. Everything on the page comes from the run
 same page.
 """
 
-import errno
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,12 +14,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from loadtests.scenario.dimensions import CLIENTS, DIMENSIONS, RATE, RTT, Dimension
+from reports.basics.output import write
 from reports.basics.templating import template
 from reports.basics.units import counted, listed, percent, quantity
 from reports.charts import CHARTS, Chart, svg
 from reports.charts.chart_data import Scene, scenes
 from reports.charts.latency import describe
-from reports.charts.mark import mark
 from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
@@ -30,7 +28,7 @@ from reports.page.answer import Finding, Goal, findings, goals, headline
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
-from reports.validity.caution import MEANING, Caution, Facts, Ruling, Verdict, verdict
+from reports.validity.caution import MEANING, NO_ANSWER, WORTHLESS, Caution, Facts, Ruling, verdict
 from reports.validity.checks import cautions_of
 from reports.validity.evidence_text import accounts, grounds, side_by_side
 from reports.validity.network import BY, conditions
@@ -78,9 +76,9 @@ def write_report(run_dir: Path) -> Path:
     table_of = summary(run, cells)
     facts = Facts(run, cells, table_of)
     found = cautions_of(facts)
-    shown = scenes(run, table_of, latency)
+    shown = scenes(run, table_of, latency, verdict(found))
     try:
-        charts = {scene.name: _draw(scene, run_dir / "charts", verdict(found)) for scene in shown}
+        charts = {scene.name: _draw(scene, run_dir / "charts") for scene in shown}
         write(run_dir / VERDICT_FILE, msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
         write(run_dir / "summary.csv", table_of.to_csv(index=False))
         write(run_dir / "summary.parquet", table_of.to_parquet(index=False))
@@ -94,24 +92,14 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def write(file: Path, content: str | bytes) -> None:
-    """Put a file in the place of whatever has its name: a link or a pipe would take the content elsewhere."""
-    file.unlink(missing_ok=True)
-    with file.open("xb") as written:
-        written.write(content.encode() if isinstance(content, str) else content)
-
-
-def _draw(scene: Scene, folder: Path, of_run: Verdict) -> dict[str, str]:
+def _draw(scene: Scene, folder: Path) -> dict[str, str]:
     """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
-    if folder.is_symlink():
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
     folder.mkdir(exist_ok=True)
     drawn = {}
     with styled():
         for chart in CHARTS:
             if chart.applies(scene):
                 figure = chart.draw(scene)
-                mark(figure, of_run)
                 file = folder / f"{scene.name}-{chart.name}.svg"
                 drawn[chart.name] = svg.standalone(figure)
                 write(file, drawn[chart.name])
@@ -142,6 +130,7 @@ def render(
         accounts=accounts(rows),
         finished=len(run.finished),
         deliveries=int(rows["delivered"].sum()),
+        worthless=verdict(found) in WORTHLESS,
         uncertainty=_uncertainty(int(rows["repeats"].max())),
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
         quotes=quotes(facts.run, facts.summary),
@@ -156,17 +145,17 @@ def render(
 def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> Section:
     """near: the scenes of one scenario, the furthest last."""
     *nearer, scene = near
-    name = str(scene.setting["name"])
+    name, worthless = str(scene.setting["name"]), scene.verdict in WORTHLESS
     return Section(
         name=name,
         title=_situation(scene),
         along=scene.sweep,
         at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
         purpose=str(scene.setting["purpose"]),
-        headline=headline(scene.steps),
-        findings=findings(scene.steps),
-        goals=goals(scene.steps),
-        table=table(scene.summary),
+        headline=f"{NO_ANSWER}: this run is {scene.verdict}." if worthless else headline(scene.steps),
+        findings=() if worthless else findings(scene.steps),
+        goals=() if worthless else goals(scene.steps),
+        table=table(scene.summary, ranked=not worthless),
         breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
         stamped=_stamped(scene.summary["stamped_ratio"]),
         charts=_pictures(scene, charts),

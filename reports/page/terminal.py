@@ -8,7 +8,6 @@ import pandas as pd
 from rich.table import Table
 
 from loadtests.records.manifest import Calibration, Cell
-from reports.basics.units import counted
 from reports.data.load import load
 from reports.measures.measures import per_cell, summary
 from reports.selftest.controls import Reading
@@ -95,9 +94,7 @@ def number(value: float | None, factor: float, digits: int) -> str:
     return "" if value is None or pd.isna(value) else f"{value * factor:,.{digits}f}"
 
 
-def ruling_lines(ruling: Ruling, most: int = 3) -> list[str]:
-    """Return the verdict and its worst reasons as lines; the rest is counted, with where it stands."""
-    doubts = ruling.doubts()
-    lines = [f"{ruling.verdict}: {ruling.meaning}"]
-    lines += [f"  {caution.what}: {caution.cause} {caution.remedy}" for caution in doubts[:most]]
-    return [*lines, f"  and {counted(len(doubts) - most, 'caution')} more, in the report"] if doubts[most:] else lines
+def ruling_lines(ruling: Ruling) -> list[str]:
+    """Return the verdict and every reason for it, worst first, as lines."""
+    reasons = [f"  {caution.what}: {caution.cause} {caution.remedy}" for caution in ruling.doubts()]
+    return [f"{ruling.verdict}: {ruling.meaning}", *reasons]

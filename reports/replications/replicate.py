@@ -14,6 +14,7 @@ from reports.basics.templating import template
 from reports.basics.units import counted, number
 from reports.charts import svg
 from reports.charts.style import Look
+from reports.ci.comparison import NOT_JUDGED
 from reports.measures.measures import latencies
 from reports.page.page import write_report
 from reports.replications import Claim, Measured, Replication
@@ -55,7 +56,9 @@ class Replicated:
         return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
-        """Return one row of text per claim, in the order of HEADER."""
+        """Return one row of text per claim, in the order of HEADER; of invalid stages nothing that was measured."""
+        if self.invalid:
+            return [(NOT_JUDGED, claim.what, claim.published, claim.expected, "") for claim in self.claims]
         return [(state(claim), claim.what, claim.published, claim.expected, with_unit(claim)) for claim in self.claims]
 
     def markdown(self) -> str:
@@ -69,7 +72,7 @@ class Replicated:
                 f"pollbench.replicate.{self.name}",
                 claim.what,
                 ("error" if self.invalid else "passed" if claim.agrees else "failure") if claim.judged else "skipped",
-                f"{with_unit(claim)} measured, {claim.expected} expected",
+                self.invalid[0] if self.invalid else f"{with_unit(claim)} measured, {claim.expected} expected",
                 claim.basis,
             )
             for claim in self.claims

@@ -22,6 +22,8 @@ VERDICTS: Final[dict[Severity, Verdict]] = {
 """From mild to bad."""
 WORTHLESS: Final[frozenset[Verdict]] = frozenset({"INVALID", "FAIL"})
 """Verdicts on a run that proves nothing: no goal is met by it, no regression shown."""
+NO_ANSWER: Final = "No answer"
+"""Stands where such a run would have told something."""
 MEANING: Final[dict[Verdict, str]] = {
     "VALID": "Nothing was found that puts the figures in doubt.",
     "SUSPECT": "Some figures may be wrong; its cautions say which, and what to do.",

@@ -215,9 +215,10 @@ def _told(off: Sequence[Agreement]) -> str:
 
 def _samples(facts: Facts) -> Iterable[Caution]:
     fewest = int(facts.summary["messages"].min())
-    if fewest < FEW_MESSAGES:
+    in_a_repeat = (facts.summary["messages"] / facts.summary["repeats"]).min()
+    if fewest < FEW_MESSAGES or in_a_repeat < TOO_FEW_MESSAGES:
         yield Caution(
-            "suspect" if fewest < TOO_FEW_MESSAGES else "note",
+            "suspect" if in_a_repeat < TOO_FEW_MESSAGES else "note",
             f"p99 rests on {counted(fewest, 'message')} for each pattern",
             "all clients share the fate of a message, so fewer than 100 make p99 nearly the worst of them.",
             "Measure longer or more often: --repeats, or a scenario with a longer window.",

@@ -4,9 +4,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 
+from loadtests.records import manifest
 from loadtests.scenario.scenarios import Scenario
 from reports.charts.chart_data import Scene, scenes
 from reports.data.load import Run, load
@@ -33,9 +35,17 @@ FREQUENT = replace(
     schedule="poisson:4,poisson:16,poisson:64",
     poll_interval_s=0.1,
     rtt_ms=(30.0,),
-    window_s=1.5,
+    window_s=4.0,
 )
 THREE = {"short_polling": "Short polling", "long_polling": "Long polling", "sse": "SSE"}
+
+
+def as_measured(folder: Path) -> Path:
+    """Let a made-up run pass for a measured one, whose page has answers."""
+    file = folder / "run.json"
+    run = msgspec.json.decode(file.read_bytes(), type=manifest.Run)
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, kind="compare")))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +57,8 @@ def frequent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def frequent_page(frequent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its report. Read only."""
-    return write_report(Path(shutil.copytree(frequent, tmp_path_factory.mktemp("reported") / "frequent"))).resolve()
+    copied = Path(shutil.copytree(frequent, tmp_path_factory.mktemp("reported") / "frequent"))
+    return write_report(as_measured(copied)).resolve()
 
 
 @pytest.fixture(scope="session")
@@ -79,4 +90,4 @@ def rows(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def scene(run: Run, rows: pd.DataFrame) -> Scene:
-    return scenes(run, rows, latencies(run))[0]
+    return scenes(run, rows, latencies(run), "VALID")[0]

@@ -20,6 +20,7 @@ def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
         "duplicated": 0,
         "errors": 0,
         "repeats": 3,
+        "messages": 60,
     }
     frame = pd.DataFrame(
         [
@@ -204,3 +205,22 @@ def test_goals_are_told_for_each_round_trip() -> None:
 
 def test_a_pattern_that_loses_messages_meets_no_goal() -> None:
     assert goals(rows(a=(1, 1, 1)).assign(missed=1)) == []
+
+
+def test_too_few_messages_say_nothing_about_speed_and_something_about_cost() -> None:
+    """Quantiles are taken in each repeat: nine messages have no p99 but their worst, however many repeats there are."""
+    few = rows(a=(1, 1, 1), b=(40, 50, 60)).assign(messages=27)
+    assert headline(few) == (
+        "Too few messages to say how fast anything is: 9 messages a repeat, and at least 10 are needed. "
+        "Measure longer (--window) or more often (--schedule)."
+    )
+    told = {finding.question: finding.answers for finding in findings(few)}
+    assert told["Fastest"] == told["Fastest at 99 %"] == (headline(few),)
+    assert told["Least server CPU"][0].startswith("Both" if "Both" in told["Least server CPU"][0] else "All 2 patterns")
+    assert goals(few) == []
+    assert headline(few.assign(messages=30)).startswith("A delivers")
+    assert headline(rows(a=(NAN, NAN, NAN)).assign(messages=0)) == "Nothing was delivered."
+
+
+def test_one_step_of_a_sweep_with_too_few_messages_leaves_its_tail_untold() -> None:
+    assert headline(pd.concat([NEAR, FAR.assign(messages=6)])).startswith("Too few messages")

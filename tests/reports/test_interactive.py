@@ -42,7 +42,7 @@ def swept_scene(swept: Path) -> Scene:
 def scene_of(folder: Path) -> Scene:
     """The scene that shows the sweeps of a run."""
     run = load(folder)
-    return scenes(run, summary(run), latencies(run))[-1]
+    return scenes(run, summary(run), latencies(run), "VALID")[-1]
 
 
 @pytest.fixture(scope="module")

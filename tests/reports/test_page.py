@@ -24,7 +24,7 @@ from reports.selftest.synthetic import write_run
 from reports.validity.caution import Facts, Ruling
 from reports.validity.checks import cautions
 from reports.validity.network import conditions
-from tests.reports.conftest import SMALL
+from tests.reports.conftest import SMALL, as_measured
 
 GOLDEN = Path(__file__).with_name("report.golden.html")
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -32,7 +32,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(write_run(tmp_path_factory.mktemp("written"), [SMALL], repeats=2))
+    return write_report(as_measured(write_run(tmp_path_factory.mktemp("written"), [SMALL], repeats=2)))
 
 
 class Tags(HTMLParser):
@@ -66,6 +66,7 @@ def test_the_page_says_what_it_said(
     """Rewrite it with: pytest tests/reports/test_page.py --update-golden, and read the difference."""
     blank = '<svg viewBox="0 0 1 1"></svg>'
     charts = {chart.name: blank for chart in CHARTS if chart.applies(scene)}
+    run = replace(run, manifest=msgspec.structs.replace(run.manifest, kind="compare"))
     page = render(Facts(run, cells, rows), cautions(run, cells, rows), [scene], {"small": charts})
     for part in (interactive.script(), interactive.style(), interactive.data([scene])):
         page = page.replace(part, "…")
@@ -223,7 +224,8 @@ def test_the_benchmark_tells_what_a_report_took(tmp_path: Path) -> None:
     assert min(figures.values()) > 0
 
 
-def test_the_verdict_lies_beside_the_page_and_on_every_chart(written: Path) -> None:
+def test_the_verdict_lies_beside_the_page_and_on_every_chart(worthless: Path) -> None:
+    written = worthless
     ruling = msgspec.json.decode(written.with_name(VERDICT_FILE).read_bytes(), type=Ruling)
     assert (ruling.verdict, ruling.worthless) == ("INVALID", True)
     assert ruling.doubts()[0].what == "Nothing here was measured"
@@ -239,3 +241,35 @@ def test_the_verdict_lies_beside_the_page_and_on_every_chart(written: Path) -> N
     assert '<body data-verdict="INVALID">' in page
     for verdict in ("SUSPECT", "INVALID", "FAIL"):
         assert f'[data-verdict={verdict}] .u-over::before {{ content: "{verdict}' in page
+
+
+@pytest.fixture(scope="module")
+def worthless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run that was made up, which is INVALID."""
+    return write_report(write_run(tmp_path_factory.mktemp("worthless"), [SMALL], repeats=2))
+
+
+def test_a_page_of_an_invalid_run_has_no_answer_in_title_headline_findings_goals_or_bold(worthless: Path) -> None:
+    page = worthless.read_text(encoding="utf-8")
+    assert "<title>pollbench: No answer: this run is INVALID.</title>" in page
+    assert re.findall(r"<h1>(.+)</h1>", page) == ["No answer: this run is INVALID."]
+    assert "<p>Nothing here was measured: " in page
+    assert not re.findall(
+        r"\u00d7 as long|as much|Fastest|Least server|met by|class=\"best\"|Medians of|deliver half", page
+    )
+    assert "Decide nothing from these figures" in page
+
+
+def test_a_page_of_a_run_whose_books_do_not_close_has_no_answer(tmp_path: Path) -> None:
+    run = as_measured(write_run(tmp_path, [SMALL], repeats=1))
+    file = run / "cells/small-6-sse-1/deliveries.parquet"
+    pd.read_parquet(file).iloc[1:].to_parquet(file)
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "<h1>No answer: this run is FAIL.</h1>" in page
+    assert "Fastest" not in page
+
+
+def test_every_chart_of_an_invalid_run_is_marked(worthless: Path) -> None:
+    charts = sorted((worthless.parent / "charts").glob("*.svg"))
+    assert len(charts) > 5
+    assert all("INVALID: decide nothing from this chart" in chart.read_text(encoding="utf-8") for chart in charts)

@@ -1,5 +1,6 @@
 """One arm as one cell: a pattern under a scenario, measured by the runner and read as a report reads it."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from loadtests.records.manifest import Cell
@@ -9,6 +10,7 @@ from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.scenarios import Scenario
 from reports.replications import Measured
 from reports.replications.replicate import measured
+from reports.validity.caution import Severity
 from servers import patterns
 
 
@@ -35,7 +37,16 @@ def run_cell(pattern: str, scenario: Scenario, where: Path, programs: Programs =
 def doubts(found: Measured) -> list[str]:
     """Return what speaks against believing a cell, for `Observation.doubts`, without this run's own figures: so that
     the page can count it over the repeats. `pollbench report` on the cell's folder has the whole."""
-    return [caution.what.partition(":")[0] for caution in found.evidence.cautions if caution.severity != "note"]
+    return _reasons(found, {"suspect"})
+
+
+def invalid(found: Measured) -> list[str]:
+    """Return why nothing may be decided from a cell, for `Observation.invalid`."""
+    return _reasons(found, {"invalid", "fail"})
+
+
+def _reasons(found: Measured, severities: Container[Severity]) -> list[str]:
+    return [caution.what.partition(":")[0] for caution in found.evidence.cautions if caution.severity in severities]
 
 
 class _Unwatched:

@@ -12,7 +12,7 @@ from reports.basics.units import quantity
 from reports.charts.style import INK, Look, figure, y_title
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments.effects import said, with_doubt
-from reports.experiments.practices._cell import doubts, run_cell
+from reports.experiments.practices._cell import doubts, invalid, run_cell
 
 TITLE: Final = "Compression of polls and streams"
 ADVICE: Final = "Compress what you send, and flush behind every message of a stream."
@@ -49,7 +49,8 @@ EFFECTS: Final = (
 
 def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     """Send 20 messages a second of 400 bytes to 50 clients, in each of the CASES (quick: only those of JSON)."""
-    figures, points, doubted = {"missed": 0.0}, list[dict[str, float | str]](), list[str]()
+    figures, points = {"missed": 0.0}, list[dict[str, float | str]]()
+    doubted, worthless = list[str](), list[str]()
     for name, (pattern, content, _) in CASES.items():
         if quick and name == "noise":
             continue
@@ -78,7 +79,8 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
             figures["memory_bytes"] = float(row["memory_per_client_bytes"])
         points.append({"case": name, **own})
         doubted += doubts(found)
-    return Observation(figures, points, doubted)
+        worthless += invalid(found)
+    return Observation(figures, points, doubted, worthless)
 
 
 def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:

@@ -12,7 +12,7 @@ from reports.basics.units import quantity
 from reports.charts.style import MUTED, Look, figure, y_title
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments.effects import said, with_doubt
-from reports.experiments.practices._cell import doubts, run_cell
+from reports.experiments.practices._cell import doubts, invalid, run_cell
 
 TITLE: Final = "Keep-alive: connections that are used again"
 ADVICE: Final = "Reuse connections: send every poll on the one that the last answer came on."
@@ -64,7 +64,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     points: list[dict[str, float | str]] = [
         {"share": share, "latency_ms": float(latency.quantile(share))} for share in QUANTILES
     ]
-    return Observation(figures, points, doubts(found))
+    return Observation(figures, points, doubts(found), invalid(found))
 
 
 def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:

@@ -13,7 +13,7 @@ from reports.basics.units import number, quantity
 from reports.charts.style import MUTED, Look, figure, y_title
 from reports.experiments import Effect, Measured, Observation
 from reports.experiments.effects import said, with_doubt
-from reports.experiments.practices._cell import doubts, run_cell
+from reports.experiments.practices._cell import doubts, invalid, run_cell
 
 TITLE: Final = "One message per response, or all that wait"
 ADVICE: Final = "Answer a long poll with everything that is pending, not with one message at a time."
@@ -81,7 +81,7 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         {"due_s": float(due_s), "latency_ms": float(ms), "step_s": step_s}
         for due_s, ms in by_message.itertuples(index=False)
     ]
-    return Observation(figures, points, doubts(found))
+    return Observation(figures, points, doubts(found), invalid(found))
 
 
 def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
