@@ -56,6 +56,7 @@ def parser() -> Parser:
         p.add_argument(name, dest=field, type=kind, default=value, metavar=kind.__name__.upper(), help=help_text)
 
     option("--host", "host", str, "address to bind; the default is reachable from this machine only")
+    option("--allow-host", "allow_host", str, "other names, a,b, under which pages and clients may use this server")
     option("--port", "port", int, "HTTP/1.1 port, 0 for any free one (default 8080)")
     option("--http2-port", "http2_port", int, "HTTP/2 port for http2_push, 0 for any free one (default 8081)")
     option("--tls-cert", "tls_cert", str, "certificate chain (PEM): serve HTTP/2 over TLS instead of cleartext")
@@ -90,6 +91,8 @@ def parser() -> Parser:
         int,
         "bytes a slow reader may lag before its stream is closed, 0: no limit",
     )
+    option("--head-timeout", "head_timeout_s", float, "seconds a request's head may take, 0: no limit (default 30)")
+    option("--body-timeout", "body_timeout_s", float, "seconds a request's body may take, 0: no limit (default 30)")
     option("--feed", "feed", str, f"where messages are kept, {', '.join(FEEDS)}: redis shares them with other servers")
     option("--redis", "redis", str, "URL of that Redis, such as redis://127.0.0.1:6379/0")
     option("--feed-name", "feed_name", str, "what the shared feed's keys in Redis begin with (default pollbench)")

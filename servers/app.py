@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 import msgspec
 from aiohttp import hdrs, web
@@ -21,11 +21,12 @@ from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
 from servers.settings.options import MESSAGE_BYTES_MAX, ServerOptions
 from servers.timing.clock import clock_id, now_ns
+from servers.web.body import fields_of, read_body, text_of, whole
+from servers.web.doors import DOORS, ORIGINS, Door, at, refuse_strangers, refused
 from servers.web.errors import JSON, error_response, json_errors
+from servers.web.origins import Origins
 from servers.web.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
 from servers.web.rate_limit import RateLimit
-
-LIMIT: Final = web.AppKey("limit", RateLimit)
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -69,6 +70,10 @@ class Service:
             "http2_port": self.http2_port,
         }
 
+    async def body(self, request: web.Request) -> bytes:
+        """Return the body of a request, which must come in time."""
+        return await read_body(request, self.options.body_timeout_s)
+
     async def stats(self, request: web.Request) -> web.Response:
         """Say who this is and who is waiting; asked with `?tasks`, also how many tasks run, which takes it a moment."""
         feed = self.feed
@@ -102,7 +107,7 @@ class Service:
         """Publish what the query's `content` or else the body says; answer 201 with the message."""
         content = parse_fields(request.rel_url.raw_query_string).get("content")
         if content is None:
-            content = text_of(await request.read(), "content")
+            content = text_of(await self.body(request), "content")
         elif request.can_read_body:
             raise BadFieldError("content", "is given twice, in the query and as the body; give it once")
         if not content:
@@ -116,7 +121,7 @@ class Service:
             error = "this server does not publish on schedule (--no-publish); ask the one that does"
             return error_response(409, error, "schedule")
         schedule, message_bytes = self.publisher.schedule, self.publisher.message_bytes
-        wanted = fields_of(await request.read())
+        wanted = fields_of(await self.body(request))
         for unknown in wanted.keys() - {"schedule", "message_bytes"}:
             raise BadFieldError(unknown, "is not known here; give schedule, message_bytes or both")
         if "schedule" in wanted:
@@ -135,14 +140,13 @@ class Service:
 
 def build(service: Service) -> web.Application:
     """Return the application that serves `service.names`. The caller starts the publisher."""
-    rate_per_s = service.options.rate_limit_per_s
-    limit = RateLimit(rate_per_s) if rate_per_s else None
-    app = web.Application(
-        middlewares=[json_errors, limit.limited] if limit else [json_errors],
-        client_max_size=MESSAGE_BYTES_MAX,
-    )
-    if limit:
-        app[LIMIT] = limit
+    options = service.options
+    origins = Origins(options.host, options.allow_host)
+    doors: tuple[Door, ...] = (refuse_strangers(origins),)
+    if options.rate_limit_per_s:
+        doors += (RateLimit(options.rate_limit_per_s).refuse,)
+    app = web.Application(middlewares=[json_errors, at(doors)], client_max_size=MESSAGE_BYTES_MAX)
+    app[ORIGINS], app[DOORS] = origins, doors
     app.add_routes(
         [
             web.get("/stats", service.stats, allow_head=False),
@@ -197,41 +201,17 @@ def shortcut(app: web.Application, handle: RequestHandler) -> RequestHandler:
         if isinstance(resource, web.PlainResource) and route.method == hdrs.METH_GET
     }
 
-    limit = app.get(LIMIT)
+    doors = app[DOORS]
 
     def dispatch(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         handler = routes.get(request.raw_path.partition("?")[0]) if request.method == hdrs.METH_GET else None
         if handler is None:
             return handle(request)
-        request = cast(web.Request, request)
-        if limit is not None and (refused := limit.refuse(request)) is not None:
-            return returned(refused)
-        return json_errors(request, handler)
+        refusal = refused(doors, request)
+        return json_errors(cast(web.Request, request), handler) if refusal is None else returned(refusal)
 
     return dispatch
 
 
 async def returned(answer: web.StreamResponse) -> web.StreamResponse:
     return answer
-
-
-def text_of(body: bytes, name: str) -> str:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadFieldError(name, "is not UTF-8 text") from None
-
-
-def fields_of(body: bytes) -> dict[str, object]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, object])
-    except msgspec.DecodeError:
-        raise BadFieldError(
-            "body", 'is not a JSON object such as {"schedule": "poisson:5", "message_bytes": 200}'
-        ) from None
-
-
-def whole(value: object, name: str, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadFieldError(name, f"{value!r} is not a whole number from {low} to {high}")
-    return value

@@ -17,8 +17,8 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
 
     async def poll(request: web.Request) -> web.StreamResponse:
         query = parse_poll(request.raw_path)
-        known = request.headers.get(hdrs.IF_NONE_MATCH)
-        if known is not None and holds(known, answers.etag()):
+        known = request.headers.getall(hdrs.IF_NONE_MATCH, ())
+        if known and holds(",".join(known), answers.etag()):
             return answers.unchanged().to(request)
         return answers.after(query.last_id, query.limit).to(request)
 

@@ -13,18 +13,22 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from servers import patterns
-from servers.app import Service, fields_of
+from servers.app import Service
 from servers.http2 import client_settings
 from servers.race.lanes import HOST, Lane, LaneLostError, open_lanes
-from servers.race.origins import let_read, refuse_strangers
+from servers.race.origins import let_read
 from servers.timing.clock import now_ns, wall_timestamp
+from servers.web.body import fields_of
+from servers.web.doors import ORIGINS
 from servers.web.errors import JSON, error_response
 from servers.web.query import BadFieldError
 
 PAGES: Final = Path(__file__).parent.parent / "pages" / "race"
 RTT_MAX_MS: Final = 5_000
 BROWSERS_KEPT: Final = 8
-ONLY_HERE: Final = f"default-src 'self'; connect-src 'self' http://{HOST}:* ws://{HOST}:* ws://localhost:*"
+ONLY_HERE: Final = (
+    f"default-src 'self'; connect-src 'self' http://{HOST}:* ws://{HOST}:* ws://localhost:*; frame-ancestors 'none'"
+)
 """What the page may load and talk to: us, and lanes on any port, since a server that starts again has others."""
 EMPTY_POLL: Final = b'{"messages":[],"count":0'
 
@@ -50,7 +54,8 @@ class Race:
 
     def extend(self, app: web.Application) -> None:
         """Add routes, rules and lanes to an application that is not yet set up."""
-        app.middlewares.extend([refuse_strangers(self._is_ours), self._count])
+        app[ORIGINS].ours = self._is_ours
+        app.middlewares.append(self._count)
         app.on_response_prepare.append(self._mark)
         app.cleanup_ctx.append(self._run_lanes)
         app.add_routes(
@@ -95,8 +100,7 @@ class Race:
     async def _mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the headers that make a lane readable, and the page a place of its own."""
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin in self._own:
-            let_read(response, origin)
+        let_read(response, origin if origin in self._own else None)
         if request.path.startswith("/race/"):
             response.headers["Content-Security-Policy"] = ONLY_HERE
             response.headers[hdrs.CACHE_CONTROL] = "no-cache"
@@ -110,9 +114,11 @@ class Race:
 
     async def _put_rtt(self, request: web.Request) -> web.Response:
         """Give every lane another round trip."""
-        rtt_ms = fields_of(await request.read()).get("rtt_ms")
+        rtt_ms = fields_of(await self._service.body(request)).get("rtt_ms")
         if not isinstance(rtt_ms, int | float) or isinstance(rtt_ms, bool) or not 0 <= rtt_ms <= RTT_MAX_MS:
-            raise BadFieldError("rtt_ms", f"{rtt_ms!r} is not a number of milliseconds from 0 to {RTT_MAX_MS}")
+            raise BadFieldError(
+                "rtt_ms", f"{str(rtt_ms)[:40]!r} is not a number of milliseconds from 0 to {RTT_MAX_MS}"
+            )
         self._rtt_ms = rtt_ms
         return await self._answer(f"rtt {rtt_ms:.6f}ms")
 

@@ -13,12 +13,17 @@ PAGES = ("plain", "preload", "hints", "push")
 MESSAGE_BYTES_MAX = 1_000_000
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
+HOST_CHARACTERS = set(ascii_letters + digits + "-._:,")
 TOKEN_CHARACTERS = set(ascii_letters + digits + "-._~")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Settings of one server process. Zero turns max_held, rate_limit_per_s, heartbeat_s and send_buffer_bytes off.
+    """Settings of one server process. Zero turns max_held, rate_limit_per_s, heartbeat_s, send_buffer_bytes and both
+    timeouts off.
+
+    allow_host: names, separated by commas, under which pages and clients may use this server beside its own address.
+    head_timeout_s, body_timeout_s: how long a request may take to arrive.
 
     content: what messages say, one of CONTENTS. compress: polls, JSON lines and SSE are gzip for who accepts it.
     history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
@@ -39,6 +44,7 @@ class ServerOptions:
     """
 
     host: str = "127.0.0.1"
+    allow_host: str = ""
     port: int = 8080
     http2_port: int = 8081
     tls_cert: str = ""
@@ -56,6 +62,8 @@ class ServerOptions:
     max_held: int = 0
     rate_limit_per_s: float = 0.0
     send_buffer_bytes: int = 1_048_576
+    head_timeout_s: float = 30.0
+    body_timeout_s: float = 30.0
     token: str = ""
     journal: str = ""
     keep: str = ""
@@ -101,6 +109,16 @@ class ServerOptions:
                 self.heartbeat_s,
                 not self.heartbeat_s or 0.05 <= self.heartbeat_s <= 3600,
                 "0 (none) or 0.05 to 3600",
+            ),
+            *(
+                (option, value, not value or 0.1 <= value <= 3600, "0 (no limit) or 0.1 to 3600")
+                for option, value in (("--head-timeout", self.head_timeout_s), ("--body-timeout", self.body_timeout_s))
+            ),
+            (
+                "--allow-host",
+                self.allow_host,
+                not set(self.allow_host) - HOST_CHARACTERS,
+                "host names or addresses without ports, separated by commas",
             ),
             ("--max-held", self.max_held, self.max_held >= 0, "0 (no limit) or more"),
             ("--rate-limit", self.rate_limit_per_s, 0 <= self.rate_limit_per_s <= 1e9, "0 (no limit) or more"),

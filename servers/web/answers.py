@@ -94,13 +94,13 @@ class Answer(Ready):
         gzip = None
         if compress:
             # Also what goes out plain depends on what the request accepts (RFC 9110 section 12.5.5).
-            fields["Vary"] = "Accept-Encoding"
+            fields["Vary"] = hdrs.ACCEPT_ENCODING
             if len(body) >= COMPRESSED_FROM_BYTES:
                 gzip = Ready("200 OK", fields | {"Content-Encoding": GZIP}, gzipped(body))
         super().__init__("200 OK", fields, body, gzip)
 
 
-def takes_rendered(request: web.Request) -> bool:
+def takes_rendered(request: web.BaseRequest) -> bool:
     """Say whether rendered bytes fit: not on HTTP/2, nor for a client that wants its connection closed, nor for a page
     of another origin, whose answer needs headers of its own (CORS)."""
     return request.version == HttpVersion11 and request.keep_alive and hdrs.ORIGIN not in request.headers
@@ -143,7 +143,8 @@ class Answers:
         do. It has the fields that a cache updates, and no body (RFC 9110 section 15.4.5)."""
         self._forget_old()
         if self._unchanged is None:
-            self._unchanged = Ready("304 Not Modified", {"ETag": self.etag()}, None)
+            vary = {"Vary": hdrs.ACCEPT_ENCODING} if self._compress else {}
+            self._unchanged = Ready("304 Not Modified", {"ETag": self.etag()} | vary, None)
         return self._unchanged
 
     def _forget_old(self) -> None:

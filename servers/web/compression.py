@@ -20,8 +20,9 @@ LEVEL: Final = 6
 
 
 def accepts_gzip(request: web.BaseRequest) -> bool:
-    """Say whether the client names gzip, and not only to refuse it (RFC 9110 section 12.5.3)."""
-    for each in request.headers.get(hdrs.ACCEPT_ENCODING, "").split(","):
+    """Say whether the client names gzip, and not only to refuse it (RFC 9110 section 12.5.3). Lines of one name are one
+    list (section 5.3)."""
+    for each in ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())).split(","):
         name, _, weight = each.partition(";")
         if name.strip().lower() == GZIP:
             return weight.replace(" ", "").lower() not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from servers.web.body import CodingError, LateError
 from servers.web.query import BadFieldError
 
 JSON = "application/json"
@@ -21,7 +22,18 @@ def error_response(status: int, error: str, field: str, headers: Mapping[str, st
 
 
 def error_body(error: str, field: str) -> bytes:
-    return msgspec.json.encode({"error": error, "field": field})
+    """Encode a refusal. What it repeats of a request may hold bytes that are no text (surrogates)."""
+    return msgspec.json.encode({"error": printable(error), "field": printable(field)})
+
+
+def printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def last_word(response: web.Response) -> web.Response:
+    """Have the connection closed behind a response: where the request ends, nobody knows any more."""
+    response.force_close()
+    return response
 
 
 @web.middleware
@@ -39,5 +51,16 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return error_response(405, error, "method", {hdrs.ALLOW: allowed})
     except web.HTTPNotFound:
         return error_response(404, f"nothing is served at {request.path[:200]}", "path")
+    except CodingError as wrong:
+        return error_response(
+            415,
+            f"{str(wrong)[:40]!r} is not undone here; send the body as it is",
+            "Content-Encoding",
+            {hdrs.ACCEPT_ENCODING: "identity"},
+        )
+    except LateError:
+        return last_word(error_response(408, "the body did not come in time; send it whole at once", "body"))
+    except web.RequestPayloadError:
+        return last_word(error_response(400, "the body is broken: its length or its chunks are wrong", "body"))
     except web.HTTPRequestEntityTooLarge:
         return error_response(413, f"the body is larger than {request.client_max_size} bytes", "body")

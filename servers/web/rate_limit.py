@@ -8,7 +8,6 @@ from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.http import SERVER_SOFTWARE
-from aiohttp.typedefs import Handler
 
 from servers.timing.clock import now_ns
 from servers.web.answers import Rendered, takes_rendered
@@ -53,7 +52,7 @@ class RateLimit:
         self._rate_per_s = rate_per_s
         self._buckets = TokenBuckets(rate_per_s)
 
-    def refuse(self, request: web.Request) -> web.StreamResponse | None:
+    def refuse(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Return the refusal of a request, None when it is to be served."""
         client = request.remote or ""
         wait_s = self._buckets.wait_s(client, now_ns())
@@ -61,13 +60,8 @@ class RateLimit:
             return None
         return too_many(request, f"{client} may send {self._rate_per_s:g} requests/s; slow down", math.ceil(wait_s))
 
-    @web.middleware
-    async def limited(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = self.refuse(request)
-        return await handler(request) if refused is None else refused
 
-
-def too_many(request: web.Request, error: str, retry_after_s: int, *, close: bool = False) -> web.StreamResponse:
+def too_many(request: web.BaseRequest, error: str, retry_after_s: int, *, close: bool = False) -> web.StreamResponse:
     """Return a refusal, at little cost: as a `web.Response` it costs twice an empty poll.
 
     close: take the connection away too, where each request of a client means a connection more.

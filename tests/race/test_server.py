@@ -71,7 +71,7 @@ def test_any_other_origin_is_refused_by_name(race: ServerProcess, path: str, ori
 
 def test_a_server_outside_a_race_sends_no_cors_headers(server: ServerProcess) -> None:
     server.post("not for pages")
-    status, _, headers = ask(server, "/api/poll", origin="http://127.0.0.1:1")
+    status, _, headers = ask(server, "/api/poll", origin=f"http://127.0.0.1:{server.port}")
     assert status == 200
     assert not [name for name in headers if name.startswith("Access-Control")]
 

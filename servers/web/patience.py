@@ -1,0 +1,62 @@
+"""How long a connection may take to say what it wants (slowloris): aiohttp's own limit is an hour."""
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp.web_protocol import RequestHandler
+
+from servers.web.errors import error_body
+
+WHY: Final = error_body("the head of the request did not come in time", "head")
+TOO_LATE: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(WHY), WHY)
+)
+
+
+class PatientHandler(RequestHandler):
+    """One HTTP/1.1 connection. A request's head must be whole so many seconds after its first byte, and the first one
+    after the connection was made; 0 for no limit. Between two requests the limit is aiohttp's."""
+
+    __slots__ = ("_begun", "_head_timeout_s", "_timer")
+
+    def __init__(self, *arguments: Any, head_timeout_s: float, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._head_timeout_s = head_timeout_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._begun = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        heads = self._request_count
+        super().data_received(data)
+        if self._request_count != heads:
+            self._stop_waiting()
+        elif self._waiter is not None:  # these bytes belong to no request yet
+            self._begun = True
+            if self._timer is None:
+                self._wait_for_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        if self._head_timeout_s:
+            self._timer = self._loop.call_later(self._head_timeout_s, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._begun = False
+
+    def _give_up(self) -> None:
+        """Say so to a client that has begun to speak; one that never did may be a browser that connected ahead."""
+        self._timer = None
+        if self.transport is not None and self._begun:
+            self.transport.write(TOO_LATE)
+        self.force_close()
