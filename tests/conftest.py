@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.server_process import ServerProcess, serving
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("pollbench", deadline=None)
+settings.load_profile("pollbench")
 
 
 @pytest.fixture(scope="session")

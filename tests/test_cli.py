@@ -76,7 +76,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--scenario", "fed"], "scenario 'fed' is none of: .*quiet.*; did you mean feed"),
         (["compare", "--scenario", ""], "scenario '' is none of"),
         (["compare", "feed"], "unexpected extra argument"),
-        (["compare", "--resume", "nowhere"], "nowhere/run.json: No such file or directory; name a run folder"),
+        (["compare", "--resume", "nowhere"], "nowhere/run.json: No such file or directory. Name a run folder"),
         (["compare", "--out", "/proc/nowhere"], "--out /proc/nowhere: .*; name a folder that can be written"),
         (["run"], "Missing argument 'pattern'"),
         (["run", "see"], "pattern 'see' is none of: .*; did you mean sse"),

@@ -249,8 +249,7 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
             else:
                 row |= _over_repeats(column, group[column])
         for name in floored:
-            lowest = np.nanmin([row[f"{name}_low"], row[f"{name}_floor"], row[f"{name}_floor_low"]], initial=np.inf)
-            row[f"{name}_low"] = float(lowest) if np.isfinite(row[f"{name}_low"]) else np.nan
+            row[f"{name}_low"] = np.fmin(row[f"{name}_low"], row[f"{name}_floor_low"])
         rows.append(row)
     return pd.DataFrame(rows)
 
