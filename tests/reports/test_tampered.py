@@ -69,7 +69,7 @@ def faster_half(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def hole(table: str, column: str) -> Tamper:
-    return rows(table, lambda frame: frame.assign(**{column: frame.get(column, frame["user"]).where(frame.index != 5)}))
+    return rows(table, lambda frame: frame.assign(**{column: frame.get(column, frame.iloc[:, 0]).where(frame.index != 5)}))
 
 
 def add(table: str, column: str, by: int) -> Tamper:
