@@ -217,7 +217,10 @@ def _uncertainty(repeats: int) -> str:
     if repeats == 1:
         return "One repeat: no uncertainty is known."
     if repeats < 6:
-        return f"Figures are medians of {repeats} repeats, with their range beneath, down to what is left without the instrument's own part."
+        return (
+            f"Figures are medians of {repeats} repeats, with their range beneath, down to what is left without the "
+            "instrument's own part."
+        )
     return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
 
 

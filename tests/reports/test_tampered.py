@@ -69,7 +69,10 @@ def faster_half(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def hole(table: str, column: str) -> Tamper:
-    return rows(table, lambda frame: frame.assign(**{column: frame.get(column, frame.iloc[:, 0]).where(frame.index != 5)}))
+    def pierced(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(**{column: frame.get(column, frame.iloc[:, 0]).where(frame.index != 5)})
+
+    return rows(table, pierced)
 
 
 def add(table: str, column: str, by: int) -> Tamper:
