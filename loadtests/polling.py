@@ -122,9 +122,7 @@ class PollingUser(PatternUser):
             raise ProtocolError("bytes that nobody asked for")
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
-            exchange.ended_ns = received_ns
-            if exchange.bytes_in == len(data):
-                exchange.arrived_ns = arrived_ns
+            exchange.ended_ns, exchange.arrived_ns = received_ns, arrived_ns
             if self._connection is not None:
                 self._connection.wake()
 

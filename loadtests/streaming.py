@@ -1,14 +1,34 @@
 """What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+
 import msgspec
 
+from loadtests.arrival import UNTOLD
 from loadtests.backoff import asked_for_s
-from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
+from loadtests.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, message_bytes
 from loadtests.session import session
 from loadtests.transport import Connection, Exchange, NoAnswer
 from loadtests.user import CODES, CUT, INLINE, PUSHED, PatternUser
 from servers.clock import now_ns
 from servers.message import decode_stamp
+
+
+def arrivals(events: Sequence[Event], arrived_ns: int) -> Iterator[int]:
+    """Return when each event of a read arrived, if its last message did so at `arrived_ns`.
+
+    The stamp of a read is that of its last segment. A message before it came earlier, by how much is not known: it
+    counts as having been as long on the way. So it waited for us as long as it really did when each was sent at once,
+    and for longer when a server sent several together; never for less.
+    """
+    if arrived_ns <= 0 or len(events) == 1:
+        return repeat(arrived_ns)
+    try:
+        published_ns = [decode_stamp(event.body).published_ns for event in events if type(event) is Message]
+    except msgspec.MsgspecError:
+        return repeat(UNTOLD)
+    return (arrived_ns - max(0, published_ns[-1] - earlier_ns) for earlier_ns in published_ns)
 
 
 class StreamUser(PatternUser):
@@ -53,6 +73,7 @@ class StreamUser(PatternUser):
 
     def _ask(self, connection: Connection) -> None:
         self._decoder = self.decoder()
+        self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)
         self._send(self._decoder.take_output())
@@ -69,13 +90,14 @@ class StreamUser(PatternUser):
             exchange.first_byte_ns = received_ns
         exchange.bytes_in += len(data)
         self._listened(connection, received_ns)
-        # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
-        begins = arrived_ns and self._decoder.at_rest
+        # The stamp is that of the last segment, and speaks for the last message if all since a rest was messages.
+        other_bytes = len(data) if self._decoder.at_rest else self._other_bytes + len(data)
         events = self._decoder.receive(data)
-        if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
-            arrived_ns = 0
-        for event in events:
-            self._take(event, received_ns, arrived_ns)
+        self._other_bytes = other_bytes - message_bytes(events)
+        if arrived_ns > 0 and (self._other_bytes or not (events and self._decoder.at_rest)):
+            arrived_ns = UNTOLD
+        for event, at_ns in zip(events, arrivals(events, arrived_ns), strict=False):
+            self._take(event, received_ns, at_ns)
         output = self._decoder.take_output()
         if output:
             self._send(output)
