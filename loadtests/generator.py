@@ -1,4 +1,7 @@
-"""The load generator watching itself: CPU, memory, and how late its own event loop is."""
+"""The load generator watching itself: CPU, memory, and how late its own event loop is.
+
+A process that was stopped does not see it, but the gap between two of its ticks does: it is lag like any other.
+"""
 
 import os
 import time
@@ -7,11 +10,14 @@ import gevent
 import psutil
 
 from loadtests.arrival import ROLES, Sample
+from loadtests.recorder import recorder
 from loadtests.sampler import waited_ns
 from loadtests.tcp_info import meter
 from servers.clock import now_ns
 
 TICK_NS = 10_000_000
+STALL_NS = 200_000_000
+"""As late as this it stood still. Such a sample is taken at once, so that it is known which instants it lost."""
 UNKNOWN = -1
 
 
@@ -20,10 +26,11 @@ class Generator:
 
     def __init__(self) -> None:
         self._worst_ns = 0
+        self._due_ns = 0
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
-        self._worst_ns = 0
+        self._worst_ns = self._due_ns = 0
         self._greenlet = gevent.spawn(self._tick)
 
     def stop(self) -> None:
@@ -32,10 +39,14 @@ class Generator:
             self._greenlet = None
 
     def sample(self) -> Sample:
+        at_ns = now_ns()
         lag_ns, self._worst_ns = self._worst_ns, 0
+        if self._due_ns and at_ns - self._due_ns > STALL_NS:
+            # The tick itself is overdue, and what stopped it is told of here.
+            lag_ns, self._due_ns = at_ns - self._due_ns, at_ns
         wire = meter.read()
         return Sample(
-            at_ns=now_ns(),
+            at_ns=at_ns,
             pid=os.getpid(),
             role=ROLES.index("generator"),
             cpu_ns=time.process_time_ns(),
@@ -52,14 +63,14 @@ class Generator:
         )
 
     def _tick(self) -> None:
-        due_ns = now_ns()
+        self._due_ns = now_ns()
         while True:
-            due_ns += TICK_NS
-            wait_ns = due_ns - now_ns()
-            if wait_ns > 0:
-                gevent.sleep(wait_ns / 1e9)
-                self._worst_ns = max(self._worst_ns, now_ns() - due_ns)
-            else:
-                self._worst_ns = max(self._worst_ns, -wait_ns)
-                gevent.sleep(0)
-                due_ns = now_ns()
+            self._due_ns += TICK_NS
+            gevent.sleep(max(0, self._due_ns - now_ns()) / 1e9)
+            late_ns = now_ns() - self._due_ns
+            if late_ns > STALL_NS:
+                recorder.sample(self.sample())
+                continue
+            self._worst_ns = max(self._worst_ns, late_ns)
+            if late_ns > TICK_NS:
+                self._due_ns = now_ns()

@@ -11,6 +11,8 @@ from loadtests.arrival import ROLES
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+STALL_MS = 200.0
+"""A load process as late as this stood still (loadtests/generator.py); its sample is taken when it goes on."""
 
 
 def request_costs(
@@ -86,12 +88,23 @@ def sample_costs(
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
         "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
         "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,
+        "generator_stopped_ms": stopped_ms(generator, from_ns, until_ns),
         "connections": _connections(generator),
         **_each_second(samples, from_ns, until_ns),
         **_wire(generator, received_ns, from_ns, until_ns),
         "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
         "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
     }
+
+
+def stopped_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> float:
+    """Return how much of the window load processes stood still: the one that did so for longest; NaN unwatched."""
+    watched = generator[generator["lag_ns"] >= 0]
+    if not len(watched):
+        return np.nan
+    ended_ns, lag_ns = watched["at_ns"], watched["lag_ns"].where(watched["lag_ns"] >= STALL_MS * NS_PER_MS, 0)
+    lost_ns = (ended_ns.clip(upper=until_ns) - (ended_ns - lag_ns).clip(lower=from_ns)).clip(lower=0)
+    return float(lost_ns.where(lag_ns > 0, 0).groupby(watched["pid"]).sum().max()) / NS_PER_MS
 
 
 def _connections(generator: pd.DataFrame) -> float:
