@@ -6,7 +6,7 @@ append and the safest to find after a crash. `loadtests/collect.py` turns those 
 Schema history
 1   requests, deliveries, samples.
 2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
-    Since 1.1 also of reads that brought several messages, and UNTOLD, which was 0.
+    Later also of reads that brought several messages; UNTOLD, which was 0 before.
 """
 
 import struct
