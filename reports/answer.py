@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from reports.measures import QUANTILES
+from reports.added import QUANTILES
 from reports.ranking import PLAIN, Row, Stretch, ranking, stretches, swept
 from reports.statistics import SMALLEST_RESAMPLED
 from reports.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times

@@ -8,7 +8,7 @@ from math import isfinite, log10
 import pandas as pd
 
 from loadtests.dimensions import Dimension
-from reports.measures import QUANTILES
+from reports.added import QUANTILES
 from reports.ranking import Row, level
 
 

@@ -8,14 +8,17 @@ from typing import Final
 import pandas as pd
 
 from loadtests.doubts import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
-from reports.breakdown import TAIL_PARTS
+from reports.added import ADDED
 from reports.caution import Caution, Facts, Severity
 from reports.measures import SITUATION, open_books
+from reports.ranking import PLAIN, Row
 from reports.units import counted, percent, quantity
 
 FULL_CORE: Final = 0.95
 LAG_INVALID_MS: Final = 20.0
 """Two whole ticks of the generator's own watch: late in a usual second by more than it can have been by chance."""
+CONCLUDED: Final = ("p50_ms", "p99_ms")
+"""Latencies by which patterns are ranked."""
 STARVED: Final = 0.1
 STARVED_INVALID: Final = 0.25
 """Share of a usual second in which a process was ready to run and had no core; on idle machines it is about 0.01."""
@@ -58,21 +61,44 @@ def generator(facts: Facts) -> Iterable[Caution]:
             "Use fewer clients, or more load processes, and see whether the latency stays.",
             "generator",
         )
-    # Where too few stamps tell how long the slowest waited for us, how late our loop was has to do.
-    ours_ms = cells["wait_tail_ms"].fillna(cells["generator_lag_ms"])
-    of_ms = cells[list(TAIL_PARTS)].sum(axis=1, skipna=False).fillna(cells["p99_ms"])
-    late = cells[ours_ms > (of_ms * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)]
-    if len(late):
-        worst = (ours_ms / of_ms)[late.index].idxmax()
+    yield from _added(facts)
+
+
+def _added(facts: Facts) -> Iterable[Caution]:
+    """Latencies of which more than half may be the generator's own, and whether a conclusion hangs on it."""
+    for name in CONCLUDED:
+        wide = _wide(facts.summary, name)
+        worthless = wide[wide[ADDED[name]] > LAG_INVALID_MS]
+        open_to = wide[[_hangs_on(row, name, facts.summary) for row in wide.to_dict("records")]] if len(wide) else wide
+        if not len(wide):
+            continue
+        doubted = worthless if len(worthless) else open_to
+        shown = doubted if len(doubted) else wide
+        at = (shown[ADDED[name]] / shown[name]).idxmax()
+        by_us_ms, of_ms = float(shown[ADDED[name]][at]), float(shown[name][at])
         yield Caution(
-            "invalid" if (ours_ms[late.index] > LAG_INVALID_MS).any() else "suspect",
-            f"The load generator was late: of the slowest 1 %, {quantity(ours_ms[worst], 'ms')} of "
-            f"{quantity(of_ms[worst], 'ms')} are its own ({facts.names(late)})",
+            "invalid" if len(worthless) else "suspect" if len(open_to) else "note",
+            f"The load generator was late: it may have added {quantity(by_us_ms, 'ms')} to a "
+            f"{name.removesuffix('_ms')} of {quantity(of_ms, 'ms')} ({facts.names(shown)})",
             "the clients' kernel had these messages and our own loop read them late, or, where nobody knows, the loop "
-            "was that late in a usual second: more than half of the p99 reported there is not the pattern's.",
+            "was that late in a usual second: the figure is an interval, and "
+            + ("what is concluded depends on where in it the truth lies." if len(doubted) else "no order rests on it."),
             "Close other programs, use fewer clients, or more load processes.",
             "generator",
         )
+
+
+def _wide(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    return rows[rows[ADDED[name]] > (rows[name] * TAIL_SHARE).clip(lower=TAIL_FLOOR_MS)]
+
+
+def _hangs_on(row: Row, name: str, rows: pd.DataFrame) -> bool:
+    """Whether the interval hides from whom a pattern differs plainly by its value, or the figure stands by itself."""
+    others = rows[(rows[SITUATION[:-1]] == [row[key] for key in SITUATION[:-1]]).all(axis=1)]
+    others = others[others["pattern"] != row["pattern"]]
+    plainly = others[others[name] * PLAIN < row[name]]
+    hidden = plainly[name].where(plainly[f"{name}_high"].isna(), plainly[f"{name}_high"]) >= row[f"{name}_least"]
+    return not len(others) or bool(hidden.any())
 
 
 def starved(facts: Facts) -> Iterable[Caution]:
@@ -118,7 +144,7 @@ def server(facts: Facts) -> Iterable[Caution]:
 
 def publisher(facts: Facts) -> Iterable[Caution]:
     """Messages that the server published late."""
-    late = facts.cells[facts.cells["lateness_p99_ms"] > _tail_ms(facts.cells)]
+    late = facts.summary[facts.summary["lateness_p99_ms"] > _tail_ms(facts.summary)]
     if len(late):
         yield Caution(
             "suspect",

@@ -15,6 +15,7 @@ import pandas as pd
 from loadtests.arrival import ROW_TYPES
 from loadtests.dimensions import COLUMNS
 from reports.accounting import COUNTS, ByUser, account
+from reports.added import ADDED, QUANTILES, added
 from reports.balance import discrepancies
 from reports.breakdown import TAIL_PARTS, first_arrivals, parts, positions
 from reports.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
@@ -24,7 +25,6 @@ from reports.statistics import median_interval, warmup_cut
 from reports.watch import WATCHED, watch
 
 SITUATION: Final = ["scenario", *COLUMNS, "pattern"]
-QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
@@ -174,6 +174,7 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
     delivered = int(counts["delivered"])
     window = _of(latency, cell["cell"])
     first = first_arrivals(window)
+    samples = sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"])
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
@@ -186,7 +187,8 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
         "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
         **request_costs(requests, deliveries, from_ns, until_ns, delivered),
         **send_pace(requests, from_ns, until_ns, interval_ns),
-        **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
+        **samples,
+        **added(first, requests, samples["generator_lag_ms"], cell["rtt_ms"]),
         **{count: int(counts[count]) for count in COUNTS},
         **watch(by_user, deliveries, requests, published),
         "discrepancies": len(discrepancies(cell, per_user, tables)),
@@ -217,8 +219,10 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per scenario, value of each dimension, and pattern, in planned order.
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
-    interval of `statistics.median_interval` (NaN for a single repeat, which has none). Counts and errors are summed
-    over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it out twice.
+    interval of `statistics.median_interval` (NaN for a single repeat, which has none). The interval of a latency begins
+    with what the load generator may have added taken off; `<name>_least` is where, also for a single repeat. Counts
+    and errors are summed over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save
+    working it out twice.
     """
     cells = per_cell(run) if cells is None else cells
     columns = [str(column) for column in cells if column not in {*KEYS, "label"}]
@@ -234,6 +238,10 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
                 row[column] = float(group[column].max())
             else:
                 row |= _over_repeats(column, group[column])
+        for name, by_us in ADDED.items():
+            least = _over_repeats(name, group[name] - group[by_us].fillna(0))
+            low = least[f"{name}_low"]
+            row |= {f"{name}_low": low, f"{name}_least": least[name] if np.isnan(low) else low}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -90,6 +90,9 @@ def _measured(row: Row, measure: Measure, best: set[str]) -> Cell:
     value, low, high = (row[f"{measure.name}{edge}"] / measure.scale for edge in ("", "_low", "_high"))
     if not np.isfinite(value):
         return Cell(NONE)
+    if np.isnan(low):
+        # A single repeat has no interval but the one that the load generator leaves open.
+        low, high = row.get(f"{measure.name}_least", np.nan) / measure.scale, value
     ends = [number(low), number(high)]
     interval = "" if np.isnan(low) or ends[0] == ends[1] else "\N{EN DASH}".join(ends)
     return Cell(number(value), interval, row["pattern"] in best)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.added import QUANTILES
 from reports.breakdown import first_arrivals
 from reports.load import Run
-from reports.measures import BREAKDOWN, MEASURES, QUANTILES, conservation, latencies, latency_of, per_cell, summary
+from reports.measures import BREAKDOWN, MEASURES, conservation, latencies, latency_of, per_cell, summary
 
 MS = 1_000_000
 
