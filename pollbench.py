@@ -23,6 +23,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # where servers, loadtests and reports are, installed or not
+
 from loadtests import advice, runner, webui
 from loadtests.overrides import overridden, with_overrides
 from loadtests.plan import Plan, PlannedCell, choose, known_name, remaining
@@ -31,6 +33,7 @@ from loadtests.progress import Bar, TurnsBar, duration
 from loadtests.scenario import SCENARIOS, typed
 from loadtests.series import folder_of, run_series
 from servers.clock import wall_timestamp
+from servers.home import LOCUSTFILE, VERSION, pass_on, python
 
 if TYPE_CHECKING:
     from reports.caution import Ruling
@@ -52,6 +55,20 @@ app = typer.Typer(
 )
 out = Console(width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"pollbench {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _front(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None: ...
 
 
 def _patterns() -> dict[str, str]:
@@ -119,7 +136,7 @@ def serve(context: typer.Context) -> None:
         pollbench serve --schedule steady:1
         pollbench serve sse websocket --port 9000
     """
-    os.execv(sys.executable, [sys.executable, "-m", "servers", *context.args])  # noqa: S606
+    os.execv(sys.executable, python("servers", *context.args))  # noqa: S606
 
 
 @app.command()
@@ -238,6 +255,18 @@ def patterns(as_json: Json = False) -> int:
         return DONE
     for name, label in labels.items():
         out.print(f"{name:16}{label}")
+    return DONE
+
+
+@app.command()
+def locustfile() -> int:
+    """Print where the locustfile is, for a Locust that you start yourself beside `pollbench serve`.
+
+    Example:
+
+        locust -f "$(pollbench locustfile)" --host http://127.0.0.1:8080
+    """
+    print(LOCUSTFILE)
     return DONE
 
 
@@ -364,7 +393,7 @@ def benchmarks(as_json: Json = False) -> int:
     """
     figures: dict[str, dict[str, float]] = {}
     for module in filter(find_spec, BENCHMARKS):
-        command = [sys.executable, "-m", module, "--json"]
+        command = python(module, "--json")
         figures[module] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
     if as_json:
         print(json.dumps(figures))
@@ -706,6 +735,7 @@ def _page(folder: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Whatever goes wrong in a foreseen way is one line on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    pass_on()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(app(words or ["--help"], prog_name="pollbench", standalone_mode=False) or DONE)

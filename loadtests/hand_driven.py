@@ -20,6 +20,7 @@ from loadtests.manifest import Session
 from loadtests.options import FLAGS, LoadOptions
 from loadtests.target import Target, WrongServer
 from servers.clock import now_ns, wall_timestamp
+from servers.home import python
 
 log = logging.getLogger("pollbench")
 
@@ -95,8 +96,7 @@ class HandDriven:
             problems=[*self._problems, *problems],
         )
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
-        command = [sys.executable, "-m", "loadtests.session_run", str(self.folder)]
-        subprocess.run(command, cwd=Path(__file__).parent.parent, check=False)  # noqa: S603
+        subprocess.run(python("loadtests.session_run", str(self.folder)), check=False)  # noqa: S603
 
     def _ask_on(self) -> None:
         while not self._problems:

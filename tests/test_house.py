@@ -14,6 +14,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.clock",
     "servers.content",
     "servers.faults.forms",
+    "servers.home",
     "servers.message",
     "servers.palette",
     "servers.relay.units",
