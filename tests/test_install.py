@@ -1,4 +1,4 @@
-"""The wheel, in an environment of its own: a `pollbench` command that measures from any folder, and nothing beside it."""
+"""The wheel, in an environment of its own: a `pollbench` command that measures from any folder, and no more."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of commands of an environment with pollbench alone; what it depends on is borrowed from ours."""
+    """Return the folder of commands of an environment with pollbench alone; what it needs is borrowed from ours."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=HANG_S)
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--python", str(folder)]
