@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loadtests.options import LoadOptions, read_options
+from loadtests.source import parse_source
 from loadtests.target import Target, WrongServer
 
 
@@ -39,7 +40,7 @@ def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[L
 
 def check_source(options: LoadOptions) -> None:
     """Raise ValueError when users could not connect from the address that they are to have."""
-    address = options.source.address(1)
+    address = parse_source(options.source).address(1)
     if not address:
         return
     try:

@@ -22,7 +22,7 @@ from loadtests import delivery_page, limits
 from loadtests.admission import admit, pattern_of
 from loadtests.generator import Generator
 from loadtests.hand_driven import HandDriven, new_folder
-from loadtests.options import FLAGS, LoadOptions, read_options
+from loadtests.options import LoadOptions, read_options
 from loadtests.recorder import recorder
 from loadtests.screen import Screen
 from loadtests.session import session
@@ -96,13 +96,7 @@ class Conductor:
     def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
         session.host = (environment.host or "").rstrip("/")
         session.http2_host = options.http2_host or target.http2_host
-        session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
-        session.poll_start, session.backoff, session.source = options.poll_start, options.backoff, options.source
-        session.silence_timeout_s = options.silence_timeout_s
-        session.hold_timeout_s = options.hold_timeout_s
-        for flag in FLAGS:
-            setattr(session, flag, getattr(options, flag))
-        session.join_newest = options.join_at == "newest"
+        session.options = options
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
         if target.fault:

@@ -18,7 +18,7 @@ from loadtests import patterns
 from loadtests.admission import admit
 from loadtests.chart_points import ChartPoints
 from loadtests.doubts import Judgement, judge
-from loadtests.options import HELP, read_options
+from loadtests.options import TOLD, read_options
 from loadtests.programs import OURS
 from loadtests.screen import Screen
 from loadtests.target import WrongServer
@@ -193,7 +193,7 @@ class DeliveryPage:
     def _with_script(self, response: Response) -> Response:
         """Load our element, and have the form show the options in force: after a reload Locust shows the defaults."""
         options = vars(self._environment.parsed_options)
-        now = json.dumps({name: options[name] for name in HELP if name in options}).replace("<", "\\u003c")
+        now = json.dumps({name: options[name] for name in TOLD if name in options}).replace("<", "\\u003c")
         script = (
             f"<script>for (const [name, value] of Object.entries({now}))"
             " if (templateArgs.extra_options[name]) templateArgs.extra_options[name].default_value = value</script>"

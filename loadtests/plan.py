@@ -6,7 +6,7 @@ patterns alike, and a run that is cut short still holds whole repeats.
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
@@ -14,7 +14,8 @@ import msgspec
 
 from loadtests.dimensions import RATE
 from loadtests.manifest import SESSION, Run
-from loadtests.scenario import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
+from loadtests.scenario import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, typed
+from servers.setting import plain
 
 START_AND_STOP_S: Final = 1.7
 """What a cell takes beside its load: two interpreters to start, users to settle, rows to collect (measured: 1.5)."""
@@ -65,6 +66,7 @@ class Plan:
             raise ValueError(f"--repeats {self.repeats} is out of range: it must be 1 to 1000")
         if not self.patterns:
             raise ValueError("no pattern was named: name at least one")
+        self.scenario.check_planned()
 
     @property
     def expected_s(self) -> float:
@@ -143,11 +145,6 @@ def command_line(kind: str, plan: Plan) -> str:
 def remaining(plan: Plan, finished: Collection[str]) -> list[PlannedCell]:
     """Return the cells still to be measured, in the plan's order."""
     return [cell for cell in plan.cells() if cell.name not in finished]
-
-
-def scenario_fields(scenario: Scenario) -> dict[str, object]:
-    """Return the scenario as run.json keeps it; `plan_of` reads it back."""
-    return asdict(scenario)
 
 
 def choose(wanted: Sequence[str], known: Mapping[str, object], what: str) -> tuple[str, ...]:

@@ -1,168 +1,24 @@
-"""PURE. Named scenarios: how many clients wait for what, and what each scenario is for."""
+"""PURE. The table of settings, whole: what the server, the users, the network and the runner of a measurement are asked.
+
+Its first part is servers/served.py; from it the command line, Locust's form, refusals, run.json, cell.json and the
+reference page are made. Named scenarios, and what each is for, stand at the end.
+"""
 
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import MISSING, asdict, dataclass
+from typing import Final
 
-from loadtests.backoff import parse_retry
-from loadtests.pace import parse_pace
-from loadtests.source import parse_source
-from servers.content import CONTENTS
-from servers.faults.forms import parse_fault
-from servers.relay.units import format_bandwidth, format_duration
+from loadtests import backoff, pace, source
+from servers.relay.units import format_bandwidth, format_duration, parse_bandwidth_bits_per_s, parse_duration_ns
 from servers.schedule import parse_schedule
-
-OPTIONS: Final = {
-    "clients": "--clients",
-    "schedule": "--schedule",
-    "message_bytes": "--message-bytes",
-    "poll_interval_s": "--poll-interval",
-    "poll_pace": "--poll-pace",
-    "poll_start": "--poll-start",
-    "hold_timeout_s": "--hold-timeout",
-    "one_per_response": "--one-per-response",
-    "backoff": "--backoff",
-    "source": "--source",
-    "etag": "--etag",
-    "no_keep_alive": "--no-keep-alive",
-    "compress": "--compress",
-    "content": "--content",
-    "spawn_per_s": "--spawn-rate",
-    "warmup_s": "--warmup",
-    "window_s": "--window",
-    "drain_s": "--drain",
-    "rtt_ms": "--rtt",
-    "jitter_ms": "--jitter",
-    "bandwidth_bits_per_s": "--bandwidth",
-    "network": "--network",
-    "server": "--server",
-    "fault": "--fault",
-    "heartbeat_s": "--heartbeat",
-    "silence_timeout_s": "--silence-timeout",
-    "send_buffer_bytes": "--send-buffer",
-}
-"""The command line option that overrides a field of a named scenario."""
-
-
-START: Final = ("spread", "together")
-"""Of polls, see patterns/short_polling.py."""
+from servers.served import Served
+from servers.setting import NETWORK, RUNNER, USER, again, setting, settings
 
 RELAY, NETEM = NETWORKS = ("relay", "netem")
 """A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One situation to measure. A cell is pattern x scenario x client count x round trip x message rate x repeat.
-
-    Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
-    message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
-    to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
-    schedule: when messages are due; several with commas between are a sweep of the rate, see `schedules`.
-    poll_pace: how regular short polls are, see pace.py; poll_start: whether they begin spread over the interval or
-    together; one_per_response: a long poll brings one message at a time; backoff: how long a client waits after an
-    error, see backoff.py; source: where clients connect from, see source.py (behind a relay the server sees the relay).
-    etag: short polls say what they hold already, and get 304; no_keep_alive: a connection for each poll; compress:
-    polls, JSON lines and SSE as gzip; content: what messages say, one of servers.content.CONTENTS.
-    What lies between clients and server: rtt_ms: round trips, each measured; jitter_ms: what a chunk may be late beyond
-    that, uniform from 0; bandwidth_bits_per_s: of each connection in each direction, 0 for no limit; network: one of
-    NETWORKS, who sees to it.
-    server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
-    fault: how the server is wrong on purpose (servers/faults/forms.py), "" for not at all.
-    heartbeat_s: longest silence on a stream, 0 for no end; silence_timeout_s: how long a client bears one before it
-    resumes elsewhere, 0 for ever; send_buffer_bytes: how far a stream's reader may lag, 0 for no limit.
-    """
-
-    name: str
-    purpose: str
-    clients: tuple[int, ...]
-    schedule: str
-    message_bytes: int = 200
-    poll_interval_s: float = 1.0
-    poll_pace: str = "rate"
-    poll_start: str = "spread"
-    hold_timeout_s: float = 30.0
-    one_per_response: bool = False
-    backoff: str = "exponential"
-    source: str = ""
-    etag: bool = False
-    no_keep_alive: bool = False
-    compress: bool = False
-    content: str = CONTENTS[0]
-    spawn_per_s: float = 200.0
-    warmup_s: float = 0.5
-    window_s: float = 5.0
-    drain_s: float | None = None
-    rtt_ms: tuple[float, ...] = (0.0,)
-    jitter_ms: float = 0.0
-    bandwidth_bits_per_s: int = 0
-    network: str = RELAY
-    server: str = ""
-    fault: str = ""
-    heartbeat_s: float = 15.0
-    silence_timeout_s: float = 60.0
-    send_buffer_bytes: int = 1_048_576
-
-    def __post_init__(self) -> None:
-        parse_pace(self.poll_pace)
-        parse_retry(self.backoff)
-        parse_source(self.source)
-        checks: dict[str, tuple[bool, str]] = {
-            "clients": (bool(self.clients) and all(1 <= n <= 50_000 for n in self.clients), "1 to 50000 each"),
-            "schedule": (all(self.schedules), "a schedule that publishes"),
-            "message_bytes": (0 <= self.message_bytes <= 1_000_000, "0 to 1000000"),
-            "poll_interval_s": (0 < self.poll_interval_s <= 3600, "more than 0, at most 3600"),
-            "poll_start": (self.poll_start in START, " or ".join(START)),
-            "hold_timeout_s": (1 <= self.hold_timeout_s <= 300, "1 to 300"),
-            "spawn_per_s": (0 < self.spawn_per_s <= 10_000, "more than 0, at most 10000"),
-            "warmup_s": (0 <= self.warmup_s <= 86_400, "0 to 86400"),
-            "window_s": (0 < self.window_s <= 86_400, "more than 0, at most 86400"),
-            "rtt_ms": (bool(self.rtt_ms) and all(0 <= ms <= 10_000 for ms in self.rtt_ms), "0 to 10s each"),
-            "jitter_ms": (0 <= self.jitter_ms <= 10_000, "0 to 10s"),
-            "network": (self.network in NETWORKS, f"{' or '.join(NETWORKS)}"),
-            "server": (_can_be_split(self.server), "a command line, its quotes closed"),
-            "heartbeat_s": (not self.heartbeat_s or 0.05 <= self.heartbeat_s <= 3600, "0 (none) or 0.05 to 3600"),
-            "silence_timeout_s": (self._takes_no_silence_for_an_end(), "0 (never) or more than --heartbeat, to 3600"),
-            "send_buffer_bytes": (self.send_buffer_bytes >= 0, "0 (no limit) or more"),
-            "content": (self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
-            "drain_s": (self.drain_s is None or 0 <= self.drain_s <= 86_400, "0 to 86400"),
-        }
-        if self.fault:
-            parse_fault(self.fault)
-        for field, (good, remedy) in checks.items():
-            if not good:
-                value = typed(field, getattr(self, field))
-                raise ValueError(f"{OPTIONS[field]} {value} is out of range: it must be {remedy}")
-        for field in ("jitter_ms", "bandwidth_bits_per_s"):
-            if self.network != RELAY and getattr(self, field):
-                value = typed(field, getattr(self, field))
-                raise ValueError(f"{OPTIONS[field]} {value} is the relay's: leave it out, or use --network {RELAY}")
-
-    @property
-    def schedules(self) -> dict[float, str]:
-        return schedules(self.schedule)
-
-    def drain_or_default_s(self, rtt_ms: float) -> float:
-        if self.drain_s is not None:
-            return self.drain_s
-        return self.poll_interval_s * parse_pace(self.poll_pace).longest + 0.5 + 2 * self.slowest_rtt_s(rtt_ms)
-
-    def slowest_rtt_s(self, rtt_ms: float) -> float:
-        """Return seconds there and back when jitter does its worst."""
-        return (rtt_ms + 2 * self.jitter_ms) / 1000
-
-    def _takes_no_silence_for_an_end(self) -> bool:
-        """Without heartbeats it cannot be known how long a healthy stream is silent, so that any limit may be meant."""
-        return not self.silence_timeout_s or self.heartbeat_s < self.silence_timeout_s <= 3600
-
-    def load_s(self, clients: int, rtt_ms: float) -> float:
-        """Seconds of load for one cell, start-up not included."""
-        return self.ramp_s(clients) + self.warmup_s + self.window_s + self.drain_or_default_s(rtt_ms)
-
-    def ramp_s(self, clients: int) -> float:
-        return clients / self.spawn_per_s
+DAY_S: Final = 86_400
+FURTHEST_MS: Final = 10_000
 
 
 def schedules(text: str) -> dict[float, str]:
@@ -190,22 +46,21 @@ def schedules(text: str) -> dict[float, str]:
     return found
 
 
-def _can_be_split(command: str) -> bool:
+def client_counts(option: str, text: str) -> tuple[int, ...]:
+    """Read "50" or "10,50,200", dropping repeats. Raises ValueError."""
     try:
-        shlex.split(command)
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
-        return False
-    return True
+        raise ValueError(f"{option} {text!r} is not a whole number, nor several with commas between") from None
 
 
-def typed(field: str, value: object) -> str:
-    """Return a field's value as it is typed on the command line."""
-    items = value if isinstance(value, tuple) else (value,)
-    return ",".join(WRITTEN.get(field, plain)(item) for item in items)
+def milliseconds(option: str, text: str) -> float:
+    return parse_duration_ns(option, text) / 1e6
 
 
-def plain(value: object) -> str:
-    return str(value).removesuffix(".0")
+def round_trips_ms(option: str, text: str) -> tuple[float, ...]:
+    """Read "40ms" or "0,20,80", dropping repeats; a plain number is milliseconds. Raises ValueError."""
+    return tuple(dict.fromkeys(milliseconds(option, part) for part in text.split(",")))
 
 
 def duration_of_ms(ms: float) -> str:
@@ -213,11 +68,188 @@ def duration_of_ms(ms: float) -> str:
     return format_duration(round(ms * 1e6))
 
 
-WRITTEN: Final[dict[str, Callable[[Any], str]]] = {
-    "rtt_ms": duration_of_ms,
-    "jitter_ms": duration_of_ms,
-    "bandwidth_bits_per_s": format_bandwidth,
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSettings(Served):
+    """What a simulated client is told. Raises ValueError naming option, value and range."""
+
+    poll_interval_s: float = setting(
+        1.0,
+        "seconds between the polls of a short-polling client; driven by hand, 0: as fast as answers come",
+        "S",
+        USER,
+        low=0,
+        high=3600,
+    )
+    poll_pace: str = setting(
+        "rate", f"how regularly short polls follow each other: {pace.FORMS}", "PACE", USER, valid=pace.parse_pace
+    )
+    poll_start: str = setting(
+        "spread",
+        "short polls begin spread over the interval, or together, as jobs that start on the minute do",
+        "WHEN",
+        USER,
+        choices=("spread", "together"),
+    )
+    etag: bool = setting(
+        False, "short polls say which state they know (If-None-Match), and get 304 while it lasts", "", USER
+    )
+    no_keep_alive: bool = setting(False, "a connection for each poll, as clients without a session have it", "", USER)
+    backoff: str = setting(
+        "exponential",
+        f"how long clients wait after an error: {backoff.FORMS}; none ignores Retry-After",
+        "FORM",
+        USER,
+        valid=backoff.parse_retry,
+    )
+    source: str = setting(
+        "", f"where clients connect from: {source.FORMS} (Linux)", "ADDRESS", USER, valid=source.parse_source
+    )
+    silence_timeout_s: float = setting(
+        60.0,
+        "seconds of silence after which a client gives a stream up and resumes it",
+        "S",
+        USER,
+        low=0,
+        high=3600,
+        off="never",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(UserSettings):
+    """One situation to measure. A cell is pattern x scenario x client count x round trip x message rate x repeat.
+
+    Time in a cell: ramp (clients connect, nothing is published), warmup (publishing, not measured), window (every
+    message due in it is measured), drain (publishing goes on until what was due in the window has had its chance
+    to arrive). drain_s None means: the longest poll interval, half a second, and two round trips.
+    """
+
+    name: str
+    purpose: str
+    clients: tuple[int, ...] = setting(
+        MISSING,
+        "how many clients wait; several counts are a sweep",
+        "N[,N]",
+        RUNNER,
+        low=1,
+        high=50_000,
+        read=client_counts,
+    )
+    schedule: str = again(
+        Served,
+        "schedule",
+        MISSING,
+        metavar="FORM[,FORM]",
+        help="when messages are due: poisson:RATE, steady:RATE or burst:SIZE/PERIOD_S; several are a sweep of the rate",
+        read=lambda _option, text: ",".join(schedules(text).values()),
+        valid=schedules,
+    )
+    spawn_per_s: float = setting(
+        200.0, "clients that start per second", "N", RUNNER, option="--spawn-rate", low=0, high=10_000, above=True
+    )
+    warmup_s: float = setting(
+        0.5, "seconds of publishing before the window, not measured", "S", RUNNER, low=0, high=DAY_S
+    )
+    window_s: float = setting(
+        5.0, "seconds in which every message due is measured", "S", RUNNER, low=0, high=DAY_S, above=True
+    )
+    drain_s: float | None = setting(
+        None, "seconds after the window, for what is still under way", "S", RUNNER, low=0, high=DAY_S
+    )
+    rtt_ms: tuple[float, ...] = setting(
+        (0.0,),
+        "round trip put between clients and server: 40ms, or a sweep: 0,20,80",
+        "MS[,MS]",
+        NETWORK,
+        low=0,
+        high=FURTHEST_MS,
+        read=round_trips_ms,
+        write=duration_of_ms,
+    )
+    jitter_ms: float = setting(
+        0.0,
+        "maximum random extra delay per chunk; order is kept, nothing is lost",
+        "MS",
+        NETWORK,
+        low=0,
+        high=FURTHEST_MS,
+        read=milliseconds,
+        write=duration_of_ms,
+    )
+    bandwidth_bits_per_s: int = setting(
+        0,
+        "of each connection, each way: 10mbit, 500kbit; 0: unlimited",
+        "RATE",
+        NETWORK,
+        read=parse_bandwidth_bits_per_s,
+        write=format_bandwidth,
+    )
+    network: str = setting(
+        RELAY,
+        "network emulation: relay (a process) or netem (the kernel; needs Linux and root)",
+        "NAME",
+        NETWORK,
+        choices=NETWORKS,
+    )
+    server: str = setting(
+        "",
+        "measure the server that this command starts (how: docs/howto/own-server.md)",
+        "COMMAND",
+        RUNNER,
+        valid=shlex.split,
+        form="a command line, its quotes closed",
+    )
+
+    def check_planned(self) -> None:
+        """Raise ValueError for what may be found, or asked by hand, but cannot be planned."""
+        relayed = f"left out, or --network {RELAY}: only the relay can do it"
+        for name, good, remedy in [
+            ("schedule", all(self.schedules), "a schedule that publishes"),
+            ("poll_interval_s", self.poll_interval_s > 0, "more than 0"),
+            (
+                "silence_timeout_s",
+                not self.silence_timeout_s or self.heartbeat_s < self.silence_timeout_s,
+                f"0 (never) or more than {OPTIONS['heartbeat_s']}",
+            ),
+            *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
+        ]:
+            if not good:
+                raise SETTINGS[name].refusal(getattr(self, name), remedy)
+
+    @property
+    def schedules(self) -> dict[float, str]:
+        return schedules(self.schedule)
+
+    def drain_or_default_s(self, rtt_ms: float) -> float:
+        if self.drain_s is not None:
+            return self.drain_s
+        return self.poll_interval_s * pace.parse_pace(self.poll_pace).longest + 0.5 + 2 * self.slowest_rtt_s(rtt_ms)
+
+    def slowest_rtt_s(self, rtt_ms: float) -> float:
+        """Return seconds there and back when jitter does its worst."""
+        return (rtt_ms + 2 * self.jitter_ms) / 1000
+
+    def load_s(self, clients: int, rtt_ms: float) -> float:
+        """Seconds of load for one cell, start-up not included."""
+        return self.ramp_s(clients) + self.warmup_s + self.window_s + self.drain_or_default_s(rtt_ms)
+
+    def ramp_s(self, clients: int) -> float:
+        return clients / self.spawn_per_s
+
+    def as_recorded(self) -> dict[str, object]:
+        """Return what run.json and cell.json keep."""
+        return asdict(self)
+
+
+SETTINGS: Final = settings(Scenario)
+OPTIONS: Final = {name: each.option for name, each in SETTINGS.items()}
+"""The command line option that overrides a field of a named scenario."""
+RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
+
+
+def typed(field: str, value: object) -> str:
+    """Return a field's value as it is typed on the command line."""
+    return SETTINGS[field].typed(value)
 
 
 _ALL: Final = (

@@ -3,34 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from loadtests.backoff import EXPONENTIAL, Retry
-from loadtests.pace import RATE, Pace
-from loadtests.source import ANY, Source
+from loadtests.options import LoadOptions
 
 USERS_OF_A_PROCESS: Final = 1_000_000
 
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
-    which message each of those of this process found to be the newest, by number in this process. seed: what users'
+    """host, http2_host: base URLs. joined: which message users of this process that start at the newest found to be
+    that, by their number here. seed: what users'
     random numbers come from, together with their own number.
     """
 
     host: str = ""
     http2_host: str = ""
-    poll_interval_s: float = 1.0
-    poll_pace: Pace = RATE
-    poll_start: str = "spread"
-    hold_timeout_s: float = 30.0
-    one_per_response: bool = False
-    backoff: Retry = EXPONENTIAL
-    source: Source = ANY
-    silence_timeout_s: float = 60.0
-    etag: bool = False
-    no_keep_alive: bool = False
-    compress: bool = False
-    join_newest: bool = False
+    options: LoadOptions = field(default_factory=LoadOptions)
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
     worker_index: int = 0

@@ -21,7 +21,7 @@ class StreamUser(PatternUser):
         raise NotImplementedError
 
     def live(self) -> None:
-        self._silence_ns = round(session.silence_timeout_s * 1e9)
+        self._silence_ns = round(session.options.silence_timeout_s * 1e9)
         while True:
             self._listen()
             self.pause(self.backoff.failed(self._asked_for_s))

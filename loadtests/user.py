@@ -12,9 +12,11 @@ import gevent
 from locust import User, task
 
 from loadtests.arrival import DELIVERY, ERRORS, MODES, REQUEST
-from loadtests.backoff import Backoff
+from loadtests.backoff import Backoff, parse_retry
+from loadtests.options import NEWEST
 from loadtests.recorder import recorder
 from loadtests.session import USERS_OF_A_PROCESS, session
+from loadtests.source import parse_source
 from loadtests.target import Target, WrongServer
 from loadtests.transport import Connection, Exchange, Receive
 from servers.clock import now_ns
@@ -38,13 +40,13 @@ class PatternUser(User):
         # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
         self.random = random.Random(f"{session.seed}/{self.number}")
         self.connections = 0
-        self.backoff = Backoff(self.random, session.backoff)
+        self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
         target = urlsplit(session.http2_host if self.http2 else session.host)
         self.address = (target.hostname or "127.0.0.1", target.port or 80)
         self.netloc = target.netloc
-        self.source = session.source.address(self.number)
-        self.cursor = self._joined() if session.join_newest else 0
+        self.source = parse_source(session.options.source).address(self.number)
+        self.cursor = self._joined() if session.options.join_at == NEWEST else 0
 
     @task
     def run_live(self) -> None:

@@ -20,14 +20,17 @@ from servers.errors import JSON, error_response, json_errors
 from servers.feed import Feed
 from servers.limits import RateLimit
 from servers.message import decode_stamp, encode
-from servers.options import MESSAGE_BYTES_MAX, ServerOptions
+from servers.options import ServerOptions
 from servers.publisher import Publisher
 from servers.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
 from servers.schedule import parse_schedule
+from servers.served import MESSAGE_BYTES_MAX, Served
+from servers.setting import SERVER, settings
 
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane  # redis-py is loaded only by a server that uses it
 
+OBEYED: Final = [name for name, each in settings(Served).items() if SERVER in each.who]
 LIMIT: Final = web.AppKey("limit", RateLimit)
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -69,6 +72,7 @@ class Service:
             "schedule": str(self.publisher.schedule),
             "message_bytes": self.publisher.message_bytes,
             "start_at_ns": self.publisher.start_ns,
+            "settings": {name: getattr(self.options, name) for name in OBEYED},
             "subscribers": feed.subscribers,
             "held": feed.held,
             "streams": feed.streams,

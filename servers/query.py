@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from servers.message import MAX_ID
-from servers.options import HOLD_MAX_S, HOLD_MIN_S
+from servers.served import HOLD_MAX_S, HOLD_MIN_S
 
 LIMIT_MAX = 10_000_000
 

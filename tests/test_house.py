@@ -18,6 +18,8 @@ LOADTESTS_MAY_TAKE = {
     "servers.palette",
     "servers.relay.units",
     "servers.schedule",
+    "servers.served",
+    "servers.setting",
     "servers.stamps",
 }
 STANDARD_LIBRARY = set(sys.stdlib_module_names)

@@ -13,5 +13,5 @@ class ChunkedUser(StreamUser):
 
     def decoder(self) -> LinesDecoder:
         return LinesDecoder(
-            get(self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.compress else "")
+            get(self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.options.compress else "")
         )

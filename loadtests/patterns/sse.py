@@ -12,6 +12,6 @@ class SseUser(StreamUser):
     label = "Server-Sent Events"
 
     def decoder(self) -> SseDecoder:
-        encoding = ACCEPT_GZIP if session.compress else ""
+        encoding = ACCEPT_GZIP if session.options.compress else ""
         headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n{encoding}"
         return SseDecoder(get(self.netloc, "/api/events", headers))
