@@ -20,6 +20,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.relay.units",
     "servers.feed.schedule",
     "servers.timing.stamps",
+    "servers.web.free_port",
     "servers.web.websocket_frames",
 }
 FILES_AT_THE_TOP = 6

@@ -7,13 +7,13 @@
 """
 
 import re
-import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from loadtests.host.external import find_program
 from loadtests.host.managed_process import Child, ChildFailed
+from servers.web.free_port import free_port
 
 READY: Final = re.compile(r"Ready to accept connections")
 PORT_TAKEN: Final = "Failed listening on port"
@@ -97,9 +97,3 @@ class RedisServer:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def free_port() -> int:
-    """Return a port that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])

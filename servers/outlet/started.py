@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import signal
-import socket
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +13,7 @@ from yarl import URL
 from servers.outlet.client import Refused
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
+from servers.web.free_port import free_port
 
 SCHEMES: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 ASK_EACH_S: Final = 0.05
@@ -108,12 +108,6 @@ def base_url(text: str) -> URL:
             'headers = { Authorization = "Bearer {{env.TOKEN}}" }'
         )
     return url
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listeners(base: URL) -> list[int]:

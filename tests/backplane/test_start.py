@@ -7,7 +7,8 @@ import sys
 import pytest
 from redis import Redis
 
-from loadtests.host.redis_server import RedisServer, free_port
+from loadtests.host.redis_server import RedisServer
+from servers.web.free_port import free_port
 from tests.backplane.sharing import KINDS
 from tests.server_process import HANG_S, ROOT, ServerProcess
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -116,9 +115,3 @@ def check_whole(loads: Loads, users: int) -> pd.DataFrame:
 
 def http_host(server: ServerProcess) -> str:
     return f"http://127.0.0.1:{server.port}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

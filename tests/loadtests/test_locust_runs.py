@@ -18,7 +18,8 @@ from loadtests.records.recorder import DTYPES
 from loadtests.records.to_parquet import collect
 from loadtests.runs import announcements
 from servers.timing.clock import now_ns
-from tests.loadtests.load_process import ALL_USERS, HANG_S, Load, Loads, check_whole, free_port, http_host, loads_on
+from servers.web.free_port import free_port
+from tests.loadtests.load_process import ALL_USERS, HANG_S, Load, Loads, check_whole, http_host, loads_on
 from tests.server_process import ServerProcess, serving
 
 pytestmark = pytest.mark.slow

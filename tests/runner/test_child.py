@@ -14,7 +14,7 @@ import pytest
 
 from loadtests.host import managed_process
 from loadtests.host.managed_process import TERMINATED, Child, ChildFailed
-from loadtests.host.warden import warden
+from loadtests.host.warden import Warden
 from loadtests.runs import announcements
 from tests.server_process import ROOT
 
@@ -150,7 +150,11 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path, number: signal
     until(lambda: all(map(gone, left)))
 
 
-def test_the_warden_leaves_with_the_last_child(tmp_path: Path) -> None:
+def test_the_warden_leaves_with_the_last_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of its own: the fixtures of other tests of this process may have children for the whole session."""
+    warden = Warden()
+    monkeypatch.setattr(managed_process, "warden", warden)
+
     def wardens() -> int:
         return sum(warden.token in (each.info["cmdline"] or []) for each in psutil.process_iter(["cmdline"]))
 

@@ -11,7 +11,8 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.loadtests.load_process import HANG_S, Load, free_port
+from servers.web.free_port import free_port
+from tests.loadtests.load_process import HANG_S, Load
 
 SHAPES: Final = ("one process", "forked processes", "master and workers")
 LABELS: Final = {

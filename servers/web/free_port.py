@@ -1,0 +1,33 @@
+"""A port for a program that cannot choose one by itself and say which."""
+
+import itertools
+import os
+import socket
+from typing import Final
+
+LOWEST: Final = 10_000
+"""Above the registered services; the ports that systems give to outgoing connections begin at 32,768."""
+PORTS: Final = 22_000
+APART: Final = 101
+"""Processes with neighbouring ids look in different places."""
+
+_asked: Final = itertools.count()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on and that no outgoing connection is given by chance.
+
+    The system's own choice (port 0) may belong to a connection of somebody else a moment later.
+
+    Raises:
+        OSError: nothing may listen here at all.
+    """
+    for _ in range(PORTS):
+        port = LOWEST + (os.getpid() * APART + next(_asked)) % PORTS
+        with socket.socket() as listening:
+            try:
+                listening.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port from {LOWEST} to {LOWEST + PORTS - 1}")
