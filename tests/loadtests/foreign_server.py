@@ -34,12 +34,16 @@ def request_of(connection: socket.socket) -> bytes:
     return data
 
 
+class StrangerError(OSError):
+    """Somebody else's client, still looking for a server that had this port before: its connection is dropped."""
+
+
 def cursor_of(request: bytes) -> int:
-    """Return what the client has seen last, as polls, JSON lines and SSE say it."""
+    """Return what the client has seen last, as polls, JSON lines and SSE say it. Raises StrangerError."""
     for name in (b"last_id=", b"Last-Event-ID: "):
         if name in request:
             return int(request.partition(name)[2].split()[0])
-    raise AssertionError(request)
+    raise StrangerError(request)
 
 
 def poll_body(request: bytes, last: int = 3) -> bytes:

@@ -121,7 +121,8 @@ def test_a_failed_cell_says_why_and_leaves_no_process(
     tmp_path: Path, brief: Scenario, programs: Make, server: str, load: str, problem: str
 ) -> None:
     scenario = replace(brief, window_s=2.0) if server == "server: dies" else brief
-    ready_s = 1 if "says nothing" in (server, load) else 30
+    # Where the load says nothing, the server must still have been ready, on however busy a machine.
+    ready_s = 1 if server == "says nothing" else 20 if load == "says nothing" else 30
     cell = one_cell(tmp_path, scenario, programs(server, load, ready_s=ready_s))
     assert cell.status == "failed"
     assert problem in "; ".join(cell.problems)

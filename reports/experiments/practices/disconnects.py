@@ -106,7 +106,8 @@ async def _visited(server: Server, *, quick: bool) -> Observation:
             await task
     figures = {
         "memory_growth_bytes": after["rss_bytes"] - before["rss_bytes"],
-        "waiting_left": after["waiting"] - len(LOYAL),
+        # A loyal client may be between two polls, so fewer may wait than there are loyal ones.
+        "waiting_left": max(0.0, after["waiting"] - len(LOYAL)),
         "tasks_left": after["tasks"] - before["tasks"],
         "cpu_us_per_message": cpu_us_per_message,
         "missed": float(sum(published - len(each.received_ns) for each in followed.values())),
