@@ -81,8 +81,8 @@ def swept(rows: pd.DataFrame) -> Dimension:
 def furthest(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a scenario that its answers are told from: all else than what is swept at its largest."""
     steps = rows[rows["clients"] == rows["clients"].max()]
-    other = RTT if swept(steps) is RATE else RATE
-    return steps[steps[other.column] == steps[other.column].max()]
+    other = steps[(RTT if swept(steps) is RATE else RATE).column]
+    return steps[other == other.max()]
 
 
 def stretches(rows: pd.DataFrame, name: str, within: float = LEVEL) -> list[Stretch]:
