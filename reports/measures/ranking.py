@@ -80,9 +80,10 @@ def swept(rows: pd.DataFrame) -> Dimension:
 
 def furthest(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a scenario that its answers are told from: all else than what is swept at its largest."""
-    steps = rows[rows["clients"] == rows["clients"].max()]
-    other = steps[(RTT if swept(steps) is RATE else RATE).column]
-    return steps[other == other.max()]
+    steps: pd.DataFrame = rows[rows["clients"] == rows["clients"].max()]
+    other = RTT.column if swept(steps) is RATE else RATE.column
+    kept: pd.DataFrame = steps[steps[other] == steps[other].max()]
+    return kept
 
 
 def stretches(rows: pd.DataFrame, name: str, within: float = LEVEL) -> list[Stretch]:
