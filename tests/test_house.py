@@ -143,6 +143,12 @@ def test_the_front_door_opens_without_waiting_for_the_slow_libraries() -> None:
     assert done.stdout.split() == []
 
 
+def test_make_bench_runs_every_benchmark() -> None:
+    programs = {path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")} - {"plain_server"}
+    (listed,) = re.findall(r"for each in ([\w ]+);", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert set(listed.split()) == programs
+
+
 def test_the_readme_shows_only_commands_that_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

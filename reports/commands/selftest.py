@@ -1,17 +1,13 @@
-"""`controls`, `calibrate` and `benchmarks`: measure the instrument itself."""
+"""`controls` and `calibrate`: measure the instrument itself."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.table import Table
 
 from loadtests.runs import runner
 from loadtests.runs.commands import Programs
@@ -20,7 +16,6 @@ from reports.commands.cells import measure_series
 from reports.commands.common import DONE, UNTRUE, Json, Out, fail, out, pattern_labels
 from servers.timing.clock import wall_timestamp
 
-BENCHMARKS: Final = ("servers.bench.benchmarks", "servers.bench.http2", "loadtests.benchmarks", "reports.benchmarks")
 CONTROLS_EPILOG: Final = (
     "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."
 )
@@ -103,26 +98,4 @@ def calibrate(
     else:
         out.print(calibration_table(found, labels))
         out.print(f"\n{runner.RUNS / FILE}", highlight=False, soft_wrap=True)
-    return DONE
-
-
-def benchmarks(as_json: Json = False) -> int:
-    """Measure how fast this suite itself is, beside plain peers.
-
-    Example:
-
-        pollbench benchmarks
-    """
-    figures: dict[str, dict[str, float]] = {}
-    for module in filter(find_spec, BENCHMARKS):
-        command = [sys.executable, "-m", module, "--json"]
-        figures[module] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
-    if as_json:
-        print(json.dumps(figures))
-        return DONE
-    table = Table("benchmark", "figure", "value", box=None, header_style="dim")
-    for module, values in figures.items():
-        for name, value in values.items():
-            table.add_row(module, name, f"{value:,.4g}")
-    out.print(table)
     return DONE

@@ -1,4 +1,4 @@
-"""`python -m servers.bench.http2`: what a push and a plain GET cost the server, in microseconds of its CPU.
+"""`python -m benchmarks.http2`: what a push and a plain GET cost the server, in microseconds of its CPU.
 
 The server is a process of its own on one core, the client is this process on another; HTTP/1.1 through stock aiohttp
 stands beside HTTP/2 in the same run, so the ratio means something on any machine.
@@ -209,7 +209,7 @@ async def measure(server: Server, clients: int, rate_per_s: int, seconds: float,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m servers.bench.http2", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.http2", description=__doc__)
     parser.add_argument("--clients", type=int, default=100, help="clients that take pushes (default 100)")
     parser.add_argument("--rate", type=int, default=20, help="messages per second to each of them (default 20)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the push measurement (default 4)")
