@@ -15,7 +15,7 @@ from reports.data.load import load
 from reports.measures.measures import latencies, summary
 from reports.page import interactive
 from reports.page.page import write_report
-from reports.selftest.synthetic import write_run
+from tests.synthetic import write_run
 
 SIZE_MAX_BYTES = 3_000_000
 SWEEP = Scenario(
