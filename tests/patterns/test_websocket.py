@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from servers.patterns.websocket import PATH, text_frame
 from tests.http1 import Http1, Line, connected, run
 from tests.server_process import ServerProcess, serving
-from tests.websocket_cases import frame
+from tests.websocket_cases import BAD, WIRE, as_sent, frame, on_the_wire
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 KEY = base64.b64encode(b"sixteen bytes :)").decode()
@@ -104,6 +104,31 @@ def test_what_clients_send_is_ignored_up_to_4_kb_and_refused_above(server: Serve
             while (frame := await read_frame(client.reader))[0] != CLOSE:
                 pass
             assert int.from_bytes(frame[1][:2], "big") == 1009
+
+    run(check())
+
+
+async def refused_with(server: ServerProcess, wire: bytes) -> int:
+    """Return the code of the close that answers these bytes. The connection must end behind it."""
+    async with socket(server, server.stats()["newest_id"]) as client:
+        client.writer.write(wire)
+        while (frame := await read_frame(client.reader))[0] != CLOSE:
+            pass
+        with suppress(ConnectionResetError):
+            assert await client.reader.read() == b""
+        return int.from_bytes(frame[1][:2], "big")
+
+
+def test_every_frame_against_the_rules_is_answered_with_its_code(server: ServerProcess) -> None:
+    """Autobahn's list, and what a server has to look for besides: lengths in the wrong form, frames without a mask."""
+    # A server that closes with so much unread resets the connection, which may overtake the code.
+    wires = {one.name: (wire, one.code) for one in BAD if len(wire := as_sent(one, masked=True)) < 5_000}
+    wires |= {name: (on_the_wire(name, masked=True)[:14], code) for name, (*_, code) in WIRE.items()}
+    wires |= {f"{first:#x} without a mask": (frame(first, b""), 1002) for first in (0x81, 0x89, 0x88)}
+
+    async def check() -> None:
+        for name, (wire, code) in wires.items():
+            assert (name, await refused_with(server, wire)) == (name, code)
 
     run(check())
 
