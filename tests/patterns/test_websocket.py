@@ -149,6 +149,27 @@ def test_pings_before_a_broken_frame_are_answered_and_a_close_within_a_message_t
     run(check())
 
 
+def test_a_ping_is_answered_between_fragments_and_however_it_is_cut_and_a_close_without_code_as_such(
+    server: ServerProcess,
+) -> None:
+    def sent(first: int, payload: bytes) -> bytes:
+        return frame(first, payload, masked=True)
+
+    async def check() -> None:
+        async with socket(server, server.stats()["newest_id"]) as client:
+            for wire in (sent(0x01, b"half"), sent(0x89, b"abc"), sent(0x80, b"the other"), sent(0x88, b"")):
+                for byte in wire:
+                    client.writer.write(bytes((byte,)))
+                    await client.writer.drain()
+            seen: list[tuple[int, bytes]] = []
+            while not seen or seen[-1][0] != CLOSE:
+                seen.append(await read_frame(client.reader))
+            assert [one for one in seen if one[0] not in {TEXT, PING}] == [(PONG, b"abc"), (CLOSE, b"")]
+            assert await client.reader.read() == b""
+
+    run(check())
+
+
 def test_nothing_is_written_behind_a_close() -> None:
     """Messages are due every half millisecond, so that some are due between the client's close and the server's."""
 
