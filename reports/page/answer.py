@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from loadtests.live.live_checks import TOO_FEW_MESSAGES
+from loadtests.live.live_checks import FEW_MESSAGES, TOO_FEW_MESSAGES
 from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
@@ -61,9 +61,9 @@ class Goal:
 
 def findings(rows: pd.DataFrame) -> list[Finding]:
     """Answer the questions a reader has."""
-    few = too_few(rows)
+    few = {"p50_ms": too_few(rows), "p99_ms": too_few(rows) or few_for_a_tail(rows)}
     told = [
-        Finding(question, (few,) if few and name in QUANTILES else tuple(_answers(rows, name, unit, what)))
+        Finding(question, (few[name],) if few.get(name) else tuple(_answers(rows, name, unit, what)))
         for question, name, unit, what in QUESTIONS
         if rows[name].notna().any()
     ]
@@ -137,6 +137,17 @@ def too_few(rows: pd.DataFrame) -> str:
     )
 
 
+def few_for_a_tail(rows: pd.DataFrame) -> str:
+    """Say so where all repeats together have too few messages for a p99; else nothing."""
+    fewest = int(rows["messages"].min())
+    if fewest >= FEW_MESSAGES or rows["p99_ms"].isna().all():
+        return ""
+    return (
+        f"Too few messages to say: {counted(fewest, 'message')}, and of fewer than {FEW_MESSAGES} a p99 is little more "
+        "than the slowest. Measure longer (--window, --repeats) or more often (--schedule)."
+    )
+
+
 def _several(rows: pd.DataFrame) -> bool:
     return rows[swept(rows).column].nunique() > 1
 
@@ -144,11 +155,12 @@ def _several(rows: pd.DataFrame) -> bool:
 def _headline_of_sweep(rows: pd.DataFrame) -> str:
     """Tell the tail, where distance and rate show: most messages find a long poll that is there already.
 
-    A headline has room for plain differences only.
+    A headline has room for plain differences only. Without the messages for a tail it tells the half.
     """
+    name, share = ("p50_ms", "half") if few_for_a_tail(rows) else ("p99_ms", f"99{THIN}%")
     told: list[str] = []
     led: set[str] = set()
-    for stretch in stretches(rows, "p99_ms", PLAIN):
+    for stretch in stretches(rows, name, PLAIN):
         behind = [row for row in stretch.rest if row["pattern"] in led]
         within = _most(stretch, stretch.first).removeprefix(UP_TO)
         if behind:
@@ -158,7 +170,7 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
         else:
             verb = "leads" if len(stretch.first) == 1 else "lead"
             event = (
-                f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99{THIN}% of the messages arrive within {within}"
+                f"{_names(stretch.first, stretch.scenes[-1])} {verb}: {share} of the messages arrive within {within}"
             )
         told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
         led = stretch.leaders
@@ -184,7 +196,8 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
         return told
     along = swept(rows)
     for _, scene in rows.groupby(along.column):
-        told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
+        if not few_for_a_tail(scene):
+            told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
     return told
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from loadtests.live.live_checks import TOO_FEW_MESSAGES
+from loadtests.live.live_checks import FEW_MESSAGES, TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
@@ -21,10 +21,6 @@ from reports.validity.caution import VERDICTS, Caution, Facts
 from reports.validity.network import relay_in_the_way
 from reports.validity.timetable import timetable
 from servers.settings.fault_specs import parse_fault
-
-FEW_MESSAGES: Final = 100
-"""Of fewer messages p99 is little more than the worst one."""
-
 
 Check = Callable[[Facts], Iterable[Caution]]
 

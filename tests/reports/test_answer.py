@@ -20,7 +20,7 @@ def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
         "duplicated": 0,
         "errors": 0,
         "repeats": 3,
-        "messages": 60,
+        "messages": 300,
     }
     frame = pd.DataFrame(
         [
@@ -238,6 +238,18 @@ def test_too_few_messages_say_nothing_about_speed_and_something_about_cost() -> 
     assert goals(few) == []
     assert headline(few.assign(messages=30)).startswith("A delivers")
     assert headline(rows(a=(NAN, NAN, NAN)).assign(messages=0)) == "Nothing was delivered."
+
+
+def test_a_tail_of_fewer_than_a_hundred_messages_is_told_nowhere_and_the_half_is() -> None:
+    few = rows(a=(1, 1, 1), b=(40, 50, 60)).assign(messages=99)
+    told = {finding.question: finding.answers for finding in findings(few)}
+    assert told["Fastest"][0].startswith("A: ")
+    (tail,) = told["Fastest at 99 %"]
+    assert tail.startswith("Too few messages to say: 99 messages, and of fewer than 100 a p99 is little more than the ")
+    assert goals(few) == []
+    swept = pd.concat([NEAR, FURTHEST])
+    assert "LONG and STREAM lead: 99 % of the messages arrive" in plain(headline(swept))
+    assert "LONG and STREAM lead: half of the messages arrive" in plain(headline(swept.assign(messages=99)))
 
 
 def test_one_step_of_a_sweep_with_too_few_messages_leaves_its_tail_untold() -> None:
