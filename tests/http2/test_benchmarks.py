@@ -6,7 +6,7 @@ import sys
 
 
 def test_the_benchmark_measures_pushes_and_gets() -> None:
-    command = [sys.executable, "-m", "servers.bench.http2", "--json"]
+    command = [sys.executable, "-m", "tests.bench.http2", "--json"]
     # CPU time is told in steps of 10 ms, which 200 GETs do not always fill.
     quick = ["--clients", "3", "--rate", "50", "--seconds", "0.5", "--gets", "2000"]
     figures = json.loads(subprocess.run([*command, *quick], capture_output=True, text=True, check=True).stdout)
