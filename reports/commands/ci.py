@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from loadtests.runs import runner
+from loadtests.runs.run_folder import newest
 from reports.commands.common import INVALID, Junit, Markdown, RunFolder, err, fail, out
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def gate(
     """
     from reports.ci.gates import check_slo
 
-    return judge(lambda: check_slo(folder or runner.newest(), slo), junit, markdown)
+    return judge(lambda: check_slo(folder or newest(runner.RUNS), slo), junit, markdown)
 
 
 def compare_runs(

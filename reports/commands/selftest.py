@@ -11,6 +11,7 @@ import typer
 
 from loadtests.runs import runner
 from loadtests.runs.commands import Programs
+from loadtests.runs.run_folder import save
 from loadtests.runs.series import folder_of
 from reports.commands.cells import measure_series
 from reports.commands.common import DONE, UNTRUE, Json, Out, fail, out, pattern_labels
@@ -92,7 +93,7 @@ def calibrate(
             patterns=stage.calibrate(measured),
         )
     runner.RUNS.mkdir(exist_ok=True)
-    runner.save(runner.RUNS / FILE, found)
+    save(runner.RUNS / FILE, found)
     if as_json:
         print(json.dumps(msgspec.to_builtins(found)))
     else:
