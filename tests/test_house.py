@@ -144,7 +144,7 @@ def test_the_front_door_opens_without_waiting_for_the_slow_libraries() -> None:
 
 
 def test_make_bench_runs_every_benchmark() -> None:
-    programs = {path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")} - {"plain_server"}
+    programs = {path.stem for path in (ROOT / "tests" / "bench").glob("[a-z]*.py")} - {"plain_server"}
     (listed,) = re.findall(r"for each in ([\w ]+);", (ROOT / "Makefile").read_text(encoding="utf-8"))
     assert set(listed.split()) == programs
 

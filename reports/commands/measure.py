@@ -163,7 +163,9 @@ def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: run
         cells = [{"name": cell.name, "status": cell.status, "problems": cell.problems} for cell in outcome.cells]
         rows = json.loads(summary.to_json(orient="records"))
         result = {"run": str(folder), "report": str(page) if page else None, "cells": cells, "summary": rows}
-        result |= {"verdict": ruling.verdict, "cautions": [asdict(c) for c in ruling.cautions]} if ruling else {}
+        if ruling:
+            cautions = [asdict(each) for each in ruling.cautions]
+            result |= {"answers": ruling.answers, "verdict": ruling.verdict, "cautions": cautions}
         print(json.dumps(result))
     elif ruling:
         if not ruling.worthless:  # figures in a row look like an answer

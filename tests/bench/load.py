@@ -1,4 +1,4 @@
-"""`python -m benchmarks.load`: how fast the load generator itself is, on one core.
+"""`python -m tests.bench.load`: how fast the load generator itself is, on one core.
 
 Empty short polls beside plain Locust FastHttpUser, in turns, against a server that answers every request with the same
 bytes; and 1,000 streaming users of one process. CPU is read from outside. Ratios mean something on another machine,
@@ -55,7 +55,7 @@ class Plain(FastHttpUser):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.load", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--json", action="store_true")
