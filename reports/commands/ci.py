@@ -9,7 +9,8 @@ from rich.table import Table
 
 from loadtests.runs import runner
 from loadtests.runs.run_folder import newest
-from reports.commands.common import INVALID, Junit, Markdown, RunFolder, err, fail, out
+from reports.commands.common import Junit, Markdown, RunFolder, err, fail, out
+from reports.commands.exits import INVALID
 
 if TYPE_CHECKING:
     from reports.basics.exit_codes import Judgement

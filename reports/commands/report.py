@@ -7,7 +7,8 @@ import typer
 from loadtests.runs import runner
 from loadtests.runs.run_folder import newest
 from reports.commands.cells import write_page
-from reports.commands.common import DONE, RunFolder, out
+from reports.commands.common import RunFolder, out
+from reports.commands.exits import DONE
 
 
 def report(

@@ -14,7 +14,8 @@ from loadtests.runs.commands import Programs
 from loadtests.runs.run_folder import save
 from loadtests.runs.series import folder_of
 from reports.commands.cells import measure_series
-from reports.commands.common import DONE, UNTRUE, Json, Out, fail, out, pattern_labels
+from reports.commands.common import Json, Out, fail, out, pattern_labels
+from reports.commands.exits import DONE, UNTRUE
 from servers.timing.clock import wall_timestamp
 
 CONTROLS_EPILOG: Final = (
