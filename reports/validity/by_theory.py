@@ -46,8 +46,8 @@ def without_theory(facts: Facts) -> Iterable[Caution]:
         "back would look like a slow pattern.",
         "Give it a theory (reports/theory/predictions), or trust only what the contract tests prove of it."
         if unknown
-        else "Let all clients be there before the window, and polls begin spread over the interval with a pause between "
-        "them: then theory checks it.",
+        else "Let all clients be there before the window, and polls begin spread over the interval, with a pause "
+        "between them: then theory checks it.",
     )
 
 

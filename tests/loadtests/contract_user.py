@@ -1,4 +1,4 @@
-"""`python contract_user.py PATTERN HOST HTTP2_HOST CURSOR READS MUTANT TOLD`: one user, and each row it records as a line of TOLD.
+"""`python contract_user.py PATTERN HOST HTTP2_HOST CURSOR READS MUTANT TOLD`: one user; its rows become lines of TOLD.
 
 READS: "whole", or "bytes" to hand it each byte of a read by itself. MUTANT: what is wrong with how it decodes, one of
 MUTANTS or "none". Lines: ["read"], ["request", started, ended], ["delivery", id, due, published, received].
