@@ -6,9 +6,7 @@ MUTANTS or "none". Lines: ["read"], ["request", started, ended], ["delivery", id
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from locust.env import Environment
 
@@ -18,43 +16,7 @@ from loadtests import patterns
 from loadtests.users.connection import Connection, Exchange, Receive
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp
-
-Deliver = Callable[..., None]
-
-
-def late(deliver: Deliver) -> Deliver:
-    """Each message comes out when the next one does."""
-    held: list[Stamp] = []
-
-    def delivered(stamp: Stamp, *rest: Any) -> None:
-        held.append(stamp)
-        if len(held) > 1:
-            deliver(held.pop(0), *rest)
-
-    return delivered
-
-
-def lossy(deliver: Deliver) -> Deliver:
-    """Of what comes in one read the last is lost; fed byte by byte, that is everything from the second on."""
-    got: list[int] = []
-
-    def delivered(stamp: Stamp, *rest: Any) -> None:
-        got.append(stamp.id)
-        if len(got) == 1:
-            deliver(stamp, *rest)
-
-    return delivered
-
-
-def doubling(deliver: Deliver) -> Deliver:
-    def delivered(*row: Any) -> None:
-        deliver(*row)
-        deliver(*row)
-
-    return delivered
-
-
-MUTANTS: dict[str, Callable[[Deliver], Deliver]] = {"late": late, "lossy": lossy, "doubling": doubling}
+from tests.loadtests.mutants import MUTANTS
 
 
 def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, mutant: str, told: str) -> None:
@@ -90,7 +52,7 @@ def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, muta
 
         user = Telling(Environment(user_classes=[Telling]))
         if mutant in MUTANTS:
-            user.delivered = MUTANTS[mutant](user.delivered)
+            vars(user)["delivered"] = MUTANTS[mutant](user.delivered)
         user.on_start()
         user.cursor = user.first_cursor = int(cursor)
         user.live()

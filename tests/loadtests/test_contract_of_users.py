@@ -18,8 +18,8 @@ import pytest
 from loadtests import patterns
 from loadtests.runs.target import Target
 from servers.timing.clock import now_ns
-from tests.loadtests.contract_user import MUTANTS
 from tests.loadtests.load_process import HANG_S, http_host
+from tests.loadtests.mutants import MUTANTS
 from tests.server_process import ServerProcess, serving
 
 CONTENTS = ["x", "x" * 60, "\u20ac \n\r\n\r\n data: id: 1", "y" * 200, "z" * 70_000]
