@@ -7,6 +7,7 @@ MUTANTS or "none". Lines: ["read"], ["request", started, ended], ["delivery", id
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from locust.env import Environment
 
@@ -50,9 +51,9 @@ def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, muta
                 tell("request", exchange.started_ns, exchange.ended_ns)
                 super().requested(due_ns, exchange, *rest)
 
-        user = Telling(Environment(user_classes=[Telling]))
+        user: Any = Telling(Environment(user_classes=[Telling]))
         if mutant in MUTANTS:
-            vars(user)["delivered"] = MUTANTS[mutant](user.delivered)
+            user.delivered = MUTANTS[mutant](user.delivered)
         user.on_start()
         user.cursor = user.first_cursor = int(cursor)
         user.live()

@@ -150,7 +150,7 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (
         lambda run, cells, rows: (run, cells, rows.replace({"pattern": {"sse": "carrier_pigeon"}})),
         "VALID",
-        "note: No theory speaks for Server-Sent Events",
+        "note: No theory speaks for SSE",
     ),
     (in_rows(messages=50), "VALID", "p99 rests on 50 messages"),
     (in_rows(messages=5), "SUSPECT", "p99 rests on 5 messages"),
