@@ -21,7 +21,7 @@ import typer
 from loadtests.host import standard_streams
 from loadtests.runs.signals import heeded
 from loadtests.runs.webui import Unreachable
-from reports.commands import ci, experiment, lists, measure, replicate, report, selftest, serve
+from reports.commands import ci, experiment, lists, measure, model, replicate, report, selftest, serve
 from reports.commands.common import DONE, EPILOG, INTERRUPTED, INVALID, UNREACHABLE, UNWRITTEN, USAGE, fail
 
 signal.signal(signal.SIGINT, _before)
@@ -47,6 +47,7 @@ app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
 app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
 app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
+app.command()(model.model)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
