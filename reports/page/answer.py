@@ -164,7 +164,8 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
             event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
         else:
             verb = "leads" if len(stretch.first) == 1 else "lead"
-            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: {part}{THIN}% of the messages arrive within {within}"
+            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: "
+            event += f"{part}{THIN}% of the messages arrive within {within}"
         told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
         led = stretch.leaders
     if not told:

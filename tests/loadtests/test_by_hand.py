@@ -120,8 +120,9 @@ def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the
     with serving("--history", "200") as server, site(tmp_path, http_host(server), "one process") as started:
         for nth in range(204):
             server.post(str(nth))
-        swarm(started, 1, "WebsocketUser", join_at="oldest", schedule="steady:20")
-        await_that(lambda: shown(started, "websocket") > 260)
+        swarm(started, 1, "WebsocketUser", join_at="oldest", poll_interval="0.2")
+        await_that(lambda: shown(started, "websocket") == 200)  # only now may the server forget
+        await_that(lambda: server.post("more") > 0 and shown(started, "websocket") > 260)
         stop(started)
         (folder,) = started.runs()
     run = load(folder)

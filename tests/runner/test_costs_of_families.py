@@ -33,27 +33,24 @@ finally:
     worker.kill()
     worker.wait()
 """
-BURN = f"import time\nwhile time.process_time_ns() < {BUSY_NS} + at: pass"
-PARENT = f"""
-import subprocess, sys
-living = None
-for line in sys.stdin:
-    if line == "end one\\n":
-        subprocess.run([sys.executable, "-c", {f"at = 0; {BURN}"!r}], check=True)
-    else:
-        living = living or subprocess.Popen(
-            [sys.executable, "-c", {
-    f'''
+BURN_ON_DEMAND = f"""
 import sys, time
 for line in sys.stdin:
-    at = time.process_time_ns()
-    while time.process_time_ns() < {BUSY_NS} + at: pass
+    until = time.process_time_ns() + {BUSY_NS}
+    while time.process_time_ns() < until: pass
     print(flush=True)
-'''!r
-}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        living.stdin.write(b"go\\n")
-        living.stdin.flush()
-        living.stdout.readline()
+"""
+PARENT = f"""
+import subprocess, sys
+command, kept = [sys.executable, "-c", {BURN_ON_DEMAND!r}], None
+for line in sys.stdin:
+    if line.startswith("end"):
+        subprocess.run(command, input=b"go", stdout=subprocess.PIPE, check=True)
+    else:
+        kept = kept or subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        kept.stdin.write(b"go\\n")
+        kept.stdin.flush()
+        kept.stdout.readline()
     print(flush=True)
 """
 
