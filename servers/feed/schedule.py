@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-NS_PER_S = 1_000_000_000
+from servers.timing import NS_PER_S
 
 
 class Schedule(Protocol):
