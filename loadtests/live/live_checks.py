@@ -15,8 +15,6 @@ TAIL_SHARE: Final = 0.5
 """A lag that is usual and above this share of p99 may be most of what is reported as the pattern's slow deliveries."""
 TAIL_FLOOR_MS: Final = 2.0
 TOO_FEW_MESSAGES: Final = 10
-FEW_MESSAGES: Final = 100
-"""Of fewer messages p99 is little more than the worst one."""
 
 Verdict = Literal["VALID", "SUSPECT", "INVALID", "FAIL"]
 """FAIL is the report's alone, which holds the records against each other."""

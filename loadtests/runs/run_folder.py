@@ -1,4 +1,4 @@
-"""Reads run.json and cell.json as what they are: input. Whole, once, and only what a run of pollbench can hold.
+"""Reads run.json and cell.json as what they are: input. Whole, once, only what a run can hold; and writes them whole.
 
 What is read here may name files, be looped over and stand on pages; whoever asks for more than that asks here.
 """
@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,9 +16,10 @@ import msgspec
 
 from loadtests.records.manifest import SESSION, Cell, Run, Setting, Text
 from loadtests.records.rows import SCHEMA_VERSION
-from loadtests.scenario.plan import NS_PER_S, Plan, PlannedCell, cell_name
+from loadtests.scenario.plan import Plan, PlannedCell, cell_name
 from loadtests.scenario.scenarios import Scenario
-from servers.feed.schedule import parse_schedule
+from servers.feed.schedule import Manual, Steady, parse_schedule
+from servers.timing import NS_PER_S
 
 MOST_BYTES: Final = 64 * 2**20
 """Of one of these files; a run of 10,000 cells has 1 MB."""
@@ -126,10 +128,14 @@ def _windows(cell: Cell, planned: PlannedCell | None) -> Iterator[str]:
 
 
 def _scenario(fields: Mapping[str, Any], *, by_hand: bool) -> Scenario:
-    """Read a scenario. By hand, polls may follow each other without a pause, and a test may take days."""
+    """Read a scenario. By hand, polls may follow each other without a pause, a test may take days, and messages may all
+    have been posted.
+    """
     fields = msgspec.convert(fields, dict[Text, Setting])
     if by_hand:
         fields = {**fields, "poll_interval_s": fields.get("poll_interval_s") or 1e-9}
+        if fields["schedule"] == str(Manual()):
+            fields["schedule"] = str(Steady(1))
         fields |= {name: min(max(fields[name], 1e-9), 86_400) for name in ("warmup_s", "window_s", "drain_s")}
     return msgspec.convert(fields, Scenario)
 
@@ -187,6 +193,27 @@ def decoded(file: Path, content: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise _not_ours(file, problem) from None
+
+
+def save(file: Path, content: object) -> None:
+    """Write a JSON file in one step: all of it, or nothing. Raises OSError."""
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as written:
+        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2))
+        written.flush()
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def newest(runs: Path) -> Path:
+    """Return the run folder under `runs` that was started last, of those that can be read. Raises NotARun."""
+    started: list[tuple[str, Path]] = []
+    for file in runs.glob("*/run.json"):
+        with suppress(NotARun):
+            started.append((RunFolder.open(file.parent).run.started_at, file.parent))
+    if not started:
+        raise NotARun(f"there is no run in {runs}/ yet; make one with `pollbench compare`, or name its folder")
+    return max(started)[1]
 
 
 def _not_ours(file: Path, problem: object) -> NotARun:

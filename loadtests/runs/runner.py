@@ -14,15 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from loadtests.host import capacity, environment, netem
 from loadtests.records.manifest import Cell, Machine, Run
 from loadtests.records.seal import sealed
 from loadtests.runs import advice, calibration
 from loadtests.runs.cell import measure
 from loadtests.runs.commands import OURS, Programs
-from loadtests.runs.run_folder import NotARun, RunFolder
+from loadtests.runs.run_folder import NotARun, RunFolder, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.scenario.scenarios import NETEM, RELAY
@@ -123,17 +121,24 @@ def check_resumable(folder: Path, asked: Plan) -> None:
     if len(finished_cells(folder, run.cells)) == len(run.cells):
         return
     _check_network(asked)
-    here, versions = environment.machine(), environment.versions()
+    here = environment.machine()
     check_room(asked, here)
-    pairs = [
-        ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
-        *((f"{name} version", old, versions.get(name, "")) for name, old in run.versions.items()),
-    ]
-    for what, old, new in pairs:
-        if old != new:
+    check_same(folder, identity(run.machine, run.versions), identity(here, environment.versions()))
+
+
+def identity(machine: Machine, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return what has to be the same for two cells to be comparable."""
+    what = {f"{name} version": version for name, version in versions.items()}
+    return {"machine": f"{machine.cpu}, {machine.cores} cores"} | what
+
+
+def check_same(folder: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise RunRefused when what is measured now could not stand beside what a folder has."""
+    for what, old in then.items():
+        if old != (new := now.get(what, "")):
             raise RunRefused(
                 f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
-                "cells of both would not be comparable: start a new run"
+                "figures of both would not be comparable: start a new run"
             )
 
 
@@ -213,21 +218,3 @@ def _own(folder: Path, name: str) -> Path:
     if not cell_folder.resolve().is_relative_to(folder.resolve()):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(cell_folder))
     return cell_folder
-
-
-def save(file: Path, content: msgspec.Struct) -> None:
-    """Write a JSON file in one step: all of it, or nothing."""
-    partial = file.with_suffix(".partial")
-    with partial.open("wb") as written:
-        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2))
-        written.flush()
-        os.fsync(written.fileno())
-    partial.replace(file)
-
-
-def newest() -> Path:
-    """Return the run folder whose name sorts last, which is the newest. Raises RunRefused when there is none."""
-    found = sorted(file.parent for file in RUNS.glob("*/run.json"))
-    if not found:
-        raise RunRefused(f"there is no run in {RUNS}/ yet; make one with `pollbench compare`, or name its folder")
-    return found[-1]

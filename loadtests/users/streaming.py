@@ -1,5 +1,7 @@
 """What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
+from contextlib import suppress
+
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, message_bytes
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import UNTOLD
@@ -40,15 +42,8 @@ class StreamUser(PatternUser):
             connection = self._connection = self.connect(self._received)
             self._ask(connection)
             error = CODES[self._end_of(connection).error]
-        except NoAnswer:
-            error = CODES["timeout"]
-        except ConnectionRefusedError:
-            error = CODES["refused"]
-        except OSError:
-            error = CODES["reset"]
-        except ProtocolError as wrong:
-            error = CODES["protocol"]
-            self.note(wrong)
+        except (NoAnswer, OSError, ProtocolError) as wrong:
+            error = self.code_of(wrong)
         finally:
             self.requested(due_ns, self._exchange, self._status, error, self._messages)
             if connection is not None:
@@ -85,6 +80,8 @@ class StreamUser(PatternUser):
         except ProtocolError as wrong:
             for event in wrong.events:
                 self._take(event, received_ns, UNTOLD if arrived_ns else 0)
+            with suppress(OSError):
+                self._send(self._decoder.take_output())
             raise
         self._other_bytes = other_bytes - message_bytes(events)
         if arrived_ns > 0 and (self._other_bytes or not (events and self._decoder.at_rest)):

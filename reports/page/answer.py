@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from loadtests.live.live_checks import FEW_MESSAGES, TOO_FEW_MESSAGES
+from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 from reports.data.load import Run
-from reports.measures.measures import QUANTILES
+from reports.measures.measures import FEW_MESSAGES, QUANTILES
 from reports.measures.ranking import PLAIN, Row, Stretch, furthest, ranking, stretches, swept
 
 NAN: Final = float("nan")
@@ -29,9 +29,10 @@ HALF_WITHIN: Final = 0.15
 NOTHING: Final = "Nothing was delivered."
 UP_TO: Final = "up to "
 GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
+TAILS: Final = {99: "p99_ms", 90: "p90_ms"}
 QUESTIONS: Final = (
     ("Fastest", "p50_ms", "ms", "for half of the messages"),
-    ("Fastest at 99 %", "p99_ms", "ms", "for 99 % of the messages"),
+    *((f"Fastest at {part} %", name, "ms", f"for {part} % of the messages") for part, name in TAILS.items()),
     ("Least server CPU", "cpu_ms_per_1000", "ms", "per 1,000 deliveries"),
     ("Least traffic", "http_bytes_per_delivery", "B", "per delivery"),
     ("Least server memory", "memory_per_client_bytes", "B", "per client"),
@@ -48,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Who delivered 99 % of the messages within a time, and who of them costs the server least CPU.
+    """Who delivered `tail_percent` of the messages within a time, and who of them costs the server least CPU.
 
     at: the step of the sweep, if it is one.
     """
@@ -61,11 +62,11 @@ class Goal:
 
 def findings(rows: pd.DataFrame) -> list[Finding]:
     """Answer the questions a reader has."""
-    few = {"p50_ms": too_few(rows), "p99_ms": too_few(rows) or few_for_a_tail(rows)}
+    few, told_of = too_few(rows), TAILS[tail_percent(rows)]
     told = [
-        Finding(question, (few[name],) if few.get(name) else tuple(_answers(rows, name, unit, what)))
+        Finding(question, (few,) if few and name in QUANTILES else tuple(_answers(rows, name, unit, what)))
         for question, name, unit, what in QUESTIONS
-        if rows[name].notna().any()
+        if rows[name].notna().any() and (name == told_of or name not in TAILS.values())
     ]
     return [*told, Finding("Complete", (_complete(rows),)), Finding("How sure", (_certainty(rows),))]
 
@@ -126,6 +127,11 @@ def _why(row: Row, setting: Mapping[str, Any]) -> str:
     return ": about half its interval" if waits else ""
 
 
+def tail_percent(rows: pd.DataFrame) -> int:
+    """Return of how many % of the messages the slow ones are told: of fewer than 100, p99 is one of them."""
+    return 99 if rows["messages"].min() >= FEW_MESSAGES else 90
+
+
 def too_few(rows: pd.DataFrame) -> str:
     """Say so where a repeat has too few messages for its quantiles to be those of the pattern; else nothing."""
     fewest = int((rows["messages"] / rows["repeats"]).min())
@@ -137,17 +143,6 @@ def too_few(rows: pd.DataFrame) -> str:
     )
 
 
-def few_for_a_tail(rows: pd.DataFrame) -> str:
-    """Say so where all repeats together have too few messages for a p99; else nothing."""
-    fewest = int(rows["messages"].min())
-    if fewest >= FEW_MESSAGES or rows["p99_ms"].isna().all():
-        return ""
-    return (
-        f"Too few messages to say: {counted(fewest, 'message')}, and of fewer than {FEW_MESSAGES} a p99 is little more "
-        "than the slowest. Measure longer (--window, --repeats) or more often (--schedule)."
-    )
-
-
 def _several(rows: pd.DataFrame) -> bool:
     return rows[swept(rows).column].nunique() > 1
 
@@ -155,12 +150,12 @@ def _several(rows: pd.DataFrame) -> bool:
 def _headline_of_sweep(rows: pd.DataFrame) -> str:
     """Tell the tail, where distance and rate show: most messages find a long poll that is there already.
 
-    A headline has room for plain differences only. Without the messages for a tail it tells the half.
+    A headline has room for plain differences only.
     """
-    name, share = ("p50_ms", "half") if few_for_a_tail(rows) else ("p99_ms", f"99{THIN}%")
     told: list[str] = []
     led: set[str] = set()
-    for stretch in stretches(rows, name, PLAIN):
+    part = tail_percent(rows)
+    for stretch in stretches(rows, TAILS[part], PLAIN):
         behind = [row for row in stretch.rest if row["pattern"] in led]
         within = _most(stretch, stretch.first).removeprefix(UP_TO)
         if behind:
@@ -169,9 +164,8 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
             event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
         else:
             verb = "leads" if len(stretch.first) == 1 else "lead"
-            event = (
-                f"{_names(stretch.first, stretch.scenes[-1])} {verb}: {share} of the messages arrive within {within}"
-            )
+            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: "
+            event += f"{part}{THIN}% of the messages arrive within {within}"
         told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
         led = stretch.leaders
     if not told:
@@ -194,18 +188,17 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
     told: list[Goal] = []
     if too_few(rows):
         return told
-    along = swept(rows)
+    along, name = swept(rows), TAILS[tail_percent(rows)]
     for _, scene in rows.groupby(along.column):
-        if not few_for_a_tail(scene):
-            told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
+        told += _goals(scene, name, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
     return told
 
 
-def _goals(rows: pd.DataFrame, at: str) -> list[Goal]:
+def _goals(rows: pd.DataFrame, name: str, at: str) -> list[Goal]:
     told: list[Goal] = []
     before: set[str] = set()
     for goal_ms in GOALS_MS:
-        tail = rows["p99_ms_high"].fillna(rows["p99_ms"])
+        tail = rows[f"{name}_high"].fillna(rows[name])
         met = rows[(tail <= goal_ms) & (rows["missed"] == 0)]
         if len(met) and set(met["pattern"]) != before:
             before = set(met["pattern"])

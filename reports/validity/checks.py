@@ -3,23 +3,22 @@
 It repairs nothing and hides nothing. A new check is a function here and its name in CHECKS.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import pandas as pd
 
-from loadtests.live.live_checks import FEW_MESSAGES, TOO_FEW_MESSAGES
+from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
-from reports.theory.compare import Agreement
-from reports.theory.theory_table import in_words, situation
+from reports.measures.measures import FEW_MESSAGES
 from reports.validity import instrument
+from reports.validity.by_theory import against_theory, without_theory
 from reports.validity.calibration_used import quotes
 from reports.validity.caution import VERDICTS, Caution, Facts
 from reports.validity.network import relay_in_the_way
-from reports.validity.timetable import timetable
+from reports.validity.timetable import timetable, unknown_timetable
 from servers.settings.fault_specs import parse_fault
 
 Check = Callable[[Facts], Iterable[Caution]]
@@ -181,32 +180,8 @@ def _calibration(facts: Facts) -> Iterable[Caution]:
             f"More deliveries than the calibration vouches for ({listed(labels)})",
             f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
             f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
-            "Lower the rate or the number of clients, or use more load processes.",
+            "Lower the rate or the number of clients.",
         )
-
-
-def _theory(facts: Facts) -> Iterable[Caution]:
-    for _, rows in groupby(facts.theory, key=situation):
-        off = [row for row in rows if not row.agrees]
-        if off and off[0].saturated:
-            yield Caution(
-                "note",
-                f"Theory says nothing about {off[0].label}: the {off[0].saturated} was saturated",
-                f"theory assumes that nothing is overloaded, and would have it otherwise: {_told(off)}.",
-                "Take the figures for what this machine could do; lower the load to see the pattern itself.",
-            )
-        elif off:
-            yield Caution(
-                "suspect",
-                f"{off[0].label} does not agree with theory: {_told(off)}",
-                "some settings were not obeyed, something else disturbed the machine, or what was measured is not what "
-                "it says it is.",
-                "Repeat it; if it stays, lower the load, then doubt the server, then the suite.",
-            )
-
-
-def _told(off: Sequence[Agreement]) -> str:
-    return "; ".join(in_words(row) for row in off)
 
 
 def _samples(facts: Facts) -> Iterable[Caution]:
@@ -290,11 +265,13 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.server,
     instrument.publisher,
     timetable,
+    unknown_timetable,
     instrument.sending,
     instrument.warming,
     instrument.ports,
     _calibration,
-    _theory,
+    against_theory,
+    without_theory,
     _samples,
     _loopback,
     relay_in_the_way,
