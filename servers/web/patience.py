@@ -1,13 +1,18 @@
-"""How long a connection may take to say what it wants (slowloris): aiohttp's own limit is an hour."""
+"""How long a connection may take to say what it wants (slowloris; aiohttp's own limit is an hour), and what it is told
+when that is no HTTP: the same JSON as of every refusal, and nothing on stderr, where aiohttp prints a traceback."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final
 
+from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
-from servers.web.errors import error_body
+from servers.web.errors import error_body, error_response, last_word
 
+SHOWN: Final = 200
+"""Characters of what the parser says that are repeated."""
 WHY: Final = error_body("the head of the request did not come in time", "head")
 TOO_LATE: Final = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -44,6 +49,18 @@ class PatientHandler(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        why = " ".join((message or HTTPStatus(status).phrase).split())
+        return last_word(error_response(status, f"this is no HTTP that is taken here: {why[:SHOWN]}", "request"))
 
     def _has_begun(self, data: bytes) -> bool:
         """Say whether these bytes end within a head."""
