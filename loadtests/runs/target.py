@@ -9,7 +9,8 @@ from typing import Annotated
 
 import msgspec
 
-from servers.timing.clock import clock_id
+from servers.feed.schedule import parse_schedule
+from servers.timing.clock import clock_id, now_ns
 from servers.web.urls import read_url
 
 ANSWER_S = 10.0
@@ -57,8 +58,13 @@ class Target:
     """
 
     def __init__(self, host: str, token: str = "") -> None:
+        self.host = host
         self._url = read_url(host, "--host")
-        stats = self._stats()
+        self._meet(token)
+
+    def _meet(self, token: str) -> None:
+        """Set what is known of it."""
+        host, stats = str(self._url), self._stats()
         if token and stats.token != token:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
         if stats.clock_id != clock_id():
@@ -83,6 +89,29 @@ class Target:
             status, body = self._ask("PUT", "/api/schedule", msgspec.json.encode(wanted))
             if status != 200:
                 raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
+
+    def begin(self, schedule: str, message_bytes: int | None) -> None:
+        """Have the server publish from now on, or as it does where no schedule is named. `stats` is what it says then.
+
+        Raises WrongServer when it will not, or began at another time: latency counts from instants after that one.
+        """
+        asked_ns = now_ns() if schedule else 0
+        self.publish(schedule, message_bytes)
+        self._meet(self.stats.token)
+        answered_ns = now_ns()
+        if not asked_ns <= self.start_at_ns <= answered_ns:
+            when = f"told to between {asked_ns} and {answered_ns}" if schedule else f"asked at {answered_ns}"
+            raise WrongServer(
+                f"the server says that it began to publish at {self.start_at_ns} (start_at_ns), but it was {when}: it "
+                "must be the instant at which it began, in nanoseconds of CLOCK_MONOTONIC"
+            )
+        try:
+            parse_schedule(schedule or self.stats.schedule)
+        except ValueError:
+            raise WrongServer(
+                f"the server does not say by which schedule it publishes (schedule in GET /stats is "
+                f"{self.stats.schedule[:60]!r}): name one (--schedule)"
+            ) from None
 
     def post(self, content: str) -> int:
         """Have the server publish one message now; return its id. Raises WrongServer."""
