@@ -37,11 +37,11 @@ class PatientHandler(RequestHandler):
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        heads = self._request_count
+        heads, in_content = self._request_count, self._is_in_content()
         super().data_received(data)
         if self._request_count != heads:
             self._stop_waiting()
-        if self._has_begun(data):
+        if data and not in_content and self._has_begun(data):  # aiohttp calls itself with nothing
             self._begun = True
             if self._timer is None:
                 self._wait_for_head()
@@ -62,13 +62,19 @@ class PatientHandler(RequestHandler):
         why = " ".join((message or HTTPStatus(status).phrase).split())
         return last_word(error_response(status, f"this is no HTTP that is taken here: {why[:SHOWN]}", "request"))
 
+    def _is_in_content(self) -> bool:
+        """Say whether the content of the last request is still to come."""
+        if self._messages:
+            return not self._messages[-1][1].is_eof()
+        return self._current_request is not None and not self._current_request.content.is_eof()
+
     def _has_begun(self, data: bytes) -> bool:
-        """Say whether these bytes end within a head."""
-        if self._upgraded:
+        """Say whether these bytes, of which none are content of an earlier request, end within a head."""
+        if self._upgraded or self._is_in_content():
             return False
         if self._messages:  # a request without content, and more behind it
             return self._messages[-1][1] is EMPTY_PAYLOAD and not data.endswith((b"\n\r\n", b"\n\n"))
-        return self._current_request is None or self._current_request.content.is_eof()
+        return True
 
     def _wait_for_head(self) -> None:
         if self._head_timeout_s:
