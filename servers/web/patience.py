@@ -41,7 +41,8 @@ class PatientHandler(RequestHandler):
         super().data_received(data)
         if self._request_count != heads:
             self._stop_waiting()
-        if data and not in_content and self._has_begun(data):  # aiohttp calls itself with nothing
+        # An empty line ahead of a request is no part of it (RFC 9112 2.2).
+        if not in_content and data.strip(b"\r\n") and self._has_begun(data):
             self._begun = True
             if self._timer is None:
                 self._wait_for_head()

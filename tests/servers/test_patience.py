@@ -74,7 +74,7 @@ def test_who_waits_for_an_answer_longer_than_that_gets_it(impatient: ServerProce
 def test_a_connection_whose_last_request_was_whole_may_be_idle_for_longer(impatient: ServerProcess) -> None:
     head = b"POST /api/message HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"
     with socket.create_connection(("127.0.0.1", impatient.port), timeout=HANG_S) as client:
-        for pieces in ([head, b"in ", b"pieces"], [head + b"in one pc"], [head + b"in ", b"pieces"]):
+        for pieces in ([head, b"in ", b"pieces"], [head + b"in one pc"], [head + b"in ", b"pieces", b"\r\n"]):
             for piece in pieces:
                 client.sendall(piece)
                 impatient.stats()  # by now the server has seen it
