@@ -16,7 +16,7 @@ from loadtests.records.manifest import SESSION
 from loadtests.scenario.scenarios import schedules
 from loadtests.scenario.timetable import due_instants_ns
 from reports.basics.units import counted, quantity
-from reports.measures.costs import NS_PER_MS, NS_PER_S
+from servers.timing import NS_PER_MS, NS_PER_S
 from reports.validity.caution import Caution, Facts
 from servers.feed.schedule import Manual, parse_schedule
 
