@@ -11,9 +11,11 @@ from servers.app import Service
 from servers.backplane import NoRedisError
 from servers.feed.content import CONTENTS
 from servers.feed.schedule import FORMS
+from servers.home import pass_on
 from servers.process import PortTakenError, ServingError, serve
 from servers.settings import fault_specs
 from servers.settings.options import FEEDS, PAGES, ServerOptions
+from servers.web.urls import authority, is_loopback, reachable
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
@@ -26,6 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
+    pass_on()
     try:
         names, as_json, options = parse(sys.argv[1:])
         serve(names, options, announce_json if as_json else announce_lines)
@@ -68,6 +71,7 @@ def parser() -> Parser:
     option("--message-bytes", "message_bytes", int, "length of the content (default 200)")
     option("--content", "content", str, f"what messages say, {', '.join(CONTENTS)}: how well they compress")
     option("--history", "history", int, "messages kept (default 10000)")
+    option("--history-bytes", "history_bytes", int, "bytes of messages kept, at most (default 64000000)")
     option("--hold-timeout", "hold_timeout_s", float, "seconds a long poll is held, 1 to 300 (default 30)")
     p.add_argument("--hold-jitter", action="store_true", help="add up to a sixteenth, at random, to every hold")
     p.add_argument(
@@ -118,8 +122,8 @@ def announce_json(service: Service) -> None:
 
 def announce_lines(service: Service) -> None:
     options = service.options
-    local = options.host in {"127.0.0.1", "::1", "localhost"}
-    reach = "this machine only" if local else "other machines can reach it"
+    reach = "this machine only" if is_loopback(options.host) else "other machines can reach it"
+    host = reachable(options.host)
     lines = [f"listening on {options.host} ({reach}), {options.schedule}, stop with Ctrl-C"]
     if options.fault:
         lines.append(
@@ -129,8 +133,8 @@ def announce_lines(service: Service) -> None:
         pattern = patterns.load(name)
         port = service.http2_port if pattern.HTTP2 else service.http_port
         scheme = "https" if pattern.HTTP2 and options.tls_cert else "http"
-        lines.append(f"  {pattern.LABEL:20} {scheme}://{options.host}:{port}{pattern.PATH}")
-    lines.append(f"  {'who is waiting':20} http://{options.host}:{service.http_port}/stats")
+        lines.append(f"  {pattern.LABEL:20} {scheme}://{authority(host, port or 0)}{pattern.PATH}")
+    lines.append(f"  {'who is waiting':20} http://{authority(host, service.http_port or 0)}/stats")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
