@@ -70,6 +70,17 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
         (["run", "sse", "--fault", "drop:2"], "fault 'drop:2' is none of: drop:SHARE"),
         (["compare", "--drain", "nan"], "--drain nan is out of range"),
+        (
+            ["run", "sse", "--server", "http://127.0.0.1:8080/"],
+            "--server http://127.* a command line .* starts",
+        ),
+        (
+            ["run", "sse", "--server", "wss://h"],
+            "not the address of one: see docs/howto/own-server",
+        ),
+        (["run", "sse", "--server", "localhost:8080"], "--server localhost:8080 .*not the address of one"),
+        (["run", "sse", "--server", "[::1]:8080"], r"--server \[::1\]:8080 .*not the address of one"),
+        (["run", "sse", "--server", "serve 'it"], "--server .*its quotes closed"),
         (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
         (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),
         (["compare", "--pattern", ","], "no pattern was named"),
