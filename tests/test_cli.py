@@ -280,6 +280,24 @@ def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("window", "gated"), [("1.5", MEASURED), ("0.5", {pollbench.INVALID})])
+def test_a_run_of_one_message_or_of_none_has_a_page_and_no_goal_is_met_by_nothing(
+    tmp_path: Path, window: str, gated: set[int]
+) -> None:
+    brief = ["--clients", "1", "--schedule", "steady:1", "--warmup", "0", "--window", window, "--drain", "0.3"]
+    (tmp_path / "slo.toml").write_text('slo = ["sse.p99_ms < 60000", "missed == 0"]\n')
+    run = subprocess.run(command("run", "sse", *brief, "--out", "run"), capture_output=True, text=True, timeout=120)
+    again = subprocess.run(command("report", "run"), capture_output=True, text=True, timeout=120)
+    gate = subprocess.run(command("gate", "run", "--slo", "slo.toml"), capture_output=True, text=True, timeout=120)
+    assert run.returncode in MEASURED, run.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert again.returncode == pollbench.DONE, again.stderr
+    assert gate.returncode in gated, gate.stdout
+    for done in (run, again, gate):
+        assert not re.search(r"Traceback|Warning:", done.stderr + done.stdout)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_and_reports_its_finished_cells(tmp_path: Path, stop: signal.Signals) -> None:
     words = ["compare", "--pattern", "sse,chunked", "--repeats", "20", *BRIEF, "--out", "run"]
