@@ -11,6 +11,7 @@ from servers.app import Service
 from servers.backplane import NoRedisError
 from servers.feed.content import CONTENTS
 from servers.feed.schedule import FORMS
+from servers.home import pass_on
 from servers.process import PortTakenError, ServingError, serve
 from servers.settings import fault_specs
 from servers.settings.options import FEEDS, PAGES, ServerOptions
@@ -26,6 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
+    pass_on()
     try:
         names, as_json, options = parse(sys.argv[1:])
         serve(names, options, announce_json if as_json else announce_lines)

@@ -12,7 +12,8 @@ from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.plan import remaining
 from reports.commands.cells import ended, run_cells
-from reports.commands.common import DONE, INVALID, Json, err, fail, out, pattern_labels
+from reports.commands.common import Json, err, fail, out, pattern_labels
+from reports.commands.exits import DONE, INVALID
 
 if TYPE_CHECKING:
     from reports.model.model import Model
