@@ -17,18 +17,8 @@ from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, known_name, remaining
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended
-from reports.commands.common import (
-    DONE,
-    INVALID,
-    Json,
-    Out,
-    err,
-    fail,
-    out,
-    pattern_labels,
-    pattern_names,
-    scenario_names,
-)
+from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
+from reports.commands.exits import DONE, INVALID
 
 if TYPE_CHECKING:
     from reports.capacity.rungs import Rung
