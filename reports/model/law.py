@@ -62,7 +62,6 @@ CORES: Final[Mapping[str, tuple[str, ...]]] = {
 OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     "memory_bytes": ("process", "client"),
     "sent_bytes_per_s": ("payload byte", "request", "client"),
-    "received_bytes_per_s": ("request", "client"),
     "p50_ms": ("process", "theory p50"),
     "p99_ms": ("process", "theory p99"),
 }
@@ -99,13 +98,15 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 def terms_of(pattern: str, figure: str, *, sizes: int) -> tuple[str, ...]:
     """Return the terms of a figure. sizes: how many message sizes were measured; of one, bytes are deliveries."""
     if figure != "cores":
-        return OTHERS[figure]
+        # Short polls are as many as there are clients: all that a client costs is a request's.
+        return OTHERS[figure][:2] if pattern == ASKED else OTHERS[figure]
     terms = CORES.get(pattern, STREAM_CORES)
     return terms if sizes > 1 else tuple(term for term in terms if term != "payload byte")
 
 
 def fit(pattern: str, figure: str, cells: Sequence[Observation]) -> Law:
-    """Fit a law to cells of one pattern. Raises ValueError when they are fewer than its terms."""
+    """Fit a law to the cells of one pattern that know the figure. Raises ValueError when they are too few."""
+    cells = [cell for cell in cells if getattr(cell, figure) is not None]
     terms = terms_of(pattern, figure, sizes=len({cell.message_bytes for cell in cells}))
     if len(cells) <= len(terms):
         raise ValueError(

@@ -42,7 +42,7 @@ class Coverage(msgspec.Struct, frozen=True):
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What a model file holds. laws: pattern -> figure -> law. tls_record_s: CPU to seal or open one TLS record, None
-    where it was not measured. runs: the commands that measured the observations.
+    where it was not measured. runs: the commands that measured the observations; note: what else is to be known of it.
     """
 
     schema: int = SCHEMA_VERSION
@@ -51,6 +51,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     commit: str
     runs: list[str]
+    note: str = ""
     tls_record_s: float | None
     coverage: Coverage
     labels: dict[str, str]
@@ -158,22 +159,23 @@ def _quantities(
 
 
 def held_out(cells: Sequence[Observation]) -> Iterator[tuple[Observation, str, Figure]]:
-    """Predict every cell of the two largest client counts from the smaller ones alone: its figures, as they come.
-
-    Of each figure the terms are known whatever is left out, so message sizes must be among those that are kept.
-    """
+    """Predict every cell of the two largest client counts from the smaller ones alone: each figure that it knows."""
     for pattern, own in by_pattern(cells).items():
-        counts = sorted({cell.load.clients for cell in own})
-        for count in counts[-2:]:
+        for count in sorted({cell.load.clients for cell in own})[-2:]:
             kept = [cell for cell in own if cell.load.clients < count]
-            most = max(len(terms_of(pattern, figure, sizes=2)) for figure in FIGURES)
-            if len(kept) <= most:
+            if any(_too_few(pattern, figure, kept) for figure in FIGURES):
                 continue
             laws = {figure: fit(pattern, figure, kept) for figure in FIGURES}
             for cell in (each for each in own if each.load.clients == count):
                 cores = laws["cores"].at(pattern, cell.load, cell.cores)
                 for figure, law in laws.items():
-                    yield cell, figure, law.at(pattern, cell.load, cores.value)
+                    if getattr(cell, figure) is not None:
+                        yield cell, figure, law.at(pattern, cell.load, cores.value)
+
+
+def _too_few(pattern: str, figure: str, cells: Sequence[Observation]) -> bool:
+    known = [cell for cell in cells if getattr(cell, figure) is not None]
+    return len(known) <= len(terms_of(pattern, figure, sizes=2))
 
 
 def coverage(cells: Sequence[Observation]) -> Coverage:

@@ -117,3 +117,18 @@ def test_a_run_s_cells_are_observed_as_they_were(tmp_path_factory: pytest.TempPa
     assert all(each.load.clients == 6 and each.cores > 0 and each.memory_bytes > 0 for each in found.values())
     sse = found["sse"]
     assert sse.sent_bytes_per_s == pytest.approx(sse.load.payload_bytes_per_s, rel=0.1)
+
+
+def test_the_model_that_ships_is_what_its_own_observations_give_and_covers_what_it_promises() -> None:
+    shipped = model_file.read(model_file.RECORDED)
+    assert coverage(shipped.observations) == shipped.coverage
+    assert 0.8 <= shipped.coverage.share <= 0.98
+    assert set(shipped.laws) == set(LABELS)
+    assert shipped.machine.cpu and shipped.commit and shipped.versions["sources"]
+
+
+def test_a_latency_of_a_late_load_process_is_left_out_and_its_costs_stand() -> None:
+    cells = made_up_cells(noise=0.0, patterns=["sse"])
+    late = [msgspec.structs.replace(cell, p99_ms=None) if cell.load.clients == 500 else cell for cell in cells]
+    assert fit("sse", "cores", late) == fit("sse", "cores", cells)
+    assert fit("sse", "p99_ms", late).freedom == fit("sse", "p99_ms", cells).freedom - 4
