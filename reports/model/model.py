@@ -102,11 +102,9 @@ def by_pattern(cells: Sequence[Observation]) -> dict[str, list[Observation]]:
     return found
 
 
-def predict(
-    model: Model, pattern: str, load: Load, message_bytes: int, *, fitted: Mapping[str, Law] | None = None
-) -> Prediction:
+def predict(model: Model, pattern: str, load: Load, message_bytes: int) -> Prediction:
     """Predict every figure. load: its requests are worked out here, whatever it says of them."""
-    laws = fitted or model.laws[pattern]
+    laws = model.laws[pattern]
     load, cores = _settled(pattern, load, laws["cores"])
     figures = {name: law.at(pattern, load, cores.value) for name, law in laws.items()}
     for name, q in LATENCIES.items():
@@ -114,8 +112,7 @@ def predict(
         farther_s = quantile_s(pattern, load, service_s, q) - quantile_s(pattern, near(load), service_s, q)
         if load.rtt_s and isfinite(farther_s):
             figures[name] = figures[name].plus(1e3 * farther_s)
-    cells = [cell for cell in model.observations if cell.pattern == pattern]
-    out = beyond(cells, load, message_bytes)
+    out = beyond(of_pattern(model, pattern), load, message_bytes)
     return Prediction(
         pattern=pattern,
         load=load,
@@ -123,6 +120,15 @@ def predict(
         cost_beyond=[each for each in out if each.times > COST_REACH],
         latency_beyond=[each for each in out if each.times > LATENCY_REACH],
     )
+
+
+def of_pattern(model: Model, pattern: str) -> list[Observation]:
+    return [cell for cell in model.observations if cell.pattern == pattern]
+
+
+def cores_of(model: Model, pattern: str, load: Load) -> tuple[Load, Figure]:
+    """Return the cores alone, which is quick, and the load with its requests."""
+    return _settled(pattern, load, model.laws[pattern]["cores"])
 
 
 def _settled(pattern: str, load: Load, law: Law) -> tuple[Load, Figure]:
