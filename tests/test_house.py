@@ -23,6 +23,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.feed.schedule",
     "servers.timing.stamps",
     "servers.web.free_port",
+    "servers.web.urls",
     "servers.web.websocket_frames",
 }
 FILES_AT_THE_TOP = 6

@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import Iterable
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 import gevent
 import msgspec
@@ -22,6 +21,7 @@ from loadtests.users.connection import Connection, Exchange, Receive
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
 from servers.timing.clock import now_ns
+from servers.web.urls import read_url
 
 CUT = ERRORS.index("cut")
 CODES = {error: code for code, error in enumerate(ERRORS)}
@@ -51,9 +51,8 @@ class PatternUser(User):
         self.connections = 0
         self.backoff = Backoff(self.random, session.backoff)
         self.tape = recorder.tape(self.pattern)
-        target = urlsplit(session.http2_host if self.http2 else session.host)
-        self.address = (target.hostname or "127.0.0.1", target.port or 80)
-        self.netloc = target.netloc
+        target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
+        self.address, self.netloc = target.address, target.netloc
         self.source = session.source.address(self.number)
         self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
 

@@ -26,6 +26,8 @@ from reports.measures.ordering import WATCHED, watch
 from reports.measures.send_delay import send_pace
 
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
+FEW_MESSAGES: Final = 100
+"""Of fewer messages p99 is little more than the worst one."""
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}

@@ -12,17 +12,14 @@ from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
+from reports.measures.measures import FEW_MESSAGES
 from reports.validity import instrument
 from reports.validity.by_theory import against_theory, without_theory
 from reports.validity.calibration_used import quotes
 from reports.validity.caution import VERDICTS, Caution, Facts
 from reports.validity.network import relay_in_the_way
-from reports.validity.timetable import timetable
+from reports.validity.timetable import timetable, unknown_timetable
 from servers.settings.fault_specs import parse_fault
-
-FEW_MESSAGES: Final = 100
-"""Of fewer messages p99 is little more than the worst one."""
-
 
 Check = Callable[[Facts], Iterable[Caution]]
 
@@ -268,6 +265,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.server,
     instrument.publisher,
     timetable,
+    unknown_timetable,
     instrument.sending,
     instrument.warming,
     instrument.ports,

@@ -84,6 +84,8 @@ def test_stairs_rise_by_the_same_factor_stay_within_their_step_and_then_end() ->
         "manual",
         "steady:5",
         "poisson:0.4",
+        "steady:3.14159265358979",
+        "steady:123456.789",
         "poisson:40,seed=7",
         "burst:20/2",
         "stairs:20-5000/10x0.8",
