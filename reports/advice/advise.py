@@ -3,7 +3,7 @@
 A server process gets no more than the model can speak for and ROOM of a core, and there are as many as that takes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Final
@@ -169,7 +169,7 @@ def fewest(model: Model, question: Question, pattern: str) -> int:
 
     def enough(processes: int) -> bool:
         load, cores = cores_of(model, pattern, question.load(pattern, processes))
-        if cores.value > ROOM:
+        if cores > ROOM:
             return False
         return question.extrapolate or not any(_too_much(each) for each in _beyond(model, question, pattern, load))
 
@@ -208,13 +208,13 @@ def simplicity(pattern: str) -> int:
     return SIMPLICITY.index(pattern) if pattern in SIMPLICITY else len(SIMPLICITY)
 
 
-def ranked(rows: Sequence[Row], *, lenient: bool = True, level: Level = level) -> list[Row]:
-    """Return the rows that meet the goals, or may, the best first: sure ones, then by cost, of equals the simplest.
+def ranked(rows: Sequence[Row], accepted: Collection[Met] = (), level: Level = level) -> list[Row]:
+    """Return the rows that meet the goals, the best first: by cost, of equals the simplest.
 
-    lenient: those that may, too, where none does surely.
+    accepted: what counts as met; by default what is sure, and what may be where nothing is.
     """
-    usable = [row for row in rows if row.met is Met.YES]
-    if not usable and lenient:
+    usable = [row for row in rows if row.met in (accepted or (Met.YES,))]
+    if not usable and not accepted:
         usable = [row for row in rows if row.met is Met.PERHAPS]
     left, found = [row for row in usable if price(row) is not None], []
     while left:

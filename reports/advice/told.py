@@ -73,9 +73,8 @@ def _goals(question: Question) -> str:
 def _takes(row: Row) -> str:
     told = [f"p99 {ranged(row.figures.get('p99'), 'ms')}"] if "p99" in row.figures else []
     if "cores" in row.figures:
-        told.append(
-            f"{number(row.figures['cores'].value, 2)} cores in {counted(row.processes, 'process', 'processes')}"
-        )
+        cores = few(row.figures["cores"].value)
+        told.append(f"{cores} cores in {counted(row.processes, 'process', 'processes')}")
         told.append(quantity(row.figures["memory"].value, "B"))
         told.append(f"{few(row.figures['mbit'].value)} Mbit/s")
     return ", ".join(told)

@@ -105,10 +105,10 @@ def by_pattern(cells: Sequence[Observation]) -> dict[str, list[Observation]]:
 def predict(model: Model, pattern: str, load: Load, message_bytes: int) -> Prediction:
     """Predict every figure. load: its requests are worked out here, whatever it says of them."""
     laws = model.laws[pattern]
-    load, cores = _settled(pattern, load, laws["cores"])
-    figures = {name: law.at(pattern, load, cores.value) for name, law in laws.items()}
+    load, cores = cores_of(model, pattern, load)
+    figures = {name: law.at(pattern, load, cores) for name, law in laws.items()}
     for name, q in LATENCIES.items():
-        service_s = cost_s(pattern, load, cores.value)
+        service_s = cost_s(pattern, load, cores)
         farther_s = quantile_s(pattern, load, service_s, q) - quantile_s(pattern, near(load), service_s, q)
         if load.rtt_s and isfinite(farther_s):
             figures[name] = figures[name].plus(1e3 * farther_s)
@@ -126,18 +126,13 @@ def of_pattern(model: Model, pattern: str) -> list[Observation]:
     return [cell for cell in model.observations if cell.pattern == pattern]
 
 
-def cores_of(model: Model, pattern: str, load: Load) -> tuple[Load, Figure]:
-    """Return the cores alone, which is quick, and the load with its requests."""
-    return _settled(pattern, load, model.laws[pattern]["cores"])
-
-
-def _settled(pattern: str, load: Load, law: Law) -> tuple[Load, Figure]:
+def cores_of(model: Model, pattern: str, load: Load) -> tuple[Load, float]:
     """Return the load with its requests, and the cores, where each agrees with the other."""
-    service_s = 0.0
-    for _ in range(ROUNDS if pattern == HELD else 2):
+    law, service_s = model.laws[pattern]["cores"], 0.0
+    for _ in range(ROUNDS if pattern == HELD else 1):
         load = msgspec.structs.replace(load, requests_per_s=requests_per_s(pattern, load, service_s))
-        cores = law.at(pattern, load, 0.0)
-        service_s = cost_s(pattern, load, cores.value)
+        cores = law.value(pattern, load)
+        service_s = cost_s(pattern, load, cores)
     return load, cores
 
 
