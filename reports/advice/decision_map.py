@@ -37,9 +37,9 @@ class DecisionMap:
     open: Sequence[Sequence[bool]]
 
 
-def decision_map(model: Model, question: Question) -> DecisionMap:
+def decision_map(model: Model, question: Question, columns: int = COLUMNS, lines: int = LINES) -> DecisionMap:
     """Ask the question at every point of a map that holds its own."""
-    rates, clients = _rates(model, question), _clients(question)
+    rates, clients = _rates(model, question, columns), _clients(question, lines)
     asked = [[replace(question, clients=round(count), rate_per_s=rate) for rate in rates] for count in clients]
     found = [[_at(model, each) for each in line] for line in asked]
     return DecisionMap(
@@ -52,16 +52,16 @@ def decision_map(model: Model, question: Question) -> DecisionMap:
     )
 
 
-def _rates(model: Model, question: Question) -> list[float]:
+def _rates(model: Model, question: Question, columns: int) -> list[float]:
     measured = [cell.load.rate_per_s for cell in model.observations]
     low = min(min(measured) / LATENCY_REACH / MARGIN, question.rate_per_s / 2)
     high = max(max(measured) * LATENCY_REACH * MARGIN, question.rate_per_s * 2)
-    return [float(rate) for rate in np.geomspace(low, high, COLUMNS)]
+    return [float(rate) for rate in np.geomspace(low, high, columns)]
 
 
-def _clients(question: Question) -> list[float]:
+def _clients(question: Question, lines: int) -> list[float]:
     low, high = min(FEWEST_CLIENTS, question.clients / 2), max(MOST_CLIENTS, question.clients * 3)
-    return [float(count) for count in np.geomspace(max(low, 1.0), high, LINES)]
+    return [float(count) for count in np.geomspace(max(low, 1.0), high, lines)]
 
 
 def _at(model: Model, question: Question) -> tuple[str, bool]:

@@ -93,4 +93,5 @@ def _middles(field: NDArray[np.bool_]) -> Iterator[tuple[int, int, bool]]:
         if inside.mean() >= SMALLEST:
             depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
             line, column = np.unravel_index(int(depth.argmax()), depth.shape)
-            yield int(column), int(line), bool(depth.max() * 2 < WIDE * field.shape[1])
+            tall = bool(depth.max() * 2 < WIDE * field.shape[1])
+            yield int(column), int(np.median(np.flatnonzero(inside[:, column]))) if tall else int(line), tall

@@ -46,6 +46,9 @@ def advise(
     file: Annotated[
         Path | None, typer.Option("--model", metavar="FILE", help="default: runs/model.json, or the one that ships")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE", help="draw rate x clients: an .svg or .png, half a minute")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Say which pattern to use, what it costs, and when to move on.
@@ -78,7 +81,26 @@ def advise(
         model, rests_on = model_file.chosen(file)
     except ReportError as problem:
         raise ValueError(str(problem)) from None
+    if picture is not None:
+        _draw(model, question, picture)
     return _answer(model, rests_on, question, as_json=as_json)
+
+
+def _draw(model: "Model", question: "Question", picture: Path) -> None:
+    from reports.advice.decision_map import decision_map
+    from reports.charts.decision import decision
+    from reports.charts.style import styled
+    from reports.charts.svg import png, standalone
+
+    if picture.suffix not in (".svg", ".png"):
+        raise ValueError(f"--map {picture}: neither .svg nor .png; name the file as one of them")
+    with err.status("drawing the map"), styled():
+        figure = decision(decision_map(model, question))
+        drawn = png(figure) if picture.suffix == ".png" else standalone(figure).encode()
+    try:
+        picture.write_bytes(drawn)
+    except OSError as problem:
+        raise ValueError(f"--map {picture}: {problem.strerror}; name a file that can be written") from None
 
 
 def _prices(file: Path | None) -> "Prices | None":

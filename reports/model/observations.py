@@ -14,7 +14,7 @@ from reports.data.load import Run
 from reports.measures.measures import per_cell
 from reports.theory.oracles.framing import body_bytes, framed_bytes
 from reports.theory.predictions.conditions import woken
-from reports.validity.instrument import LAG_INVALID_MS
+from reports.validity.instrument import LAG_INVALID_MS, STARVED_INVALID
 
 STRANGE: Final = ("server", "fault", "compress", "no_keep_alive", "one_per_response", "etag")
 """Settings of a scenario that make its server another one than the one the model is of."""
@@ -45,8 +45,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One finished cell. memory_bytes: resident, of all the server's processes; sent_bytes_per_s: by the server, HTTP.
 
-    p50_ms, p99_ms: None where the load side was so late that a latency is its own; costs, which are read from outside,
-    stand. missed: messages that never came, all clients together.
+    p50_ms, p99_ms: None where the load side was late, or starved, so that a latency is its own; costs, which are read
+    from outside, stand. missed: messages that never came, all clients together.
     """
 
     pattern: str
@@ -120,10 +120,13 @@ def _observation(
 
 
 def _latency_ms(row: Mapping[Any, Any], name: str) -> float | None:
-    """Return a quantile unless more than half of it, and more than the report lets pass, may be the instrument's."""
+    """Return a quantile unless half of it may be the instrument's, or somebody else had the cores: by the limits from
+    which on a report calls a run INVALID.
+    """
     value, floor = float(row[name]), float(row[f"{name}_floor"])
     ours = value - floor if math.isfinite(floor) else float(row["generator_lag_ms"])
-    spoiled = not ours <= max(LAG_INVALID_MS, value * TAIL_SHARE)
+    starved = max(float(row[f"{who}_waited_share"]) for who in ("server", "generator"))
+    spoiled = not ours <= max(LAG_INVALID_MS, value * TAIL_SHARE) or starved > STARVED_INVALID
     return value if math.isfinite(value) and value > 0 and not spoiled else None
 
 
