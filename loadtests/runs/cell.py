@@ -29,8 +29,9 @@ from loadtests.runs.announcements import Announcement
 from loadtests.runs.commands import HOST, Programs
 from loadtests.runs.target import Target, WrongServer
 from loadtests.runs.unheard import first_words, unheard
-from loadtests.scenario.plan import NS_PER_S, PlannedCell, sampling_instants_ns
+from loadtests.scenario.plan import PlannedCell, sampling_instants_ns
 from loadtests.scenario.scenarios import NETEM
+from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 
 SETTLE_S: Final = 0.25

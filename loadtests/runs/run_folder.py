@@ -16,9 +16,10 @@ import msgspec
 
 from loadtests.records.manifest import SESSION, Cell, Run, Setting, Text
 from loadtests.records.rows import SCHEMA_VERSION
-from loadtests.scenario.plan import NS_PER_S, Plan, PlannedCell, cell_name
+from loadtests.scenario.plan import Plan, PlannedCell, cell_name
 from loadtests.scenario.scenarios import Scenario
 from servers.feed.schedule import Manual, Steady, parse_schedule
+from servers.timing import NS_PER_S
 
 MOST_BYTES: Final = 64 * 2**20
 """Of one of these files; a run of 10,000 cells has 1 MB."""

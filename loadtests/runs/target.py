@@ -58,6 +58,7 @@ class Target:
     """
 
     def __init__(self, host: str, token: str = "") -> None:
+        self.host = host
         self._url = read_url(host, "--host")
         self._meet(token)
 

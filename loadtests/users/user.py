@@ -17,7 +17,7 @@ from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff
-from loadtests.users.connection import Connection, Exchange, Receive
+from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
 from servers.timing.clock import now_ns
@@ -125,6 +125,15 @@ class PatternUser(User):
         """Obey what a server says about the cursor: "ahead" means that its ids have begun anew."""
         if "ahead" in kinds:
             self.cursor = 0
+
+    def code_of(self, problem: Exception) -> int:
+        """Return what a request that failed is recorded as; a broken protocol is said, too."""
+        if isinstance(problem, ProtocolError):
+            self.note(problem)
+            return CODES["protocol"]
+        if isinstance(problem, NoAnswer):
+            return CODES["timeout"]
+        return CODES["refused" if isinstance(problem, ConnectionRefusedError) else "reset"]
 
     def note(self, problem: ProtocolError) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""

@@ -180,7 +180,7 @@ def _calibration(facts: Facts) -> Iterable[Caution]:
             f"More deliveries than the calibration vouches for ({listed(labels)})",
             f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
             f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
-            "Lower the rate or the number of clients, or use more load processes.",
+            "Lower the rate or the number of clients.",
         )
 
 

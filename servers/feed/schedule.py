@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol
 
-NS_PER_S = 1_000_000_000
+from servers.timing import NS_PER_S
 
 
 class Schedule(Protocol):

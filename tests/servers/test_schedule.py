@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.feed.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Stairs, Steady, in_order, parse_schedule
+from servers.feed.schedule import Burst, Manual, Poisson, Schedule, Stairs, Steady, in_order, parse_schedule
+from servers.timing import NS_PER_S
 
 RATES = st.floats(0.01, 10_000)
 SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
