@@ -19,19 +19,23 @@ AXES: Final = {"clients": "clients", "rate": "messages a second"}
 class Change:
     """Where another answer begins: the last value at which the old one holds, the first at which it does not.
 
-    to: label of the new one; "" where nothing meets the goals; None where none was found, or the model ends first.
+    to: label of the new one, which is the old one where it holds as far as was asked; "" where nothing meets the goals;
+    None where the model ends first.
     """
 
     axis: str
     holds: float
     changes: float
+    before: str
     to: str | None
 
     def __str__(self) -> str:
         unit = AXES[self.axis]
         end = "Up" if self.changes > self.holds else "Down"
         if self.to is None:
-            return f"{end} to {plain(self.holds)} {unit}, as far as the model was asked or reaches, the answer stays."
+            return f"{end} to {plain(self.holds)} {unit} the answer stays; the model does not reach further."
+        if self.to == self.before:
+            return f"{end} to {plain(self.holds)} {unit} the answer stays; nothing further was asked."
         between = f"Between {plain(self.holds)} and {plain(self.changes)} {unit}"
         return f"{between} move on to {self.to}." if self.to else f"{between} no pattern meets the goals any more."
 
@@ -40,7 +44,10 @@ def recommendation(question: Question, rows: Sequence[Row]) -> str:
     """Return two sentences: what to use and what it takes; what comes next, and why the others do not."""
     order = ranked(rows)
     if not order:
-        return f"For {asked(question)}, no pattern is known to meet {_goals(question)}. {_rest(rows, None)}".rstrip()
+        more = " (--extrapolate says more)" if any(row.met is Met.UNKNOWN for row in rows) else ""
+        return (
+            f"For {asked(question)}, no pattern is known to meet {_goals(question)}{more}. {_rest(rows, None)}".rstrip()
+        )
     best = order[0]
     sure = "" if best.met is Met.YES else f"perhaps, since {best.why[0]}: "
     taken = f"{sure}{_takes(best)}"
@@ -103,7 +110,7 @@ def _said(value: float, unit: str) -> str:
 
 def few(value: float) -> str:
     """Write a number of cores, or of Mbit/s: as many digits as tell one from nothing."""
-    return number(value, 2 if value >= 0.1 else 3)
+    return "<0.001" if 0 < value < 0.0005 else number(value, 2 if value >= 0.1 else 3)
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
@@ -135,11 +142,11 @@ def _change(model: Model, question: Question, axis: str, factors: Sequence[float
         try:
             rows = advise(model, asked)
         except ValueError:
-            return Change(axis, holds, value, None)
+            return Change(axis, holds, value, best.label, None)
         order = ranked(rows)
         if not order and any(row.met is Met.UNKNOWN for row in rows):
-            return Change(axis, holds, value, None)
+            return Change(axis, holds, value, best.label, None)
         if not order or order[0].pattern != best.pattern:
-            return Change(axis, holds, value, order[0].label if order else "")
+            return Change(axis, holds, value, best.label, order[0].label if order else "")
         last, holds = holds, value
-    return Change(axis, holds, holds + (holds - last), None)
+    return Change(axis, holds, holds + (holds - last), best.label, best.label)
