@@ -36,7 +36,8 @@ from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, PlannedCell, choose, known_name, remaining
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, TurnsBar, duration
-from loadtests.scenario.scenarios import SCENARIOS, Scenario, typed
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import typed
 from loadtests.runs.series import folder_of, run_series
 from servers.timing.clock import wall_timestamp
 

@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import patterns
 from loadtests.locust_ui import hooks
-from loadtests.scenario.options import FLAGS, HELP, JOIN
-from loadtests.scenario.scenarios import START
+from loadtests.scenario import options
 
 for name in patterns.names():
     user_class = patterns.load(name)
@@ -23,28 +22,4 @@ for name in patterns.names():
 del user_class
 
 hooks.listen(events)
-
-
-@events.init_command_line_parser.add_listener
-def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
-    # On the parser itself, not in a group: Locust shows only those in its start form.
-    defaults = {
-        "poll_interval": "1",
-        "poll_pace": "rate",
-        "hold_timeout": "30",
-        "silence_timeout": "60",
-        "backoff": "exponential",
-    }
-    choices = {"join_at": JOIN, "poll_start": START}
-    defaults |= {option: first for option, (first, *_) in choices.items()}
-    for option, text in HELP.items():
-        if option in FLAGS:
-            parser.add_argument(f"--{option.replace('_', '-')}", action="store_true", help=text)
-            continue
-        parser.add_argument(
-            f"--{option.replace('_', '-')}",
-            default=defaults.get(option, ""),
-            choices=choices.get(option),
-            include_in_web_ui=option not in {"http2_host", "run_dir", "server_token"},
-            help=text,
-        )
+events.init_command_line_parser.add_listener(lambda parser, **_kwargs: options.add_to(parser))

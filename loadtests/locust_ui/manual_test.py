@@ -11,14 +11,16 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import gevent
 import msgspec
 
 from loadtests.records.manifest import Session
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import FLAGS, LoadOptions
+from loadtests.scenario.options import NEWEST, LoadOptions
+from loadtests.scenario.settings import UserSettings
+from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
 
 log = logging.getLogger("pollbench")
@@ -34,7 +36,7 @@ class HandDriven:
         self.folder = folder
         self._host = host
         self._target = Target(host)
-        self._before = self._target.newest_id if options.join_at == "newest" else None
+        self._before = self._target.newest_id if options.join_at == NEWEST else None
         self._last_id = self._before or 0
         self._started_at = wall_timestamp()
         self._options = options
@@ -78,17 +80,7 @@ class HandDriven:
             command=["locust", *sys.argv[1:]],
             started_at=self._started_at,
             server_pid=self._target.stats.pid,
-            schedule=self._target.stats.schedule,
-            message_bytes=self._target.stats.message_bytes,
-            poll_interval_s=self._options.poll_interval_s,
-            poll_pace=str(self._options.poll_pace),
-            poll_start=self._options.poll_start,
-            backoff=str(self._options.backoff),
-            source=str(self._options.source),
-            fault=self._target.fault,
-            hold_timeout_s=self._options.hold_timeout_s,
-            silence_timeout_s=self._options.silence_timeout_s,
-            **{flag: getattr(self._options, flag) for flag in FLAGS},
+            settings=self._settings(),
             users=self._users or dict(users),
             labels=dict(self._labels),
             spawned_by_ns=self._spawned_by_ns,
@@ -102,6 +94,16 @@ class HandDriven:
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
         command = [sys.executable, "-m", "loadtests.runs.manual_run", str(self.folder)]
         subprocess.run(command, cwd=Path(__file__).parent.parent.parent, check=False)  # noqa: S603
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what was in force: the server obeys what it was started with, and users what the form says."""
+        stats = self._target.stats
+        of_server = {"schedule": stats.schedule, "message_bytes": stats.message_bytes, "fault": stats.fault}
+        said = stats.settings | of_server
+        return {
+            name: said.get(name, each.default) if USER not in each.who else getattr(self._options, name)
+            for name, each in settings(UserSettings).items()
+        }
 
     def _changes(self) -> list[str]:
         """Return what somebody else changed at the server, after which no one setting describes the test."""

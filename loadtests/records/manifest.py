@@ -141,6 +141,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     the one before the first that the journal holds, which is 0 unless the server was there already.
     rate_per_s: messages a second by its schedule; None in runs from before it was a dimension, whose scenario has one.
     relay: what stood between clients and server, if anything.
+    settings: everything that the cell depends on, by the names of loadtests/scenario/settings.py; empty in cells from
+    before they were kept there.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
     """
@@ -168,6 +170,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     published_before: Count = 0
     rate_per_s: Annotated[float, Meta(gt=0)] | None = None
     relay: RelayAccount | None = None
+    settings: dict[Text, Setting] = {}
     rows: dict[Text, Count]
     seal: dict[Text, Text] = {}
 
@@ -175,6 +178,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: what is known when a test driven by hand ends. Instants are ns, as in `Cell`.
 
+    settings: what users and server were told, see loadtests/scenario/settings.py.
     users: pattern -> users that ran; labels: pattern -> name. reset_ns: when the statistics were reset last, 0 for
     never. ended_ns: when the end was asked for. published: newest id then.
     """
@@ -182,20 +186,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
     started_at: str
     server_pid: int
-    schedule: str
-    message_bytes: int
-    poll_interval_s: float
-    hold_timeout_s: float
-    poll_pace: str = "rate"
-    poll_start: str = "spread"
-    backoff: str = "exponential"
-    source: str = ""
-    fault: str = ""
-    one_per_response: bool = False
-    silence_timeout_s: float = 60.0
-    etag: bool = False
-    no_keep_alive: bool = False
-    compress: bool = False
+    settings: dict[Text, Setting]
     users: dict[str, int]
     labels: dict[str, str]
     spawned_by_ns: int

@@ -30,7 +30,7 @@ from loadtests.runs.commands import HOST, Programs
 from loadtests.runs.target import Target, WrongServer
 from loadtests.runs.unheard import first_words, unheard
 from loadtests.scenario.plan import NS_PER_S, PlannedCell, sampling_instants_ns
-from loadtests.scenario.scenarios import NETEM
+from loadtests.scenario.settings import NETEM
 from servers.timing.clock import now_ns
 
 SETTLE_S: Final = 0.25
@@ -232,6 +232,7 @@ def unmeasured(planned: PlannedCell, label: str) -> Cell:
         clients=planned.clients,
         rtt_ms=planned.rtt_ms,
         rate_per_s=planned.rate_per_s,
+        settings=planned.settings,
         repeat=planned.repeat,
         status="failed",
         problems=[],

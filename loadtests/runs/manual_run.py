@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +25,8 @@ from loadtests.records.recorder import DTYPES
 from loadtests.records.seal import sealed
 from loadtests.records.to_parquet import Collected, collect
 from loadtests.runs.runner import save
-from loadtests.scenario.options import FLAGS
 from loadtests.scenario.plan import cell_name
-from loadtests.scenario.scenarios import Scenario
+from loadtests.scenario.settings import SETTINGS
 from servers.feed.schedule import parse_schedule
 
 DRAIN_S: Final = 0.5
@@ -99,22 +98,13 @@ def _name(users: dict[str, int], pattern: str) -> str:
 
 def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
     """Return what scenario.Scenario would hold, were it planned. window_s, warmup_s: as they came out."""
-    planned = {each.name: each.default for each in fields(Scenario) if each.default is not MISSING}
-    return planned | {
+    planned = {name: each.default for name, each in SETTINGS.items() if each.default is not MISSING}
+    return {
+        **planned,
+        **session.settings,
         "name": name,
         "purpose": "driven by hand in Locust",
         "clients": [clients],
-        "schedule": session.schedule,
-        "message_bytes": session.message_bytes,
-        "poll_interval_s": session.poll_interval_s,
-        "poll_pace": session.poll_pace,
-        "poll_start": session.poll_start,
-        "backoff": session.backoff,
-        "source": session.source,
-        "fault": session.fault,
-        "hold_timeout_s": session.hold_timeout_s,
-        "silence_timeout_s": session.silence_timeout_s,
-        **{flag: getattr(session, flag) for flag in FLAGS},
         "warmup_s": (_window_from_ns(session) - session.spawned_by_ns) / 1e9,
         "window_s": (_window_until_ns(session) - _window_from_ns(session)) / 1e9,
         "drain_s": _drain_s(session),
@@ -122,8 +112,12 @@ def _scenario(session: Facts, name: str, clients: int) -> dict[str, object]:
     }
 
 
+def _poll_interval_s(session: Facts) -> float:
+    return float(str(session.settings["poll_interval_s"]))
+
+
 def _drain_s(session: Facts) -> float:
-    return session.poll_interval_s + DRAIN_S
+    return _poll_interval_s(session) + DRAIN_S
 
 
 def _window_from_ns(session: Facts) -> int:
@@ -149,7 +143,7 @@ def _cell(session: Facts, users: dict[str, int], pattern: str, collected: Collec
         scenario=_scenario_name(users, pattern),
         clients=users[pattern],
         rtt_ms=0.0,
-        rate_per_s=parse_schedule(session.schedule).rate_per_s,
+        rate_per_s=parse_schedule(str(session.settings["schedule"])).rate_per_s,
         repeat=1,
         status="failed" if problems else "finished",
         problems=problems,

@@ -25,7 +25,7 @@ from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
-from loadtests.scenario.scenarios import NETEM, RELAY
+from loadtests.scenario.settings import NETEM, RELAY
 from servers.timing.clock import wall_timestamp
 
 RUNS: Final = Path("runs")

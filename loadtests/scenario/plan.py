@@ -8,13 +8,15 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from loadtests.records.manifest import SESSION, Run
 from loadtests.scenario.dimensions import RATE
-from loadtests.scenario.scenarios import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, typed
+from servers.settings.setting import duration_of_ms, plain
 
 START_AND_STOP_S: Final = 1.7
 """What a cell takes beside its load: two interpreters to start, users to settle, rows to collect (measured: 1.5)."""
@@ -36,6 +38,12 @@ class PlannedCell:
     def name(self) -> str:
         rate_per_s = self.rate_per_s if len(self.scenario.schedules) > 1 else None
         return cell_name(self.scenario.name, self.clients, self.rtt_ms, rate_per_s, self.pattern, self.repeat)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return all that this cell depends on, as cell.json keeps it: of a sweep, its own value."""
+        own = {"clients": [self.clients], "rtt_ms": [self.rtt_ms], "schedule": self.schedule}
+        return {name: getattr(self.scenario, name) for name in SETTINGS} | own
 
     @property
     def schedule(self) -> str:
@@ -61,6 +69,7 @@ class Plan:
     repeats: int
 
     def __post_init__(self) -> None:
+        self.scenario.check_planned()
         if not 1 <= self.repeats <= 1000:
             raise ValueError(f"--repeats {self.repeats} is out of range: it must be 1 to 1000")
         if not self.patterns:

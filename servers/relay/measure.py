@@ -16,7 +16,7 @@ from statistics import fmean, median, quantiles
 from typing import Final
 
 from servers.relay.options import OneLineParser
-from servers.relay.units import format_duration, parse_duration_ns
+from servers.settings.units import format_duration, parse_duration_ns
 from servers.timing.clock import now_ns
 
 MESSAGE: Final = b"m" * 200

@@ -21,15 +21,12 @@ S = 10**9
 MESSAGES = 200
 
 
-def session(**changes: object) -> Session:
+def session(poll_interval_s: float = 1.0, **changes: object) -> Session:
     told = Session(
         command=["locust", "-f", "loadtests/locustfile.py"],
         started_at="2026-11-24T07:30:00Z",
         server_pid=1,
-        schedule="steady:10",
-        message_bytes=200,
-        poll_interval_s=1.0,
-        hold_timeout_s=30.0,
+        settings={"schedule": "steady:10", "message_bytes": 200, "poll_interval_s": poll_interval_s},
         users={"sse": 2, "short_polling": 2},
         labels={"sse": "Server-Sent Events", "short_polling": "Short polling"},
         spawned_by_ns=1 * S,
