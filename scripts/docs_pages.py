@@ -1,7 +1,8 @@
 """An mkdocs hook: makes the pages that the code already says, so that none of them can be stale.
 
-Commands come from the command line's own help, settings from their table, rows from the docstrings of arrival.py, scenarios and patterns from
-their modules, exit codes from the README, and the files of the repository's root are pages as they are.
+Commands come from the command line's own help, settings from their table, rows from the docstrings of rows.py,
+scenarios and patterns from their modules, exit codes from the README, and the files of the repository's root are pages
+as they are.
 """
 
 import inspect
@@ -108,11 +109,13 @@ def settings_page() -> str:
         [
             "# Settings",
             "",
-            "Durations are written `5s`, `40ms`, `2m` or `1h`; a plain number is in the unit of the setting. The name of a "
-            "setting is its key in `run.json` and in the `settings` of `cell.json`.",
+            (
+                "Durations are written `5s`, `40ms`, `2m` or `1h`; a plain number is in the unit of the setting. The "
+                "name of a setting is its key in `run.json` and in the `settings` of `cell.json`."
+            ),
             *_table("What a measurement depends on: options of `pollbench run` and `compare`", of_measurements),
             "",
-            f"`pollbench serve` takes those that the server obeys, Locust and its form those that users obey.",
+            "`pollbench serve` takes those that the server obeys, Locust and its form those that users obey.",
             *_table("Only of a test driven by hand, in Locust", by_hand),
             *_table("Only of `pollbench serve`", of_servers),
         ]

@@ -148,11 +148,12 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     if runner.server is not None and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
     if any(patterns.load(name).HTTP2 for name in service.names):
-        from servers.http2 import serve_h2
+        from servers.http2 import Limits, serve_h2
 
         sock2 = bind(options, options.http2_port, "--http2-port")
         stack.callback(sock2.close)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(options), watch=watch)
+        limits = Limits(head_timeout_s=options.head_timeout_s)
+        h2 = await serve_h2(app, sock2, ssl_context=tls(options), limits=limits, watch=watch)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
     accept = partial(

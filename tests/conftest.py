@@ -8,7 +8,10 @@ from hypothesis import settings
 from tests.server_process import ServerProcess, serving
 
 # How long an example takes says how busy the machine is, and nothing of the code.
-settings.register_profile("pollbench", deadline=None)
+# The same examples every time, or a change would be blamed for what chance found; to look for more:
+# pytest --hypothesis-profile explore
+settings.register_profile("pollbench", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=3_000)
 settings.load_profile("pollbench")
 
 

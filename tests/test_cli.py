@@ -129,7 +129,6 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
         "patterns",
         "ui",
         "race",
-        "benchmarks",
         "controls",
         "calibrate",
         "experiment",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -127,6 +128,27 @@ def test_there_are_no_circles_between_rooms(stage: str) -> None:
         taken = {name.split(".")[1] for name in imports_of(path) if name.startswith(f"{stage}.")}
         rooms.setdefault(parts[1], set()).update(taken - {parts[1]})
     TopologicalSorter(rooms).prepare()
+
+
+def test_only_the_front_door_sees_the_commands() -> None:
+    """They may see every stage and room, so whatever saw them would see everything."""
+    for path in SOURCES:
+        if path.parent != ROOT / "reports" / "commands":
+            taken = [name for name in imports_of(path) if name.startswith("reports.commands")]
+            assert not taken, f"{path.relative_to(ROOT)} imports {', '.join(taken)}"
+
+
+def test_the_front_door_opens_without_waiting_for_the_slow_libraries() -> None:
+    slow = ["pandas", "scipy", "matplotlib", "jinja2", "aiohttp", "locust"]
+    asked = f"import sys, pollbench; print(*set({slow}) & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    programs = {path.stem for path in (ROOT / "tests" / "bench").glob("[a-z]*.py")} - {"plain_server"}
+    (listed,) = re.findall(r"for each in ([\w ]+);", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert set(listed.split()) == programs
 
 
 def test_the_readme_shows_only_commands_that_exist() -> None:

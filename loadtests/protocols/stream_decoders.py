@@ -105,7 +105,9 @@ class TextStream(Http1Stream):
 
     @property
     def at_rest(self) -> bool:
-        return self._head is None and self.parser.at_rest and self._framing.at_rest
+        # Framing that came behind its message is counted with the next, which is then longer than it was.
+        settled = self._gunzip is not None or self._counted_bytes == self._framing.framing_bytes
+        return settled and self._head is None and self.parser.at_rest and self._framing.at_rest
 
     def _begin(self, reader: HeadReader, data: bytes, events: list[Event]) -> bytes:
         rest = super()._begin(reader, data, events)

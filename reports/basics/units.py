@@ -70,9 +70,9 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def grouped(names: Sequence[str], everyone: Sequence[str]) -> str:
-    """Name some of a set as shortly as can be: all 6 patterns; all but SSE; SSE and WebSocket."""
+    """Name some of a set as shortly as can be: all 6 patterns; both patterns; all but SSE; SSE and WebSocket."""
     if len(names) == len(everyone) > 1:
-        return f"all {len(names)} patterns"
+        return f"all {len(names)} patterns" if len(names) > 2 else "both patterns"
     if len(names) == len(everyone) - 1 and len(names) > 2:
         return f"all but {next(name for name in everyone if name not in names)}"
     return listed([name for name in everyone if name in names])

@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, RATE, RTT, Dimension
+from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, Dimension
 from loadtests.scenario.settings import schedules
 from reports.charts.style import Look
 from reports.data.load import Run
 from reports.measures.latency_parts import by_rank, first_arrivals
-from reports.measures.ranking import swept
+from reports.measures.ranking import furthest, swept
 from reports.validity.caution import Verdict
 
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
@@ -127,12 +127,7 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame, verdict: Verd
         own = summary[summary["scenario"] == setting["name"]]
         if not len(own):
             continue
-        steps = own[own["clients"] == own["clients"].max()]
-        sweep = swept(steps)
-        for other in (RTT, RATE):
-            if other is not sweep:
-                steps = steps[steps[other.column] == steps[other.column].max()]
-        settings = sorted(set(steps[COLUMNS].itertuples(index=False, name=None)))
+        settings = sorted(set(furthest(own)[COLUMNS].itertuples(index=False, name=None)))
         spread = np.linspace(0, len(settings) - 1, min(len(settings), MOST)).round().astype(int)
         for clients, rtt_ms, rate_per_s in (settings[at] for at in spread):
             at = {"scenario": str(setting["name"]), "clients": clients, "rtt_ms": rtt_ms, "rate_per_s": rate_per_s}

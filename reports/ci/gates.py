@@ -28,6 +28,7 @@ from reports.ci.comparison import NOT_JUDGED
 from reports.ci.slo import SHOWN, Goal, parse_slo
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation, planned
+from reports.page.answer import answers
 from reports.validity.evidence import evidence
 
 HEADER: Final = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
@@ -79,13 +80,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """All results of one run. invalid: why nothing may be decided from it; doubts: why some numbers may be wrong."""
+    """All results of one run. invalid: why nothing may be decided from it; doubts: why some numbers may be wrong.
+
+    answers: what the run says, a sentence or two for each scenario.
+    """
 
     run: str
     slo: str
     results: tuple[Result, ...]
     invalid: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -128,7 +133,8 @@ class Gate:
         pairs = sorted(zip(self.results, self.table(), strict=True), key=lambda pair: not pair[0].missed)
         rows = [row for _, row in pairs]
         above, below = markdown_notes(self.invalid), markdown_notes(self.doubts)
-        return f"### {markdown_text(self.headline)}\n\n{above}{markdown_table(HEADER, rows)}\n{below}"
+        told = "".join(f"{markdown_text(answer)}\n\n" for answer in self.answers)
+        return f"### {markdown_text(self.headline)}\n\n{told}{above}{markdown_table(HEADER, rows)}\n{below}"
 
     def junit(self) -> bytes:
         """Return a case for each goal and situation, behind one for the verdict on the run."""
@@ -164,7 +170,8 @@ def check_slo(run_dir: Path, slo: Path) -> Gate:
         raise ReportError(f"{slo}: cannot be read ({problem}). Save it as UTF-8.") from problem
     found = evidence(run_dir)
     results = judge(goals, found.cells, planned(found.run.manifest))
-    return Gate(run_dir.name, slo.name, tuple(results), found.invalid, found.doubts)
+    told = () if found.invalid else tuple(answers(found.run, found.summary))
+    return Gate(run_dir.name, slo.name, tuple(results), found.invalid, found.doubts, told)
 
 
 def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:

@@ -78,6 +78,14 @@ def swept(rows: pd.DataFrame) -> Dimension:
     return RATE if rows[RATE.column].nunique() > 1 else RTT
 
 
+def furthest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a scenario that its answers are told from: all else than what is swept at its largest."""
+    steps: pd.DataFrame = rows[rows["clients"] == rows["clients"].max()]
+    other = RTT.column if swept(steps) is RATE else RATE.column
+    kept: pd.DataFrame = steps[steps[other] == steps[other].max()]
+    return kept
+
+
 def stretches(rows: pd.DataFrame, name: str, within: float = LEVEL) -> list[Stretch]:
     """Cut a sweep into stretches, from its least value on; steps where nothing was measured are left out."""
     found: list[Stretch] = []

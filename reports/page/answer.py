@@ -4,21 +4,28 @@ What `rows` holds is one scenario in which only the pattern varies and, in a swe
 first means what stands in ranking.py.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, isnan
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from loadtests.live.live_checks import TOO_FEW_MESSAGES
+from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
+from reports.data.load import Run
 from reports.measures.measures import QUANTILES
-from reports.measures.ranking import PLAIN, Row, Stretch, ranking, stretches, swept
+from reports.measures.ranking import PLAIN, Row, Stretch, furthest, ranking, stretches, swept
 
+NAN: Final = float("nan")
+POLLED: Final = "short_polling"
+WORTH_SAYING: Final = 0.1
+"""An instrument's part that is less than this of a figure is left to the table."""
+HALF_WITHIN: Final = 0.15
 NOTHING: Final = "Nothing was delivered."
 UP_TO: Final = "up to "
 GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
@@ -63,26 +70,60 @@ def findings(rows: pd.DataFrame) -> list[Finding]:
     return [*told, Finding("Complete", (_complete(rows),)), Finding("How sure", (_certainty(rows),))]
 
 
-def headline(rows: pd.DataFrame) -> str:
-    """Return the answer in one sentence."""
+def answers(run: Run, summary: pd.DataFrame) -> list[str]:
+    """Return the answer to each scenario of a run in a sentence or two, as everything that tells of the run opens."""
+    settings = {str(setting["name"]): setting for setting in run.manifest.scenarios}
+    measured = {name: summary[summary["scenario"] == name] for name in settings}
+    return [headline(furthest(own), settings[name]) for name, own in measured.items() if len(own)]
+
+
+def headline(rows: pd.DataFrame, setting: Mapping[str, Any] | None = None) -> str:
+    """Return the answer in a sentence or two, with the conditions under which it holds, where `setting` has them."""
     if few := too_few(rows):
         return few
     if _several(rows):
-        return _headline_of_sweep(rows)
+        told = _headline_of_sweep(rows)
+        return f"{told} Measured with {_conditions(rows, setting)}." if setting and told != NOTHING else told
     first, rest = ranking(rows, "p50_ms")
     if not first:
         return NOTHING
-    names = sentence(_names(first, rows))
-    worst_ms = max(row["p50_ms"] for row in first)
-    verb = "deliver" if len(first) > 1 else "delivers"
+    names = _names(first, rows)
+    slowest = max(first, key=lambda row: float(row["p50_ms"]))
+    opening = f"With {_conditions(rows, setting)}, {names}" if setting else sentence(names)
+    told = f"{opening} {'deliver' if len(first) > 1 else 'delivers'} half of all messages within "
+    told += f"{quantity(slowest['p50_ms'], 'ms')}{_of_the_instrument(slowest)}"
     if not rest:
-        return f"{names} {verb} half of all messages within {quantity(worst_ms, 'ms')}: no measurable difference."
-    slowest = rest[-1]
+        return f"{told}{': no measurable difference' if len(first) > 1 else ''}."
+    last = rest[-1]
     return (
-        f"{names} {verb} half of all messages within {quantity(worst_ms, 'ms')}; "
-        f"{slowest['label']} takes {quantity(slowest['p50_ms'], 'ms')}, "
-        f"{times(slowest['p50_ms'] / first[0]['p50_ms'])} as long."
+        f"{told}; {last['label']} takes {quantity(last['p50_ms'], 'ms')}, "
+        f"{times(last['p50_ms'] / first[0]['p50_ms'])} as long{_why(last, setting or {})}."
     )
+
+
+def _conditions(rows: pd.DataFrame, setting: Mapping[str, Any] | None) -> str:
+    """Name what was the same for all: what a reader must know before he takes the answer for his own."""
+    alike = [each for each in (CLIENTS, RATE, RTT) if rows[each.column].nunique() == 1]
+    values = {each: float(rows[each.column].iloc[0]) for each in alike}
+    told = [each.says(value) if each is not RTT or value else "no network delay" for each, value in values.items()]
+    if setting and POLLED in set(rows["pattern"]):
+        told.append(f"a poll every {quantity(setting['poll_interval_s'] * 1000, 'ms')}")
+    return listed(told)
+
+
+def _of_the_instrument(row: Row) -> str:
+    """Say how much of a median the instrument may have added, where that is a part worth a word."""
+    part_ms = float(row["p50_ms"]) - float(row.get("p50_ms_floor", NAN))
+    return (
+        f", of which the instrument may be {quantity(part_ms, 'ms')}" if part_ms > WORTH_SAYING * row["p50_ms"] else ""
+    )
+
+
+def _why(row: Row, setting: Mapping[str, Any]) -> str:
+    """Say where a median comes from, if it is that of a poll that waits for its turn."""
+    half_ms = setting.get("poll_interval_s", NAN) * 500
+    waits = row["pattern"] == POLLED and abs(row["p50_ms"] - half_ms) < HALF_WITHIN * half_ms
+    return ": about half its interval" if waits else ""
 
 
 def too_few(rows: pd.DataFrame) -> str:

@@ -24,7 +24,7 @@ from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.page import interactive
-from reports.page.answer import Finding, Goal, findings, goals, headline
+from reports.page.answer import Finding, Goal, answers, findings, goals, headline
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
@@ -79,7 +79,10 @@ def write_report(run_dir: Path) -> Path:
     shown = scenes(run, table_of, latency, verdict(found))
     try:
         charts = {scene.name: _draw(scene, run_dir / "charts") for scene in shown}
-        write(run_dir / VERDICT_FILE, msgspec.json.format(msgspec.json.encode(Ruling.on(found)), indent=2))
+        write(
+            run_dir / VERDICT_FILE,
+            msgspec.json.format(msgspec.json.encode(Ruling.on(found, answers(run, table_of))), indent=2),
+        )
         write(run_dir / "summary.csv", table_of.to_csv(index=False))
         write(run_dir / "summary.parquet", table_of.to_parquet(index=False))
         page = run_dir / "report.html"
@@ -152,7 +155,7 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
         along=scene.sweep,
         at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
         purpose=str(scene.setting["purpose"]),
-        headline=f"{NO_ANSWER}: this run is {scene.verdict}." if worthless else headline(scene.steps),
+        headline=f"{NO_ANSWER}: this run is {scene.verdict}." if worthless else headline(scene.steps, scene.setting),
         findings=() if worthless else findings(scene.steps),
         goals=() if worthless else goals(scene.steps),
         table=table(scene.summary, ranked=not worthless),

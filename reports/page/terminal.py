@@ -95,6 +95,6 @@ def number(value: float | None, factor: float, digits: int) -> str:
 
 
 def ruling_lines(ruling: Ruling) -> list[str]:
-    """Return the verdict and every reason for it, worst first, as lines."""
+    """Return what a run says, then its verdict and every reason for it, worst first, as lines."""
     reasons = [f"  {caution.what}: {caution.cause} {caution.remedy}" for caution in ruling.doubts()]
-    return [f"{ruling.verdict}: {ruling.meaning}", *reasons]
+    return [*ruling.answers, *[""] * bool(ruling.answers), f"{ruling.verdict}: {ruling.meaning}", *reasons]

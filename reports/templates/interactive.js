@@ -140,6 +140,27 @@
     new Explorer(figure, chart, button);
   }
 
+  // What is folded opens for whoever links to it, and on paper.
+
+  const unfold = (place) => {
+    for (let at = place?.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
+  };
+  const follow = () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    unfold(place);
+    place?.scrollIntoView();
+  };
+  addEventListener("hashchange", follow);
+  if (location.hash) follow();
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of folded) each.open = false;
+  });
+
   // Tables
 
   const amount = (cell) => {

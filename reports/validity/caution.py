@@ -72,15 +72,20 @@ def verdict(found: Iterable[Caution]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a run is worth and why, worst first: verdict.json, for whoever does not read the page."""
+    """What a run says, what it is worth and why, worst first: verdict.json, for whoever does not read the page.
+
+    answers: one for each scenario; none where nothing may be decided.
+    """
 
     verdict: Verdict
     meaning: str
     cautions: Sequence[Caution]
+    answers: Sequence[str] = ()
 
     @classmethod
-    def on(cls, found: Sequence[Caution]) -> "Ruling":
-        return cls(verdict(found), MEANING[verdict(found)], found)
+    def on(cls, found: Sequence[Caution], answers: Sequence[str] = ()) -> "Ruling":
+        ruled = verdict(found)
+        return cls(ruled, MEANING[ruled], found, () if ruled in WORTHLESS else tuple(answers))
 
     @property
     def worthless(self) -> bool:

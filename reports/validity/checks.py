@@ -45,7 +45,7 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "invalid",
             "Nothing here was measured",
-            "the run was made up by reports/selftest/synthetic.py, to test the report.",
+            "the run was made up by tests/synthetic.py, to test the report.",
             "Measure with: pollbench compare",
         )
 

@@ -26,7 +26,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
-from servers.http2.h2_server import ServerH2
+from servers.http2.h2_server import ServerH2, is_malformed
 from servers.http2.keepalive import Keepalive
 from servers.http2.limits import Budget, Limits
 from servers.http2.sender import Sender
@@ -97,6 +97,10 @@ class Connection(asyncio.Protocol):
         self._dispatch(events)
         self.sender.flush()
         self._offer_push_room()
+        self._keepalive.received(self._loop.time(), self._h2.incoming_buffer.unfinished)
+        if self._timer is not None and self._keepalive.next_s < self._timer.when() and not self.sender.over:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._keepalive.next_s, self._watch)
 
     def pause_writing(self) -> None:
         self.sender.writable = False
@@ -143,6 +147,10 @@ class Connection(asyncio.Protocol):
                 handle(self, event)
 
     def _on_request(self, event: RequestReceived) -> None:
+        if is_malformed(event.headers):
+            self.sender.reset(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            self._charge_reset()
+            return
         if self.sender.draining or len(self._streams) >= self._limits.streams:
             self.sender.reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
@@ -183,6 +191,9 @@ class Connection(asyncio.Protocol):
         stream = self._streams.get(event.stream_id)
         if stream is not None:
             stream.lost(ClientConnectionResetError("the client has reset the stream"))
+        self._charge_reset()
+
+    def _charge_reset(self) -> None:
         if not self._resets.spend(self._loop.time()):
             self._fail(ErrorCodes.ENHANCE_YOUR_CALM, "too many resets")
 
@@ -221,6 +232,8 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         elif decision == "settings timeout":
             self._fail(ErrorCodes.SETTINGS_TIMEOUT, "SETTINGS were not acknowledged")
+        elif decision == "late":
+            self._fail(ErrorCodes.ENHANCE_YOUR_CALM, "a frame or the fields of a request did not come whole in time")
         elif decision == "idle":
             self.drain()
         if not self.sender.over:

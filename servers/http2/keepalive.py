@@ -5,7 +5,7 @@ from typing import Literal
 
 from servers.http2.limits import Limits
 
-Decision = Literal["wait", "ping", "settings timeout", "ping timeout", "idle"]
+Decision = Literal["wait", "ping", "settings timeout", "ping timeout", "late", "idle"]
 
 
 class Keepalive:
@@ -17,11 +17,21 @@ class Keepalive:
         self._ping_due_s = now_s + limits.ping_every_s
         self._pong_due_s = math.inf
         self._idle_due_s = now_s + limits.idle_s
+        self._unfinished: int | None = None
+        self._whole_due_s = math.inf
+        self.received(now_s, 0)
 
     @property
     def next_s(self) -> float:
         """The instant at which `decide` is worth asking again."""
-        return min(self._settings_due_s, self._ping_due_s, self._pong_due_s, self._idle_due_s)
+        return min(self._settings_due_s, self._ping_due_s, self._pong_due_s, self._idle_due_s, self._whole_due_s)
+
+    def received(self, now_s: float, unfinished: int | None) -> None:
+        """Something came. unfinished: the number of the frame that is not whole yet, None when all are."""
+        if unfinished != self._unfinished:
+            self._unfinished = unfinished
+            waits = unfinished is not None and self._limits.head_timeout_s
+            self._whole_due_s = now_s + self._limits.head_timeout_s if waits else math.inf
 
     def settings_acknowledged(self) -> None:
         self._settings_due_s = math.inf
@@ -41,6 +51,8 @@ class Keepalive:
             return "settings timeout"
         if now_s >= self._pong_due_s:
             return "ping timeout"
+        if now_s >= self._whole_due_s:
+            return "late"
         if now_s >= self._idle_due_s:
             return "idle"
         if now_s >= self._ping_due_s:

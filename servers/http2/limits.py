@@ -22,7 +22,8 @@ class Limits:
 
     client_resets: RST_STREAM of the client's own requests. control_frames: PING, SETTINGS, PRIORITY, unknown
     frames and DATA without content. output_bytes: what may wait for a client that reads nothing.
-    pushes_open: pushed streams the client's flow control keeps open.
+    pushes_open: pushed streams the client's flow control keeps open. head_timeout_s: how long a frame, or a request's
+    fields, may take from the first byte to the last, and the first frame from the start; 0 for no limit.
     """
 
     streams: int = 100
@@ -31,6 +32,7 @@ class Limits:
     control_frames: Rate = Rate(1_000, 50)
     output_bytes: int = 4 * 1_048_576
     pushes_open: int = 100
+    head_timeout_s: float = 30.0
     settings_timeout_s: float = 10.0
     ping_every_s: float = 20.0
     ping_timeout_s: float = 10.0

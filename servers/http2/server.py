@@ -55,6 +55,9 @@ async def serve_h2(
     connections: set[Connection] = set()
     bridge = Bridge(app)
     listener = await asyncio.get_running_loop().create_server(
-        lambda: watch(Connection(bridge.serve, limits, connections)), sock=sock, ssl=ssl_context
+        lambda: watch(Connection(bridge.serve, limits, connections)),
+        sock=sock,
+        ssl=ssl_context,
+        ssl_handshake_timeout=(limits.head_timeout_s or None) if ssl_context else None,
     )
     return H2Server(listener, connections, limits)

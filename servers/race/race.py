@@ -22,6 +22,8 @@ from servers.web.body import fields_of
 from servers.web.doors import ORIGINS
 from servers.web.errors import JSON, error_response
 from servers.web.query import BadFieldError
+from servers.web.websocket import accept, refusal
+from servers.web.websocket_frames import BINARY, FINAL, TEXT, frame
 
 PAGES: Final = Path(__file__).parent.parent / "pages" / "race"
 RTT_MAX_MS: Final = 5_000
@@ -30,6 +32,7 @@ ONLY_HERE: Final = (
     f"default-src 'self'; connect-src 'self' http://{HOST}:* ws://{HOST}:* ws://localhost:*; frame-ancestors 'none'"
 )
 """What the page may load and talk to: us, and lanes on any port, since a server that starts again has others."""
+CLOCK_BYTES_MAX: Final = 16
 EMPTY_POLL: Final = b'{"messages":[],"count":0'
 
 
@@ -184,13 +187,20 @@ async def page(_: web.Request) -> web.FileResponse:
     return web.FileResponse(PAGES / "index.html")
 
 
-async def clock(request: web.Request) -> web.WebSocketResponse:
-    """Answer every frame with the server's time in ns, as soon as can be."""
-    socket = web.WebSocketResponse(compress=False, max_msg_size=16)
-    await socket.prepare(request)
-    async for _ in socket:
-        await socket.send_str(str(now_ns()))
-    return socket
+async def clock(request: web.Request) -> web.StreamResponse:
+    """Answer every message with the server's time in ns, as soon as can be."""
+    refused = refusal(request)
+    if refused is not None:
+        return refused
+    response, page = await accept(request, CLOCK_BYTES_MAX)
+
+    def answer(opcode: int, _: bytes) -> None:
+        if opcode <= BINARY:
+            page.transport.write(frame(FINAL | TEXT, b"%d" % now_ns()))
+
+    page.heard = answer
+    await page.listen()
+    return response
 
 
 def answered(fields: dict[str, object]) -> web.Response:

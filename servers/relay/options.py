@@ -40,9 +40,9 @@ def read_options(arguments: list[str]) -> Options:
     parser.add_argument("--steered", action="store_true", help="take commands on stdin, see steering.py; end with it")
     parser.add_argument("--announce-json", action="store_true", help="lines on stdout are JSON objects")
     given = parser.parse_args(arguments)
+    if given.rtt_ms is None:
+        parser.error("--rtt is missing: say how long the round trip is, 0 for none")
     try:
-        if given.rtt_ms is None:
-            raise ValueError("--rtt is missing: say how long the round trip is, 0 for none")
         asked = read(Distance, vars(given))
         return Options(
             server=parse_address("--to", given.to),

@@ -108,7 +108,7 @@ class Setting:
             try:
                 self.valid(value)
             except ValueError as wrong:
-                raise self.refusal(value) if self.form else ValueError(f"--{str(wrong).removeprefix('--')}") from None
+                raise self.refusal(value) if self.form else ValueError(f"--{wrong}") from None
 
     def refusal(self, value: Any, remedy: str = "") -> ValueError:
         """Return what is wrong with a value. remedy: what it must be, if that is not its range."""
@@ -121,7 +121,7 @@ class Setting:
         if self.kind is bool:
             return words == "True"
         if self.kind is str:
-            return self.tidy(words) if self.tidy else words
+            return self._tidied(words)
         if self.unit == "bit/s":
             return parse_bandwidth_bits_per_s(self.option, words)
         if self.unit in DURATIONS:
@@ -136,6 +136,12 @@ class Setting:
         except ValueError:
             whole = "whole " * (self.kind is int)
             raise ValueError(f"{self.option} {words!r} is not a {whole}number: it must be {self.range}") from None
+
+    def _tidied(self, words: str) -> str:
+        try:
+            return self.tidy(words) if self.tidy else words
+        except ValueError as wrong:
+            raise ValueError(f"--{wrong}") from None
 
     def _written(self, value: Any) -> str:
         if self.unit == "ms":

@@ -71,7 +71,12 @@ class Origins:
 
 
 def host_of(authority: str) -> str:
-    """Return the host of `HOST[:PORT]` in lower case, without brackets and the root's dot; "" when there is none."""
+    """Return the host of `HOST[:PORT]` in lower case, without brackets and the root's dot; "" when there is none.
+
+    Where there is a user as well, it is no authority that a client may send (RFC 9110 section 4.2.4).
+    """
+    if "@" in authority:
+        return ""
     try:
         host = urlsplit(f"//{authority}").hostname or ""
     except ValueError:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from servers.web.errors import error_body
@@ -35,7 +36,7 @@ class PatientHandler(RequestHandler):
         super().data_received(data)
         if self._request_count != heads:
             self._stop_waiting()
-        elif self._waiter is not None:  # these bytes belong to no request yet
+        if self._has_begun(data):
             self._begun = True
             if self._timer is None:
                 self._wait_for_head()
@@ -43,6 +44,14 @@ class PatientHandler(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _has_begun(self, data: bytes) -> bool:
+        """Say whether these bytes end within a head."""
+        if self._upgraded:
+            return False
+        if self._messages:  # a request without content, and more behind it
+            return self._messages[-1][1] is EMPTY_PAYLOAD and not data.endswith((b"\n\r\n", b"\n\n"))
+        return self._current_request is None or self._current_request.content.is_eof()
 
     def _wait_for_head(self) -> None:
         if self._head_timeout_s:
@@ -57,6 +66,9 @@ class PatientHandler(RequestHandler):
     def _give_up(self) -> None:
         """Say so to a client that has begun to speak; one that never did may be a browser that connected ahead."""
         self._timer = None
+        if self._current_request is not None or self._messages:  # the answers to others come first
+            self._wait_for_head()
+            return
         if self.transport is not None and self._begun:
             self.transport.write(TOO_LATE)
         self.force_close()

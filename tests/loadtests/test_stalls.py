@@ -82,4 +82,4 @@ def test_stalls_are_not_the_networks(stalling: Run, pattern: str) -> None:
 def test_the_report_says_whose_the_slow_deliveries_are(stalling: Run) -> None:
     found = cautions(stalling, per_cell(stalling), summary(stalling))
     (late,) = [caution.what for caution in found if caution.what.startswith("The load generator was late")]
-    assert late.endswith("may be its own (all 2 patterns)")
+    assert late.endswith("may be its own (both patterns)")

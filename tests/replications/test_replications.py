@@ -15,7 +15,7 @@ from reports import replications
 from reports.basics.exit_codes import ExitCode
 from reports.replications import Claim, Measured, Replication
 from reports.replications.replicate import Replicated, judge, measured
-from reports.selftest.synthetic import LABELS, write_run
+from tests.synthetic import LABELS, write_run
 
 pytestmark = pytest.mark.slow
 

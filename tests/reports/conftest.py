@@ -14,7 +14,7 @@ from reports.charts.chart_data import Scene, scenes
 from reports.data.load import Run, load
 from reports.measures.measures import latencies, per_cell, summary
 from reports.page.page import write_report
-from reports.selftest.synthetic import write_run
+from tests.synthetic import write_run
 
 SMALL = Scenario(
     name="small",

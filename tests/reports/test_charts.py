@@ -20,7 +20,7 @@ from reports.charts.timeline import timeline
 from reports.data.load import load
 from reports.measures.latency_parts import PARTS, TAIL_PARTS
 from reports.measures.measures import latencies, summary
-from reports.selftest.synthetic import write_run
+from tests.synthetic import write_run
 
 
 def line(figure: Figure, name: str) -> tuple[np.ndarray, np.ndarray]:

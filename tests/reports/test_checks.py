@@ -10,10 +10,10 @@ import pytest
 
 from reports.data.load import Run, load
 from reports.measures.measures import per_cell, summary
-from reports.selftest.synthetic import write_run
 from reports.validity.caution import Caution, Verdict, verdict
 from reports.validity.checks import cautions
 from tests.reports.conftest import SMALL
+from tests.synthetic import write_run
 
 Facts = tuple[Run, pd.DataFrame, pd.DataFrame]
 Change = Callable[[Run, pd.DataFrame, pd.DataFrame], Facts]

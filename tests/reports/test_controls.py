@@ -15,10 +15,10 @@ import pytest
 from loadtests.scenario.scenarios import Scenario
 from reports.data.load import ReportError, Run, load
 from reports.selftest.controls import Control, Reading, controls, readings
-from reports.selftest.synthetic import write_run
 from reports.theory.oracles import frozen_quantile
 from servers.settings.fault_specs import parse_fault
 from tests.simulation import frozen_latencies
+from tests.synthetic import write_run
 
 CONTROLS = controls(quick=True)
 COLUMNS = ["id", "copies", "overtaken", "released_ns", "waiting"]

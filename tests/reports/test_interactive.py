@@ -15,7 +15,7 @@ from reports.data.load import load
 from reports.measures.measures import latencies, summary
 from reports.page import interactive
 from reports.page.page import write_report
-from reports.selftest.synthetic import write_run
+from tests.synthetic import write_run
 
 SIZE_MAX_BYTES = 3_000_000
 SWEEP = Scenario(
@@ -58,6 +58,9 @@ def written(swept: Path) -> Path:
     return write_report(swept).resolve()
 
 
+UNFOLD = "for (const each of document.querySelectorAll('details')) each.open = true"
+
+
 @pytest.fixture
 def page(browser: Browser, written: Path) -> Iterator[Page]:
     """The report in a browser without a network; whatever it complains of fails the test."""
@@ -68,6 +71,7 @@ def page(browser: Browser, written: Path) -> Iterator[Page]:
     shown.on("pageerror", lambda error: complaints.append(str(error)))
     shown.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     shown.goto(written.as_uri())
+    shown.evaluate(UNFOLD)
     yield shown
     context.close()
     assert not complaints
@@ -110,6 +114,7 @@ def test_a_sweep_of_the_message_rate_names_its_crossovers(
     context = browser.new_context(offline=True)
     shown = context.new_page()
     shown.goto(frequent_page.as_uri())
+    shown.evaluate(UNFOLD)
     figure = shown.locator("figure[data-scene=frequent][data-chart=latency-by-rate]")
     figure.get_by_role("button", name="Explore").click()
     drawn = interactive.charts(scene_of(frequent))["latency-by-rate"]
@@ -163,6 +168,22 @@ def test_every_section_has_a_link_that_leads_to_it(page: Page) -> None:
     for link in links:
         target = str(link.get_attribute("href"))
         assert page.locator(f'[id="{target[1:]}"]').count() == 1, target
+
+
+@pytest.mark.peer
+def test_a_link_to_what_is_folded_unfolds_it_and_paper_shows_all(browser: Browser, written: Path) -> None:
+    context = browser.new_context(offline=True)
+    shown = context.new_page()
+    shown.goto(f"{written.as_uri()}#grow-latency")
+    expect(shown.locator("figure[data-scene=grow][data-chart=latency] .chart svg")).to_be_visible()
+    expect(shown.locator("#side-by-side")).to_be_hidden()
+    shown.get_by_role("navigation").get_by_role("link", name="What was run").click()
+    expect(shown.locator(".about").first).to_be_visible()
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(shown.locator("details:not([open])")).to_have_count(0)
+    shown.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(shown.locator("#side-by-side")).to_be_hidden()
+    context.close()
 
 
 def test_curves_share_one_x_and_every_value_is_one_that_the_scene_has(swept_scene: Scene) -> None:

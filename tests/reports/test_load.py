@@ -12,8 +12,8 @@ import pytest
 
 from loadtests.records.rows import ROW_TYPES
 from reports.data.load import KEYS, ReportError, Run, load, newest
-from reports.selftest.synthetic import write_run
 from tests.reports.conftest import SMALL
+from tests.synthetic import write_run
 
 CELL = "small-6-sse-1"
 

@@ -15,10 +15,10 @@ from loadtests.records.manifest import Cell
 from loadtests.records.rows import ROW_TYPES
 from loadtests.records.seal import sealed
 from reports.data.load import ReportError
-from reports.selftest.synthetic import write_run
 from reports.validity.caution import verdict
 from reports.validity.evidence import evidence
 from tests.reports.conftest import SMALL
+from tests.synthetic import write_run
 
 ONE, OTHER, AGAIN = "small-6-sse-1", "small-6-short_polling-1", "small-6-sse-2"
 S = 1_000_000_000

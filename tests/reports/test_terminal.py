@@ -79,6 +79,12 @@ def test_the_verdict_comes_with_every_reason_for_it() -> None:
     assert lines[1:] == [f"  Reason {nth}: cause. Remedy." for nth in range(5)]
 
 
+def test_the_answer_comes_first_but_under_a_bad_verdict_there_is_none() -> None:
+    note, bad = Caution("note", "A limit", "cause.", "Remedy."), Caution("invalid", "Late", "cause.", "Remedy.")
+    assert ruling_lines(Ruling.on([note], ["SSE is first."]))[:2] == ["SSE is first.", ""]
+    assert ruling_lines(Ruling.on([bad], ["SSE is first."]))[0].startswith("INVALID: ")
+
+
 def test_a_valid_run_is_one_line() -> None:
     assert ruling_lines(Ruling.on([Caution("note", "A limit", "cause.", "Remedy.")])) == [
         "VALID: Nothing was found that puts the figures in doubt."

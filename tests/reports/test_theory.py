@@ -12,12 +12,12 @@ from loadtests.records import manifest
 from loadtests.scenario.scenarios import Scenario
 from reports.data.load import Run, load
 from reports.measures.measures import per_cell, summary
-from reports.selftest.simulation import World
-from reports.selftest.synthetic import LABELS, write_run
 from reports.theory.compare import FIGURES, Agreement, agreements, expected_curve
 from reports.theory.theory_table import in_words, theory_table
 from reports.validity.caution import Caution
 from reports.validity.checks import cautions
+from tests.synthetic import LABELS, write_run
+from tests.synthetic_patterns import World
 
 FEED = Scenario(
     name="feed",

@@ -8,11 +8,11 @@ import pytest
 
 from reports.data.load import Run, load
 from reports.measures.measures import per_cell, summary
-from reports.selftest.simulation import World
-from reports.selftest.synthetic import write_run
 from reports.validity.caution import Caution, Facts
 from reports.validity.evidence_text import QUESTIONS, accounts, grounds, side_by_side
 from tests.reports.conftest import SMALL
+from tests.synthetic import write_run
+from tests.synthetic_patterns import World
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from reports.ci.compare_runs import compare_runs, differences, refusals
 from reports.ci.comparison import HEADER, Comparison, Row
 from reports.ci.questions import JUDGED, compare_cells
 from reports.data.load import ReportError
-from reports.selftest.simulation import World
-from reports.selftest.synthetic import write_run
+from tests.synthetic import write_run
+from tests.synthetic_patterns import World
 
 MakeCells = Callable[..., pd.DataFrame]
 LOW = [10.0, 10.1, 10.2, 10.3, 10.4, 10.5]

@@ -17,7 +17,7 @@ from reports.ci.questions import compare_cells
 from reports.ci.slo import Goal, parse_slo
 from reports.data.load import ReportError
 from reports.data.situations import Situation
-from reports.selftest.synthetic import write_run
+from tests.synthetic import write_run
 
 MakeCells = Callable[..., pd.DataFrame]
 

@@ -10,8 +10,8 @@ from reports.ci.gates import Gate, judge
 from reports.ci.questions import JUDGED
 from reports.ci.slo import parse_slo
 from reports.data.situations import planned
-from reports.selftest.synthetic import write_run
 from reports.validity.evidence import evidence
+from tests.synthetic import write_run
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 

@@ -35,6 +35,8 @@ def test_a_name_of_this_machine_or_an_allowed_one_is_served(host: str | None) ->
 @pytest.mark.parametrize(
     "host",
     [
+        "user:secret@127.0.0.1",
+        "localhost@localhost",
         "evil.example",
         "evil.example:8080",
         "127.0.0.1.evil.example",

@@ -1,4 +1,4 @@
-"""`python -m loadtests.benchmarks`: how fast the load generator itself is, on one core.
+"""`python -m tests.bench.load`: how fast the load generator itself is, on one core.
 
 Empty short polls beside plain Locust FastHttpUser, in turns, against a server that answers every request with the same
 bytes; and 1,000 streaming users of one process. CPU is read from outside. Ratios mean something on another machine,
@@ -24,7 +24,7 @@ from loadtests.records.to_parquet import collect
 
 READY: Final = re.compile(r"port (\d+)")
 SPAWNED: Final = re.compile(r"All users spawned")
-HERE: Final = Path(__file__).resolve().parent
+LOCUSTFILE: Final = str(Path(__file__).resolve().parent.parent / "loadtests" / "locustfile.py")
 EMPTY: Final = b'{"messages":[],"count":0,"polled_at":"2026-01-01T00:00:00.000000Z"}'
 MINIMAL_SERVER: Final = """
 import asyncio, json, sys, uvloop
@@ -55,7 +55,7 @@ class Plain(FastHttpUser):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.load", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--json", action="store_true")
@@ -75,7 +75,7 @@ def measure(folder: Path, repeats: int, seconds: float) -> dict[str, float]:
     plain.write_text(FAST_HTTP_USER, encoding="utf-8")
     ours, theirs, stream = [], [], []
     for repeat in range(repeats):
-        ours.append(polls(folder / f"ours-{repeat}", str(HERE / "locustfile.py"), "ShortPollingUser", seconds))
+        ours.append(polls(folder / f"ours-{repeat}", LOCUSTFILE, "ShortPollingUser", seconds))
         theirs.append(polls(folder / f"theirs-{repeat}", str(plain), "Plain", seconds))
         stream.append(streamed(folder / f"stream-{repeat}", seconds))
     rate, plain_rate = (statistics.median(row[0] for row in rows) for rows in (ours, theirs))
@@ -137,7 +137,7 @@ def streamed(folder: Path, seconds: float) -> float:
     server_command = [sys.executable, "-m", "servers", "chunked", "--port", "0", "--schedule", "steady:10"]
     with Child("server", pinned(1, [*server_command, "--announce-json"]), folder / "server.log") as server:
         port = int(server.heard(re.compile(r'"http_port":(\d+)'), 20)[1])
-        command = pinned(0, locust(str(HERE / "locustfile.py"), "ChunkedUser", 1000, port, ["--run-dir", str(folder)]))
+        command = pinned(0, locust(LOCUSTFILE, "ChunkedUser", 1000, port, ["--run-dir", str(folder)]))
         with Child("load", command, folder / "load.log") as load:
             load.heard(SPAWNED, 60)
             time.sleep(1.0)

@@ -1,4 +1,4 @@
-"""`python -m servers.bench.plain`: what anyone would write with aiohttp in ten minutes, for the benchmarks to stand
+"""`python -m tests.bench.plain_server`: what anyone would write with aiohttp in ten minutes, for benchmarks to stand
 beside.
 
 /constant answers with constant bytes, as fast as an aiohttp handler can; /longpoll is the usual sketch of a long

@@ -15,10 +15,10 @@ from loadtests.records import manifest
 from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.scenarios import Scenario
-from reports.selftest.simulation import Outcome, Situation, World, long_polling, short_polling, stream
 from reports.theory.oracles.framing import FIRST_PUSH_BYTES, FRAME_HEAD, huffman_bytes
 from servers.feed.message import Message, encode
 from servers.feed.schedule import parse_schedule
+from tests.synthetic_patterns import Outcome, Situation, World, long_polling, short_polling, stream
 
 S: Final = 1_000_000_000
 JOURNAL_NS: Final = 3_000

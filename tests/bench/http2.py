@@ -1,4 +1,4 @@
-"""`python -m servers.bench.http2`: what a push and a plain GET cost the server, in microseconds of its CPU.
+"""`python -m tests.bench.http2`: what a push and a plain GET cost the server, in microseconds of its CPU.
 
 The server is a process of its own on one core, the client is this process on another; HTTP/1.1 through stock aiohttp
 stands beside HTTP/2 in the same run, so the ratio means something on any machine.
@@ -183,7 +183,7 @@ class Server:
 @contextmanager
 def running_server(core: int | None) -> Iterator[Server]:
     command = [sys.executable, "-m", "servers", "http2_push", "--schedule", "manual", "--announce-json"]
-    process = subprocess.Popen([*command, "--port", "0", "--http2-port", "0"], stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen([*command, "--port", "0", "--http2-port", "0"], stdout=subprocess.PIPE, text=True)
     try:
         if core is not None:
             os.sched_setaffinity(process.pid, {core})
@@ -209,7 +209,7 @@ async def measure(server: Server, clients: int, rate_per_s: int, seconds: float,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m servers.bench.http2", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.http2", description=__doc__)
     parser.add_argument("--clients", type=int, default=100, help="clients that take pushes (default 100)")
     parser.add_argument("--rate", type=int, default=20, help="messages per second to each of them (default 20)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the push measurement (default 4)")

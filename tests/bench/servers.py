@@ -1,4 +1,4 @@
-"""`python -m servers.bench.benchmarks`: how fast the reference servers are, beside plain aiohttp in the same run.
+"""`python -m tests.bench.servers`: how fast the reference servers are, beside plain aiohttp in the same run.
 
 Every figure is the median of rounds that take turns (plain, ours, plain, ours ...), each with a fresh server process
 on one core and this process, the client, on another. Absolute values are this machine's; the ratios travel.
@@ -49,7 +49,7 @@ class Server:
     """A server process on its own core."""
 
     def __init__(self, arguments: list[str], core: int | None) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self._process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)
         if core is not None:
             os.sched_setaffinity(self._process.pid, {core})
         assert self._process.stdout is not None
@@ -198,11 +198,11 @@ def measure(seconds: float, clients: int, server: Callable[..., "closing[Server]
     def keep(prefix: str, values: dict[str, float]) -> None:
         figures.update({f"{prefix}_{name}": value for name, value in values.items()})
 
-    with server("servers.bench.plain", "0.001") as plain:
+    with server("tests.bench.plain_server", "0.001") as plain:
         keep("bare_aiohttp", poll_cost(plain, "/constant", seconds))
     with server("servers", "short_polling", "--schedule", "manual") as ours:
         keep("short_polling", poll_cost(ours, "/api/poll?last_id=0", seconds))
-    with server("servers.bench.plain", str(RATE_PER_S)) as plain:
+    with server("tests.bench.plain_server", str(RATE_PER_S)) as plain:
         keep("sketch_of_long_polling", long_poll_cost(plain, "/longpoll", seconds))
     with server("servers", "long_polling", "--schedule", f"steady:{RATE_PER_S}") as ours:
         keep("long_polling", long_poll_cost(ours, "/api/longpoll", seconds))
@@ -223,7 +223,7 @@ def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m servers.bench.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.servers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default 3)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement (default 2)")
     parser.add_argument("--clients", type=int, default=5000, help="clients of the fan-out (default 5000)")

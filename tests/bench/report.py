@@ -1,4 +1,4 @@
-"""`python -m reports.benchmarks`: how long a report takes, and how much memory, for a run of many deliveries.
+"""`python -m tests.bench.report`: how long a report takes, and how much memory, for a run of many deliveries.
 
 The run is simulated (synthetic.py) into a temporary folder. Making it and reporting it are processes of their own, so
 that the peak memory is the report's alone.
@@ -17,7 +17,7 @@ from typing import Final
 from loadtests.scenario.scenarios import Scenario
 from reports.data.load import load
 from reports.page.page import write_report
-from reports.selftest.synthetic import LABELS, write_run
+from tests.synthetic import LABELS, write_run
 
 CLIENTS: Final = 500
 RATE_PER_S: Final = 40
@@ -26,7 +26,7 @@ KB: Final = 1 if sys.platform == "darwin" else 1024
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m reports.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.report", description=__doc__)
     parser.add_argument("--deliveries", type=int, default=5_000_000, help="rows to report (default 5,000,000)")
     parser.add_argument("--keep", type=Path, help="make the run here and keep it")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
@@ -44,9 +44,9 @@ def main() -> int:
 
 def measure(folder: Path, deliveries: int) -> dict[str, float]:
     """Make a run and report it, each in a process of its own; return what the report took."""
-    command = [sys.executable, "-m", "reports.benchmarks", "--keep", str(folder), "--deliveries", str(deliveries)]
-    subprocess.run([*command, "--step", "make"], check=True)  # noqa: S603
-    reported = subprocess.run([*command, "--step", "report"], check=True, stdout=subprocess.PIPE)  # noqa: S603
+    command = [sys.executable, "-m", "tests.bench.report", "--keep", str(folder), "--deliveries", str(deliveries)]
+    subprocess.run([*command, "--step", "make"], check=True)
+    reported = subprocess.run([*command, "--step", "report"], check=True, stdout=subprocess.PIPE)
     figures: dict[str, float] = json.loads(reported.stdout)
     return figures
 

@@ -1,0 +1,59 @@
+"""How commands have cells measured: with a bar that tells the progress, and an exit code for how it ended."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from loadtests.runs import runner
+from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.progress import Bar, duration
+from loadtests.runs.series import run_series
+from loadtests.scenario.plan import Plan, PlannedCell
+from reports.commands.common import DONE, FAILED, INCOMPLETE, INTERRUPTED, err, fail, pattern_labels
+
+
+def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
+    from reports.page.terminal import Board
+
+    with Bar(err, cells, Board(folder)) as bar:
+        return runner.run_cells(folder, cells, labels, bar)
+
+
+def ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:
+    """Return the exit code of a run and what went wrong."""
+    if outcome.interrupted:
+        return INTERRUPTED, "interrupted"
+    if outcome.halted:
+        return INCOMPLETE, outcome.halted
+    if outcome.failed:
+        cells = f"{len(outcome.failed)} cell{'s' * (len(outcome.failed) > 1)} failed"
+        return FAILED, f"{cells} ({outcome.failed[0].problems[0]}); logs are in {folder}/cells"
+    return DONE, ""
+
+
+def measure_series(
+    folder: Path, kind: str, plans: Mapping[str, Plan], measured: Callable[[str, Path], None], programs: Programs = OURS
+) -> int:
+    """Measure several small runs into a folder, and return the exit code."""
+    cells = [cell for plan in plans.values() for cell in plan.cells()]
+    err.print(f"{kind}: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in cells))}", highlight=False)
+    with Bar(err, cells) as bar:
+        outcome = run_series(folder, kind, plans, pattern_labels(), bar, measured, programs)
+    if outcome.interrupted:
+        return fail(INTERRUPTED, f"interrupted; what was measured is in {folder}")
+    if outcome.halted:
+        return fail(INCOMPLETE, f"{outcome.halted}; what was measured is in {folder}")
+    if outcome.failed:
+        return fail(FAILED, f"a cell failed, its logs are in {folder}: {'; '.join(outcome.failed[0].problems)}")
+    return DONE
+
+
+def write_page(folder: Path) -> Path:
+    """Write the report of a run and return its page. Raises ValueError for a run that cannot be reported."""
+    from reports.data.load import ReportError
+    from reports.page.page import write_report
+
+    try:
+        with err.status("writing the report"):
+            return write_report(folder)
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None

@@ -1,0 +1,90 @@
+"""`gate` and `compare-runs`: judge runs for a CI job, and print a judgement of whatever kind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.table import Table
+
+from loadtests.runs import runner
+from reports.commands.common import INVALID, Junit, Markdown, RunFolder, err, fail, out
+
+if TYPE_CHECKING:
+    from reports.basics.exit_codes import Judgement
+
+JUDGED_EPILOG: Final = (
+    "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
+    "7 nothing can be judged, as a run is invalid."
+)
+
+
+def gate(
+    folder: RunFolder = None,
+    slo: Annotated[Path, typer.Option(metavar="FILE", help="goals, see docs/gates.md")] = Path("slo.toml"),
+    junit: Junit = None,
+    markdown: Markdown = None,
+) -> int:
+    """Hold a run against its goals, for CI.
+
+    Example:
+
+        pollbench gate runs/2026-11-24T07-30-00-compare-feed --slo slo.toml --junit gate.xml
+    """
+    from reports.ci.gates import check_slo
+
+    return judge(lambda: check_slo(folder or runner.newest(), slo), junit, markdown)
+
+
+def compare_runs(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="run folder to compare with")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="run folder to judge")],
+    measure: Annotated[str, typer.Option(metavar="NAME[,NAME]", help="ask about these only")] = "",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the comparison as a page")] = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+) -> int:
+    """Say what became better or worse from one run to another, and what is not proven.
+
+    Example:
+
+        pollbench compare-runs runs/before runs/after --html compare.html
+    """
+    from reports.ci import compare_runs as stage
+    from reports.ci.comparison_page import comparison_page
+    from reports.ci.questions import JUDGED
+
+    def compared() -> "Judgement":
+        comparison = stage.compare_runs(base, new, measure.split(",") if measure else JUDGED)
+        if html:
+            html.write_text(comparison_page(comparison), encoding="utf-8")
+        return comparison
+
+    return judge(compared, junit, markdown)
+
+
+def judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
+    """Print a judgement unless `silent`, write what CI asked for, and return its exit code."""
+    from reports.data.load import NothingMeasured, ReportError
+
+    try:
+        judgement = judge()
+        if junit:
+            junit.write_bytes(judgement.junit())
+        if markdown:
+            with markdown.open("a", encoding="utf-8") as file:
+                file.write(judgement.markdown())
+    except NothingMeasured as problem:
+        return fail(INVALID, str(problem))
+    except (ReportError, OSError) as problem:
+        raise ValueError(str(problem)) from None
+    if silent:
+        return int(judgement.exit_code)
+    table = Table(*judgement.header, box=None, header_style="dim")
+    for row in judgement.table():
+        table.add_row(*row)
+    out.print(table)
+    for note in judgement.notes:
+        err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
+    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
+    return int(judgement.exit_code)

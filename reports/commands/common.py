@@ -1,0 +1,62 @@
+"""What commands share: exit codes, where they print, options that several have, and the patterns there are."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from loadtests.scenario.scenarios import SCENARIOS
+
+DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, UNWRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 74, 130
+EPILOG: Final = (
+    "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
+    "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
+    "7 nothing may be decided from the run: its verdict is INVALID or FAIL; "
+    "74 the result could not be written to stdout; "
+    "130 interrupted (Ctrl-C, SIGTERM, a closed terminal), finished cells are kept and reported."
+)
+out = Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
+err = Console(stderr=True)
+
+
+def pattern_labels() -> dict[str, str]:
+    """Return name -> label of every pattern there is."""
+    from servers import patterns
+
+    return {name: patterns.load(name).LABEL for name in patterns.names()}
+
+
+def pattern_names() -> list[str]:
+    return list(pattern_labels())
+
+
+def scenario_names() -> list[str]:
+    return list(SCENARIOS)
+
+
+def a_folder(folder: Path | None) -> Path | None:
+    if str(folder) == "-":
+        raise ValueError(
+            "--out - is not a folder: a run is many files; name a folder, and print the result with --json"
+        )
+    return folder
+
+
+def fail(code: int, problem: str) -> int:
+    err.print(f"pollbench: {' '.join(problem.split())}", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", callback=a_folder, help="run folder to make (default: runs/TIME-...)"),
+]
+RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]
+Markdown = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", envvar="GITHUB_STEP_SUMMARY", help="append a summary for a PR"),
+]

@@ -1,0 +1,47 @@
+"""`scenarios` and `patterns`: what can be asked for."""
+
+import json
+from dataclasses import asdict
+
+from rich.table import Table
+
+from loadtests.runs.progress import duration
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import SCENARIOS
+from loadtests.scenario.settings import typed
+from reports.commands.common import DONE, Json, out, pattern_labels
+
+
+def scenarios(as_json: Json = False) -> int:
+    """List the scenarios: what each is for, and how long it takes.
+
+    Example:
+
+        pollbench scenarios
+    """
+    times_s = {name: Plan(each, tuple(pattern_labels()), 3).expected_s for name, each in SCENARIOS.items()}
+    if as_json:
+        print(json.dumps([asdict(each) | {"compare_s": times_s[name]} for name, each in SCENARIOS.items()]))
+        return DONE
+    table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
+    for name, each in SCENARIOS.items():
+        schedules = ", ".join(each.schedules.values())
+        table.add_row(name, each.purpose, typed("clients", each.clients), schedules, duration(times_s[name]))
+    out.print(table)
+    return DONE
+
+
+def patterns(as_json: Json = False) -> int:
+    """List the patterns that can be measured.
+
+    Example:
+
+        pollbench patterns
+    """
+    labels = pattern_labels()
+    if as_json:
+        print(json.dumps(labels))
+        return DONE
+    for name, label in labels.items():
+        out.print(f"{name:16}{label}")
+    return DONE

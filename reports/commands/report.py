@@ -1,0 +1,27 @@
+"""`report`: make the report of a run again."""
+
+from typing import Annotated
+
+import typer
+
+from loadtests.runs import runner
+from reports.commands.cells import write_page
+from reports.commands.common import DONE, RunFolder, out
+
+
+def report(
+    folder: RunFolder = None,
+    show: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> int:
+    """Make the report of a run again: one HTML page, with its tables and charts as files beside it.
+
+    Examples:
+
+        pollbench report --open
+        pollbench report runs/2026-11-24T07-30-00-compare-feed
+    """
+    page = write_page(folder or runner.newest())
+    out.print(page, highlight=False, soft_wrap=True)
+    if show:
+        typer.launch(page.resolve().as_uri())
+    return DONE
