@@ -9,10 +9,11 @@ import msgspec
 from servers import patterns
 from servers.app import Service
 from servers.backplane import NoRedisError
+from servers.home import pass_on
 from servers.process import PortTakenError, ServingError, serve
 from servers.settings import fault_specs
 from servers.settings.options import ServerOptions
-from servers.settings.setting import add_arguments, settings
+from servers.settings.setting import add_arguments, read, settings
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
@@ -25,6 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
+    pass_on()
     try:
         names, as_json, options = parse(sys.argv[1:])
         serve(names, options, announce_json if as_json else announce_lines)
@@ -42,11 +44,7 @@ def parse(arguments: list[str]) -> tuple[list[str], bool, ServerOptions]:
     names, as_json = given.pop("patterns") or patterns.names(), given.pop("announce_json")
     for name in names:
         patterns.load(name)
-    return (
-        sorted(set(names)),
-        as_json,
-        ServerOptions(**{name: each.of(given[name]) for name, each in settings(ServerOptions).items()}),
-    )
+    return sorted(set(names)), as_json, read(ServerOptions, given)
 
 
 def parser() -> Parser:

@@ -13,13 +13,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 import docs_pages  # type: ignore[import-not-found]  # noqa: E402
 from typer.main import get_command  # noqa: E402
 
-import pollbench  # noqa: E402
 from loadtests.runs.cell import unmeasured  # noqa: E402
 from loadtests.runs.commands import OURS  # noqa: E402
 from loadtests.scenario.options import add_to, read_options  # noqa: E402
 from loadtests.scenario.overrides import overridden  # noqa: E402
 from loadtests.scenario.plan import Plan, command_line  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402
+from reports.commands.app import app  # noqa: E402
 
 
 class Form(ArgumentParser):
@@ -41,13 +41,13 @@ def refusal(name: str, text: str) -> str:
 def main(name: str, option: str) -> dict[str, Any]:
     form = Form()
     add_to(form)
-    app: Any = get_command(pollbench.app)
+    commands: Any = get_command(app)
     scenario = overridden(None, {name: "2m"}, SCENARIOS["feed"])
     (cell,) = Plan(replace(scenario, clients=(1,)), ("sse",), 1).cells()
     told = OURS.load_command(cell, {}, "token", ROOT)
     return {
         "options": {
-            command: next(each.help for each in app.commands[command].params if option in each.opts)
+            command: next(each.help for each in commands.commands[command].params if option in each.opts)
             for command in ("run", "compare")
         },
         "form": shown.get(option),

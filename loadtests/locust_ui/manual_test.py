@@ -20,6 +20,7 @@ from loadtests.records.manifest import Session
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.options import NEWEST, LoadOptions
 from loadtests.scenario.settings import UserSettings
+from servers.home import python
 from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
 
@@ -92,8 +93,7 @@ class HandDriven:
             problems=[*self._problems, *problems],
         )
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
-        command = [sys.executable, "-m", "loadtests.runs.manual_run", str(self.folder)]
-        subprocess.run(command, cwd=Path(__file__).parent.parent.parent, check=False)  # noqa: S603
+        subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _settings(self) -> dict[str, Any]:
         """Return what was in force: the server obeys what it was started with, and users what the form says."""

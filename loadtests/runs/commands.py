@@ -1,7 +1,6 @@
 """PURE. Which processes a cell consists of, and what each is told."""
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from loadtests.scenario.options import OLDEST, TOLD
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
+from servers.home import LOCUSTFILE, python
 from servers.settings.setting import SERVER, USER, words
 
 ALWAYS_TOLD: Final = {"message_bytes", "hold_timeout_s"}
@@ -29,11 +29,11 @@ class Programs:
     writes each message to each client, which costs it time.
     """
 
-    server: Sequence[str] = (sys.executable, "-m", "servers")
-    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).parent.parent / "locustfile.py"))
-    relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
-    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent.parent / "pollbench.py"), "report")
-    race: Sequence[str] = (sys.executable, "-m", "servers.race")
+    server: Sequence[str] = python("servers")
+    load: Sequence[str] = python("locust", "-f", str(LOCUSTFILE))
+    relay: Sequence[str] = python("servers.relay")
+    report: Sequence[str] = python("pollbench", "report")
+    race: Sequence[str] = python("servers.race")
     ready_s: float = 60.0
     journal_writes: bool = False
 

@@ -24,7 +24,7 @@ from loadtests.records.manifest import Session as Facts
 from loadtests.records.recorder import DTYPES
 from loadtests.records.seal import sealed
 from loadtests.records.to_parquet import Collected, collect
-from loadtests.runs.runner import save
+from loadtests.runs.run_folder import save
 from loadtests.scenario.plan import cell_name
 from loadtests.scenario.settings import SETTINGS
 from servers.feed.schedule import parse_schedule

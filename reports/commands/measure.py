@@ -17,20 +17,8 @@ from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, choose, known_name, remaining
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended, run_cells, write_page
-from reports.commands.common import (
-    DONE,
-    INCOMPLETE,
-    INTERRUPTED,
-    INVALID,
-    Json,
-    Out,
-    err,
-    fail,
-    out,
-    pattern_labels,
-    pattern_names,
-    scenario_names,
-)
+from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
+from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 
 if TYPE_CHECKING:
     from reports.validity.caution import Ruling

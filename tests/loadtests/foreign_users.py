@@ -38,7 +38,7 @@ def main(told: dict[str, Any]) -> None:
 
 
 def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: int) -> None:
-    session.host = f"http://127.0.0.1:{port}"
+    session.host = session.http2_host = f"http://127.0.0.1:{port}"
     user_class = patterns.load(pattern)
     user = user_class(Environment(user_classes=[user_class]))
     user.on_start()
