@@ -70,8 +70,8 @@ async def _serve(
     stopped = stop_signal()
     failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
-        history = History(options.history)
-        kept_before = stack.enter_context(kept(options.keep, history, options.history))
+        history = History(options.history, options.history_bytes)
+        kept_before = stack.enter_context(kept(options.keep, history, options.history, options.history_bytes))
         feed, backplane = await feeding(options, history, kept_before, failed, stack)
         start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
         schedule = parse_schedule(options.schedule if options.publish else "manual")

@@ -14,7 +14,7 @@ import typer
 from loadtests.host import standard_streams
 from loadtests.runs.signals import heeded
 from loadtests.runs.webui import Unreachable
-from reports.commands import capacity, ci, experiment, lists, measure, replicate, report, selftest, serve
+from reports.commands import capacity, ci, experiment, lists, measure, model, replicate, report, selftest, serve
 from reports.commands.common import fail
 from reports.commands.exits import DONE, EPILOG, INTERRUPTED, UNREACHABLE, UNWRITTEN, USAGE
 from servers.home import VERSION, pass_on
@@ -29,6 +29,7 @@ app.command(context_settings=AS_TYPED)(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
+app.command()(model.model)
 app.command()(report.report)
 app.command()(lists.scenarios)
 app.command()(lists.patterns)

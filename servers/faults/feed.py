@@ -165,4 +165,5 @@ def spoil(source: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
     if isinstance(fault, IgnoreDisconnect | LeakWaiters | Slow):
         return source
     kind = ForgetfulFeed if isinstance(fault, Forget) else FaultyFeed
-    return kind(source, fault.fates(), History(options.history), note or (lambda _line: None), failed)
+    history = History(options.history, options.history_bytes)
+    return kind(source, fault.fates(), history, note or (lambda _line: None), failed)

@@ -86,7 +86,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         way = way_of(adapter, base, place)
         stack.push_async_callback(way.close)
         await way.open()
-        history = History(options.history)
+        history = History(options.history, options.history_bytes)
         write = stack.enter_context(open_csv("--accepted", accepted, "id,accepted_ns")) or (lambda _: None)
         noted = journal(options, stack) or (lambda _: None)
         outlet = Outlet(way, place, adapter.publish.at_once, history, noted, write)

@@ -5,11 +5,13 @@ from string import ascii_letters, digits
 from typing import Final
 
 from servers.settings.redis_url import FORM, check_url
-from servers.settings.served import Served
+from servers.settings.served import MESSAGE_BYTES_MAX, Served
 from servers.settings.setting import SERVER, check, setting
 
 FEEDS: Final = ("memory", "redis-stream", "redis-pubsub")
 PAGES: Final = ("plain", "preload", "hints", "push")
+HISTORY_BYTES_MIN: Final = 2 * MESSAGE_BYTES_MAX
+"""Room for what is published in one go (`servers/feed/publisher.py`), or readers would never get it."""
 PORT_MAX: Final = 65_535
 HOST_CHARACTERS: Final = set(ascii_letters + digits + "-._:,")
 NAME_CHARACTERS: Final = set(ascii_letters + digits + "-._~")
@@ -57,6 +59,14 @@ class ServerOptions(Served):
         low=0,
     )
     history: int = setting(10_000, "messages kept", SERVER, low=1, high=10_000_000)
+    history_bytes: int = setting(
+        64_000_000,
+        "bytes of messages kept, at most",
+        SERVER,
+        option="--history-bytes",
+        low=HISTORY_BYTES_MIN,
+        high=10**12,
+    )
     hold_jitter: bool = setting(False, "add up to a sixteenth, at random, to every hold", SERVER)
     max_held: int = setting(0, "held long polls of one client address", SERVER, low=0, off="no limit")
     rate_limit_per_s: float = setting(

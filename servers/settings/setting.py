@@ -149,7 +149,7 @@ class Setting:
         return format_bandwidth(value) if self.unit == "bit/s" else plain(value)
 
     def _bound(self, value: float) -> str:
-        return self._written(value) if self.unit in {"ms", "bit/s"} else f"{value:.10g}"
+        return self._written(value) if self.unit in {"ms", "bit/s"} else f"{value:.15g}"
 
     def _within(self, value: Any) -> bool:
         if self.choices or self.low == -inf:
