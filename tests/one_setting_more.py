@@ -13,7 +13,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 import docs_pages  # type: ignore[import-not-found]  # noqa: E402
 from typer.main import get_command  # noqa: E402
 
-from loadtests.runs.cell import unmeasured  # noqa: E402
 from loadtests.runs.commands import OURS  # noqa: E402
 from loadtests.scenario.options import add_to, read_options  # noqa: E402
 from loadtests.scenario.overrides import overridden  # noqa: E402
@@ -54,7 +53,7 @@ def main(name: str, option: str) -> dict[str, Any]:
         "by hand": getattr(read_options(vars(form.parse_args([option, "90s"]))), name),
         "to the users": told[told.index(option) + 1],
         "run.json": asdict(cell.scenario)[name],
-        "cell.json": unmeasured(cell, "SSE").settings[name],
+        "cell.json": cell.unmeasured("SSE").settings[name],
         "command": command_line("compare", Plan(scenario, ("sse",), 1)),
         "page": docs_pages.settings_page(),
         "refusal": refusal(name, "10m"),

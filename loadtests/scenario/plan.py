@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from loadtests.records.manifest import SESSION, Run
+from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, typed
@@ -44,6 +44,33 @@ class PlannedCell:
         """Return all that this cell depends on, as cell.json keeps it: of a sweep, its own value."""
         own = {"clients": [self.clients], "rtt_ms": [self.rtt_ms], "schedule": self.schedule}
         return {name: getattr(self.scenario, name) for name in SETTINGS} | own
+
+    def unmeasured(self, label: str) -> Cell:
+        """Return the cell as it begins: nothing has happened yet, and should it stay so, it has failed."""
+        return Cell(
+            name=self.name,
+            pattern=self.pattern,
+            label=label,
+            scenario=self.scenario.name,
+            clients=self.clients,
+            rtt_ms=self.rtt_ms,
+            rate_per_s=self.rate_per_s or None,
+            settings=self.settings,
+            repeat=self.repeat,
+            status="failed",
+            problems=[],
+            server_pid=0,
+            server_command=[],
+            load_command=[],
+            load_exit_code=0,
+            spawned_by_ns=0,
+            publish_from_ns=0,
+            window_from_ns=0,
+            window_until_ns=0,
+            load_ended_ns=0,
+            published=0,
+            rows={},
+        )
 
     @property
     def schedule(self) -> str:

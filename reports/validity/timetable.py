@@ -30,12 +30,12 @@ Cell = Mapping[Hashable, Any]
 
 def timetable(facts: Facts) -> Iterable[Caution]:
     """Messages that are not the schedule's, or that it had and the server did not make."""
-    if facts.run.manifest.kind == SESSION:
-        return  # its server has a history, and may be published to by hand
+    # A server that was there before has a history, and may be published to by hand.
+    found = unpublished if facts.run.manifest.kind == SESSION else departures
     lines = [
         f"{cell['cell']}: {line}"
         for cell in facts.run.finished.to_dict("records")
-        for line in departures(cell, _schedule(facts, cell), _of(facts.run.published, cell["cell"]))
+        for line in found(cell, _schedule(facts, cell), _of(facts.run.published, cell["cell"]))
     ]
     if lines:
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
@@ -83,6 +83,18 @@ def departures(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
     if late := int((published_ns > int(cell["load_ended_ns"]) + AFTER_NS).sum()):
         lines.append(f"{counted(late, 'message')} published after the end")
     return lines
+
+
+def unpublished(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
+    """Return a line when the schedule had messages in a cell's window that its journal has not; see `departures`."""
+    edges_ns = int(cell["publish_from_ns"]), int(cell["window_from_ns"]), int(cell["window_until_ns"])
+    wanted_ns, messages = np.unique(np.fromiter(due_instants_ns(schedule, *edges_ns), np.int64), return_counts=True)
+    due_ns = np.sort(published["due_ns"].to_numpy())
+    after = np.searchsorted(due_ns, wanted_ns + TOLERANCE_NS, "right")
+    made = after - np.searchsorted(due_ns, wanted_ns - TOLERANCE_NS)
+    missing = int(np.maximum(messages - made, 0).sum())
+    due = counted(int(messages.sum()), "message")
+    return [f"{missing:,} of {due} due in the window were never published"] if missing else []
 
 
 def _schedule(facts: Facts, cell: Cell) -> str:

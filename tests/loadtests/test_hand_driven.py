@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
-from loadtests.records.manifest import Session
+from loadtests.records.manifest import Cell, Session
 from loadtests.scenario.options import LoadOptions
 from servers.timing.clock import now_ns
 from tests.loadtests.load_process import http_host
@@ -14,8 +14,10 @@ from tests.server_process import ServerProcess, serving
 LABELS = {"sse": "Server-Sent Events"}
 
 
-def facts(folder: Path) -> Session:
-    return msgspec.json.decode((folder / "session.json").read_bytes(), type=Session)
+def facts(folder: Path) -> Cell:
+    """Return the one cell as it was left to be ended."""
+    (cell,) = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session).cells
+    return cell
 
 
 def begun(folder: Path, server: ServerProcess) -> HandDriven:
@@ -35,7 +37,7 @@ def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tm
         by_hand.finish(now_ns(), {"sse": 3}, [])
         told = facts(tmp_path / "run")
         assert (told.published, told.server_pid, told.problems) == (4, server.process.pid, [])
-        assert told.users == {"sse": 3}
+        assert (told.pattern, told.clients) == ("sse", 3)
         assert (told.settings["schedule"], told.settings["poll_interval_s"]) == ("manual", 0.5)
     header, _, *since = journal.read_text().splitlines()
     assert (tmp_path / "run" / "published.csv").read_text().splitlines() == [header, *since]
@@ -82,8 +84,8 @@ def test_users_may_be_added_and_the_window_begins_anew_but_none_may_be_taken_awa
         by_hand.reset()
         by_hand.finish(now_ns(), {"sse": 4}, [])
         told = facts(tmp_path)
-        assert (told.users, told.problems) == ({"sse": 4}, [])
-        assert told.reset_ns > added_ns
+        assert (told.clients, told.problems) == (4, [])
+        assert told.window_from_ns > added_ns
         by_hand.spawned({"sse": 3})
         by_hand.finish(now_ns(), {"sse": 3}, ["1 of 2 workers did not hand in their samples"])
         assert [problem.split(" (")[0] for problem in facts(tmp_path).problems] == [

@@ -12,7 +12,7 @@ import pytest
 from reports.data.load import Run
 from reports.measures.measures import per_cell, summary
 from reports.validity.caution import Facts
-from reports.validity.timetable import departures, timetable
+from reports.validity.timetable import departures, timetable, unpublished
 from servers.feed.schedule import parse_schedule
 
 START_NS = 5_000_000_000
@@ -71,6 +71,19 @@ def test_messages_that_nobody_scheduled_are_found() -> None:
     rows = pd.DataFrame({"id": range(1, 6), "due_ns": due_ns, "published_ns": due_ns})
     found = departures(CELL, "stairs:1-1/4x1", rows)
     assert "1 message more than the schedule has" in found
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_by_hand_a_server_may_have_a_history_and_be_published_to_but_must_make_what_was_due(schedule: str) -> None:
+    cell = CELL | {"window_from_ns": START_NS + 10**9}
+    before = journal(schedule).sub([0, 20 * 10**9, 20 * 10**9])
+    by_hand = pd.DataFrame({"id": [900], "due_ns": [START_NS + 12345], "published_ns": [START_NS + 12345]})
+    kept = journal(schedule)
+    assert unpublished(cell, schedule, pd.concat([before, kept, by_hand])) == []
+    in_window = kept["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
+    lost = kept.drop(kept[in_window].index[:2])
+    (line,) = unpublished(cell, schedule, lost)
+    assert line == f"2 of {in_window.sum()} messages due in the window were never published"
 
 
 def test_a_run_whose_journal_departs_is_invalid(run: Run) -> None:
