@@ -38,13 +38,13 @@ ASK_EACH_S: Final = 5.0
 class HandDriven:
     """One test, as seen by the process that started it. labels: pattern -> name."""
 
-    def __init__(self, folder: Path, host: str, options: LoadOptions, labels: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, target: Target, options: LoadOptions, labels: Mapping[str, str]) -> None:
         self.folder = folder
-        self._host = host
-        self._target = Target(host)
+        self._target = target
         self._before = self._target.newest_id if options.join_at == NEWEST else None
         self._last_id = self._before or 0
         self._started_at = wall_timestamp()
+        self._scheduled = bool(options.schedule)
         self._scenario = scenario_of(options, self._target.stats)
         self._labels = labels
         self._users: dict[str, int] = {}
@@ -89,7 +89,7 @@ class HandDriven:
             "server_pid": self._target.stats.pid,
             "load_command": shlex.split(command),
             "spawned_by_ns": self._spawned_by_ns,
-            "publish_from_ns": self._target.start_at_ns,
+            "publish_from_ns": self._publish_from_ns(),
             "window_from_ns": self._reset_ns,
             "load_ended_ns": ended_ns,
             "published": self._last_id,
@@ -102,11 +102,16 @@ class HandDriven:
         save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells))
         subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
+    def _publish_from_ns(self) -> int:
+        """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""
+        shared = self._target.stats.backplane is not None and not self._scheduled
+        return 0 if shared else self._target.start_at_ns
+
     def _changes(self) -> list[str]:
         """Return what somebody else changed at the server, after which no one setting describes the test."""
         then = self._target.stats
         try:
-            now = Target(self._host).stats
+            now = Target(self._target.host).stats
         except WrongServer as wrong:
             return [] if self._problems else [str(wrong)]
         if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):
@@ -153,8 +158,8 @@ def scenario_of(options: LoadOptions, stats: Stats) -> Scenario:
 
     Raises ValueError for a server that says what no server can be told.
     """
-    publishing = {"schedule": stats.schedule or "manual", "message_bytes": stats.message_bytes, "fault": stats.fault}
-    said = stats.settings | publishing
+    schedule = options.schedule or stats.schedule
+    said = stats.settings | {"schedule": schedule, "message_bytes": stats.message_bytes, "fault": stats.fault}
     in_force: dict[str, Any] = {
         name: getattr(options, name) if USER in each.who else said.get(name, each.default)
         for name, each in settings(UserSettings).items()

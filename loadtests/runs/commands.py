@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.scenario.options import OLDEST, TOLD
-from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
 from servers.home import LOCUSTFILE, python
@@ -81,15 +81,10 @@ class Programs:
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))
-        return [*self.load, user_class(planned.pattern), "--headless", "--only-summary", *asked, *_flat(options)]
+        return [*self.load, user_class_name(planned.pattern), "--headless", "--only-summary", *asked, *_flat(options)]
 
 
 OURS: Final = Programs()
-
-
-def user_class(pattern: str) -> str:
-    """Return the name of a pattern's Locust user class: short_polling -> ShortPollingUser."""
-    return "".join(word.capitalize() for word in pattern.split("_")) + "User"
 
 
 def _flat(options: Mapping[str, object]) -> list[str]:

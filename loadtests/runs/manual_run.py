@@ -21,10 +21,11 @@ from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.to_parquet import collect
 from loadtests.runs.keeping import described, ended, keep
 from loadtests.runs.run_folder import save
-from loadtests.scenario.plan import NS_PER_S, PlannedCell
+from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import DAY_S
 from servers.feed.schedule import parse_schedule
+from servers.timing import NS_PER_S
 
 UNKNOWN: Final = -1
 SETTLE_NS: Final = 500_000_000
@@ -79,17 +80,13 @@ def _windowed(cell: Cell, joined_ns: int) -> tuple[PlannedCell, Cell]:
         spawned_by_ns=spawned_by_ns,
         window_from_ns=from_ns,
         window_until_ns=until_ns,
-        problems=cell.problems or _nothing_to_measure(planned, lengths["window_s"]),
+        problems=cell.problems or _too_short(drain_s, lengths["window_s"]),
     )
 
 
-def _nothing_to_measure(planned: PlannedCell, window_s: float) -> list[str]:
-    if not planned.rate_per_s:
-        return ["the server publishes by no schedule, so nothing was due: choose a schedule in the form"]
-    if window_s > 0:
-        return []
-    longer = f"{planned.scenario.drain_s:g} s longer than it takes all users to start, or than the last reset"
-    return [f"it ended too soon to be measured: it must run {longer}"]
+def _too_short(drain_s: float, window_s: float) -> list[str]:
+    longer = f"{drain_s:g} s longer than it takes all users to start, or than the last reset"
+    return [f"it ended too soon to be measured: it must run {longer}"] if window_s <= 0 else []
 
 
 def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: Session) -> int:

@@ -16,10 +16,11 @@ import msgspec
 
 from loadtests.records.manifest import SESSION, Cell, Run, Setting, Text
 from loadtests.records.rows import SCHEMA_VERSION
-from loadtests.scenario.plan import NS_PER_S, Plan, PlannedCell, cell_name
+from loadtests.scenario.plan import Plan, PlannedCell, cell_name
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import DAY_S
 from servers.feed.schedule import parse_schedule
+from servers.timing import NS_PER_S
 
 MOST_BYTES: Final = 64 * 2**20
 """Of one of these files; a run of 10,000 cells has 1 MB."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from loadtests.scenario.settings import UserSettings
 from servers.settings.served import Served
 from servers.settings.setting import RUNNER, USER, Setting, again, setting, settings
+from servers.web.urls import read_url
 
 NEWEST, OLDEST = JOIN = ("newest", "oldest")
 
@@ -29,7 +30,11 @@ class LoadOptions(UserSettings):
     )
     server_token: str = setting("", "refuse a server that does not have this token in /stats", RUNNER, metavar="TOKEN")
     http2_host: str = setting(
-        "", "base URL for HTTP/2 push; empty: the port that the server names in /stats", RUNNER, metavar="URL"
+        "",
+        "base URL for HTTP/2 push; empty: the port that the server names in /stats",
+        RUNNER,
+        metavar="URL",
+        tidy=lambda text: str(read_url(text, "http2-host")),
     )
     run_dir: str = setting("", "folder for what is recorded; empty: runs/TIME-session", RUNNER, metavar="DIR")
 

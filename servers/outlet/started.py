@@ -14,8 +14,10 @@ from servers.outlet.client import Refused
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
 from servers.web.free_port import free_port
+from servers.web.urls import read_url
 
-SCHEMES: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+SCHEMES: Final = ("https", "http", "wss", "ws")
+SECRETS: Final = 'use headers = { Authorization = "Bearer {{env.TOKEN}}" }'
 ASK_EACH_S: Final = 0.05
 STOP_S: Final = 5.0
 MEET_S: Final = 5.0
@@ -93,21 +95,7 @@ async def connects(base: URL) -> bool:
 
 def base_url(text: str) -> URL:
     """Read the URL of a target. Raises ValueError naming it and what would be right."""
-    try:
-        url = URL(text)
-        good = url.scheme in SCHEMES and bool(url.host) and url.port is not None
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"--url {text!r} is not a URL such as https://staging.example/base (http, https, ws or wss)")
-    if url.query_string or url.fragment:
-        raise ValueError(f"--url {text!r} has a query or a fragment, which belongs into the adapter's requests")
-    if url.user or url.password:
-        raise ValueError(
-            "--url has a user or a password in it, which would be written down; use "
-            'headers = { Authorization = "Bearer {{env.TOKEN}}" }'
-        )
-    return url
+    return URL(str(read_url(text, "--url", SCHEMES, path=True, instead=SECRETS)), encoded=True)
 
 
 def listeners(base: URL) -> list[int]:

@@ -161,15 +161,6 @@ def test_a_client_that_received_nothing_is_a_problem_as_in_a_planned_run(tmp_pat
     assert "Server: other, whose body began with b'<html>'" in problem
 
 
-def test_a_server_without_a_schedule_leaves_nothing_to_measure_and_says_so(tmp_path: Path) -> None:
-    told = session(users={"sse": 1})
-    (cell,) = told.cells
-    silent = msgspec.structs.replace(cell, settings=cell.settings | {"schedule": "manual"}, rate_per_s=None)
-    make_run(record(tmp_path, msgspec.structs.replace(told, cells=[silent])))
-    with pytest.raises(ReportError, match="the server publishes by no schedule"):
-        load(tmp_path)
-
-
 def test_a_session_cannot_be_resumed(tmp_path: Path) -> None:
     make_run(record(tmp_path, session()))
     with pytest.raises(RunRefused, match="driven by hand"):
