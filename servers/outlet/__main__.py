@@ -29,11 +29,12 @@ from servers.outlet.message import Place, SecretMissing
 from servers.outlet.outlet import Outlet
 from servers.outlet.started import Started, listeners
 from servers.outlet.ways import way_of
-from servers.process import bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
+from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, settings
 from servers.targets.adapter import Adapter, AdapterError
 from servers.timing.clock import now_ns
+from servers.web.patience import patient
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 _OF_SERVERS: Final = settings(ServerOptions)
@@ -111,7 +112,9 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(build(service), access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, sock).start()
+    accept = patient(runner, service.options.head_timeout_s)
+    http = await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
+    stack.callback(http.close)
 
 
 def announce(service: Service, base: URL, pids: list[int]) -> None:

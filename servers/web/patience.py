@@ -2,6 +2,8 @@
 when that is no HTTP: the same JSON as of every refusal, and nothing on stderr, where aiohttp prints a traceback."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,6 +20,18 @@ TOO_LATE: Final = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(WHY), WHY)
 )
+
+
+def patient(runner: web.AppRunner, head_timeout_s: float) -> Callable[[], "PatientHandler"]:
+    """Return what makes the protocol of each HTTP/1.1 connection to an application that has been set up."""
+    return partial(
+        PatientHandler,
+        runner.server,
+        loop=asyncio.get_running_loop(),
+        access_log=None,
+        auto_decompress=False,  # a body that was packed is refused, never undone
+        head_timeout_s=head_timeout_s,
+    )
 
 
 class PatientHandler(RequestHandler):
