@@ -5,7 +5,7 @@ A server process gets no more than the model can speak for and ROOM of a core, a
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, expm1
 from typing import Final
 
 import msgspec
@@ -25,6 +25,7 @@ ROOM: Final = 0.7
 MOST_PROCESSES: Final = 4096
 MORE: Final = (2, 4, 8)
 """Times as many processes as have room, which are tried where that makes a goal be met."""
+SHARED: Final = "several processes share a feed through Redis (docs/scaling.md), which is not counted here"
 REDUCED: Final = ("clients a process", "deliveries a second", "requests a second")
 """Quantities of which more processes leave less to each."""
 
@@ -110,7 +111,7 @@ def _row(model: Model, question: Question, pattern: str, processes: int) -> Row:
         met=met,
         ruled_out=bool(out),
         why=why,
-        needs=list(conditions(pattern, question.around)),
+        needs=[*conditions(pattern, question.around), *([SHARED] if processes > 1 else [])],
         processes=processes,
         figures=figures,
     )
@@ -149,6 +150,9 @@ def _figures(
 
 def _costs(model: Model, question: Question, found: Prediction, processes: int) -> dict[str, Figure]:
     cores, memory, sent = (found.figures[name] for name in ("cores", "memory_bytes", "sent_bytes_per_s"))
+    law = model.laws[found.pattern]["cores"]
+    each = dict(zip(law.terms, law.coefficients, strict=True)).get("delivery", 0.0)
+    cores = cores.plus(each * heartbeats_per_s(found, question.around.heartbeat_s))
     if question.around.tls:
         records = _records_per_s(found)
         cores = cores.plus(sum(records) * (model.tls_record_s or 0.0))
@@ -156,6 +160,16 @@ def _costs(model: Model, question: Question, found: Prediction, processes: int) 
     cores, memory, sent = (each.times(processes) for each in (cores, memory, sent))
     costs = {"cores": cores, "memory": memory, "mbit": sent.times(8e-6)}
     return costs | ({"money": question.prices.month(cores, memory, sent)} if question.prices else {})
+
+
+def heartbeats_per_s(found: Prediction, every_s: float) -> float:
+    """Return how often a stream's silence is broken, all clients together: gaps of a Poisson feed, cut into pieces.
+
+    Each costs what a delivery costs; runs at the usual rates have none.
+    """
+    if found.pattern in (ASKED, HELD) or not every_s:
+        return 0.0
+    return found.load.deliveries_per_s / expm1(min(found.load.rate_per_s * every_s, 700.0))
 
 
 def _records_per_s(found: Prediction) -> tuple[float, float]:

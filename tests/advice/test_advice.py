@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from math import exp
 from pathlib import Path
 
 import msgspec
@@ -107,6 +108,24 @@ def test_tls_costs_a_record_for_each_delivery(model: Model) -> None:
     )
     assert sealed["cores"].value - plain["cores"].value == pytest.approx(800 * 1e-6)
     assert sealed["mbit"].value - plain["mbit"].value == pytest.approx(800 * 22 * 8e-6)
+
+
+def test_heartbeats_cost_a_delivery_each_where_a_feed_is_silent(model: Model) -> None:
+    """Of a Poisson feed that is silent for 20 s on average, a gap has e^-0.75 / (1 - e^-0.75) heartbeats of 15 s."""
+    silent, beating = (
+        by_pattern(advise(model, question(rate_per_s=0.05, around=Surroundings(heartbeat_s=every))))["sse"].figures
+        for every in (0.0, 15.0)
+    )
+    law = model.laws["sse"]["cores"]
+    each = law.coefficients[law.terms.index("delivery")]
+    more = beating["cores"].value - silent["cores"].value
+    assert more == pytest.approx(400 * 0.05 * each * exp(-0.75) / (1 - exp(-0.75)))
+
+
+def test_several_processes_need_something_that_shares_the_feed(model: Model) -> None:
+    rows = by_pattern(advise(model, question(processes=2)))
+    assert any("share a feed through Redis" in need for need in rows["sse"].needs)
+    assert not any("Redis" in need for need in by_pattern(advise(model, question()))["sse"].needs)
 
 
 def test_money_is_cores_memory_and_traffic_of_a_month() -> None:
