@@ -60,11 +60,12 @@ class Target:
     def __init__(self, host: str, token: str = "") -> None:
         self.host = host
         self._url = read_url(host, "--host")
+        self.host = str(self._url)
         self._meet(token)
 
     def _meet(self, token: str) -> None:
         """Set what is known of it."""
-        host, stats = str(self._url), self._stats()
+        host, stats = self.host, self._stats()
         if token and stats.token != token:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
         if stats.clock_id != clock_id():

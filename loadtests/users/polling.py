@@ -138,9 +138,7 @@ class PollingUser(PatternUser):
                 recorder.glimpse(self.number, data)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
-            exchange.ended_ns = received_ns
-            if in_one_read:
-                exchange.arrived_ns = arrived_ns
+            exchange.ended_ns, exchange.arrived_ns = received_ns, arrived_ns
             if self._connection is not None:
                 self._connection.wake()
 

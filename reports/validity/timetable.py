@@ -16,9 +16,10 @@ from loadtests.records.manifest import SESSION
 from loadtests.scenario.scenarios import schedules
 from loadtests.scenario.timetable import due_instants_ns
 from reports.basics.units import counted, quantity
-from reports.measures.costs import NS_PER_MS, NS_PER_S
+from reports.measures.costs import NS_PER_MS
 from reports.validity.caution import Caution, Facts
 from servers.feed.schedule import Manual, parse_schedule
+from servers.timing import NS_PER_S
 
 TOLERANCE_NS: Final = 1_000
 """Another language may round an offset in another way."""

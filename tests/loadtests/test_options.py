@@ -92,6 +92,14 @@ def test_a_wrong_value_is_refused_by_name_with_what_would_be_right(option: str, 
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:1", "https://127.0.0.1:1", "http://127.0.0.1:port", "http://[::1", "http://h/path", "nonsense"]
+)
+def test_an_http2_host_that_could_not_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^--http2-host 'http.* has a path|^--http2-host .* is not a URL such as"):
+        read_options({"http2_host": url})
+
+
 def test_backoff_doubles_its_bound_up_to_a_limit_and_starts_over_after_a_success() -> None:
     backoff = Backoff(random.Random(1))
     bounds = [min(LONGEST_S, FIRST_S * 2**failures) for failures in range(40)]
