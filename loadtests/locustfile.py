@@ -30,6 +30,14 @@ hooks.listen(events)
 
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
+    # Locust binds every interface unless told otherwise, and asks neither its page nor its workers who they are.
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
+    parser.add_argument(
+        "--allow-host",
+        default="",
+        include_in_web_ui=False,
+        help="Other names, a,b, under which pages and clients may use the web interface",
+    )
     # On the parser itself, not in a group: Locust shows only those in its start form.
     defaults = {
         "poll_interval": "1",

@@ -24,6 +24,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.feed.schedule",
     "servers.timing.stamps",
     "servers.web.free_port",
+    "servers.web.origins",
     "servers.web.urls",
     "servers.web.websocket_frames",
 }

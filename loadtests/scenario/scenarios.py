@@ -14,6 +14,10 @@ from servers.feed.schedule import parse_schedule
 from servers.relay.units import format_bandwidth, format_duration
 from servers.settings.fault_specs import parse_fault
 
+A_COMMAND: Final = (
+    "a command line with its quotes closed that starts a server, not the address of one: see docs/howto/own-server.md"
+)
+AN_ADDRESS: Final = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|[\w.-]+:\d+(/|$)|\[[0-9a-f:.]+\]")
 OPTIONS: Final = {
     "clients": "--clients",
     "schedule": "--schedule",
@@ -123,7 +127,7 @@ class Scenario:
             "rtt_ms": (bool(self.rtt_ms) and all(0 <= ms <= 10_000 for ms in self.rtt_ms), "0 to 10s each"),
             "jitter_ms": (0 <= self.jitter_ms <= 10_000, "0 to 10s"),
             "network": (self.network in NETWORKS, f"{' or '.join(NETWORKS)}"),
-            "server": (_can_be_split(self.server), "a command line, its quotes closed"),
+            "server": (_starts_something(self.server), A_COMMAND),
             "heartbeat_s": (not self.heartbeat_s or 0.05 <= self.heartbeat_s <= 3600, "0 (none) or 0.05 to 3600"),
             "silence_timeout_s": (self._takes_no_silence_for_an_end(), "0 (never) or more than --heartbeat, to 3600"),
             "send_buffer_bytes": (self.send_buffer_bytes >= 0, "0 (no limit) or more"),
@@ -191,12 +195,13 @@ def schedules(text: str) -> dict[float, str]:
     return found
 
 
-def _can_be_split(command: str) -> bool:
+def _starts_something(command: str) -> bool:
+    """Say whether this may be a command line; the address of a server that runs already is none."""
     try:
-        shlex.split(command)
+        words = shlex.split(command)
     except ValueError:
         return False
-    return True
+    return not words or not AN_ADDRESS.match(words[0])
 
 
 def typed(field: str, value: object) -> str:

@@ -84,9 +84,11 @@ def measure_overhead(rtt_ns: int, connections: int = 1, rounds: int = 100) -> Ov
 @contextlib.contextmanager
 def relaying(to_port: int, rtt_ns: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a relay process; yield it and its port."""
-    options = ["--to", f"127.0.0.1:{to_port}", "--rtt", format_duration(rtt_ns), "--announce-json"]
+    # Steered, it ends with its stdin, and so with us, whatever ends us.
+    options = ["--to", f"127.0.0.1:{to_port}", "--rtt", format_duration(rtt_ns), "--steered", "--announce-json"]
     command = python("servers.relay", *options)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
