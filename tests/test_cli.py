@@ -17,7 +17,8 @@ import pytest
 
 import pollbench
 import servers
-from loadtests.scenario.scenarios import OPTIONS, SCENARIOS
+from loadtests.scenario.scenarios import SCENARIOS
+from loadtests.scenario.settings import OPTIONS
 
 BRIEF = ["--clients", "4", "--schedule", "steady:10", "--warmup", "0.2", "--window", "1.5", "--drain", "0.3"]
 PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patterns/[a-z]*.py"))
@@ -51,7 +52,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["experiment", "caching", "--resume", "b"], "--resume b: no such folder; name one"),
         (["compare", "--content", "verse"], "--content verse is out of range: it must be one of same, noise, json"),
         (["compare", "--windw", "3"], "No such option: --windw .*--window"),
-        (["compare", "--window", "soon"], "'--window': .*number"),
+        (
+            ["compare", "--window", "soon"],
+            "--window 'soon' is not a duration: write 5s, 40ms, 2m or 5 .seconds., more than 0",
+        ),
+        (["compare", "--window", "2d"], "--window '2d' is not a duration"),
+        (
+            ["compare", "--message-limit", "9"],
+            "--message-limit 9 is out of range: it must be 65536 to 1073741824 bytes",
+        ),
         (["compare", "--window", "0"], "--window 0 is out of range: it must be more than 0"),
         (["compare", "--window"], "'--window' requires an argument"),
         (["compare", "--clients", "ten"], "--clients 'ten' is not a whole number"),

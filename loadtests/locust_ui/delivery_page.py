@@ -22,7 +22,7 @@ from loadtests.locust_ui.preflight import admit
 from loadtests.locust_ui.web_guard import ask_first, guard
 from loadtests.runs.commands import OURS
 from loadtests.runs.target import WrongServer
-from loadtests.scenario.options import HELP, read_options
+from loadtests.scenario.options import TOLD, read_options
 from servers.palette import colours_of
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
@@ -200,7 +200,7 @@ class DeliveryPage:
     def _with_script(self, response: Response) -> Response:
         """Load our element, and have the form show the options in force: after a reload Locust shows the defaults."""
         options = vars(self._environment.parsed_options)
-        now = json.dumps({name: options[name] for name in HELP if name in options}).replace("<", "\\u003c")
+        now = json.dumps({name: options[name] for name in TOLD if name in options}).replace("<", "\\u003c")
         script = (
             f"<script>for (const [name, value] of Object.entries({now}))"
             " if (templateArgs.extra_options[name]) templateArgs.extra_options[name].default_value = value</script>"

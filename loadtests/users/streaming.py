@@ -24,7 +24,7 @@ class StreamUser(PatternUser):
         raise NotImplementedError
 
     def live(self) -> None:
-        self._silence_ns = round(session.silence_timeout_s * 1e9)
+        self._silence_ns = round(session.options.silence_timeout_s * 1e9)
         while True:
             if self._listen() != CODES["protocol"] and self._messages:
                 self.backoff.succeeded()
