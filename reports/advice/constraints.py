@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from servers.relay.units import parse_duration_ns
+from servers.settings.units import parse_duration_ns
 
 BUFFERING, NGINX = "buffering", "nginx"
 NGINX_CUTS_S: Final = 60.0

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reports.commands.common import Json, err, out
 from reports.commands.exits import DONE
-from servers.relay.units import parse_duration_ns
+from servers.settings.units import parse_duration_ns
 
 if TYPE_CHECKING:
     from reports.advice.advise import Question, Row
