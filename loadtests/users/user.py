@@ -13,6 +13,7 @@ import gevent
 import msgspec
 from locust import User, task
 
+from loadtests.foreign.client import ForeignClient
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
@@ -21,6 +22,7 @@ from loadtests.scenario.backoff import Backoff
 from loadtests.users.connection import Connection, Exchange, Receive
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
+from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
 CUT = ERRORS.index("cut")
@@ -54,6 +56,10 @@ class PatternUser(User):
         target = urlsplit(session.http2_host if self.http2 else session.host)
         self.address = (target.hostname or "127.0.0.1", target.port or 80)
         self.netloc = target.netloc
+        self.foreign: ForeignClient | None = None
+        if session.foreign is not None and session.scanner is not None:
+            self.address = session.foreign.address
+            self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = session.source.address(self.number)
         self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
 
@@ -86,7 +92,9 @@ class PatternUser(User):
         self.connections += 1
         return Connection(*self.address, receive, self.source)
 
-    def delivered(self, stamp: Stamp, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
+    def delivered(
+        self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0
+    ) -> None:
         """Record that a message reached this user, and move its cursor."""
         self.tape.deliveries += DELIVERY.pack(
             self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from loadtests.foreign.spec import ForeignTarget
 from loadtests.protocols.http1_bodies import LIMIT_BYTES
 from loadtests.scenario.backoff import EXPONENTIAL, Retry
 from loadtests.scenario.poll_timing import RATE, Pace
 from loadtests.scenario.source_address import ANY, Source
+from servers.targets.tracer import Scanner
 
 USERS_OF_A_PROCESS: Final = 1_000_000
 
@@ -15,7 +17,8 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 class Session:
     """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
     which message each of those of this process found to be the newest, by number in this process. seed: what users'
-    random numbers come from, together with their own number.
+    random numbers come from, together with their own number. foreign: the server, where it is not ours, and scanner:
+    finds the run's tracers in what it sends.
     """
 
     host: str = ""
@@ -36,12 +39,19 @@ class Session:
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
     worker_index: int = 0
+    foreign: ForeignTarget | None = None
+    scanner: Scanner | None = None
     _users: int = field(default=0)
 
     def next_user_number(self) -> int:
         """Return a number no other user of this test has, in any process."""
         self._users += 1
         return self.worker_index * USERS_OF_A_PROCESS + self._users
+
+    def follow(self, foreign: ForeignTarget | None) -> None:
+        """Follow a server that is not ours from now on; None: one of ours."""
+        self.foreign = foreign
+        self.scanner = foreign.scanner() if foreign is not None else None
 
     def restart_numbers(self) -> None:
         self._users = 0
