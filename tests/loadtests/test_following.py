@@ -45,6 +45,9 @@ def resumed(connection: socket.socket, _: int) -> None:
     request = request_of(connection)
     last = re.search(rb"Last-Event-ID: x-(\d)\r", request)
     number = int(last[1]) + 1 if last else 1
+    if number > 3:
+        connection.recv(1)
+        return
     connection.sendall(EVENTS + chunk(b"event: news\r\nid: x-%d\r\ndata: %b\r\n\r\n" % (number, text(number))))
     reset(connection)
 
@@ -55,6 +58,9 @@ def offsets(connection: socket.socket, _: int) -> None:
     at = re.search(rb"offset=(\d+)", request)
     assert at is not None
     number = int(at[1]) + 1
+    if number > 3:
+        connection.recv(1)
+        return
     control = b'event: control\ndata: {"next":"%d"}\n\n' % number
     connection.sendall(EVENTS + chunk(b"event: data\ndata: %b\n\n" % text(number)) + chunk(control))
 
