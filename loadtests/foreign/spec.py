@@ -1,6 +1,6 @@
-"""PURE. A foreign server as a load process is told of it: the adapter, where the server is, and the name of the run.
+"""PURE. A foreign server as a run keeps it, and as a load process is told of it: its adapter, where it is, and the run.
 
-It is a JSON file. Secrets stand in it as what they are called, `{{env.NAME}}`, and never as what they are.
+Both are JSON. Secrets stand in it as what they are called, `{{env.NAME}}`, and never as what they are.
 """
 
 from typing import Final
@@ -13,6 +13,21 @@ from servers.targets.adapter import Adapter
 from servers.targets.tracer import Scanner
 
 PORTS: Final = {"http": 80, "https": 443}
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """A server as it was asked for. url: of it, "" where the adapter says, or starts it."""
+
+    adapter: Adapter
+    url: str = ""
+
+    def encoded(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+def chosen_of(encoded: str) -> Chosen:
+    """Read what `encoded` gave. Raises ValueError."""
+    return msgspec.json.decode(encoded, type=Chosen)
 
 
 class ForeignTarget(msgspec.Struct, frozen=True, kw_only=True):

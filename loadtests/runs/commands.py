@@ -16,6 +16,7 @@ from servers.relay.units import format_bandwidth
 TOLD_IF_CHANGED: Final = {"heartbeat_s", "send_buffer_bytes"}
 """What a server of somebody else's need not know (docs/howto/own-server.md), as long as nobody asks for it."""
 HOST: Final = "127.0.0.1"
+ADAPTER_FILE: Final = "adapter.json"
 BACKSTOP_S: Final = 120
 """Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
 
@@ -31,6 +32,7 @@ class Programs:
 
     server: Sequence[str] = (sys.executable, "-m", "servers")
     load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).parent.parent / "locustfile.py"))
+    outlet: Sequence[str] = (sys.executable, "-m", "servers.outlet")
     relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
     report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent.parent / "pollbench.py"), "report")
     race: Sequence[str] = (sys.executable, "-m", "servers.race")
@@ -64,10 +66,25 @@ class Programs:
         server = shlex.split(scenario.server) or self.server
         return [*server, planned.pattern, *_flat(options), *compress, "--announce-json"]
 
-    def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
+    def outlet_command(self, planned: PlannedCell, url: str, token: str, folder: Path) -> list[str]:
+        """token: also the name of the run. The adapter is in the folder."""
+        options = {
+            "--adapter": folder / ADAPTER_FILE,
+            "--url": url,
+            "--run": token,
+            "--token": token,
+            "--message-bytes": planned.scenario.message_bytes,
+            "--content": planned.scenario.content,
+            "--journal": folder / "published.csv",
+            "--accepted": folder / "accepted.csv",
+        }
+        return [*self.outlet, *_flat(options)]
+
+    def relay_command(self, planned: PlannedCell, to: str) -> list[str]:
+        """to: host:port of whom clients are to reach."""
         scenario = planned.scenario
         options = {
-            "--to": f"{HOST}:{port}",
+            "--to": to,
             "--rtt": duration_of_ms(planned.rtt_ms),
             "--jitter": duration_of_ms(scenario.jitter_ms),
             "--bandwidth": format_bandwidth(scenario.bandwidth_bits_per_s),

@@ -20,8 +20,9 @@ from loadtests.host import capacity, environment, netem
 from loadtests.records.manifest import Cell, Machine, Run
 from loadtests.records.seal import sealed
 from loadtests.runs import advice, calibration
-from loadtests.runs.cell import measure
+from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
@@ -201,7 +202,8 @@ def _run_cell(
     cell_folder = _own(folder, planned.name)
     shutil.rmtree(cell_folder, ignore_errors=True)
     cell_folder.mkdir(parents=True)
-    cell = sealed(cell_folder, measure(planned, labels[planned.pattern], cell_folder, programs, tick))
+    kind = ForeignAttempt if planned.scenario.adapter else Attempt
+    cell = sealed(cell_folder, measure(kind(planned, labels[planned.pattern], cell_folder, programs, tick)))
     save(cell_folder / "cell.json", cell)
     watcher.ended(cell)
     return cell

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.records.manifest import SESSION, Run
+from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
 from loadtests.scenario.scenarios import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
 
@@ -50,6 +50,32 @@ class PlannedCell:
     @property
     def expected_s(self) -> float:
         return self.scenario.load_s(self.clients, self.rtt_ms) + START_AND_STOP_S
+
+    def unmeasured(self, label: str) -> Cell:
+        """Return what cell.json says as long as nothing was measured."""
+        return Cell(
+            name=self.name,
+            pattern=self.pattern,
+            label=label,
+            scenario=self.scenario.name,
+            clients=self.clients,
+            rtt_ms=self.rtt_ms,
+            rate_per_s=self.rate_per_s,
+            repeat=self.repeat,
+            status="failed",
+            problems=[],
+            server_pid=0,
+            server_command=[],
+            load_command=[],
+            load_exit_code=0,
+            spawned_by_ns=0,
+            publish_from_ns=0,
+            window_from_ns=0,
+            window_until_ns=0,
+            load_ended_ns=0,
+            published=0,
+            rows={},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +148,12 @@ def differences(asked: Plan, saved: Plan) -> list[str]:
 def _words(plan: Plan) -> dict[str, str]:
     """Return everything that a plan says, by option, as it is typed."""
     fields = {option: typed(field, getattr(plan.scenario, field)) for field, option in OPTIONS.items()}
-    own = {"--scenario": plan.scenario.name, "--pattern": ",".join(plan.patterns), "--repeats": str(plan.repeats)}
+    own = {
+        "--target": plan.scenario.target or "none",
+        "--scenario": plan.scenario.name,
+        "--pattern": ",".join(plan.patterns),
+        "--repeats": str(plan.repeats),
+    }
     return fields | own
 
 
@@ -133,6 +164,7 @@ def command_line(kind: str, plan: Plan) -> str:
         words = ["pollbench", "run", plan.patterns[0], scenario.name]
     else:
         words = ["pollbench", "compare", "--scenario", scenario.name, "--pattern", ",".join(plan.patterns)]
+    words += shlex.split(scenario.target)
     for field, option in OPTIONS.items():
         value = getattr(scenario, field)
         if value != getattr(named, field):

@@ -72,6 +72,8 @@ class Scenario:
     NETWORKS, who sees to it.
     server: command of a server to measure instead of ours (docs/howto/own-server.md); "" for none.
     fault: how the server is wrong on purpose (servers/settings/fault_specs.py), "" for not at all.
+    target: what was typed to name a server that is not ours, "" for none; adapter: what came of it, as JSON
+    (loadtests/foreign/spec.py).
     heartbeat_s: longest silence on a stream, 0 for no end; silence_timeout_s: how long a client bears one before it
     resumes elsewhere, 0 for ever; send_buffer_bytes: how far a stream's reader may lag, 0 for no limit.
     """
@@ -101,6 +103,8 @@ class Scenario:
     bandwidth_bits_per_s: int = 0
     network: str = RELAY
     server: str = ""
+    target: str = ""
+    adapter: str = ""
     fault: str = ""
     heartbeat_s: float = 15.0
     silence_timeout_s: float = 60.0

@@ -22,6 +22,7 @@ from loadtests.scenario.backoff import Backoff
 from loadtests.users.connection import Connection, Exchange, Receive
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
+from servers.outlet.message import hidden
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
@@ -137,7 +138,7 @@ class PatternUser(User):
 
     def note(self, problem: ProtocolError) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
-        text = f"{self.label}: {problem}"
+        text = hidden(f"{self.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:
             _noted.add(text)
             log.warning("%s", text)

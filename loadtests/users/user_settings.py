@@ -8,6 +8,7 @@ from loadtests.protocols.http1_bodies import LIMIT_BYTES
 from loadtests.scenario.backoff import EXPONENTIAL, Retry
 from loadtests.scenario.poll_timing import RATE, Pace
 from loadtests.scenario.source_address import ANY, Source
+from servers.outlet.message import secrets_of
 from servers.targets.tracer import Scanner
 
 USERS_OF_A_PROCESS: Final = 1_000_000
@@ -18,7 +19,7 @@ class Session:
     """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
     which message each of those of this process found to be the newest, by number in this process. seed: what users'
     random numbers come from, together with their own number. foreign: the server, where it is not ours, and scanner:
-    finds the run's tracers in what it sends.
+    finds the run's tracers in what it sends. secrets: what must not be written down.
     """
 
     host: str = ""
@@ -41,6 +42,7 @@ class Session:
     worker_index: int = 0
     foreign: ForeignTarget | None = None
     scanner: Scanner | None = None
+    secrets: list[str] = field(default_factory=list)
     _users: int = field(default=0)
 
     def next_user_number(self) -> int:
@@ -52,6 +54,7 @@ class Session:
         """Follow a server that is not ours from now on; None: one of ours."""
         self.foreign = foreign
         self.scanner = foreign.scanner() if foreign is not None else None
+        self.secrets = secrets_of(foreign.adapter) if foreign is not None else []
 
     def restart_numbers(self) -> None:
         self._users = 0

@@ -10,6 +10,7 @@ from rich.console import Console
 from loadtests.scenario.scenarios import SCENARIOS
 
 DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, UNWRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 74, 130
+TARGET: Final = "A server that is not ours (docs/howto/own-server.md)"
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
     "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
@@ -53,6 +54,37 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", callback=a_folder, help="run folder to make (default: runs/TIME-...)"),
+]
+Named = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="PRESET|FILE",
+        help="measure a server that is not ours: a preset (pollbench target list) or a TOML file",
+        rich_help_panel=TARGET,
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="where that server is; without --target: the very URL that clients follow",
+        rich_help_panel=TARGET,
+    ),
+]
+Publishing = Annotated[
+    str | None,
+    typer.Option(
+        "--publish",
+        metavar="TEXT",
+        help="how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
+        rich_help_panel=TARGET,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="change any key of the adapter", rich_help_panel=TARGET),
 ]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]

@@ -22,8 +22,12 @@ from reports.commands.common import (
     INCOMPLETE,
     INTERRUPTED,
     INVALID,
+    Changes,
     Json,
+    Named,
     Out,
+    Publishing,
+    Url,
     err,
     fail,
     out,
@@ -31,6 +35,7 @@ from reports.commands.common import (
     pattern_names,
     scenario_names,
 )
+from reports.commands.target import followed, patterns_of
 
 if TYPE_CHECKING:
     from reports.validity.caution import Ruling
@@ -42,6 +47,10 @@ def run(
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
+    target: Named = None,
+    url: Url = None,
+    publish: Publishing = None,
+    change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -51,13 +60,12 @@ def run(
 
         pollbench run sse
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
+        pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
     labels = pattern_labels()
-    plan = Plan(
-        _enough(overridden(scenario, overrides, SCENARIOS["feed"]), overrides),
-        (known_name(pattern, labels, "pattern"),),
-        repeats,
-    )
+    patterns = (known_name(pattern, labels, "pattern"),)
+    wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, target, url, publish, change)
+    plan = Plan(_enough(wanted, overrides), patterns, repeats)
     return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
 
 
@@ -73,6 +81,10 @@ def compare(
     ] = None,
     repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each (default: 3)")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
+    target: Named = None,
+    url: Url = None,
+    publish: Publishing = None,
+    change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -83,13 +95,17 @@ def compare(
         pollbench compare
         pollbench compare --scenario busy --pattern long_polling,sse --clients 200 --repeats 5
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
+        pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
-    wanted = overridden(scenario, overrides, saved.scenario)
+    named = choose(pattern, labels, "pattern") if pattern is not None else ()
+    wanted = followed(
+        overridden(scenario, overrides, saved.scenario), named or tuple(labels), target, url, publish, change
+    )
     plan = Plan(
         wanted if resume else _enough(wanted, overrides),
-        choose(saved.patterns if pattern is None else pattern, labels, "pattern"),
+        named or (saved.patterns if resume else patterns_of(wanted, saved.patterns)),
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:

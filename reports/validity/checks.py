@@ -15,7 +15,7 @@ from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
 from reports.theory.compare import Agreement
 from reports.theory.theory_table import in_words, situation
-from reports.validity import instrument
+from reports.validity import foreign, instrument
 from reports.validity.calibration_used import quotes
 from reports.validity.caution import VERDICTS, Caution, Facts
 from reports.validity.network import relay_in_the_way
@@ -292,6 +292,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.generator,
     instrument.starved,
     instrument.server,
+    foreign.foreign,
     instrument.publisher,
     timetable,
     instrument.sending,

@@ -1,7 +1,8 @@
 """`python -m servers.outlet`: publishes to a server that is not ours, and answers for it as our own servers do.
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
-difference. What it announces beside: `target`, the URL that clients use, and `pids`, whose cost is the server's.
+difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
+use, and `pids`, whose cost is the server's.
 """
 
 import argparse
@@ -10,7 +11,6 @@ import sys
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import uvloop
@@ -34,7 +34,6 @@ from servers.targets.adapter import Adapter, AdapterError
 from servers.timing.clock import now_ns
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
-SCHEMES: Final = {"http", "https", "ws", "wss"}
 
 
 def main() -> int:
@@ -90,7 +89,8 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         history = History(options.history)
         write = stack.enter_context(open_csv("--accepted", accepted, "id,accepted_ns")) or (lambda _: None)
         noted = journal(options, stack) or (lambda _: None)
-        outlet = Outlet(way, place, adapter.publish.at_once, history, noted, write)
+        told = {"adapter": msgspec.to_builtins(adapter), "url": str(base).rstrip("/"), "run": run}
+        outlet = Outlet(way, place, adapter, history, noted, write, told)
         publisher = Publisher(
             outlet, parse_schedule(options.schedule), options.message_bytes, now_ns(), failed, options.content
         )
@@ -100,7 +100,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, started.pids() if adapter.cost.measured else [])
+        announce(service, base, (started.pids() or listeners(base)) if adapter.cost.measured else [])
         await stopped
 
 
@@ -116,7 +116,7 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
 
 
 def announce(service: Service, base: URL, pids: list[int]) -> None:
-    line = {"event": "ready", **service.identity(), "target": str(base), "pids": pids or listeners(base)}
+    line = {"event": "ready", **service.identity(), "target": str(base), "pids": pids}
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()
 

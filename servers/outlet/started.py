@@ -13,9 +13,9 @@ from yarl import URL
 from servers.outlet.client import Refused
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
+from servers.targets.url import base_url
 from servers.web.free_port import free_port
 
-SCHEMES: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 ASK_EACH_S: Final = 0.05
 STOP_S: Final = 5.0
 MEET_S: Final = 5.0
@@ -32,7 +32,7 @@ class Started:
     async def ready(self) -> URL:
         """Start it if it has a command; return its URL once it accepts connections. Raises ValueError and Refused."""
         adapter, port = self._adapter, str(free_port())
-        base = base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))
+        base = URL(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port})))
         if adapter.command:
             words = shlex.split(Template(adapter.command).fill({"port": port}))
             try:
@@ -89,25 +89,6 @@ async def connects(base: URL) -> bool:
         return False
     writer.close()
     return True
-
-
-def base_url(text: str) -> URL:
-    """Read the URL of a target. Raises ValueError naming it and what would be right."""
-    try:
-        url = URL(text)
-        good = url.scheme in SCHEMES and bool(url.host) and url.port is not None
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"--url {text!r} is not a URL such as https://staging.example/base (http, https, ws or wss)")
-    if url.query_string or url.fragment:
-        raise ValueError(f"--url {text!r} has a query or a fragment, which belongs into the adapter's requests")
-    if url.user or url.password:
-        raise ValueError(
-            "--url has a user or a password in it, which would be written down; use "
-            'headers = { Authorization = "Bearer {{env.TOKEN}}" }'
-        )
-    return url
 
 
 def listeners(base: URL) -> list[int]:
