@@ -1,83 +1,45 @@
-"""The front door: the list of commands, what they exit with, and how they are interrupted.
+"""The front door: `pollbench` on the command line, and `import pollbench` in a notebook.
 
-Progress and errors go to stderr, an error as one line; results go to stdout, where `--json` makes them readable for
-machines. The commands themselves stand in reports/commands.
+It opens at once and changes nothing. Commands (reports/commands) and what notebooks use (reports/notebook.py) are
+imported when they are asked for.
 """
 
-# ruff: noqa: E402, I001  (Ctrl-C while the rest is imported ends in silence; `signal` itself takes 20 ms to import)
+import _signal  # type: ignore[import-not-found]  # `signal` itself takes 20 ms to import
 import os
-import _signal  # type: ignore[import-not-found]
-
-_before = _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
-
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Any
 
-import typer
+HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120  (so does pathlib)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)  # where servers, loadtests and reports are, installed or not
 
-from loadtests.host import standard_streams
-from loadtests.runs.signals import heeded
-from loadtests.runs.webui import Unreachable
-from reports.commands import ci, experiment, lists, measure, replicate, report, selftest, serve
-from reports.commands.common import DONE, EPILOG, INTERRUPTED, INVALID, UNREACHABLE, UNWRITTEN, USAGE, fail
+from reports.commands.exits import DONE, INTERRUPTED, INVALID, UNREACHABLE, USAGE  # noqa: E402
 
-signal.signal(signal.SIGINT, _before)
-
-__all__ = ["DONE", "INTERRUPTED", "INVALID", "UNREACHABLE", "USAGE", "app", "main"]
-app = typer.Typer(
-    help="Polling, long polling, streaming or push: measure which one your service needs, and what it costs.",
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-app.command(context_settings=AS_TYPED)(serve.serve)
-app.command()(measure.run)
-app.command()(measure.compare)
-app.command()(report.report)
-app.command()(lists.scenarios)
-app.command()(lists.patterns)
-app.command()(serve.ui)
-app.command(epilog=selftest.CONTROLS_EPILOG)(selftest.controls)
-app.command()(selftest.calibrate)
-app.command()(serve.race)
-app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
-app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
-app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
-app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
+__all__ = ["DONE", "INTERRUPTED", "INVALID", "UNREACHABLE", "USAGE", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Whatever goes wrong in a foreseen way is one line on stderr."""
-    if arguments is not None:
-        return _command(arguments)
-    stdout = standard_streams.settle()
-    code = _command(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to interrupt
-    sys.stdout.flush()
-    return fail(UNWRITTEN, f"cannot write to stdout: {stdout.problem}") if stdout.problem and code == DONE else code
+    before = _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C during the imports ends in silence
+    from reports.commands import app
+
+    _signal.signal(_signal.SIGINT, before)
+    return app.main(arguments)
 
 
-def _command(words: Sequence[str]) -> int:
-    for number in heeded():
-        signal.signal(number, _interrupt)
-    try:
-        return int(app([*words] or ["--help"], prog_name="pollbench", standalone_mode=False) or DONE)
-    except typer.TyperException as problem:
-        return fail(USAGE, problem.format_message())
-    except ValueError as problem:
-        return fail(USAGE, str(problem))
-    except Unreachable as problem:
-        return fail(UNREACHABLE, str(problem))
-    except (KeyboardInterrupt, typer.Abort):
-        return fail(INTERRUPTED, "interrupted")
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from reports import notebook
+
+    return getattr(notebook, name)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM and a closed terminal end a run as Ctrl-C does: processes stopped, finished cells kept and reported."""
-    raise KeyboardInterrupt
+def __dir__() -> list[str]:
+    from reports import notebook
+
+    return [*__all__, *notebook.__all__]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The only locustfile: every discovered pattern's user class, and the hooks that make Locust a measuring instrument.
 
-`locust -f loadtests/locustfile.py --host http://127.0.0.1:8080 [UserClass ...]`, with or without web UI, --headless,
+`locust -f "$(pollbench locustfile)" --host http://127.0.0.1:8080 [UserClass ...]`, with or without web UI, --headless,
 --processes, --master and --worker.
 """
 
@@ -9,13 +9,16 @@ from pathlib import Path
 
 from locust import events
 
-# Locust puts this file's folder first on sys.path; the packages live one above it.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# Locust puts this file's folder first on sys.path while it loads it; the packages live one above it, and stay.
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import patterns
 from loadtests.locust_ui import hooks
 from loadtests.scenario.options import FLAGS, HELP, JOIN
 from loadtests.scenario.scenarios import START
+from servers.home import pass_on
+
+pass_on()
 
 for name in patterns.names():
     user_class = patterns.load(name)

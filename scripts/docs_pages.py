@@ -18,9 +18,9 @@ from typer.main import get_command
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import pollbench  # noqa: E402
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS, typed  # noqa: E402
+from reports.commands.app import app  # noqa: E402
 from servers import patterns  # noqa: E402
 
 
@@ -37,8 +37,8 @@ def commands() -> str:
         "",
         "`pollbench COMMAND --help` says the same. `pollbench --install-completion` teaches the shell.",
     ]
-    app: Any = get_command(pollbench.app)
-    for name, command in sorted(app.commands.items()):
+    group: Any = get_command(app)
+    for name, command in sorted(group.commands.items()):
         context = command.context_class(command, info_name=f"pollbench {name}")
         told += [
             "",

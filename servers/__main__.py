@@ -11,6 +11,7 @@ from servers.app import Service
 from servers.backplane import NoRedisError
 from servers.feed.content import CONTENTS
 from servers.feed.schedule import FORMS
+from servers.home import pass_on
 from servers.process import PortTakenError, ServingError, serve
 from servers.settings import fault_specs
 from servers.settings.options import FEEDS, PAGES, ServerOptions
@@ -26,6 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
+    pass_on()
     try:
         names, as_json, options = parse(sys.argv[1:])
         serve(names, options, announce_json if as_json else announce_lines)
@@ -68,6 +70,7 @@ def parser() -> Parser:
     option("--message-bytes", "message_bytes", int, "length of the content (default 200)")
     option("--content", "content", str, f"what messages say, {', '.join(CONTENTS)}: how well they compress")
     option("--history", "history", int, "messages kept (default 10000)")
+    option("--history-bytes", "history_bytes", int, "bytes of messages kept, at most (default 64000000)")
     option("--hold-timeout", "hold_timeout_s", float, "seconds a long poll is held, 1 to 300 (default 30)")
     p.add_argument("--hold-jitter", action="store_true", help="add up to a sixteenth, at random, to every hold")
     p.add_argument(

@@ -25,7 +25,7 @@ from servers.feed.journal import open_csv
 from servers.feed.persistence import Kept, kept
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
-from servers.settings.fault_specs import IgnoreDisconnect
+from servers.settings.fault_specs import IgnoreDisconnect, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
 from servers.web.patience import PatientHandler
@@ -70,8 +70,8 @@ async def _serve(
     stopped = stop_signal()
     failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
-        history = History(options.history)
-        kept_before = stack.enter_context(kept(options.keep, history, options.history))
+        history = History(options.history, options.history_bytes)
+        kept_before = stack.enter_context(kept(options.keep, history, options.history, options.history_bytes))
         feed, backplane = await feeding(options, history, kept_before, failed, stack)
         start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
         schedule = parse_schedule(options.schedule if options.publish else "manual")
@@ -147,6 +147,10 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     stack.push_async_callback(runner.cleanup)
     if runner.server is not None and extend is None:
         runner.server.request_handler = shortcut(app, runner.server.request_handler)
+    if runner.server is not None and options.fault and isinstance(fault := parse_fault(options.fault), Slow):
+        from servers.faults.slow import slowed
+
+        runner.server.request_handler = slowed(runner.server.request_handler, fault)
     if any(patterns.load(name).HTTP2 for name in service.names):
         from servers.http2 import Limits, serve_h2
 

@@ -93,15 +93,6 @@ def broadcast(messages_s: list[float], clients: int, write_s: float, delay_s: fl
     return latencies_s
 
 
-def rotate(messages_s: list[float], lifetime_s: float, reconnect_s: float) -> Observed:
-    """A stream that lives so long, takes so long to be back, and then gets what it missed."""
-    result, period_s = Observed(), lifetime_s + reconnect_s
-    for due_s in messages_s:
-        age_s = due_s % period_s
-        result.latencies_s.append(0.0 if age_s < lifetime_s else period_s - age_s)
-    return result
-
-
 def long_poll(
     messages_s: list[float],
     gap_s: float,

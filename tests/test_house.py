@@ -15,6 +15,7 @@ SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py
 LOADTESTS_MAY_TAKE = {
     "servers.timing.clock",
     "servers.feed.content",
+    "servers.home",
     "servers.settings.fault_specs",
     "servers.feed.message",
     "servers.palette",

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -30,8 +31,11 @@ def test_a_notebook_is_kept_without_outputs(book: Path) -> None:
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.name)
-def test_a_notebook_calls_reports_and_defines_nothing(book: Path) -> None:
+def test_a_notebook_needs_one_import_of_ours_and_defines_nothing(book: Path) -> None:
+    ours = {"pollbench", "servers", "loadtests", "reports"}
     for cell in code_of(book):
+        imported = re.findall(r"^(?:import|from) ([\w.]+)", cell.source, re.MULTILINE)
+        assert {name for name in imported if name.split(".")[0] in ours} <= {"pollbench"}
         defined = [
             node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.FunctionDef | ast.ClassDef)
         ]

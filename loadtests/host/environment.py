@@ -13,10 +13,10 @@ import psutil
 
 from loadtests.host import capacity
 from loadtests.records.manifest import Machine
+from servers.home import HOME, VERSION
 from servers.timing.clock import clock_id
 
-CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
-PACKAGES: Final = ("pollbench", "locust", "gevent", "aiohttp", "uvloop", "h2", "msgspec", "pandas")
+PACKAGES: Final = ("locust", "gevent", "aiohttp", "uvloop", "h2", "msgspec", "pandas")
 """The packages whose version can move a figure."""
 
 
@@ -35,21 +35,20 @@ def machine() -> Machine:
 
 def versions() -> dict[str, str]:
     """Return package -> version, "" for one that is not installed; and "sources", a digest of what measures."""
-    return {name: _version(name) for name in PACKAGES} | {"sources": _digest()}
+    return {"pollbench": VERSION} | {name: _version(name) for name in PACKAGES} | {"sources": _digest()}
 
 
-def commit(checkout: Path = CHECKOUT) -> str:
-    """Return a checkout's commit, followed by "+changes" when files differ from it; "" outside of one."""
-    head = _git(checkout, "rev-parse", "--short=12", "HEAD")
+def commit(checkout: Path = HOME) -> str:
+    """Return a checkout's commit, followed by "+changes" when files differ from it; "" outside of one.
+
+    What is installed may lie within the checkout of something else.
+    """
+    head = _git(checkout, "rev-parse", "--short=12", "HEAD") if (checkout / ".git").exists() else ""
     changed = head and _git(checkout, "status", "--porcelain", "--untracked-files=no")
     return f"{head}+changes" if changed else head
 
 
 def _version(package: str) -> str:
-    if package == "pollbench":
-        project = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
-        found = re.search(r'^version = "(.+)"$', project, re.MULTILINE)
-        return found[1] if found else ""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -60,7 +59,7 @@ def _digest() -> str:
     """Name the code of servers and load side: cells are comparable only when it was the same, commit or not."""
     digest = hashlib.sha256()
     for folder in ("servers", "loadtests"):
-        for file in sorted((CHECKOUT / folder).rglob("*.py")):
+        for file in sorted((HOME / folder).rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

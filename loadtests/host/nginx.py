@@ -16,10 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import psutil
-
 from loadtests.host.external import find_program
-from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.managed_process import Child
 from loadtests.host.nginx_config import ProxyOptions, config
 
 READY: Final = re.compile(r"start worker process \d+")
@@ -43,13 +41,6 @@ class Nginx:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def pids(self) -> list[int]:
-        """The master and its workers, which do the work."""
-        if self._child is None:
-            raise ChildFailed("nginx is not running")
-        return [self._child.pid, *(worker.pid for worker in psutil.Process(self._child.pid).children())]
 
     @property
     def version(self) -> str:

@@ -18,9 +18,10 @@ class ProxyOptions:
 
     buffering: collect a response before it is passed on. honour_accel: let the server's `X-Accel-Buffering` header
     decide instead. http_1_0: speak HTTP/1.0 to the servers, as nginx does unless told otherwise; then a connection is
-    never kept. gzip: compress for clients that accept it. keepalive: idle connections to the servers that a worker
-    keeps, 0 for a new one for each request. sticky: every client connection stays with one server; without it each
-    request goes to the next. workers: worker processes. read_timeout_s: longest silence of a server.
+    never kept, and only what is to be upgraded goes in HTTP/1.1 (RFC 9110 7.8). gzip: compress for clients that accept
+    it. keepalive: idle connections to the servers that a worker keeps, 0 for a new one for each request. sticky: every
+    client connection stays with one server; without it each request goes to the next. workers: worker processes.
+    read_timeout_s: longest silence of a server.
     """
 
     buffering: bool = True
@@ -70,7 +71,6 @@ def http(port: int, upstreams: Sequence[int], options: ProxyOptions) -> str:
     ]
     location = [
         "proxy_pass http://servers",
-        f"proxy_http_version {'1.0' if options.http_1_0 else '1.1'}",
         "proxy_set_header Host $http_host",
         "proxy_set_header Upgrade $http_upgrade",
         "proxy_set_header Connection $hop",
@@ -85,8 +85,16 @@ def http(port: int, upstreams: Sequence[int], options: ProxyOptions) -> str:
     ]
     return (
         f"access_log off;\n{lines(temporary)}{hop}upstream servers {{\n{lines(upstream)}}}\n"
-        f"server {{\n{lines(server)}location / {{\n{lines(location)}}}\n}}\n"
+        f"server {{\n{lines(server)}{locations(location, http_1_0=options.http_1_0)}}}\n"
     )
+
+
+def locations(directives: Sequence[str], *, http_1_0: bool) -> str:
+    in_1_1 = lines([*directives, "proxy_http_version 1.1"])
+    if not http_1_0:
+        return f"location / {{\n{in_1_1}}}\n"
+    in_1_0 = lines([*directives, "proxy_http_version 1.0", "error_page 418 = @upgrade"])
+    return f"location / {{\n{in_1_0}if ($http_upgrade) {{ return 418; }}\n}}\nlocation @upgrade {{\n{in_1_1}}}\n"
 
 
 def lines(directives: Sequence[str]) -> str:

@@ -21,6 +21,8 @@ from typing import Final
 
 import psutil
 
+from servers.home import python
+
 MARK: Final = "POLLBENCH_CHILD"
 GRACE_S: Final = 3.0
 GIVE_UP_S: Final = 5.0
@@ -47,7 +49,7 @@ class Warden:
             self._living += 1
             if self._process is None:
                 self._process = subprocess.Popen(  # noqa: S603
-                    [*ASIDE, sys.executable, "-m", __name__, self.token],
+                    [*ASIDE, *python(__name__, self.token)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ import msgspec
 from loadtests.records.manifest import Session
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.options import FLAGS, LoadOptions
+from servers.home import python
 from servers.timing.clock import now_ns, wall_timestamp
 
 log = logging.getLogger("pollbench")
@@ -100,8 +101,7 @@ class HandDriven:
             problems=[*self._problems, *problems],
         )
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
-        command = [sys.executable, "-m", "loadtests.runs.manual_run", str(self.folder)]
-        subprocess.run(command, cwd=Path(__file__).parent.parent.parent, check=False)  # noqa: S603
+        subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _changes(self) -> list[str]:
         """Return what somebody else changed at the server, after which no one setting describes the test."""

@@ -7,6 +7,7 @@ from loadtests.protocols.push_decoder import PushDecoder
 from loadtests.users.connection import Exchange
 from loadtests.users.streaming import StreamUser
 from loadtests.users.user import CODES
+from loadtests.users.user_settings import session
 
 
 class Http2PushUser(StreamUser):
@@ -19,7 +20,8 @@ class Http2PushUser(StreamUser):
     http2: ClassVar[bool] = True
 
     def decoder(self) -> PushDecoder:
-        return PushDecoder(self.netloc, f"/api/updates?last_id={self.cursor}")
+        target = f"/api/updates?last_id={self.cursor}"
+        return PushDecoder(self.netloc, target, limit_bytes=session.message_limit_bytes)
 
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Refused:

@@ -4,6 +4,7 @@ import base64
 
 from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
 from loadtests.users.streaming import StreamUser
+from loadtests.users.user_settings import session
 
 
 class WebsocketUser(StreamUser):
@@ -13,4 +14,5 @@ class WebsocketUser(StreamUser):
 
     def decoder(self) -> WebSocketDecoder:
         key = base64.b64encode(self.random.randbytes(16))
-        return WebSocketDecoder(handshake(self.netloc, f"/api/socket?last_id={self.cursor}", key), key)
+        request = handshake(self.netloc, f"/api/socket?last_id={self.cursor}", key)
+        return WebSocketDecoder(request, key, session.message_limit_bytes)

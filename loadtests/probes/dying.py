@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ import psutil
 
 from loadtests.host.managed_process import Child
 from loadtests.probes.reference import Server
+from servers.home import python
 from servers.timing.clock import now_ns
 
 LOOK_S: Final = 0.02
@@ -28,7 +28,7 @@ class Group:
     def __init__(self, stack: ExitStack, where: Path, name: str, wanted: Sequence[str], silence_s: float = 0.0) -> None:
         self.name = name
         self._log = where / f"{name}.log"
-        command = [sys.executable, "-m", "loadtests.probes.peers", *wanted, "--silence", str(silence_s)]
+        command = python("loadtests.probes.peers", *wanted, "--silence", str(silence_s))
         self._child = stack.enter_context(Child(name, command, self._log))
 
     def ports(self) -> list[int]:

@@ -71,7 +71,7 @@ class WebSocketDecoder:
         return self._head is None and self._frames.at_rest
 
     def take_output(self) -> bytes:
-        """Return what is to be sent now, at first the request; b"" for nothing."""
+        """Return what is to be sent now, at first the request; b"" for nothing. Behind an error it says which."""
         out, self._out = self._out, b""
         return out
 
@@ -124,6 +124,7 @@ class WebSocketDecoder:
                     self._out += client_frame(CLOSE, payload[:2])
                     events.append(Closed(error_of(close_code(payload)), payload[2:].decode("utf-8")))
         except FrameError as wrong:
+            self._out += client_frame(CLOSE, wrong.code.to_bytes(2, "big"))
             raise ProtocolError(str(wrong), events) from None
 
 

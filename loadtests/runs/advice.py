@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from loadtests.records.manifest import Advice, Name
-from loadtests.runs.run_folder import NotARun, decoded, read
+from loadtests.runs.run_folder import NotARun, decoded, read, save
 
 FILE: Final = "advice.json"
 
@@ -28,7 +26,4 @@ def keep(runs: Path, newer: Mapping[str, Advice]) -> None:
     """Add this advice, in place of what was kept of the same experiments. Raises OSError."""
     if newer:
         runs.mkdir(exist_ok=True)
-        content = msgspec.json.encode(dict(sorted((kept(runs) | dict(newer)).items())))
-        partial = (runs / FILE).with_suffix(".partial")
-        partial.write_bytes(msgspec.json.format(content, indent=2))
-        partial.replace(runs / FILE)
+        save(runs / FILE, dict(sorted((kept(runs) | dict(newer)).items())))

@@ -1,7 +1,6 @@
 """PURE. Which processes a cell consists of, and what each is told."""
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from loadtests.scenario.options import FLAGS
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import OPTIONS, Scenario, duration_of_ms
 from servers.feed.content import CONTENTS
+from servers.home import LOCUSTFILE, python
 from servers.relay.units import format_bandwidth
 
 TOLD_IF_CHANGED: Final = {"heartbeat_s", "send_buffer_bytes"}
@@ -30,12 +30,12 @@ class Programs:
     writes each message to each client, which costs it time.
     """
 
-    server: Sequence[str] = (sys.executable, "-m", "servers")
-    load: Sequence[str] = (sys.executable, "-m", "locust", "-f", str(Path(__file__).parent.parent / "locustfile.py"))
-    outlet: Sequence[str] = (sys.executable, "-m", "servers.outlet")
-    relay: Sequence[str] = (sys.executable, "-m", "servers.relay")
-    report: Sequence[str] = (sys.executable, str(Path(__file__).parent.parent.parent / "pollbench.py"), "report")
-    race: Sequence[str] = (sys.executable, "-m", "servers.race")
+    server: Sequence[str] = python("servers")
+    load: Sequence[str] = python("locust", "-f", str(LOCUSTFILE))
+    outlet: Sequence[str] = python("servers.outlet")
+    relay: Sequence[str] = python("servers.relay")
+    report: Sequence[str] = python("pollbench", "report")
+    race: Sequence[str] = python("servers.race")
     ready_s: float = 60.0
     journal_writes: bool = False
 

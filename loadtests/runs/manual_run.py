@@ -24,7 +24,7 @@ from loadtests.records.manifest import Session as Facts
 from loadtests.records.recorder import DTYPES
 from loadtests.records.seal import sealed
 from loadtests.records.to_parquet import Collected, collect
-from loadtests.runs.runner import save
+from loadtests.runs.run_folder import save
 from loadtests.scenario.options import FLAGS
 from loadtests.scenario.plan import cell_name
 from loadtests.scenario.scenarios import Scenario

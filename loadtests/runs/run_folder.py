@@ -1,4 +1,4 @@
-"""Reads run.json and cell.json as what they are: input. Whole, once, and only what a run of pollbench can hold.
+"""Reads run.json and cell.json as what they are: input. Whole, once, only what a run can hold; and writes them whole.
 
 What is read here may name files, be looped over and stand on pages; whoever asks for more than that asks here.
 """
@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -187,6 +188,27 @@ def decoded(file: Path, content: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise _not_ours(file, problem) from None
+
+
+def save(file: Path, content: object) -> None:
+    """Write a JSON file in one step: all of it, or nothing. Raises OSError."""
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as written:
+        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2))
+        written.flush()
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def newest(runs: Path) -> Path:
+    """Return the run folder under `runs` that was started last, of those that can be read. Raises NotARun."""
+    started: list[tuple[str, Path]] = []
+    for file in runs.glob("*/run.json"):
+        with suppress(NotARun):
+            started.append((RunFolder.open(file.parent).run.started_at, file.parent))
+    if not started:
+        raise NotARun(f"there is no run in {runs}/ yet; make one with `pollbench compare`, or name its folder")
+    return max(started)[1]
 
 
 def _not_ours(file: Path, problem: object) -> NotARun:

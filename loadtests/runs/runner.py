@@ -14,8 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from loadtests.host import capacity, environment, netem
 from loadtests.records.manifest import Cell, Machine, Run
 from loadtests.records.seal import sealed
@@ -23,7 +21,7 @@ from loadtests.runs import advice, calibration
 from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign.cell import ForeignAttempt
-from loadtests.runs.run_folder import NotARun, RunFolder
+from loadtests.runs.run_folder import NotARun, RunFolder, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
 from loadtests.scenario.scenarios import NETEM, RELAY
@@ -215,21 +213,3 @@ def _own(folder: Path, name: str) -> Path:
     if not cell_folder.resolve().is_relative_to(folder.resolve()):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(cell_folder))
     return cell_folder
-
-
-def save(file: Path, content: msgspec.Struct) -> None:
-    """Write a JSON file in one step: all of it, or nothing."""
-    partial = file.with_suffix(".partial")
-    with partial.open("wb") as written:
-        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2))
-        written.flush()
-        os.fsync(written.fileno())
-    partial.replace(file)
-
-
-def newest() -> Path:
-    """Return the run folder whose name sorts last, which is the newest. Raises RunRefused when there is none."""
-    found = sorted(file.parent for file in RUNS.glob("*/run.json"))
-    if not found:
-        raise RunRefused(f"there is no run in {RUNS}/ yet; make one with `pollbench compare`, or name its folder")
-    return found[-1]

@@ -1,5 +1,7 @@
 """What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
+from contextlib import suppress
+
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
@@ -93,6 +95,8 @@ class StreamUser(PatternUser):
         except ProtocolError as wrong:
             for event in wrong.events:
                 self._take(event, received_ns, 0)
+            with suppress(OSError):
+                self._send(self._decoder.take_output())
             raise
         if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
             arrived_ns = 0

@@ -8,7 +8,8 @@ from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, duration
 from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
-from reports.commands.common import DONE, FAILED, INCOMPLETE, INTERRUPTED, err, fail, pattern_labels
+from reports.commands.common import err, fail, pattern_labels
+from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
 def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:

@@ -8,7 +8,9 @@ import typer
 from rich.table import Table
 
 from loadtests.runs import runner
-from reports.commands.common import INVALID, Junit, Markdown, RunFolder, err, fail, out
+from loadtests.runs.run_folder import newest
+from reports.commands.common import Junit, Markdown, RunFolder, err, fail, out
+from reports.commands.exits import INVALID
 
 if TYPE_CHECKING:
     from reports.basics.exit_codes import Judgement
@@ -33,7 +35,7 @@ def gate(
     """
     from reports.ci.gates import check_slo
 
-    return judge(lambda: check_slo(folder or runner.newest(), slo), junit, markdown)
+    return judge(lambda: check_slo(folder or newest(runner.RUNS), slo), junit, markdown)
 
 
 def compare_runs(

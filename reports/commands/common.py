@@ -1,4 +1,4 @@
-"""What commands share: exit codes, where they print, options that several have, and the patterns there are."""
+"""What commands share: where they print, the options that several have, and the patterns there are."""
 
 import sys
 from pathlib import Path
@@ -9,15 +9,7 @@ from rich.console import Console
 
 from loadtests.scenario.scenarios import SCENARIOS
 
-DONE, FAILED, USAGE, UNREACHABLE, INCOMPLETE, INVALID, UNTRUE, UNWRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 7, 8, 74, 130
 TARGET: Final = "A server that is not ours (docs/howto/own-server.md)"
-EPILOG: Final = (
-    "Exit codes: 0 done; 1 a cell failed, the others are kept and reported; 2 wrong option or unreadable input; "
-    "3 server not reachable, not ours, or its port taken; 4 the run is incomplete, finished cells are kept; "
-    "7 nothing may be decided from the run: its verdict is INVALID or FAIL; "
-    "74 the result could not be written to stdout; "
-    "130 interrupted (Ctrl-C, SIGTERM, a closed terminal), finished cells are kept and reported."
-)
 out = Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 err = Console(stderr=True)
 

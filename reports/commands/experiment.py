@@ -14,7 +14,8 @@ from loadtests.runs.progress import TurnsBar
 from loadtests.runs.series import folder_of
 from loadtests.scenario.plan import known_name
 from reports.commands.ci import judge
-from reports.commands.common import DONE, FAILED, INCOMPLETE, INTERRUPTED, Json, Junit, Markdown, Out, err, fail, out
+from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out
+from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 if TYPE_CHECKING:
     from reports.experiments.arm_runner import Job

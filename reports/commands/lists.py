@@ -1,4 +1,4 @@
-"""`scenarios` and `patterns`: what can be asked for."""
+"""`scenarios`, `patterns` and `locustfile`: what can be asked for."""
 
 import json
 from dataclasses import asdict
@@ -8,7 +8,9 @@ from rich.table import Table
 from loadtests.runs.progress import duration
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS, typed
-from reports.commands.common import DONE, Json, out, pattern_labels
+from reports.commands.common import Json, out, pattern_labels
+from reports.commands.exits import DONE
+from servers.home import LOCUSTFILE
 
 
 def scenarios(as_json: Json = False) -> int:
@@ -43,4 +45,15 @@ def patterns(as_json: Json = False) -> int:
         return DONE
     for name, label in labels.items():
         out.print(f"{name:16}{label}")
+    return DONE
+
+
+def locustfile() -> int:
+    """Print where the locustfile is, for a Locust of your own beside `pollbench serve`.
+
+    Example:
+
+        locust -f "$(pollbench locustfile)" --host http://127.0.0.1:8080
+    """
+    print(LOCUSTFILE)
     return DONE

@@ -18,10 +18,6 @@ from loadtests.scenario.plan import Plan, choose, known_name, remaining
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.common import (
-    DONE,
-    INCOMPLETE,
-    INTERRUPTED,
-    INVALID,
     Changes,
     Json,
     Named,
@@ -35,6 +31,7 @@ from reports.commands.common import (
     pattern_names,
     scenario_names,
 )
+from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
 
 if TYPE_CHECKING:

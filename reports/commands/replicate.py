@@ -13,7 +13,8 @@ from loadtests.runs.progress import duration
 from loadtests.scenario.plan import known_name, remaining
 from reports.commands.cells import ended, run_cells
 from reports.commands.ci import judge
-from reports.commands.common import DONE, Junit, Markdown, err, fail, out, pattern_labels
+from reports.commands.common import Junit, Markdown, err, fail, out, pattern_labels
+from reports.commands.exits import DONE
 
 REPLICATE_EPILOG: Final = (
     "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from loadtests.runs import runner
+from loadtests.runs.run_folder import newest
 from reports.commands.cells import write_page
-from reports.commands.common import DONE, RunFolder, out
+from reports.commands.common import RunFolder, out
+from reports.commands.exits import DONE
 
 
 def report(
@@ -20,7 +22,7 @@ def report(
         pollbench report --open
         pollbench report runs/2026-11-24T07-30-00-compare-feed
     """
-    page = write_page(folder or runner.newest())
+    page = write_page(folder or newest(runner.RUNS))
     out.print(page, highlight=False, soft_wrap=True)
     if show:
         typer.launch(page.resolve().as_uri())

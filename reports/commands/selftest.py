@@ -11,9 +11,11 @@ import typer
 
 from loadtests.runs import runner
 from loadtests.runs.commands import Programs
+from loadtests.runs.run_folder import save
 from loadtests.runs.series import folder_of
 from reports.commands.cells import measure_series
-from reports.commands.common import DONE, UNTRUE, Json, Out, fail, out, pattern_labels
+from reports.commands.common import Json, Out, fail, out, pattern_labels
+from reports.commands.exits import DONE, UNTRUE
 from servers.timing.clock import wall_timestamp
 
 CONTROLS_EPILOG: Final = (
@@ -92,7 +94,7 @@ def calibrate(
             patterns=stage.calibrate(measured),
         )
     runner.RUNS.mkdir(exist_ok=True)
-    runner.save(runner.RUNS / FILE, found)
+    save(runner.RUNS / FILE, found)
     if as_json:
         print(json.dumps(msgspec.to_builtins(found)))
     else:

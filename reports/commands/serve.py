@@ -8,6 +8,7 @@ import typer
 
 from loadtests.runs import webui
 from reports.commands.common import out
+from servers.home import python
 
 
 def serve(context: typer.Context) -> None:
@@ -20,7 +21,7 @@ def serve(context: typer.Context) -> None:
         pollbench serve --schedule steady:1
         pollbench serve sse websocket --port 9000
     """
-    os.execv(sys.executable, [sys.executable, "-m", "servers", *context.args])  # noqa: S606
+    os.execv(sys.executable, python("servers", *context.args))  # noqa: S606
 
 
 def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089) -> int:

@@ -5,7 +5,6 @@ Text columns become categories and counters the narrowest integer that holds the
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,18 +83,6 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     }
     changed = {cell.name: ", ".join(broken(opened.folder(cell.name))) for cell in finished}
     return Run(path=run_dir, manifest=opened.run, cells=_cell_frame(cells, keys, changed), **frames)
-
-
-def newest(runs_dir: Path) -> Path:
-    """Return the run folder under `runs_dir` that was started last and has a cell. Raises ReportError if none has."""
-    started: list[tuple[str, Path]] = []
-    for file in runs_dir.glob("*/run.json"):
-        if any(file.parent.glob("cells/*/cell.json")):
-            with suppress(NotARun):
-                started.append((RunFolder.open(file.parent).run.started_at, file.parent))
-    if not started:
-        raise ReportError(f"{runs_dir}: no run here yet. Make one with `pollbench compare`.")
-    return max(started)[1]
 
 
 def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]:

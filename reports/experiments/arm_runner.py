@@ -21,7 +21,7 @@ import msgspec
 from loadtests.host import environment
 from loadtests.records.manifest import Machine, Name, Repeats, Text
 from loadtests.runs import runner
-from loadtests.runs.run_folder import NotARun, decoded, regular_bytes
+from loadtests.runs.run_folder import NotARun, decoded, regular_bytes, save
 from loadtests.runs.runner import RunRefused
 from reports import experiments
 from reports.experiments import Experiment, Observation
@@ -132,7 +132,7 @@ def _begin(folder: Path, name: str, quick: bool, repeats: int) -> Setup:
         versions=_versions(name),
         commit=environment.commit(),
     )
-    runner.save(folder / SETUP, setup)
+    save(folder / SETUP, setup)
     return setup
 
 

@@ -3,8 +3,7 @@
 It repairs nothing and hides nothing. A new check is a function here and its name in CHECKS.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import pandas as pd
@@ -13,9 +12,8 @@ from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
-from reports.theory.compare import Agreement
-from reports.theory.theory_table import in_words, situation
 from reports.validity import foreign, instrument
+from reports.validity.by_theory import against_theory, without_theory
 from reports.validity.calibration_used import quotes
 from reports.validity.caution import VERDICTS, Caution, Facts
 from reports.validity.network import relay_in_the_way
@@ -189,30 +187,6 @@ def _calibration(facts: Facts) -> Iterable[Caution]:
         )
 
 
-def _theory(facts: Facts) -> Iterable[Caution]:
-    for _, rows in groupby(facts.theory, key=situation):
-        off = [row for row in rows if not row.agrees]
-        if off and off[0].saturated:
-            yield Caution(
-                "note",
-                f"Theory says nothing about {off[0].label}: the {off[0].saturated} was saturated",
-                f"theory assumes that nothing is overloaded, and would have it otherwise: {_told(off)}.",
-                "Take the figures for what this machine could do; lower the load to see the pattern itself.",
-            )
-        elif off:
-            yield Caution(
-                "suspect",
-                f"{off[0].label} does not agree with theory: {_told(off)}",
-                "some settings were not obeyed, something else disturbed the machine, or what was measured is not what "
-                "it says it is.",
-                "Repeat it; if it stays, lower the load, then doubt the server, then the suite.",
-            )
-
-
-def _told(off: Sequence[Agreement]) -> str:
-    return "; ".join(in_words(row) for row in off)
-
-
 def _samples(facts: Facts) -> Iterable[Caution]:
     fewest = int(facts.summary["messages"].min())
     in_a_repeat = (facts.summary["messages"] / facts.summary["repeats"]).min()
@@ -299,7 +273,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.warming,
     instrument.ports,
     _calibration,
-    _theory,
+    against_theory,
+    without_theory,
     _samples,
     _loopback,
     relay_in_the_way,

@@ -49,7 +49,8 @@ def foreign(facts: Facts) -> Iterable[Caution]:
     yield Caution(
         "note",
         "The server is not ours: identity by echo of a token, theory: none",
-        f"it was asked for nothing but its usual way in and out: {way_up(facts)}.{cost}",
+        f"it was asked for nothing but its usual way in and out, and nothing says beforehand how long its messages "
+        f"should take: {way_up(facts)}.{cost}",
         "Compare it with others that were measured the same way.",
         "identity",
     )

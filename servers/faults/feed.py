@@ -17,7 +17,7 @@ from servers.feed.feed import Feed
 from servers.feed.history import History, Replay
 from servers.feed.journal import Write, open_csv
 from servers.feed.message import Message, decode_stamp
-from servers.settings.fault_specs import Fate, Forget, Freeze, IgnoreDisconnect, LeakWaiters, parse_fault
+from servers.settings.fault_specs import Fate, Forget, Freeze, IgnoreDisconnect, LeakWaiters, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
 from servers.timing.precise_timer import Alarm
@@ -162,7 +162,8 @@ def spoil(source: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
     if isinstance(fault, Freeze):
         stack.callback(Freezer(source, fault).close)
         return source
-    if isinstance(fault, IgnoreDisconnect | LeakWaiters):
+    if isinstance(fault, IgnoreDisconnect | LeakWaiters | Slow):
         return source
     kind = ForgetfulFeed if isinstance(fault, Forget) else FaultyFeed
-    return kind(source, fault.fates(), History(options.history), note or (lambda _line: None), failed)
+    history = History(options.history, options.history_bytes)
+    return kind(source, fault.fates(), history, note or (lambda _line: None), failed)

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from servers.feed.feed import Feed
+from servers.home import python
 from servers.settings.fault_specs import Freeze
 from servers.timing.clock import now_ns
 
@@ -29,7 +30,7 @@ class Freezer:
         self._feed = feed
         self._freeze = freeze
         self._guard = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            python(__name__), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )
         feed.subscribe(self._first_message, clients=lambda: 0)
 

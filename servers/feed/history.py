@@ -27,14 +27,18 @@ class Replay:
 
 
 class History:
-    """The newest `limit` messages. Ids run from 1 upward without gaps; `newest_id` is 0 before the first.
+    """The newest `limit` messages, fewer if they have more than `limit_bytes`; the newest one in any case.
+
+    Ids run from 1 upward without gaps; `newest_id` is 0 before the first.
 
     Only where messages come from another process can some be missing: `skip` says up to which id, and the next
     message that comes leaves a hole behind it. `known_id` is the newest id known to exist, here or missing.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._bodies: deque[bytes | None] = deque(maxlen=limit)
+    def __init__(self, limit: int, limit_bytes: int) -> None:
+        self._limit, self._limit_bytes = limit, limit_bytes
+        self._bodies: deque[bytes | None] = deque()
+        self._bytes = 0
         self._missing_id = 0
         self.newest_id = 0
         self.known_id = 0
@@ -44,10 +48,13 @@ class History:
         return max(self.newest_id - len(self._bodies), self._missing_id) + 1
 
     def append(self, body: bytes) -> int:
-        """Keep the body of message `known_id + 1`, forget the oldest beyond the limit; return the new id."""
+        """Keep the body of message `known_id + 1`, forget the oldest beyond the limits; return the new id."""
         if self.known_id != self.newest_id:
             self._leave_hole()
         self._bodies.append(body)
+        self._bytes += len(body)
+        while len(self._bodies) > self._limit or (self._bytes > self._limit_bytes and len(self._bodies) > 1):
+            self._bytes -= len(self._bodies.popleft() or b"")
         self.newest_id += 1
         self.known_id = self.newest_id
         return self.newest_id
@@ -80,5 +87,8 @@ class History:
     def _leave_hole(self) -> None:
         """Let the missing take the places of the messages that they are, so that ids still tell places."""
         missing = self.known_id - self.newest_id
-        self._bodies.extend([None] * min(missing, self._bodies.maxlen or missing))
+        if missing >= self._limit:
+            self._bodies.clear()
+            self._bytes = 0
+        self._bodies.extend([None] * min(missing, self._limit - 1))
         self._missing_id = self.newest_id = self.known_id

@@ -33,22 +33,9 @@ class Stamp(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The body of a short or long poll, as far as the load side reads it.
-
-    `cursor` is "" while the client's cursor was good, "gone" when messages after it have been forgotten, "ahead"
-    when it is newer than the newest message (the server restarted).
-    """
-
-    messages: list[Stamp]
-    count: int
-    cursor: str = ""
-
-
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Message).decode
 decode_stamp = msgspec.json.Decoder(Stamp).decode
-decode_answer = msgspec.json.Decoder(Answer).decode
 
 
 def id_of(body: bytes) -> bytes:

@@ -9,7 +9,9 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,6 +19,10 @@ from servers.feed.history import History
 from servers.feed.journal import Write
 from servers.feed.message import decode_stamp
 from servers.timing.clock import now_ns
+
+LONGEST_BYTES: Final = 8_000_000
+"""More than the longest message there can be: 1 MB of control characters, which JSON writes with six each."""
+BEGIN: Final = b'{"id":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,10 @@ class Kept:
 
 
 @contextmanager
-def kept(path: str, history: History, limit: int) -> Iterator[Kept]:
-    """Fill the history with the newest `limit` messages of the file, and keep what is published from now on.
+def kept(path: str, history: History, limit: int, limit_bytes: int) -> Iterator[Kept]:
+    """Fill the history with the newest messages of the file, and keep what is published from now on.
+
+    limit, limit_bytes: of the history. No more than that is read, and the longest message there can be.
 
     A last line without its end, which a killed server leaves, is cut off. Raises OSError when the file cannot be used,
     ValueError when it holds something else.
@@ -47,11 +55,16 @@ def kept(path: str, history: History, limit: int) -> Iterator[Kept]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OSError(f"--keep {path!r} is in use by another server; give each its own") from None
-        file.seek(0)
+        begin = max(0, file.seek(0, SEEK_END) - limit_bytes - LONGEST_BYTES)
+        file.seek(begin)
         content = file.read()
         whole = content.rfind(b"\n") + 1
-        file.truncate(whole)
-        yield Kept(file.write, _refill(history, content[:whole].splitlines()[-limit:], path))
+        lines = content[:whole].splitlines()
+        if not content[whole:].startswith(BEGIN[: len(content) - whole]):
+            lines = [content]
+        until_ns = _refill(history, lines[1 if begin and whole else 0 :][-limit:], path)
+        file.truncate(begin + whole)
+        yield Kept(file.write, until_ns)
 
 
 def _refill(history: History, bodies: list[bytes], path: str) -> int:

@@ -12,6 +12,8 @@ from servers.timing.precise_timer import Alarm
 
 BATCH: Final = 256
 """Messages published in one go before readers get their turn, when a burst is due or the loop is late."""
+BATCH_BYTES: Final = 1_000_000
+"""And their bytes: a history that is bounded by bytes must not forget them before anybody has read them."""
 
 
 class Outlet(Protocol):
@@ -72,7 +74,8 @@ class Publisher:
         text_of = contents(self._kind, self.message_bytes)
         alarm = Alarm()
         # Messages that say the same are published in one go, which is one write per client.
-        batch_size = BATCH if self._kind == CONTENTS[0] else 1
+        fits = max(1, min(BATCH, BATCH_BYTES // max(1, self.message_bytes)))
+        batch_size = fits if self._kind == CONTENTS[0] else 1
         try:
             while due_ns is not None:
                 await alarm.until(due_ns)

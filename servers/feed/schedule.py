@@ -5,8 +5,9 @@ stall cannot hide: messages that came late still carry the instant at which they
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
@@ -89,7 +90,7 @@ class Burst:
         while True:
             burst += 1
             due_ns = round(burst * self.period_s * NS_PER_S)
-            yield from [due_ns] * self.size
+            yield from repeat(due_ns, self.size)
 
     def __str__(self) -> str:
         return f"burst:{self.size}/{self.period_s:g}"
@@ -122,8 +123,7 @@ class Stairs:
     def offsets_ns(self) -> Iterator[int]:
         draw = random.Random(1).random
         for step, count in enumerate(self.counts()):
-            shares = sorted(draw() for _ in range(count)) if self.at_random else ((n + 1) / count for n in range(count))
-            for share in shares:
+            for share in in_order(count, draw) if self.at_random else ((n + 1) / count for n in range(count)):
                 yield max(0, round((step + share) * self.step_s * NS_PER_S) - 1)
 
     def __str__(self) -> str:
@@ -131,10 +131,25 @@ class Stairs:
         return f"stairs:{self.first_per_s:g}-{self.last_per_s:g}/{self.steps}x{self.step_s:g}{spacing}"
 
 
+def in_order(count: int, draw: Callable[[], float]) -> Iterator[float]:
+    """Yield so many instants of 0 to 1, each as likely as any other, lowest first, without a list of them.
+
+    The lowest of n is a root of one draw away from the lowest possible (Bentley and Saxe 1980).
+    """
+    left = 1.0
+    for still in range(count, 0, -1):
+        left *= (1 - draw()) ** (1 / still)
+        yield 1 - left
+
+
 LOW, HIGH = 1e-6, 1e6
+STEPS_MAX, STAIRS_MAX = 1000, 10_000_000
+SHOWN = 80
+"""Characters of a text that was refused."""
 FORMS = (
     "manual | steady:RATE | poisson:RATE[,seed=N] | burst:SIZE/PERIOD_S | stairs:RATE-RATE/STEPSxSTEP_S[,random] "
-    "(RATE in messages per second; every number but N from 1e-6 to 1e6)"
+    "(RATE in messages per second; every number but N from 1e-6 to 1e6; stairs have at most 1000 steps and 1 to "
+    "10000000 messages)"
 )
 
 
@@ -164,11 +179,13 @@ def parse_schedule(text: str) -> Schedule:
             climb, comma, spacing = rest.partition(",")
             rates, _, stairs = climb.partition("/")
             (first, last), (steps, step) = map(_number, rates.split("-")), stairs.split("x")
-            if first <= last and 1 <= int(steps) <= HIGH and (not comma or spacing == "random"):
-                return Stairs(first, last, int(steps), _number(step), at_random=bool(comma))
+            if first <= last and 1 <= int(steps) <= STEPS_MAX and (not comma or spacing == "random"):
+                climbed = Stairs(first, last, int(steps), _number(step), at_random=bool(comma))
+                if 1 <= sum(climbed.counts()) <= STAIRS_MAX:
+                    return climbed
     except ValueError:
         pass
-    raise ValueError(f"schedule {text!r} is none of: {FORMS}")
+    raise ValueError(f"schedule {text[:SHOWN]!r} is none of: {FORMS}")
 
 
 def _number(text: str) -> float:

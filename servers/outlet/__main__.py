@@ -86,7 +86,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         way = way_of(adapter, base, place)
         stack.push_async_callback(way.close)
         await way.open()
-        history = History(options.history)
+        history = History(options.history, options.history_bytes)
         write = stack.enter_context(open_csv("--accepted", accepted, "id,accepted_ns")) or (lambda _: None)
         noted = journal(options, stack) or (lambda _: None)
         told = {"adapter": msgspec.to_builtins(adapter), "url": str(base).rstrip("/"), "run": run}

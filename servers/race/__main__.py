@@ -13,6 +13,7 @@ from aiohttp import web
 
 from servers.__main__ import FAILED, UNREACHABLE, USAGE, announce_json, fail, parse
 from servers.app import Service
+from servers.home import pass_on
 from servers.process import PortTakenError, ServingError, serve
 from servers.race.certificate import write_certificate
 from servers.race.lanes import HOST, LaneLostError
@@ -23,6 +24,7 @@ RTT_MS: Final = 40.0
 
 
 def main(arguments: list[str]) -> int:
+    pass_on()
     try:
         names, as_json, options = parse(arguments)
         check_host(options.host)

@@ -1,12 +1,13 @@
 """One relay process for each pattern: a port, so an origin, of its own, its share of the delay, and its byte count."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import msgspec
+
+from servers.home import python
 
 HOST: Final = "127.0.0.1"
 ANSWER_S: Final = 10.0
@@ -80,7 +81,7 @@ async def open_lanes(names: Sequence[str], to_port: int, rtt_ms: float) -> Async
     async with AsyncExitStack() as stack:
         for name in names:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "servers.relay", *to_server),
+                *python("servers.relay", *to_server),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,  # it would tell of clients that come back while the server leaves

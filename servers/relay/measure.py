@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median, quantiles
 from typing import Final
 
+from servers.home import python
 from servers.relay.options import OneLineParser
 from servers.relay.units import format_duration, parse_duration_ns
 from servers.timing.clock import now_ns
@@ -84,7 +85,7 @@ def measure_overhead(rtt_ns: int, connections: int = 1, rounds: int = 100) -> Ov
 def relaying(to_port: int, rtt_ns: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a relay process; yield it and its port."""
     options = ["--to", f"127.0.0.1:{to_port}", "--rtt", format_duration(rtt_ns), "--announce-json"]
-    command = [sys.executable, "-m", "servers.relay", *options]
+    command = python("servers.relay", *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None

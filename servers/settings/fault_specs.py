@@ -171,10 +171,24 @@ class IgnoreDisconnect(Fault):
         return "ignore-disconnect"
 
 
+@dataclass(frozen=True, slots=True)
+class Slow(Fault):
+    """Stands still for `each_ms` with every request of a pattern, so that it serves 1000 / each_ms of them a second."""
+
+    each_ms: float
+
+    @property
+    def meaning(self) -> str:
+        return f"stands still for {self.each_ms:g} ms with every request"
+
+    def __str__(self) -> str:
+        return f"slow:{self.each_ms:g}"
+
+
 SHARE_MAX, DELAY_MAX_MS, AT_MAX_S, FOR_MAX_S = 0.9, 60_000, 3600, 60
 FORMS = (
     "drop:SHARE | duplicate:SHARE | reorder:SHARE | delay:MS[,MS,SHARE] | freeze:AT_S,FOR_S | forget | "
-    "leak-waiters | ignore-disconnect "
+    "leak-waiters | ignore-disconnect | slow:MS "
     f"(SHARE above 0, at most {SHARE_MAX:g}; MS 0 to {DELAY_MAX_MS}; AT_S 0 to {AT_MAX_S}; FOR_S above 0, at most "
     f"{FOR_MAX_S})"
 )
@@ -209,6 +223,8 @@ def parse_fault(text: str) -> Fault:
             return LeakWaiters()
         case "ignore-disconnect", []:
             return IgnoreDisconnect()
+        case "slow", [each_ms] if 0 <= each_ms <= DELAY_MAX_MS:
+            return Slow(each_ms)
     raise ValueError(f"fault {text!r} is none of: {FORMS}")
 
 

@@ -11,6 +11,9 @@ from servers.settings.redis_url import FORM, check_url
 FEEDS = ("memory", "redis-stream", "redis-pubsub")
 PAGES = ("plain", "preload", "hints", "push")
 MESSAGE_BYTES_MAX = 1_000_000
+HISTORY_BYTES_MIN = 2 * MESSAGE_BYTES_MAX
+"""Room for what is published in one go (`servers/feed/publisher.py`), or readers would never get it."""
+HISTORY_BYTES_MAX = 10**12
 HOLD_MIN_S = 1.0
 HOLD_MAX_S = 300.0
 HOST_CHARACTERS = set(ascii_letters + digits + "-._:,")
@@ -26,10 +29,10 @@ class ServerOptions:
     head_timeout_s, body_timeout_s: how long a request may take to arrive.
 
     content: what messages say, one of CONTENTS. compress: polls, JSON lines and SSE are gzip for who accepts it.
-    history: messages kept. hold_timeout_s: how long an empty long poll is held when the client names no `timeout`;
-    hold_jitter adds up to a sixteenth to every hold; one_per_response answers a long poll with one message at a time
-    when the client names no `limit`. heartbeat_s: longest silence on a stream; a client that leaves
-    three unanswered is cut, by the kernel or for want of WebSocket pongs. max_held: held long
+    history: messages kept, and history_bytes their bytes at most. hold_timeout_s: how long an empty long poll is held
+    when the client names no `timeout`; hold_jitter adds up to a sixteenth to every hold; one_per_response answers a
+    long poll with one message at a time when the client names no `limit`. heartbeat_s: longest silence on a stream; a
+    client that leaves three unanswered is cut, by the kernel or for want of WebSocket pongs. max_held: held long
     polls of one client address. rate_limit_per_s: requests of one client address, bursts of twice that.
     send_buffer_bytes: how far a stream's reader may lag before it is closed. start_at_ns: instant at which the
     schedule starts, None for now. journal: CSV file of every message published, "" for none.
@@ -54,6 +57,7 @@ class ServerOptions:
     message_bytes: int = 200
     content: str = CONTENTS[0]
     history: int = 10_000
+    history_bytes: int = 64_000_000
     hold_timeout_s: float = 30.0
     hold_jitter: bool = False
     one_per_response: bool = False
@@ -98,6 +102,12 @@ class ServerOptions:
             ("--content", self.content, self.content in CONTENTS, f"one of {', '.join(CONTENTS)}"),
             ("--history", self.history, 1 <= self.history <= 10_000_000, "1 to 10000000"),
             ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
+            (
+                "--history-bytes",
+                self.history_bytes,
+                HISTORY_BYTES_MIN <= self.history_bytes <= HISTORY_BYTES_MAX,
+                f"{HISTORY_BYTES_MIN} to {HISTORY_BYTES_MAX}",
+            ),
             (
                 "--hold-timeout",
                 self.hold_timeout_s,

@@ -9,10 +9,8 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, PushedStreamReceived, RequestReceived
 from hpack import Encoder
 from hyperframe.frame import (
-    ContinuationFrame,
     DataFrame,
     GoAwayFrame,
-    HeadersFrame,
     PingFrame,
     PushPromiseFrame,
     RstStreamFrame,
@@ -22,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, Refused
-from loadtests.protocols.push_decoder import OPEN_PUSHES, PushDecoder
+from loadtests.protocols.http2_responses import OPEN_PUSHES
+from loadtests.protocols.push_decoder import PushDecoder
 from tests.http2.h2_peer import texts
 
 AUTHORITY = "127.0.0.1:8081"
@@ -256,44 +255,9 @@ def promise(fields: list[tuple[str, str]], promised_id: int = 2, stream_id: int 
 GOOD = [*REQUEST, (":path", "/a")]
 
 
-@pytest.mark.parametrize(
-    "wire",
-    [
-        pytest.param(promise([(":method", "POST"), *GOOD[1:]]), id="a promise of POST"),
-        pytest.param(promise([*GOOD[:2], (":authority", "evil"), GOOD[3]]), id="a promise for another server"),
-        pytest.param(promise(GOOD, promised_id=3), id="a promise of an odd stream"),
-        pytest.param(promise(GOOD) + promise(GOOD), id="a promise of a stream twice"),
-        pytest.param(promise(GOOD, stream_id=2), id="a promise on a pushed stream"),
-        pytest.param(
-            HeadersFrame(4, b"\x88", flags=["END_HEADERS"]).serialize(), id="HEADERS on a stream never opened"
-        ),
-        pytest.param(DataFrame(4, b"x").serialize(), id="DATA on a stream never opened"),
-        pytest.param(DataFrame(1, b"x").serialize(), id="DATA before HEADERS"),
-        pytest.param(ContinuationFrame(1, b"x").serialize(), id="CONTINUATION out of nowhere"),
-        pytest.param(
-            HeadersFrame(1, b"\x88").serialize() + PingFrame(opaque_data=b"12345678").serialize(),
-            id="a header block interrupted",
-        ),
-        pytest.param(
-            HeadersFrame(1, b"\x88").serialize() + ContinuationFrame(1, b"x" * 16_000).serialize() * 5,
-            id="a header block without end",
-        ),
-        pytest.param(HeadersFrame(1, b"\xff\xff\xff\xff", flags=["END_HEADERS"]).serialize(), id="broken HPACK"),
-        pytest.param(HeadersFrame(1, b"", flags=["END_HEADERS"]).serialize(), id="a response without status"),
-        pytest.param(b"\x00\x40\x01\x00\x00\x00\x00\x00\x01", id="a frame longer than allowed"),
-        pytest.param(b"\x00\x00\x01\x00\x08\x00\x00\x00\x01\x05", id="padding longer than its frame"),
-        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="a server that speaks HTTP/1.1"),
-    ],
-)
-def test_what_a_server_must_not_do_is_an_error(wire: bytes) -> None:
-    client, server = decoder()
-    client.receive(server.wire)
-    with pytest.raises(ProtocolError):
-        client.receive(wire)
-
-
 def test_a_push_to_a_client_that_refuses_pushes_is_an_error() -> None:
-    client = PushDecoder(AUTHORITY, "/", accept_push=False)
+    client, server = decoder(accept_push=False)
+    client.receive(server.wire)
     with pytest.raises(ProtocolError, match="ENABLE_PUSH"):
         client.receive(promise(GOOD))
 

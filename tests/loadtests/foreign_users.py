@@ -41,7 +41,7 @@ def main(told: dict[str, Any]) -> None:
 
 
 def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: int, adapter: Any) -> None:
-    session.host = f"http://127.0.0.1:{port}"
+    session.host = session.http2_host = f"http://127.0.0.1:{port}"
     session.follow(
         ForeignTarget(adapter=msgspec.convert(adapter, Adapter), url=session.host, run="0af3") if adapter else None
     )

@@ -150,7 +150,8 @@ def test_autobahns_cases_are_messages_answers_or_errors(case: Case, lengths: Seq
     ]
     assert bool(wrong) == bool(case.code)
     answers = [answer_to(*one) for one in case.read if one[0] in {PING, CLOSE}]
-    assert stream.take_output() == b"".join(answers)
+    good_bye = answer_to(CLOSE, case.code.to_bytes(2, "big")) if case.code else b""
+    assert stream.take_output() == b"".join(answers) + good_bye
     assert len([event for event in events if isinstance(event, Closed)]) == (CLOSE in dict(case.read))
 
 

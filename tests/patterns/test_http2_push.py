@@ -106,7 +106,7 @@ class TakesAll:
 
 def test_what_comes_before_a_hole_is_pushed_then_the_client_must_ask_again_and_be_told() -> None:
     async def check() -> None:
-        feed = Feed(History(100))
+        feed = Feed(History(100, 10**6))
         feed.deliver([(1, b'{"id":1,"x":0}'), (2, b'{"id":2,"x":0}'), (5, b'{"id":5,"x":0}')])
         updates = PushedUpdates(feed, ServerOptions())
         first, second = TakesAll(), TakesAll()

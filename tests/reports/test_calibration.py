@@ -14,6 +14,7 @@ from loadtests.host import environment
 from loadtests.records.manifest import Calibration, PatternCalibration
 from loadtests.runs import calibration as keeping
 from loadtests.runs import runner
+from loadtests.runs.run_folder import save
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, Run
@@ -175,7 +176,7 @@ def test_a_run_takes_the_calibration_along_that_is_kept_where_it_begins(
     assert kept is not None
     kept = msgspec.structs.replace(kept, machine=environment.machine(), versions=environment.versions())
     runner.RUNS.mkdir()
-    runner.save(runner.RUNS / keeping.FILE, kept)
+    save(runner.RUNS / keeping.FILE, kept)
     runner.begin(tmp_path / "with", plan, {"sse": "SSE"}, "run")
     without, with_it = (
         msgspec.json.decode((tmp_path / name / "run.json").read_bytes(), type=type(run.manifest))

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from loadtests.records.rows import ROW_TYPES
-from reports.data.load import KEYS, ReportError, Run, load, newest
+from loadtests.runs.run_folder import NotARun, newest
+from reports.data.load import KEYS, ReportError, Run, load
 from tests.reports.conftest import SMALL
 from tests.synthetic import write_run
 
@@ -115,7 +116,7 @@ def test_a_run_without_a_finished_cell_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_newest_run_is_the_one_that_was_started_last(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="no run here yet"):
+    with pytest.raises(NotARun, match="there is no run in"):
         newest(tmp_path)
     for name, started_at in {"z-old": "2026-01-01T00:00:00Z", "a-new": "2026-02-01T00:00:00Z"}.items():
         (tmp_path / name).mkdir()

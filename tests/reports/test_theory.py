@@ -14,7 +14,8 @@ from reports.data.load import Run, load
 from reports.measures.measures import per_cell, summary
 from reports.theory.compare import FIGURES, Agreement, agreements, expected_curve
 from reports.theory.theory_table import in_words, theory_table
-from reports.validity.caution import Caution
+from reports.validity.by_theory import without_theory
+from reports.validity.caution import Caution, Facts
 from reports.validity.checks import cautions
 from tests.synthetic import LABELS, write_run
 from tests.synthetic_patterns import World
@@ -253,7 +254,11 @@ def test_a_pattern_without_a_theory_has_no_row_and_no_curve(simulate: Simulate) 
 
 def test_polls_that_start_together_share_a_phase_and_have_no_theory_but_long_polls_do(simulate: Simulate) -> None:
     run = simulate(FEED, POLLS, repeats=1, declared=replace(FEED, poll_start="together"))
-    assert {each.pattern for each in agreements(run, summary(run))} == {"long_polling"}
+    rows = summary(run)
+    assert {each.pattern for each in agreements(run, rows)} == {"long_polling"}
+    (caution,) = without_theory(Facts(run, per_cell(run), rows))
+    assert (caution.severity, caution.what) == ("note", "No theory speaks for Short polling")
+    assert "begin spread over the interval" in caution.remedy
 
 
 def test_the_table_has_a_line_for_each_situation_and_marks_what_is_off() -> None:

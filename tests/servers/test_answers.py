@@ -48,7 +48,7 @@ def test_the_rendered_response_is_one_that_a_client_reads_to_its_last_byte(repla
 
 
 def test_everyone_who_asks_alike_gets_the_same_object_until_something_is_published() -> None:
-    feed = Feed(History(100))
+    feed = Feed(History(100, 10**6))
     answers = Answers(feed)
     feed.publish("x")
     first = answers.after(0)
@@ -59,7 +59,7 @@ def test_everyone_who_asks_alike_gets_the_same_object_until_something_is_publish
 
 
 def test_clients_with_cursors_of_their_own_do_not_make_it_keep_ever_more_answers() -> None:
-    feed = Feed(History(1000))
+    feed = Feed(History(1000, 10**6))
     feed.publish_all("x", [1] * 500)
     answers = Answers(feed)
     for last_id in range(500):
@@ -68,7 +68,7 @@ def test_clients_with_cursors_of_their_own_do_not_make_it_keep_ever_more_answers
 
 
 def test_bytes_that_were_rendered_for_a_kept_connection_go_to_no_other() -> None:
-    feed = Feed(History(10))
+    feed = Feed(History(10, 10**6))
     answer = Answers(feed).after(0)
     kept = make_mocked_request("GET", "/api/poll")
     closing = make_mocked_request("GET", "/api/poll", headers={"Connection": "close"})

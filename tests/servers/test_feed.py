@@ -11,7 +11,7 @@ from servers.timing.clock import now_ns
 
 def new_feed(history: int = 1000) -> tuple[Feed, list[Message]]:
     journal: list[Message] = []
-    return Feed(History(history), journal.append), journal
+    return Feed(History(history, 10**6), journal.append), journal
 
 
 class Reader:

@@ -8,7 +8,7 @@ from servers.feed.history import History
 
 @given(published=st.integers(0, 60), limit=st.integers(1, 40), last_id=st.integers(0, 80))
 def test_a_replay_is_what_comes_after_and_says_what_is_missing(published: int, limit: int, last_id: int) -> None:
-    history = History(limit)
+    history = History(limit, 10**6)
     bodies = [b"%d" % number for number in range(1, published + 1)]
     assert [history.append(body) for body in bodies] == list(range(1, published + 1))
 
@@ -25,9 +25,30 @@ def test_a_replay_is_what_comes_after_and_says_what_is_missing(published: int, l
         assert (replay.cursor, list(replay.bodies)) == ("", [body for body in kept if int(body) > last_id])
 
 
+@given(
+    sizes=st.lists(st.integers(1, 30), max_size=60),
+    limit=st.integers(1, 40),
+    limit_bytes=st.integers(1, 300),
+    last_id=st.integers(0, 80),
+)
+def test_what_has_too_many_bytes_is_forgotten_and_told_as_what_is_too_many(
+    sizes: list[int], limit: int, limit_bytes: int, last_id: int
+) -> None:
+    """The same as a history of as many messages as there is room for, the newest among them in any case."""
+    history = History(limit, limit_bytes)
+    for size in sizes:
+        history.append(b"x" * size)
+    room = max((n for n in range(limit + 1) if sum(sizes[-n:] if n else []) <= limit_bytes), default=0)
+    model = History(max(1, room), 10**6)
+    for size in sizes:
+        model.append(b"x" * size)
+    assert history.after(last_id) == model.after(last_id)
+    assert (history.first_id, history.newest_id) == (model.first_id, model.newest_id)
+
+
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(5, 40))
 def test_a_reader_that_follows_its_cursor_sees_every_message_once(batches: list[int], limit: int) -> None:
-    history, seen, last_id = History(limit), [], 0
+    history, seen, last_id = History(limit, 10**6), [], 0
     for batch in batches:
         for _ in range(batch):
             history.append(b"%d" % (history.newest_id + 1))
@@ -48,7 +69,7 @@ def test_what_never_came_is_told_with_the_next_message_and_nothing_that_came_is_
     steps: list[str], begins_at: int, limit: int, last_id: int
 ) -> None:
     """A history filled from elsewhere, against a dictionary of what came."""
-    history, came = History(limit), dict[int, bytes]()
+    history, came = History(limit, 10**6), dict[int, bytes]()
     history.skip(begins_at)
     for exists, step in enumerate(steps, begins_at + 1):
         if step == "come":
@@ -77,7 +98,7 @@ def test_what_never_came_is_told_with_the_next_message_and_nothing_that_came_is_
 def test_a_reader_of_a_history_with_holes_sees_what_came_once_and_is_told_of_every_hole(
     batches: list[int], limit: int
 ) -> None:
-    history, told, holes, last_id = History(limit), 0, 0, 1
+    history, told, holes, last_id = History(limit, 10**6), 0, 0, 1
     came, seen = [history.append(b"1")], [1]
     for batch in batches:
         if batch < 0:

@@ -56,8 +56,8 @@ def test_only_the_newest_are_read_and_a_torn_line_is_cut_off(tmp_path: Path) -> 
     file = tmp_path / "kept"
     whole = b"".join(line(number, number) for number in range(1, 8))
     file.write_bytes(whole + line(8, 8)[:-5])
-    history = History(3)
-    with kept(str(file), history, 3) as before:
+    history = History(3, 10**6)
+    with kept(str(file), history, 3, 10**6) as before:
         assert (history.first_id, history.newest_id, before.until_ns) == (5, 7, 7)
         assert history.after(0).cursor == ""
         assert history.after(2).cursor == "gone"
@@ -69,27 +69,40 @@ def test_only_the_newest_are_read_and_a_torn_line_is_cut_off(tmp_path: Path) -> 
 def test_what_the_clock_of_another_boot_says_does_not_silence_the_schedule(tmp_path: Path) -> None:
     file = tmp_path / "kept"
     file.write_bytes(line(1, now_ns() + 10**15))
-    with kept(str(file), History(10), 10) as before:
+    with kept(str(file), History(10, 10**6), 10, 10**6) as before:
         assert before.until_ns == 0
 
 
 def test_without_a_file_nothing_is_kept() -> None:
-    history = History(10)
-    with kept("", history, 10) as before:
+    history = History(10, 10**6)
+    with kept("", history, 10, 10**6) as before:
         assert (before.write, before.until_ns, history.newest_id) == (None, 0, 0)
 
 
-@pytest.mark.parametrize("content", [b"id,due_ns\n", line(2, 2) + line(1, 1)])
+def test_of_a_file_that_grew_for_years_no_more_is_read_than_the_history_may_hold(tmp_path: Path) -> None:
+    """What nobody reads may be anything: here a hole of 100 GB."""
+    file = tmp_path / "kept"
+    whole = b"".join(line(number, number) for number in range(1, 8))
+    with file.open("wb") as grown:
+        grown.seek(10**11)
+        grown.write(b"\n" + whole)
+    history = History(10, 10**6)
+    with kept(str(file), history, 10, 10**6):
+        assert (history.first_id, history.newest_id) == (1, 7)
+    assert file.stat().st_size == 10**11 + 1 + len(whole)
+
+
+@pytest.mark.parametrize("content", [b"id,due_ns\n", b"a photograph", b'{"name": 1}', line(2, 2) + line(1, 1)])
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "kept"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"^--keep .*file"), kept(str(file), History(10), 10):
+    with pytest.raises(ValueError, match=r"^--keep .*file"), kept(str(file), History(10, 10**6), 10, 10**6):
         pass
     assert file.read_bytes() == content
 
 
 def test_two_servers_cannot_keep_one_file(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        stack.enter_context(kept(str(tmp_path / "kept"), History(10), 10))
+        stack.enter_context(kept(str(tmp_path / "kept"), History(10, 10**6), 10, 10**6))
         with pytest.raises(OSError, match="in use by another server"):
-            stack.enter_context(kept(str(tmp_path / "kept"), History(10), 10))
+            stack.enter_context(kept(str(tmp_path / "kept"), History(10, 10**6), 10, 10**6))

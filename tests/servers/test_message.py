@@ -2,12 +2,10 @@
 
 import json
 
-import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.feed.message import MAX_ID, Message, decode, decode_answer, decode_stamp, encode, id_of
+from servers.feed.message import MAX_ID, Message, decode, decode_stamp, encode, id_of
 
 MESSAGES = st.builds(
     Message,
@@ -47,8 +45,3 @@ def test_a_stamp_is_what_is_measured_and_nothing_else(message: Message) -> None:
 def test_a_control_line_is_a_stamp_with_a_type_and_no_id() -> None:
     stamp = decode_stamp(b'{"type":"gone","first_id":7}')
     assert (stamp.type, stamp.id) == ("gone", 0)
-
-
-def test_an_answer_without_a_count_is_no_answer() -> None:
-    with pytest.raises(msgspec.ValidationError):
-        decode_answer(b'{"messages":[]}')

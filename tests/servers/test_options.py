@@ -20,6 +20,7 @@ from servers.settings.options import ServerOptions
         ("--message-bytes", {"message_bytes": -1}),
         ("--message-bytes", {"message_bytes": 1_000_001}),
         ("--history", {"history": 0}),
+        ("--history-bytes", {"history_bytes": 1_999_999}),
         ("--hold-timeout", {"hold_timeout_s": 0.5}),
         ("--hold-timeout", {"hold_timeout_s": 301.0}),
         ("--hold-timeout", {"hold_timeout_s": float("nan")}),

@@ -10,9 +10,10 @@ import uvloop
 from servers.feed.content import filler
 from servers.feed.feed import Feed
 from servers.feed.history import History
-from servers.feed.message import Message
+from servers.feed.message import Message, decode_stamp
 from servers.feed.publisher import BATCH, Publisher
 from servers.feed.schedule import Burst, Manual, Schedule, Steady
+from servers.settings.options import HISTORY_BYTES_MIN
 from servers.timing.clock import now_ns
 from servers.timing.precise_timer import Alarm
 from tests.http1 import run, until
@@ -26,7 +27,7 @@ def published_by(schedule: Schedule, start_ns: int, enough: Callable[[list[Messa
 
     async def check() -> list[Message]:
         journal: list[Message] = []
-        publisher = Publisher(Feed(History(100), journal.append), schedule, 10, start_ns, failed=raise_it)
+        publisher = Publisher(Feed(History(100, 10**6), journal.append), schedule, 10, start_ns, failed=raise_it)
         publisher.start()
         await asyncio.wait_for(until(lambda: enough(journal)), HANG_S)
         publisher.stop()
@@ -57,13 +58,26 @@ def test_a_late_start_catches_up_with_every_message_and_says_how_late_it_was() -
 def test_a_burst_larger_than_a_batch_lets_readers_in_between() -> None:
     async def check() -> None:
         wakes: list[int] = []
-        feed = Feed(History(10_000))
+        feed = Feed(History(10_000, 10**6))
         feed.subscribe(lambda: wakes.append(feed.newest_id))
         publisher = Publisher(feed, Burst(3 * BATCH, 3600), 0, now_ns() - 3600 * 10**9, failed=raise_it)
         publisher.start()
         await until(lambda: len(wakes) >= 3)
         publisher.stop()
         assert wakes == [BATCH, 2 * BATCH, 3 * BATCH]
+
+    run(check())
+
+
+def test_a_burst_of_large_messages_reaches_who_reads_though_the_history_has_room_for_few() -> None:
+    async def check() -> None:
+        feed, seen = Feed(History(10_000, HISTORY_BYTES_MIN)), [0]
+        feed.subscribe(lambda: seen.extend(decode_stamp(body).id for body in feed.after(seen[-1]).bodies))
+        publisher = Publisher(feed, Burst(20, 3600), 400_000, now_ns() - 3600 * 10**9, failed=raise_it)
+        publisher.start()
+        await until(lambda: feed.newest_id == 20)
+        publisher.stop()
+        assert seen == list(range(21))
 
     run(check())
 
@@ -99,7 +113,7 @@ def test_an_outlet_that_keeps_it_waiting_gets_every_message_all_the_same() -> No
 def test_another_schedule_takes_over_at_once_and_ids_go_on() -> None:
     async def check() -> None:
         journal: list[Message] = []
-        publisher = Publisher(Feed(History(10), journal.append), Steady(500), 5, now_ns(), failed=raise_it)
+        publisher = Publisher(Feed(History(10, 10**6), journal.append), Steady(500), 5, now_ns(), failed=raise_it)
         publisher.start()
         await until(lambda: len(journal) >= 5)
         publisher.restart(Manual(), 7, now_ns())
@@ -122,7 +136,7 @@ def test_a_journal_that_cannot_be_written_is_reported() -> None:
 
     async def check() -> None:
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        publisher = Publisher(Feed(History(10), full), Steady(1000), 5, now_ns(), failed=failed.set_result)
+        publisher = Publisher(Feed(History(10, 10**6), full), Steady(1000), 5, now_ns(), failed=failed.set_result)
         publisher.start()
         assert "No space" in str(await failed)
 

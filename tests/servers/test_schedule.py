@@ -1,5 +1,7 @@
 """When messages are due: in order, at the rate that was asked for, and the same every time."""
 
+import random
+import tracemalloc
 from itertools import islice, pairwise
 from statistics import mean, stdev
 
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.feed.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Stairs, Steady, parse_schedule
+from servers.feed.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Stairs, Steady, in_order, parse_schedule
 
 RATES = st.floats(0.01, 10_000)
 SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
@@ -126,3 +128,60 @@ def test_a_schedule_reads_back_what_it_says(text: str) -> None:
 def test_any_other_text_is_refused_with_the_forms_that_are_known(text: str) -> None:
     with pytest.raises(ValueError, match=r"manual \| steady:RATE"):
         parse_schedule(text)
+
+
+FINITE = ("1e308", "1e-308", "1e6", "1e-6", "1000000", "0", "-0", "-1", "1_0", "9" * 5000)
+NUMBERS = (*FINITE, "nan", "inf", "-inf", "x", "")
+STAIRS = ("stairs:1e-6-{0}/{1}x{2}{3}", "stairs:1-{0}/{1}x{2}{3}")
+SHAPES = ("steady:{0}", "poisson:{0}", "poisson:1,seed={0}", "burst:{0}/{1}", *STAIRS)
+EXTREMES = sorted(
+    {
+        shape.format(first, second, third, spacing)
+        for shape in SHAPES
+        for first in NUMBERS
+        for second in (*NUMBERS, "2", "1001")
+        for third in NUMBERS
+        for spacing in ("", ",random")
+    }
+)
+
+
+def test_a_schedule_of_whatever_numbers_is_refused_in_a_line_or_begins_at_once_in_little_memory() -> None:
+    """The due instants that a server asks for first, and what it says of its schedule; a million would be 40 MB."""
+    taken = 0
+    tracemalloc.start()
+    try:
+        for text in EXTREMES:
+            try:
+                schedule = parse_schedule(text)
+            except ValueError as wrong:
+                assert "manual | steady:RATE" in str(wrong)
+                assert len(str(wrong)) < 500
+                continue
+            taken += 1
+            offsets_ns = list(islice(schedule.offsets_ns(), 300))
+            assert offsets_ns == sorted(offsets_ns)
+            assert 0 <= offsets_ns[-1] < 2**63
+            assert 0 < schedule.rate_per_s <= 1e12
+            assert parse_schedule(str(schedule)).rate_per_s == pytest.approx(schedule.rate_per_s, rel=1e-5)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 25 < taken < len(EXTREMES)
+    assert peak_bytes < 3_000_000
+
+
+@pytest.mark.parametrize(
+    "text", ["stairs:1e6-1e6/1x1e6,random", "stairs:1-1/1000000x1", "stairs:1-1/1x0.01", "stairs:1e6-1e6/11x1,random"]
+)
+def test_stairs_without_end_or_without_a_message_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="stairs have at most 1000 steps and 1 to 10000000 messages"):
+        parse_schedule(text)
+
+
+def test_instants_drawn_in_order_are_as_even_as_instants_drawn_and_sorted() -> None:
+    """Mean and spread of the third of nine: a beta distribution, 3/10 and (21/1100)^0.5."""
+    draw = random.Random(7).random
+    thirds = [list(islice(in_order(9, draw), 3))[2] for _ in range(20_000)]
+    assert mean(thirds) == pytest.approx(3 / 10, rel=0.02)
+    assert stdev(thirds) == pytest.approx((21 / 1100) ** 0.5, rel=0.03)

@@ -54,7 +54,7 @@ class MemorySink:
 
 @asynccontextmanager
 async def streams_of(**options: float) -> AsyncIterator[tuple[Feed, Streams]]:
-    feed = Feed(History(1000))
+    feed = Feed(History(1000, 10**6))
     yield feed, Streams(feed, ServerOptions(**options), chunked.FRAMING)  # type: ignore[arg-type]
 
 
@@ -180,7 +180,7 @@ def test_heartbeats_stop_with_the_last_stream_and_start_again_with_the_next() ->
 @pytest.mark.parametrize("cursor", [3, 99])
 def test_the_remark_on_a_cursor_comes_before_the_messages(cursor: int) -> None:
     async def check() -> None:
-        feed = Feed(History(2))
+        feed = Feed(History(2, 10**6))
         feed.publish_all("x", [1] * 6)
         streams = Streams(feed, ServerOptions(), chunked.FRAMING)
         sink = MemorySink()

@@ -9,7 +9,7 @@ from reports.theory.oracles.framing import poll_bytes_per_s, stream_bytes_per_s
 from reports.theory.oracles.gaps import Every, ExponentialGaps, Floats, Gaps, UniformGaps
 from reports.theory.oracles.polling import LongPoll, OneByOne, ShortPoll
 from reports.theory.oracles.queue import queue_cdf
-from reports.theory.oracles.streaming import FanOut, frozen_quantile, push_ceiling_bytes_per_s, rotation_wait
+from reports.theory.oracles.streaming import FanOut, frozen_quantile
 
 __all__ = [
     "Every",
@@ -23,8 +23,6 @@ __all__ = [
     "UniformGaps",
     "frozen_quantile",
     "poll_bytes_per_s",
-    "push_ceiling_bytes_per_s",
     "queue_cdf",
-    "rotation_wait",
     "stream_bytes_per_s",
 ]

@@ -1,4 +1,4 @@
-"""PURE. O4 and O5: streams, and pushes on a request that stays open."""
+"""PURE. O4: streams, and a server that stands still."""
 
 from dataclasses import dataclass
 from math import inf
@@ -47,11 +47,6 @@ class FanOut:
         return inf if self.load >= 1 else inverse(self.latency_cdf, q, self.delay + self.clients * self.write)
 
 
-def rotation_wait(lifetime: float, reconnect: float) -> float:
-    """O4. Mean extra wait when a stream is closed every `lifetime` and takes `reconnect` to be back, with resume."""
-    return reconnect**2 / (2 * (lifetime + reconnect))
-
-
 def frozen_quantile(q: float, window: float, frozen: float, usual: float) -> float:
     """O9. Quantile of the latency of messages due evenly in `window`, when the server stood still for `frozen` of it.
 
@@ -60,8 +55,3 @@ def frozen_quantile(q: float, window: float, frozen: float, usual: float) -> flo
     had to wait, it is all there is.
     """
     return usual + max(0.0, frozen - (1 - q) * window)
-
-
-def push_ceiling_bytes_per_s(window_bytes: int, round_trip: float) -> float:
-    """O5. What flow control lets through; latency is that of streaming while the carrier stream is open."""
-    return window_bytes / round_trip

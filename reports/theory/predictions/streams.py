@@ -1,4 +1,4 @@
-"""PURE. O4 and O5 for one cell: nothing is left to chance but the order of the line and how late processes wake."""
+"""PURE. O4 for one cell: nothing is left to chance but the order of the line and how late processes wake."""
 
 import numpy as np
 

@@ -23,8 +23,8 @@ class Faulty:
         self.published: list[Message] = []
         self.lines: list[bytes] = []
         self.failures: list[BaseException] = []
-        self.source = Feed(History(1000), self.published.append)
-        self.feed = kind(self.source, iter(fates), History(1000), self.lines.append, self.failures.append)
+        self.source = Feed(History(1000, 10**6), self.published.append)
+        self.feed = kind(self.source, iter(fates), History(1000, 10**6), self.lines.append, self.failures.append)
 
     def journal(self) -> list[tuple[int, ...]]:
         return [tuple(map(int, line.split(b","))) for line in self.lines]
@@ -132,8 +132,8 @@ def test_a_journal_that_cannot_be_written_is_not_kept_quiet_about() -> None:
             raise OSError(28, "No space left on device")
 
         failures: list[BaseException] = []
-        source = Feed(History(1000))
-        FaultyFeed(source, iter([Fate(delay_ns=2_000_000)]), History(1000), full, failures.append)
+        source = Feed(History(1000, 10**6))
+        FaultyFeed(source, iter([Fate(delay_ns=2_000_000)]), History(1000, 10**6), full, failures.append)
         source.publish("x")
         await until(lambda: bool(failures))
         assert str(failures[0]) == "[Errno 28] No space left on device"

@@ -1,0 +1,90 @@
+"""The commands in the order of --help, and how one ends: its exit code, an error in one line, an interrupt.
+
+Progress and errors go to stderr; results go to stdout, where `--json` makes them readable for machines.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from loadtests.host import standard_streams
+from loadtests.runs.signals import heeded
+from loadtests.runs.webui import Unreachable
+from reports.commands import capacity, ci, experiment, lists, measure, model, replicate, report, selftest, serve
+from reports.commands.common import fail
+from reports.commands.exits import DONE, EPILOG, INTERRUPTED, UNREACHABLE, UNWRITTEN, USAGE
+from servers.home import VERSION, pass_on
+
+app = typer.Typer(
+    help="Polling, long polling, streaming or push: measure which one your service needs, and what it costs.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+app.command(context_settings=AS_TYPED)(serve.serve)
+app.command()(measure.run)
+app.command()(measure.compare)
+app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
+app.command()(model.model)
+app.command()(report.report)
+app.command()(lists.scenarios)
+app.command()(lists.patterns)
+app.command()(lists.locustfile)
+app.command()(serve.ui)
+app.command(epilog=selftest.CONTROLS_EPILOG)(selftest.controls)
+app.command()(selftest.calibrate)
+app.command()(serve.race)
+app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
+app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
+app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
+app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"pollbench {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _front(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None: ...
+
+
+def main(arguments: Sequence[str] | None) -> int:
+    """Run one command, by default that of the command line, and return its exit code."""
+    if arguments is not None:
+        return _command(arguments)
+    stdout = standard_streams.settle()
+    code = _command(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to interrupt
+    sys.stdout.flush()
+    return fail(UNWRITTEN, f"cannot write to stdout: {stdout.problem}") if stdout.problem and code == DONE else code
+
+
+def _command(words: Sequence[str]) -> int:
+    pass_on()
+    for number in heeded():
+        signal.signal(number, _interrupt)
+    try:
+        return int(app([*words] or ["--help"], prog_name="pollbench", standalone_mode=False) or DONE)
+    except typer.TyperException as problem:
+        return fail(USAGE, problem.format_message())
+    except ValueError as problem:
+        return fail(USAGE, str(problem))
+    except Unreachable as problem:
+        return fail(UNREACHABLE, str(problem))
+    except (KeyboardInterrupt, typer.Abort):
+        return fail(INTERRUPTED, "interrupted")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: processes stopped, finished cells kept and reported."""
+    raise KeyboardInterrupt

@@ -1,0 +1,187 @@
+"""`capacity`: measure one load after the other until it is known how much a server holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from loadtests.runs import runner
+from loadtests.runs.progress import Bar
+from loadtests.runs.runner import RunRefused
+from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
+from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.plan import Plan, known_name, remaining
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from reports.commands.cells import ended
+from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
+from reports.commands.exits import DONE, INVALID
+
+if TYPE_CHECKING:
+    from reports.capacity.rungs import Rung
+    from reports.ci.slo import Goal
+
+CAPACITY_EPILOG: Final = (
+    "Exit codes: 0 it is known what is held; 2 wrong option or unreadable input; 4 incomplete, what was measured is "
+    "kept; 7 nothing is known of the server, as our own side was the limit from the first load on; 130 interrupted."
+)
+GOALS: Final = ("p99_ms < 1000", "missed == 0", "errors == 0")
+ALONG: Final = {"clients": CLIENTS, "rate": RATE}
+MOST: Final = 50_000
+MOST_REPEATS: Final = 20
+FILE: Final = "capacity.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked. first, most: loads; precision: 0.1 for 10 %."""
+
+    pattern: str
+    scenario: Scenario
+    along: Dimension
+    goals: "tuple[Goal, ...]"
+    first: int
+    most: int
+    precision: float
+    repeats: int
+
+    def plan(self, load: int) -> Plan:
+        if self.along is CLIENTS:
+            return Plan(replace(self.scenario, clients=(load,)), (self.pattern,), self.repeats)
+        kind = self.scenario.schedule.partition(":")[0]
+        return Plan(replace(self.scenario, schedule=f"{kind}:{load}"), (self.pattern,), self.repeats)
+
+
+@with_overrides
+def capacity(
+    overrides: Mapping[str, object],
+    pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
+    scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
+    goal: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GOAL", help=f"what must hold; may be repeated (default: {'; '.join(GOALS)})"),
+    ] = None,
+    of: Annotated[
+        str, typer.Option(metavar="WHAT", help="what is raised: clients or rate (messages a second)")
+    ] = "clients",
+    most: Annotated[int, typer.Option(metavar="N", min=1, max=MOST, help="the largest load to try")] = MOST,
+    precision: Annotated[
+        float, typer.Option(metavar="SHARE", min=0.01, max=1, help="how closely the limit is to be known: 0.1 is 10 %")
+    ] = 0.1,
+    repeats: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_REPEATS, help="how often each load")] = 3,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="go on with this search")] = None,
+    folder: Out = None,
+    as_json: Json = False,
+) -> int:
+    """Find out how many clients, or messages a second, a server holds: doubled until a goal breaks, then narrowed.
+
+    The search begins with the scenario's own load (--clients, --schedule). Where our own load generator is the limit,
+    it says so, and never calls that the server's.
+
+    Examples:
+
+        pollbench capacity sse --goal "p99_ms < 250" --goal "missed == 0"
+        pollbench capacity long_polling --of rate --clients 100 --most 500
+    """
+    labels = pattern_labels()
+    begun = overridden(scenario, overrides, SCENARIOS["feed"])
+    search = _search(known_name(pattern, labels, "pattern"), begun, goal, of, most, precision, repeats)
+    if resume and folder:
+        raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a search goes on where it was")
+    if resume and not resume.is_dir():
+        raise ValueError(f"--resume {resume} is no folder of a search; drop it to begin a new one")
+    where = resume or folder or runner.folder_for("capacity", f"{pattern}-{of}", datetime.now(UTC))
+    if not resume:
+        runner.make_folder(where, "continue that search")
+    code, rungs = _climb(where, search, labels)
+    if not rungs:
+        return code
+    return _tell(where, search, rungs, labels, as_json) if code == DONE else code
+
+
+def _search(
+    pattern: str, scenario: Scenario, goals: list[str] | None, of: str, most: int, precision: float, repeats: int
+) -> Search:
+    """Check what was asked. Raises ValueError that names option, value and remedy."""
+    from reports.ci.slo import parse_slo
+    from reports.data.load import ReportError
+
+    along = ALONG[known_name(of, ALONG, "--of")]
+    schedules = scenario.schedules
+    if len(scenario.clients) > 1 or len(schedules) > 1 or len(scenario.rtt_ms) > 1:
+        raise ValueError("a search begins at one load: give one value each to --clients, --schedule and --rtt")
+    (rate_per_s,) = schedules
+    kind = scenario.schedule.partition(":")[0]
+    if along is RATE and kind not in ("poisson", "steady"):
+        raise ValueError(f"--schedule {scenario.schedule} has no rate to raise: use poisson:RATE or steady:RATE")
+    first = scenario.clients[0] if along is CLIENTS else max(1, round(rate_per_s))
+    if first > most:
+        raise ValueError(f"--most {most} is less than the {first} the search begins with: lower --{of} or raise --most")
+    try:
+        wanted = parse_slo(f"slo = {json.dumps(goals or list(GOALS))}", "--goal")
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None
+    return Search(pattern, scenario, along, tuple(wanted), first, most, precision, repeats)
+
+
+def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int, list[Rung]]":
+    """Measure load after load, and return the exit code and the rungs."""
+    from reports.capacity.rungs import Rung, judged
+    from reports.capacity.search import Tried, following
+    from reports.data.load import ReportError
+
+    rungs: list[Rung] = []
+    while (load := following([r.tried for r in rungs], search.first, search.most, search.precision)) is not None:
+        run_dir = where / f"{search.along.short}-{load:06}"
+        try:
+            outcome = _measured(run_dir, search.plan(load), labels)
+        except RunRefused as refused:
+            if not rungs:
+                raise
+            rungs.append(Rung(Tried(load, (), f"this machine is the limit: {refused}"), {}))
+            continue
+        if outcome.interrupted or outcome.halted:
+            code, what = ended(outcome, run_dir)
+            return fail(code, f"{what}; go on with --resume {where}"), rungs
+        try:
+            rungs.append(judged(run_dir, load, search.goals))
+        except ReportError as problem:
+            raise ValueError(str(problem)) from None
+        told = "held" if rungs[-1].tried.held else f"not held: {rungs[-1].blame}"
+        err.print(f"{search.along.says(load)}: {told}", markup=False, highlight=False, soft_wrap=True)
+    return DONE, rungs
+
+
+def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str]) -> runner.Outcome:
+    """Measure what a rung lacks. Raises RunRefused."""
+    if run_dir.exists():
+        runner.check_resumable(run_dir, plan)
+    else:
+        runner.begin(run_dir, plan, labels, "capacity")
+    cells = remaining(plan, runner.finished_cells(run_dir, [cell.name for cell in plan.cells()]))
+    with Bar(err, cells) as bar:
+        return runner.run_cells(run_dir, cells, labels, bar)
+
+
+def _tell(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str, str], as_json: bool) -> int:
+    from rich.table import Table
+
+    from reports.capacity.told import Found
+
+    found = Found(labels[search.pattern], search.along, search.goals, tuple(rungs))
+    told = {"pattern": search.pattern, "scenario": search.scenario.name, **found.as_json()}
+    (where / FILE).write_text(json.dumps(told, indent=2), encoding="utf-8")
+    if as_json:
+        print(json.dumps(told | {"folder": str(where)}))
+    else:
+        table = Table(*found.header(), box=None, header_style="dim")
+        for row in found.rows():
+            table.add_row(*row)
+        out.print(table)
+        out.print(f"\n{found.answer}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"\n{where}", highlight=False, soft_wrap=True)
+    known = any(rung.tried.held or not rung.tried.undecided for rung in rungs)
+    return DONE if known else fail(INVALID, rungs[0].tried.undecided)

@@ -1,0 +1,98 @@
+"""`model`: fit what patterns cost and how late they are on finished runs, and say how far that can be trusted."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+from rich.table import Table
+
+from loadtests.runs import runner
+from loadtests.runs.progress import duration
+from loadtests.scenario.plan import remaining
+from reports.commands.cells import ended, run_cells
+from reports.commands.common import Json, err, fail, out, pattern_labels
+from reports.commands.exits import DONE, INVALID
+
+if TYPE_CHECKING:
+    from reports.model.model import Model
+
+SERIES: Final = runner.RUNS / "model"
+
+
+def model(
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="run folders to fit")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="measure the series first: 20 minutes, resumable")] = False,
+    series: Annotated[Path, typer.Option(metavar="DIR", help="where the series is, or goes")] = SERIES,
+    file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: runs/model.json")] = None,
+    as_json: Json = False,
+) -> int:
+    """Learn from runs what patterns cost and how late they are, for `pollbench advise`.
+
+    Examples:
+
+        pollbench model --measure
+        pollbench model runs/first runs/second --out model.json
+    """
+    from reports.data.load import NothingMeasured, ReportError, load
+    from reports.model import model_file
+    from reports.model.tls_record import measured_s
+
+    if measure and (code := _measure(series)):
+        return code
+    folders = [*(runs or []), *(sorted(each.parent for each in series.glob("*/run.json")) if not runs else [])]
+    if not folders:
+        raise ValueError("there is no RUN to fit: name run folders, or measure the series with --measure")
+    try:
+        with err.status("fitting"):
+            fitted = model_file.of_runs([load(folder) for folder in folders], measured_s())
+    except NothingMeasured as problem:
+        return fail(INVALID, str(problem))
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None
+    file = file or model_file.OWN
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(fitted), indent=1))
+    except OSError as problem:
+        raise ValueError(f"--out {file}: {problem.strerror}; name a file that can be written") from None
+    _show(fitted, file, as_json)
+    return DONE
+
+
+def _measure(series: Path) -> int:
+    """Measure what the series lacks."""
+    from reports.model.series import plans
+
+    labels = pattern_labels()
+    found = plans(list(labels))
+    err.print(f"{len(found)} runs, about {duration(sum(plan.expected_s for plan in found.values()))}", highlight=False)
+    for name, plan in found.items():
+        folder = series / name
+        if (folder / "run.json").is_file():
+            runner.check_resumable(folder, plan)
+        else:
+            runner.begin(folder, plan, labels, "compare")
+        cells = remaining(plan, runner.finished_cells(folder, [cell.name for cell in plan.cells()]))
+        code, problem = ended(run_cells(folder, cells, labels), folder)
+        if code:
+            return fail(code, f"{problem}; go on with: pollbench model --measure --series {series}")
+    return DONE
+
+
+def _show(fitted: "Model", file: Path, as_json: bool) -> None:
+    from reports.model.text import law_rows
+
+    if as_json:
+        laws = msgspec.to_builtins(fitted.laws)
+        print(json.dumps({"model": str(file), "coverage": msgspec.to_builtins(fitted.coverage), "laws": laws}))
+        return
+    table = Table("pattern", "figure", "law", "off by", box=None, header_style="dim")
+    before = ""
+    for label, *row in law_rows(fitted):
+        table.add_row("" if label == before else label, *row)
+        before = label
+    out.print(table)
+    out.print(f"\n{fitted.coverage}", highlight=False, soft_wrap=True)
+    out.print(f"{file}, of {len(fitted.observations)} cells", highlight=False, soft_wrap=True)

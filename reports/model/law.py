@@ -1,0 +1,155 @@
+"""PURE. One figure of one pattern as a sum of terms, each with a coefficient of 0 or more, and how far it may be off.
+
+Fitted by non-negative least squares on relative residuals, since a server that costs 1 % of a core matters to the law
+as much as one that costs a whole. The interval adds up two doubts: what the fit leaves over, and what becomes of the
+prediction when the cells of one client count are left out (delete-a-group jackknife), which grows with the distance.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import exp, isfinite, sqrt
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from reports.model.observations import Load, Observation
+from reports.model.service import ASKED, HELD, quantile_s
+
+Floats = NDArray[np.float64]
+
+CONFIDENCE: Final = 0.9
+LEAST: Final = 1e-3
+"""Spread of residuals that is assumed at least: formats are exact, clocks and counters are not."""
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A prediction, and between what it lies with CONFIDENCE. low <= value <= high."""
+
+    value: float
+    low: float
+    high: float
+
+    def times(self, factor: float) -> "Figure":
+        return Figure(self.value * factor, self.low * factor, self.high * factor)
+
+    def plus(self, amount: float) -> "Figure":
+        return Figure(self.value + amount, self.low + amount, self.high + amount)
+
+
+Terms = Mapping[str, Callable[[str, Load, float], float]]
+TERMS: Final[Terms] = {
+    "process": lambda _pattern, _load, _cores: 1.0,
+    "client": lambda _pattern, load, _cores: load.clients,
+    "delivery": lambda _pattern, load, _cores: load.deliveries_per_s,
+    "wake-up": lambda _pattern, load, _cores: load.wakes_per_s,
+    "request": lambda _pattern, load, _cores: load.requests_per_s,
+    "sqrt(request)": lambda _pattern, load, _cores: sqrt(load.requests_per_s),
+    "payload byte": lambda _pattern, load, _cores: load.payload_bytes_per_s,
+    "theory p50": lambda pattern, load, cores: 1e3 * quantile_s(pattern, near(load), cost_s(pattern, load, cores), 0.5),
+    "theory p99": lambda pattern, load, cores: (
+        1e3 * quantile_s(pattern, near(load), cost_s(pattern, load, cores), 0.99)
+    ),
+}
+"""Name -> what it is worth for a pattern under a load, given the cores that it takes."""
+STREAM_CORES: Final = ("delivery", "wake-up", "client", "payload byte")
+CORES: Final[Mapping[str, tuple[str, ...]]] = {
+    ASKED: ("request", "sqrt(request)", "payload byte"),
+    HELD: ("request", "sqrt(request)", "wake-up", "client", "payload byte"),
+}
+"""What makes up the cores of a pattern; sqrt: a busy loop serves several requests a turn, one that idles wakes."""
+OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "memory_bytes": ("process", "client"),
+    "sent_bytes_per_s": ("payload byte", "request", "client"),
+    "received_bytes_per_s": ("request", "client"),
+    "p50_ms": ("process", "theory p50"),
+    "p99_ms": ("process", "theory p99"),
+}
+FIGURES: Final = ("cores", *OTHERS)
+GIVEN: Final = frozenset({("sent_bytes_per_s", "payload byte"), ("p50_ms", "theory p50"), ("p99_ms", "theory p99")})
+"""Terms that are not fitted: formats say what a message takes, and of short polls theory leaves nothing open."""
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True):
+    """coefficients: of the terms, in their order; without: the same with the cells of one client count left out, each.
+
+    spread: standard deviation of the logarithms of measured / fitted; freedom: cells less coefficients in use.
+    """
+
+    terms: list[str]
+    coefficients: list[float]
+    without: list[list[float]]
+    spread: float
+    freedom: int
+
+    def at(self, pattern: str, load: Load, cores: float) -> Figure:
+        """Return the figure under a load, given the cores that the load takes."""
+        amounts = np.array([TERMS[term](pattern, load, cores) for term in self.terms])
+        value = _sum(amounts, self.coefficients)
+        if not isfinite(value) or value <= 0:
+            return Figure(value, value, value)
+        others = np.log([max(_sum(amounts, each), value * 1e-6) for each in self.without] or [value])
+        groups = len(others)
+        jackknife = (groups - 1) / groups * float(((others - others.mean()) ** 2).sum())
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom)) * sqrt(self.spread**2 + jackknife)
+        return Figure(value, value * exp(-min(reach, 50.0)), value * exp(min(reach, 50.0)))
+
+
+def terms_of(pattern: str, figure: str, *, sizes: int) -> tuple[str, ...]:
+    """Return the terms of a figure. sizes: how many message sizes were measured; of one, bytes are deliveries."""
+    if figure != "cores":
+        return OTHERS[figure]
+    terms = CORES.get(pattern, STREAM_CORES)
+    return terms if sizes > 1 else tuple(term for term in terms if term != "payload byte")
+
+
+def fit(pattern: str, figure: str, cells: Sequence[Observation]) -> Law:
+    """Fit a law to cells of one pattern. Raises ValueError when they are fewer than its terms."""
+    terms = terms_of(pattern, figure, sizes=len({cell.message_bytes for cell in cells}))
+    if len(cells) <= len(terms):
+        raise ValueError(
+            f"{pattern}: {len(cells)} cells are too few for {len(terms)} terms of its {figure}: add runs with other "
+            "client counts and rates, or measure the series with `pollbench model --measure`"
+        )
+    measured = np.array([getattr(cell, figure) for cell in cells])
+    amounts = np.array([[TERMS[term](pattern, cell.load, cell.cores) for term in terms] for cell in cells])
+    given = np.array([(figure, term) in GIVEN and (pattern == ASKED or "byte" in term) for term in terms])
+    coefficients = _non_negative(amounts, measured, given)
+    groups = np.array([cell.load.clients for cell in cells])
+    without = [
+        _non_negative(amounts[groups != group], measured[groups != group], given).tolist()
+        for group in np.unique(groups)
+        if (groups != group).sum() >= 2
+    ]
+    freedom = max(1, len(cells) - int((coefficients > 0).sum()))
+    residuals = np.log(measured / np.maximum(amounts @ coefficients, measured * 1e-6))
+    spread = sqrt(max(LEAST**2, float((residuals**2).sum()) / freedom))
+    return Law(terms=list(terms), coefficients=coefficients.tolist(), without=without, spread=spread, freedom=freedom)
+
+
+def _non_negative(amounts: Floats, measured: Floats, given: NDArray[np.bool_]) -> Floats:
+    """Return the coefficients; those that are given are 1."""
+    relative = amounts / measured[:, None]
+    scale = np.maximum(np.linalg.norm(relative, axis=0), 1e-300)
+    left = np.clip(1 - relative[:, given].sum(axis=1), 0, None)
+    coefficients = np.ones(amounts.shape[1])
+    coefficients[~given] = optimize.nnls((relative / scale)[:, ~given], left)[0] / scale[~given]
+    return coefficients
+
+
+def _sum(amounts: Floats, coefficients: Sequence[float]) -> float:
+    """Add up, where nothing times a theory without end is nothing."""
+    parts = (each * float(amount) for each, amount in zip(coefficients, amounts, strict=True) if each)
+    return sum(parts, 0.0)
+
+
+def cost_s(pattern: str, load: Load, cores: float) -> float:
+    """Return the service time: CPU for one answer where there are requests, for one delivery otherwise."""
+    served = load.requests_per_s if pattern in (ASKED, HELD) else load.deliveries_per_s
+    return cores / served if served else 0.0
+
+
+def near(load: Load) -> Load:
+    """The same without a distance: what a round trip adds is theory's alone, see model.py."""
+    return msgspec.structs.replace(load, rtt_s=0.0)

@@ -1,0 +1,100 @@
+"""Whatever clients send, and however many they are, a server's memory stays bounded and it goes on answering."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server_process import HANG_S, ServerProcess, serving
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process's peak of memory")
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[ServerProcess]:
+    with serving("short_polling", "long_polling", "--history-bytes", "5000000", "--head-timeout", "1") as process:
+        yield process
+
+
+def peak_mb(server: ServerProcess) -> float:
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def asked(server: ServerProcess, method: str, target: str, body: str | None = None) -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_S)
+    try:
+        connection.request(method, target, body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+@needs_proc
+def test_posts_of_1_mb_each_are_forgotten_by_their_bytes_and_a_client_behind_is_told(small: ServerProcess) -> None:
+    before_mb = peak_mb(small)
+    for _ in range(150):
+        newest_id = small.post("x" * 1_000_000)
+    assert peak_mb(small) - before_mb < 75
+    assert small.stats()["first_id"] == newest_id - 3
+    for path in ("poll", "longpoll"):
+        _, answer = asked(small, "GET", f"/api/{path}?last_id=1")
+        assert (answer["cursor"], answer["first_id"]) == ("gone", newest_id - 3)
+        assert [message["id"] for message in answer["messages"]] == list(range(newest_id - 3, newest_id + 1))
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "schedule",
+    ["stairs:1e6-1e6/1x1e6,random", "stairs:1e-6-1e6/1000000x1e6", "burst:1e999/1", "poisson:nan", "9" * 900_000],
+)
+def test_a_schedule_beyond_reason_is_refused_with_field_value_and_remedy(small: ServerProcess, schedule: str) -> None:
+    before_mb = peak_mb(small)
+    status, answer = asked(small, "PUT", "/api/schedule", json.dumps({"schedule": schedule}))
+    assert (status, answer["field"]) == (400, "schedule")
+    assert schedule[:20] in answer["error"]
+    assert "none of: manual" in answer["error"]
+    assert len(answer["error"]) < 600
+    assert peak_mb(small) - before_mb < 20
+
+
+@needs_proc
+@pytest.mark.parametrize("schedule", ["burst:1000000/1e-06", "steady:1e+06", "stairs:999999-999999/1x10,random"])
+def test_a_server_that_can_never_keep_up_still_answers_and_can_be_told_to_stop(
+    small: ServerProcess, schedule: str
+) -> None:
+    before_mb = peak_mb(small)
+    try:
+        assert asked(small, "PUT", "/api/schedule", json.dumps({"schedule": schedule}))[0] == 200
+        first_id = small.stats()["newest_id"]
+        while small.stats()["newest_id"] < first_id + 20_000:
+            pass
+    finally:
+        assert asked(small, "PUT", "/api/schedule", json.dumps({"schedule": "manual"}))[0] == 200
+    assert peak_mb(small) - before_mb < 50
+
+
+def test_hundreds_of_half_sent_requests_are_all_closed_after_the_head_timeout(small: ServerProcess) -> None:
+    """And those who ask properly meanwhile are answered."""
+
+    async def half_sent(number: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", small.port)
+        writer.write(b"GET /api/poll HTTP/1.1\r\nHost: h\r\nX-Half: %d" % number)
+        await asyncio.sleep(0)
+        async with asyncio.timeout(HANG_S):
+            answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def check() -> None:
+        half = [asyncio.create_task(half_sent(number)) for number in range(800)]
+        assert (await asyncio.to_thread(asked, small, "GET", "/api/poll"))[0] == 200
+        assert {answer[:13] for answer in await asyncio.gather(*half)} == {b"HTTP/1.1 408 "}
+        assert small.stats()["subscribers"] == 0
+
+    asyncio.run(check())
