@@ -29,6 +29,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.reading",
     "servers.targets.rules",
     "servers.targets.template",
+    "servers.targets.tls",
     "servers.targets.tracer",
     "servers.targets.url",
     "servers.web.free_port",

@@ -17,6 +17,7 @@ from servers.targets import presets
 from servers.targets.adapter import SUBSCRIPTIONS, Adapter
 from servers.targets.reading import read_adapter
 from servers.targets.template import ENVIRONMENT, read
+from servers.targets.tls import tls_context
 from servers.targets.url import base_url, origin, split
 
 GENERIC: Final[Mapping[str, dict[str, Any]]] = {
@@ -35,17 +36,33 @@ SECRET_HEADERS: Final = {"authorization", "proxy-authorization", "cookie", "x-ap
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was typed: --target, --url, --publish, and every --set."""
+    """What was typed: --target, --url, --publish, --ca, --insecure, and every --set."""
 
     target: str = ""
     url: str = ""
     publish: str = ""
+    ca: str = ""
+    insecure: bool = False
     changes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        target: str | None,
+        url: str | None,
+        publish: str | None,
+        ca: str | None,
+        insecure: bool,
+        changes: Sequence[str] | None,
+    ) -> "Asked":
+        """Take options as they come from the command line, None for what was not given."""
+        return cls(target or "", url or "", publish or "", ca or "", insecure, tuple(changes or ()))
 
     def words(self) -> str:
         """Return it as it is typed."""
-        named = {"--target": self.target, "--url": self.url, "--publish": self.publish}
-        words = [word for option, value in named.items() if value for word in (option, value)]
+        named = {"--target": self.target, "--url": self.url, "--publish": self.publish, "--ca": self.ca}
+        words = ["--insecure"] * self.insecure
+        words += [word for option, value in named.items() if value for word in (option, value)]
         return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
 
 
@@ -55,6 +72,8 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
     Raises ValueError (AdapterError is one) naming the option or the file, the value and the remedy.
     """
     changes = dict(_change(text) for text in asked.changes)
+    changes |= {"tls.ca": _toml(str(Path(asked.ca).resolve()))} if asked.ca else {}
+    changes |= {"tls.insecure": "true"} if asked.insecure else {}
     if asked.publish:
         changes = {"publish": _publish(asked.publish), **changes}
     if asked.target:
@@ -68,11 +87,14 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
                 '--publish \'POST /messages {"text": "{{message}}"}\', or describe the server with --target FILE.toml'
             )
     else:
-        raise ValueError("--publish and --set say something of a server: name it with --target or --url")
+        raise ValueError(
+            "--publish, --set, --ca and --insecure say something of a server: name it with --target or --url"
+        )
     adapter = read_adapter(text, source, changes)
     if not url and not adapter.url and not adapter.command:
         raise ValueError(f"{source} says neither where the server is (url) nor what starts it (command): add --url URL")
     check_secrets(adapter, source)
+    tls_context(adapter.tls)
     return Chosen(adapter=adapter, url=url)
 
 

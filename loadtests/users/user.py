@@ -20,6 +20,7 @@ from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff
 from loadtests.users.connection import Connection, Exchange, Receive
+from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
 from servers.outlet.message import hidden
@@ -89,8 +90,10 @@ class PatternUser(User):
                 return newest_id
 
     def connect(self, receive: Receive) -> Connection:
-        """Open the next connection; `receive` is called with all that comes. Raises OSError."""
+        """Open the next connection; `receive` is called with all that comes. Raises OSError and ProtocolError."""
         self.connections += 1
+        if session.secure is not None and session.foreign is not None:
+            return TlsConnection(self.address, receive, self.source, session.secure, session.foreign.place.host)
         return Connection(*self.address, receive, self.source)
 
     def delivered(

@@ -74,6 +74,13 @@ Publishing = Annotated[
         rich_help_panel=TARGET,
     ),
 ]
+Authority = Annotated[
+    str | None,
+    typer.Option("--ca", metavar="FILE", help="trust what this authority has signed (PEM)", rich_help_panel=TARGET),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="trust any certificate; the page says so", rich_help_panel=TARGET)
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="change any key of the adapter", rich_help_panel=TARGET),

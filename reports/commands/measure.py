@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from loadtests.foreign.choose import Asked
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
@@ -18,7 +19,9 @@ from loadtests.scenario.plan import Plan, choose, known_name, remaining
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.common import (
+    Authority,
     Changes,
+    Insecure,
     Json,
     Named,
     Out,
@@ -47,6 +50,8 @@ def run(
     target: Named = None,
     url: Url = None,
     publish: Publishing = None,
+    ca: Authority = None,
+    insecure: Insecure = False,
     change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
@@ -59,9 +64,10 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
         pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
+    asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
-    wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, target, url, publish, change)
+    wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
     plan = Plan(_enough(wanted, overrides), patterns, repeats)
     return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
 
@@ -81,6 +87,8 @@ def compare(
     target: Named = None,
     url: Url = None,
     publish: Publishing = None,
+    ca: Authority = None,
+    insecure: Insecure = False,
     change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
@@ -94,12 +102,11 @@ def compare(
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
         pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
+    asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     named = choose(pattern, labels, "pattern") if pattern is not None else ()
-    wanted = followed(
-        overridden(scenario, overrides, saved.scenario), named or tuple(labels), target, url, publish, change
-    )
+    wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
         wanted if resume else _enough(wanted, overrides),
         named or (saved.patterns if resume else patterns_of(wanted, saved.patterns)),

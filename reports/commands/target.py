@@ -8,25 +8,17 @@ from loadtests.foreign.spec import chosen_of
 from loadtests.scenario.scenarios import Scenario
 
 
-def followed(
-    scenario: Scenario,
-    patterns: Sequence[str],
-    target: str | None,
-    url: str | None,
-    publish: str | None,
-    change: Sequence[str] | None,
-) -> Scenario:
+def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scenario:
     """Return the scenario at the server that is named, or as it is where none is.
 
     patterns: those that are asked for, or all there are. Raises ValueError.
     """
-    asked = Asked(target or "", url or "", publish or "", tuple(change or ()))
     if asked == Asked():
         return scenario
     for option, given in {"--server": scenario.server, "--fault": scenario.fault}.items():
         if given:
             raise ValueError(f"{option} {given} is for servers that we start: leave it out, or --target and --url")
-    if not target and len(patterns) > 1:
+    if not asked.target and len(patterns) > 1:
         raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
     chosen = choose(asked, patterns)
     if len(patterns) == 1:
