@@ -98,6 +98,18 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
     return Chosen(adapter=adapter, url=url)
 
 
+def as_toml(chosen: Chosen) -> str:
+    """Return an adapter as a file to go on from."""
+    tables = msgspec.to_builtins(chosen.adapter)
+    plain = {key: value for key, value in tables.items() if not isinstance(value, dict) or key == "headers"}
+    plain |= {"url": chosen.url} if chosen.url else {}
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+    for name, table in tables.items():
+        if name not in plain and table:
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
 def check_secrets(adapter: Adapter, source: str) -> None:
     """Raise ValueError for a secret that would be written down, or that is not there."""
     for name, value in _headers(msgspec.to_builtins(adapter)):
@@ -173,4 +185,6 @@ def _of_url(text: str, patterns: Sequence[str]) -> tuple[str, str]:
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

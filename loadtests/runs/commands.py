@@ -67,14 +67,17 @@ class Programs:
         return [*server, planned.pattern, *_flat(options), *compress, "--announce-json"]
 
     def outlet_command(self, planned: PlannedCell, url: str, token: str, folder: Path) -> list[str]:
+        scenario = planned.scenario
+        told = {"--message-bytes": scenario.message_bytes, "--content": scenario.content}
+        return [*self.outlet_command_of(url, token, folder), *_flat(told)]
+
+    def outlet_command_of(self, url: str, token: str, folder: Path) -> list[str]:
         """token: also the name of the run. The adapter is in the folder."""
         options = {
             "--adapter": folder / ADAPTER_FILE,
             "--url": url,
             "--run": token,
             "--token": token,
-            "--message-bytes": planned.scenario.message_bytes,
-            "--content": planned.scenario.content,
             "--journal": folder / "published.csv",
             "--accepted": folder / "accepted.csv",
         }

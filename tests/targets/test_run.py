@@ -181,3 +181,16 @@ def test_a_server_that_cannot_be_meant_is_refused_before_anything_starts(
     assert "secret" not in done.stderr
     assert "abcdef" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_our_own_servers_deliver_through_their_adapter_what_they_deliver_the_built_in_way(tmp_path: Path) -> None:
+    patterns = "chunked,long_polling,short_polling,sse,websocket"
+    start = f"{sys.executable} -m servers --port {{{{port}}}} --http2-port 0 --schedule manual"
+    given = {"ours": [], "adapter": ["--target", "pollbench", "--set", f"command={start}"]}
+    brief = ["--pattern", patterns, "--repeats", "1", "--poll-interval", "0.2", *BRIEF]
+    told = {}
+    for name, words in given.items():
+        done = command("compare", *words, *brief, "--json", "--out", str(tmp_path / name))
+        rows = json.loads(done.stdout)["summary"]
+        told[name] = {row["pattern"]: (row["delivered"], row["missed"], row["duplicated"]) for row in rows}
+    assert told["adapter"] == told["ours"] == dict.fromkeys(patterns.split(","), (80, 0, 0))
