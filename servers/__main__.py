@@ -15,6 +15,7 @@ from servers.home import pass_on
 from servers.process import PortTakenError, ServingError, serve
 from servers.settings import fault_specs
 from servers.settings.options import FEEDS, PAGES, ServerOptions
+from servers.web.urls import authority, is_loopback, reachable
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
@@ -121,8 +122,8 @@ def announce_json(service: Service) -> None:
 
 def announce_lines(service: Service) -> None:
     options = service.options
-    local = options.host in {"127.0.0.1", "::1", "localhost"}
-    reach = "this machine only" if local else "other machines can reach it"
+    reach = "this machine only" if is_loopback(options.host) else "other machines can reach it"
+    host = reachable(options.host)
     lines = [f"listening on {options.host} ({reach}), {options.schedule}, stop with Ctrl-C"]
     if options.fault:
         lines.append(
@@ -132,8 +133,8 @@ def announce_lines(service: Service) -> None:
         pattern = patterns.load(name)
         port = service.http2_port if pattern.HTTP2 else service.http_port
         scheme = "https" if pattern.HTTP2 and options.tls_cert else "http"
-        lines.append(f"  {pattern.LABEL:20} {scheme}://{options.host}:{port}{pattern.PATH}")
-    lines.append(f"  {'who is waiting':20} http://{options.host}:{service.http_port}/stats")
+        lines.append(f"  {pattern.LABEL:20} {scheme}://{authority(host, port or 0)}{pattern.PATH}")
+    lines.append(f"  {'who is waiting':20} http://{authority(host, service.http_port or 0)}/stats")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

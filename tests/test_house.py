@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["servers", "loadtests", "reports"]
 SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
 LOADTESTS_MAY_TAKE = {
+    "servers.timing",
     "servers.timing.clock",
     "servers.feed.content",
     "servers.home",
@@ -33,6 +34,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.tracer",
     "servers.targets.url",
     "servers.web.free_port",
+    "servers.web.urls",
     "servers.web.websocket_frames",
 }
 FILES_AT_THE_TOP = 6

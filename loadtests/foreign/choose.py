@@ -18,7 +18,7 @@ from servers.targets.adapter import SUBSCRIPTIONS, Adapter
 from servers.targets.reading import read_adapter
 from servers.targets.template import ENVIRONMENT, read
 from servers.targets.tls import tls_context
-from servers.targets.url import base_url, origin, split
+from servers.targets.url import base_url, server_and_path
 
 GENERIC: Final[Mapping[str, dict[str, Any]]] = {
     "sse": {
@@ -78,7 +78,7 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
         changes = {"publish": _publish(asked.publish), **changes}
     if asked.target:
         text, source = _named(asked.target)
-        url = base_url(asked.url) if asked.url else ""
+        url = str(base_url(asked.url)) if asked.url else ""
     elif asked.url:
         text, url, source = *_of_url(asked.url, patterns), "--url"
         if not asked.publish and not any(change.startswith("publish.") for change in changes):
@@ -168,8 +168,7 @@ def _named(target: str) -> tuple[str, str]:
 
 def _of_url(text: str, patterns: Sequence[str]) -> tuple[str, str]:
     """Return an adapter that follows this very URL by these patterns, as TOML, and the URL of its server."""
-    url = split(text)
-    path = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
+    server, path = server_and_path(text)
     if unknown := [pattern for pattern in patterns if pattern not in SUBSCRIPTIONS]:
         raise ValueError(
             f"--url {text}: a server that is not ours cannot be followed by {', '.join(unknown)}, only by: "
@@ -179,7 +178,7 @@ def _of_url(text: str, patterns: Sequence[str]) -> tuple[str, str]:
         pattern: {("websocket" if pattern == "websocket" else "request"): path, **GENERIC[pattern]}
         for pattern in patterns
     }
-    return "\n".join(f"{pattern} = {_toml(table)}" for pattern, table in tables.items()), origin(url)
+    return "\n".join(f"{pattern} = {_toml(table)}" for pattern, table in tables.items()), str(server)
 
 
 def _toml(value: Any) -> str:

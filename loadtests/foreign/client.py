@@ -35,7 +35,7 @@ class ForeignClient:
         self.how = target.adapter.subscription(pattern)
         self._pattern = pattern
         self._adapter = target.adapter
-        self._parts = target.parts
+        self._base = target.base
         self._variables = target.place.variables(str(number)).with_values(self.how.first)
         self._scanner = scanner
         self._find = parse_finder(self.how.find) if self.how.find else None
@@ -57,7 +57,7 @@ class ForeignClient:
             key = base64.b64encode(random_bytes(16))
             own = self._header_lines(self.how.headers)
             offered = [self.how.subprotocol] if self.how.subprotocol else []
-            asked = handshake(self._parts.netloc, self._target(self.how.websocket), key, own, offered)
+            asked = handshake(self._base.netloc, self._target(self.how.websocket), key, own, offered)
             return WebSocketDecoder(asked, key, limit_bytes, offered)
         kind = SseDecoder if self._pattern == "sse" else LinesDecoder
         return kind(self.request(), gzip=self.how.gzip, limit_bytes=limit_bytes)
@@ -109,13 +109,13 @@ class ForeignClient:
             raise ProtocolError(f"{text[:60]!r} is not base64: {wrong}") from None
 
     def _target(self, path: str) -> str:
-        return quote(f"{self._parts.path.rstrip('/')}{self.fill(path)}", safe=PATH_MARKS)
+        return quote(f"{self._base.path}{self.fill(path)}", safe=PATH_MARKS)
 
     def _request(self, request: str, headers: Mapping[str, str], body: str) -> bytes:
         line = request_line(request)
         sent = self.fill(body or line.body.text).encode()
         length = f"Content-Length: {len(sent)}\r\n" if sent or line.method in WITH_A_BODY else ""
-        head = f"{line.method} {self._target(line.path.text)} HTTP/1.1\r\nHost: {self._parts.netloc}\r\n"
+        head = f"{line.method} {self._target(line.path.text)} HTTP/1.1\r\nHost: {self._base.netloc}\r\n"
         return f"{head}{self._header_lines(headers)}{length}\r\n".encode() + sent
 
     def _header_lines(self, own: Mapping[str, str]) -> str:

@@ -3,16 +3,13 @@
 Both are JSON. Secrets stand in it as what they are called, `{{env.NAME}}`, and never as what they are.
 """
 
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
-
 import msgspec
 
 from servers.outlet.message import Place
 from servers.targets.adapter import Adapter
 from servers.targets.tracer import Scanner
-
-PORTS: Final = {"http": 80, "https": 443}
+from servers.targets.url import base_url
+from servers.web.urls import BaseUrl
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,23 +36,21 @@ class ForeignTarget(msgspec.Struct, frozen=True, kw_only=True):
     via: str = ""
 
     @property
-    def parts(self) -> SplitResult:
-        return urlsplit(self.url)
+    def base(self) -> BaseUrl:
+        return base_url(self.url)
 
     @property
     def secure(self) -> bool:
-        return self.parts.scheme == "https"
+        return self.base.scheme == "https"
 
     @property
     def place(self) -> Place:
-        parts = self.parts
-        return Place(self.run, parts.hostname or "", parts.port or PORTS[parts.scheme])
+        return Place(self.run, *self.base.address)
 
     @property
     def address(self) -> tuple[str, int]:
         """Whom to connect to."""
-        via = urlsplit(f"//{self.via}")
-        return (via.hostname, via.port or 0) if via.hostname else (self.place.host, self.place.port)
+        return base_url(f"http://{self.via}").address if self.via else self.base.address
 
     def scanner(self) -> Scanner:
         return Scanner(self.run)

@@ -13,21 +13,19 @@ import resource
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from loadtests.host.external import find_program
+from loadtests.host.external import Program, find_program
 from loadtests.host.managed_process import Child
 from loadtests.host.nginx_config import ProxyOptions, config
 
 READY: Final = re.compile(r"start worker process \d+")
 VERSION: Final = re.compile(r"nginx/\d[\d.]*")
-READY_S: Final = 30.0
 OPEN_FILES_MAX: Final = 65_536
 """nginx takes memory for every connection that a worker may have, about 0.4 kB."""
 
 
-class Nginx:
+class Nginx(Program):
     """One nginx. Raises NotInstalled, and ChildFailed with nginx's own words when it does not start."""
 
     def __init__(self, folder: Path, upstreams: Sequence[int], options: ProxyOptions | None = None) -> None:
@@ -35,7 +33,6 @@ class Nginx:
         self._folder = folder
         self._upstreams = upstreams
         self._options = options or ProxyOptions()
-        self._child: Child | None = None
         self.port = 0
 
     @property
@@ -65,27 +62,7 @@ class Nginx:
                 pass_fds=[sock.fileno()],
                 extra_env={"NGINX": f"{sock.fileno()};"},
             )
-        try:
-            child.heard(READY, READY_S)
-        except BaseException:
-            child.stop()
-            raise
-        self._child = child
-
-    def stop(self) -> None:
-        """Stop it at once; open responses are cut."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._take_in(child, READY)
 
 
 def open_files() -> int:

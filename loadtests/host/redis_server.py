@@ -8,21 +8,19 @@
 
 import re
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from loadtests.host.external import find_program
+from loadtests.host.external import Program, find_program
 from loadtests.host.managed_process import Child, ChildFailed
 from servers.web.free_port import free_port
 
 READY: Final = re.compile(r"Ready to accept connections")
 PORT_TAKEN: Final = "Failed listening on port"
 """Redis's own words, in 7.0; a test hears them."""
-READY_S: Final = 30.0
 ATTEMPTS: Final = 5
 
 
-class RedisServer:
+class RedisServer(Program):
     """One redis-server process, which keeps its files in `folder`.
 
     appendonly: write every change down before it is answered, so that a restart loses nothing. Raises NotInstalled,
@@ -33,7 +31,6 @@ class RedisServer:
         self._program = find_program("redis-server", "redis-server")
         self._folder = folder
         self._appendonly = appendonly
-        self._child: Child | None = None
         self.port = 0
 
     @property
@@ -64,12 +61,6 @@ class RedisServer:
                 self.port = port
                 return
 
-    def stop(self) -> None:
-        """Tell it to stop, and wait until it has."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop()
-
     def _start(self, port: int) -> None:
         log = self._folder / "redis.log"
         log.unlink(missing_ok=True)
@@ -82,18 +73,4 @@ class RedisServer:
         }
         command = [self._program, *(word for pair in options.items() for word in pair)]
         child = Child("redis", command, log)
-        try:
-            child.heard(READY, READY_S)
-        except BaseException:
-            child.stop()
-            raise
-        self._child = child
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._take_in(child, READY)

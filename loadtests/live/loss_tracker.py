@@ -13,8 +13,8 @@ import numpy as np
 
 from loadtests.records.recorder import Rows
 from loadtests.users.user_settings import USERS_OF_A_PROCESS
+from servers.timing import NS_PER_S
 
-NS_PER_S: Final = 1_000_000_000
 UNKNOWN: Final = -1
 GAPS_KEPT: Final = 1_000
 """Of each user. What is missed in older gaps is missed for good: if it came after all, it would count as duplicated."""

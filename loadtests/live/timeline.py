@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from loadtests.live.counts import Live, count_into, quantile_ms, unpacked
-from loadtests.live.loss_tracker import NS_PER_S, Ledger
+from loadtests.live.loss_tracker import Ledger
 from loadtests.records.recorder import Rows
+from servers.timing import NS_PER_S
 
 SLICES: Final = 300
 """Kept of each pattern. When they are more, neighbours are merged: the history stays whole, and grows coarser."""

@@ -81,8 +81,7 @@ class Conductor:
             options, target = admit(vars(environment.parsed_options), environment.host or "", users)
             self._prepare(environment, options, target)
             if not isinstance(runner, WorkerRunner):
-                target.publish(options.schedule, options.message_bytes)
-                self._note(environment, options)
+                self._note(environment, options, target)
         except (ValueError, WrongServer, OSError) as wrong:
             code = UNREACHABLE if isinstance(wrong, WrongServer) else USAGE
             self._by_hand = None
@@ -122,12 +121,14 @@ class Conductor:
         self.run_dir = Path(parsed.session_dir)
         session.seed = self.run_dir.name
 
-    def _note(self, environment: Environment, options: LoadOptions) -> None:
-        """Prepare for a report, unless somebody who gave us the folder does that."""
+    def _note(self, environment: Environment, options: LoadOptions, target: Target) -> None:
+        """Have the server publish, and prepare for a report, unless somebody who gave us the folder does that."""
         if options.run_dir:
+            target.publish(options.schedule, options.message_bytes)
             return
+        target.begin(options.schedule, options.message_bytes)
         labels = {pattern_of(user): user.label for user in environment.user_classes}
-        self._by_hand = HandDriven(self.run_dir, session.host, options, labels)
+        self._by_hand = HandDriven(self.run_dir, target, options, labels)
         self._by_hand.start()
 
     def on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:  # noqa: ARG002

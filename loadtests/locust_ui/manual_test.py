@@ -31,10 +31,9 @@ ASK_EACH_S: Final = 5.0
 class HandDriven:
     """One test, as seen by the process that started it. labels: pattern -> name."""
 
-    def __init__(self, folder: Path, host: str, options: LoadOptions, labels: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, target: Target, options: LoadOptions, labels: Mapping[str, str]) -> None:
         self.folder = folder
-        self._host = host
-        self._target = Target(host)
+        self._target = target
         self._before = self._target.newest_id if options.join_at == "newest" else None
         self._last_id = self._before or 0
         self._started_at = wall_timestamp()
@@ -79,7 +78,7 @@ class HandDriven:
             command=["locust", *sys.argv[1:]],
             started_at=self._started_at,
             server_pid=self._target.stats.pid,
-            schedule=self._target.stats.schedule,
+            schedule=self._options.schedule or self._target.stats.schedule,
             message_bytes=self._target.stats.message_bytes,
             poll_interval_s=self._options.poll_interval_s,
             poll_pace=str(self._options.poll_pace),
@@ -93,7 +92,7 @@ class HandDriven:
             users=self._users or dict(users),
             labels=dict(self._labels),
             spawned_by_ns=self._spawned_by_ns,
-            publish_from_ns=self._target.start_at_ns,
+            publish_from_ns=self._publish_from_ns(),
             reset_ns=self._reset_ns,
             ended_ns=ended_ns,
             published=self._last_id,
@@ -103,11 +102,16 @@ class HandDriven:
         (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
         subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
+    def _publish_from_ns(self) -> int:
+        """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""
+        shared = self._target.stats.backplane is not None and not self._options.schedule
+        return 0 if shared else self._target.start_at_ns
+
     def _changes(self) -> list[str]:
         """Return what somebody else changed at the server, after which no one setting describes the test."""
         then = self._target.stats
         try:
-            now = Target(self._host).stats
+            now = Target(self._target.host).stats
         except WrongServer as wrong:
             return [] if self._problems else [str(wrong)]
         if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):

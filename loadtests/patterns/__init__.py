@@ -3,14 +3,11 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
+from loadtests.scenario.plan import user_class_name
+
 
 def names() -> list[str]:
     return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
-
-
-def user_class_name(name: str) -> str:
-    """Return the name under which Locust knows a pattern: long_polling -> LongPollingUser."""
-    return "".join(part.capitalize() for part in name.split("_")) + "User"
 
 
 def load(name: str) -> type:

@@ -23,8 +23,9 @@ from loadtests.host.sampler import cpu_ns
 from loadtests.probes.reference import Server
 from loadtests.records.to_parquet import collect
 from loadtests.runs.cell import SPAWNED_LINE
-from loadtests.runs.commands import OURS, user_class
+from loadtests.runs.commands import OURS
 from loadtests.scenario import plan as cells
+from loadtests.scenario.plan import user_class_name
 from loadtests.scenario.scenarios import Scenario
 from servers.timing.clock import now_ns
 
@@ -135,8 +136,8 @@ class Cluster:
         scenario = Scenario(name="scaling", purpose="", clients=(self._plan.clients,), schedule=self._plan.schedule)
         (cell,) = cells.Plan(scenario, PATTERNS[:1], 1).cells()
         command = OURS.load_command(cell, {"--host": url}, self._token, self._folder)
-        at = command.index(user_class(PATTERNS[0]))
-        command[at : at + 1] = map(user_class, PATTERNS)
+        at = command.index(user_class_name(PATTERNS[0]))
+        command[at : at + 1] = map(user_class_name, PATTERNS)
         load = self._stack.enter_context(Child("load", command, self._folder / "load.log"))
         load.heard(SPAWNED_LINE, OURS.ready_s)
         time.sleep(SETTLE_S)

@@ -19,7 +19,6 @@ from servers.timing.clock import now_ns
 
 LOOK_S: Final = 0.02
 READY_S: Final = 30.0
-NS_PER_S: Final = 1_000_000_000
 
 
 class Group:

@@ -151,7 +151,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     spawned_by_ns: when the last client had been started. A message counts when window_from_ns <= due_ns <
     window_until_ns. load_ended_ns: when users were told to stop. published: newest id at that moment; published_before:
     the one before the first that the journal holds, which is 0 unless the server was there already.
-    rate_per_s: messages a second by its schedule; None in runs from before it was a dimension, whose scenario has one.
+    rate_per_s: messages a second by its schedule, 0 where all are posted; None in runs from before it was a dimension,
+    whose scenario has one.
     relay: what stood between clients and server, if anything.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
@@ -178,7 +179,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     load_ended_ns: Instant
     published: Count
     published_before: Count = 0
-    rate_per_s: Annotated[float, Meta(gt=0)] | None = None
+    rate_per_s: Annotated[float, Meta(ge=0)] | None = None
     relay: RelayAccount | None = None
     way_up: WayUp | None = None
     rows: dict[Text, Count]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.scenario.options import FLAGS
-from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import OPTIONS, Scenario, duration_of_ms
 from servers.feed.content import CONTENTS
 from servers.home import LOCUSTFILE, python
@@ -115,15 +115,10 @@ class Programs:
             "--exit-code-on-error": 0,
         }
         flags = ["--headless", "--only-summary", *(OPTIONS[flag] for flag in FLAGS if getattr(scenario, flag))]
-        return [*self.load, user_class(planned.pattern), *flags, *_flat(options)]
+        return [*self.load, user_class_name(planned.pattern), *flags, *_flat(options)]
 
 
 OURS: Final = Programs()
-
-
-def user_class(pattern: str) -> str:
-    """Return the name of a pattern's Locust user class: short_polling -> ShortPollingUser."""
-    return "".join(word.capitalize() for word in pattern.split("_")) + "User"
 
 
 def _flat(options: Mapping[str, object]) -> list[str]:

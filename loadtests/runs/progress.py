@@ -32,7 +32,44 @@ class _WithBoard(Progress):
         yield from super().get_renderables()
 
 
-class Bar:
+class _Shown:
+    """What both bars are: so many things of a kind, one after the other, and a line of text for each that failed."""
+
+    def __init__(self, console: Console, total: int, left: ProgressColumn) -> None:
+        self._console = console
+        self._total = total
+        self._ended = 0
+        self._progress = _WithBoard(
+            TextColumn("{task.fields[count]}"),
+            BarColumn(bar_width=None),
+            left,
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def _tell(self, name: str, problem: str) -> None:
+        """Say how one has ended, where no bar shows it."""
+        if problem:
+            self._console.print(f"[red]failed[/] {name}: {escape(problem)}", highlight=False, soft_wrap=True)
+        elif not self._console.is_terminal:
+            self._console.print(f"{self._count()} {name}", highlight=False, soft_wrap=True)
+
+    def _count(self) -> str:
+        return f"{self._ended}/{self._total}"
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class Bar(_Shown):
     """Shows cells as they are measured. A cell never counts for more than its expected time until it has ended.
 
     board: asked on a terminal after each finished cell, for what to show above the bar until the end.
@@ -41,21 +78,11 @@ class Bar:
     def __init__(
         self, console: Console, cells: Sequence[PlannedCell], board: Callable[[Cell], RenderableType] | None = None
     ) -> None:
+        super().__init__(console, len(cells), TimeLeft())
         self._board = board
-        self._console = console
         self._cells = list(cells)
-        self._ended = 0
         self._done_s = 0.0
         self._started_ns = now_ns()
-        self._progress = _WithBoard(
-            TextColumn("{task.fields[count]}"),
-            BarColumn(bar_width=None),
-            TimeLeft(),
-            TextColumn("{task.description}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
         total_s = sum(cell.expected_s for cell in cells)
         self._task = self._progress.add_task("", total=total_s, count=self._count())
 
@@ -72,25 +99,9 @@ class Bar:
         self._done_s += self._cells[self._ended].expected_s
         self._ended += 1
         self._progress.update(self._task, completed=self._done_s, count=self._count())
-        if cell.problems:
-            line = f"[red]failed[/] {cell.name}: {escape('; '.join(cell.problems))}"
-            self._console.print(line, highlight=False, soft_wrap=True)
-        elif not self._console.is_terminal:
-            self._console.print(f"{self._count()} {cell.name}", highlight=False, soft_wrap=True)
-        elif self._board is not None:
+        self._tell(cell.name, "; ".join(cell.problems))
+        if not cell.problems and self._console.is_terminal and self._board is not None:
             self._progress.board = self._board(cell)
-
-    def _count(self) -> str:
-        return f"{self._ended}/{len(self._cells)}"
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
 
 class TimeLeftLearned(ProgressColumn):
@@ -114,23 +125,13 @@ def learned_s(took_s: float, ended: int, in_this_s: float, to_do: int) -> float:
     return to_do * each_s - min(in_this_s, each_s)
 
 
-class TurnsBar:
+class TurnsBar(_Shown):
     """Shows runs of arms whose length nobody knows beforehand: `total` of them, one after the other."""
 
     def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self._total = total
-        self._ended = 0
+        super().__init__(console, total, TimeLeftLearned())
         self._name = ""
-        columns = (TextColumn("{task.fields[count]}"), BarColumn(bar_width=None), TimeLeftLearned())
-        self._progress = Progress(
-            *columns,
-            TextColumn("{task.description}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("", total=total, count=f"0/{total}", since_ns=now_ns())
+        self._task = self._progress.add_task("", total=total, count=self._count(), since_ns=now_ns())
 
     def starts(self, name: str) -> None:
         self._name = name
@@ -138,21 +139,8 @@ class TurnsBar:
 
     def ended(self, problem: str = "") -> None:
         self._ended += 1
-        count = f"{self._ended}/{self._total}"
-        self._progress.update(self._task, completed=self._ended, count=count, since_ns=now_ns())
-        if problem:
-            self._console.print(f"[red]failed[/] {self._name}: {escape(problem)}", highlight=False, soft_wrap=True)
-        elif not self._console.is_terminal:
-            self._console.print(f"{count} {self._name}", highlight=False, soft_wrap=True)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        self._progress.update(self._task, completed=self._ended, count=self._count(), since_ns=now_ns())
+        self._tell(self._name, problem)
 
 
 def duration(seconds: float) -> str:

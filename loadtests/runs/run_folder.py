@@ -16,9 +16,10 @@ import msgspec
 
 from loadtests.records.manifest import SESSION, Cell, Run, Setting, Text
 from loadtests.records.rows import SCHEMA_VERSION
-from loadtests.scenario.plan import NS_PER_S, Plan, PlannedCell, cell_name
+from loadtests.scenario.plan import Plan, PlannedCell, cell_name
 from loadtests.scenario.scenarios import Scenario
-from servers.feed.schedule import parse_schedule
+from servers.feed.schedule import Manual, Steady, parse_schedule
+from servers.timing import NS_PER_S
 
 MOST_BYTES: Final = 64 * 2**20
 """Of one of these files; a run of 10,000 cells has 1 MB."""
@@ -127,10 +128,14 @@ def _windows(cell: Cell, planned: PlannedCell | None) -> Iterator[str]:
 
 
 def _scenario(fields: Mapping[str, Any], *, by_hand: bool) -> Scenario:
-    """Read a scenario. By hand, polls may follow each other without a pause, and a test may take days."""
+    """Read a scenario. By hand, polls may follow each other without a pause, a test may take days, and messages may all
+    have been posted.
+    """
     fields = msgspec.convert(fields, dict[Text, Setting])
     if by_hand:
         fields = {**fields, "poll_interval_s": fields.get("poll_interval_s") or 1e-9}
+        if fields["schedule"] == str(Manual()):
+            fields["schedule"] = str(Steady(1))
         fields |= {name: min(max(fields[name], 1e-9), 86_400) for name in ("warmup_s", "window_s", "drain_s")}
     return msgspec.convert(fields, Scenario)
 

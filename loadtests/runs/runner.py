@@ -122,17 +122,24 @@ def check_resumable(folder: Path, asked: Plan) -> None:
     if len(finished_cells(folder, run.cells)) == len(run.cells):
         return
     _check_network(asked)
-    here, versions = environment.machine(), environment.versions()
+    here = environment.machine()
     check_room(asked, here)
-    pairs = [
-        ("machine", f"{run.machine.cpu}, {run.machine.cores} cores", f"{here.cpu}, {here.cores} cores"),
-        *((f"{name} version", old, versions.get(name, "")) for name, old in run.versions.items()),
-    ]
-    for what, old, new in pairs:
-        if old != new:
+    check_same(folder, identity(run.machine, run.versions), identity(here, environment.versions()))
+
+
+def identity(machine: Machine, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return what has to be the same for two cells to be comparable."""
+    what = {f"{name} version": version for name, version in versions.items()}
+    return {"machine": f"{machine.cpu}, {machine.cores} cores"} | what
+
+
+def check_same(folder: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise RunRefused when what is measured now could not stand beside what a folder has."""
+    for what, old in then.items():
+        if old != (new := now.get(what, "")):
             raise RunRefused(
                 f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
-                "cells of both would not be comparable: start a new run"
+                "figures of both would not be comparable: start a new run"
             )
 
 

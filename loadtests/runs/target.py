@@ -4,13 +4,15 @@ import http.client
 import socket
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 
 from loadtests.foreign.spec import ForeignTarget
-from servers.timing.clock import clock_id
+from servers.feed.schedule import parse_schedule
+from servers.timing.clock import clock_id, now_ns
+from servers.web.urls import read_url
 
 ANSWER_S = 10.0
 ANSWER_MAX_BYTES = 256 * 2**20
@@ -65,8 +67,13 @@ class Target:
     """
 
     def __init__(self, host: str, token: str = "") -> None:
-        self._host, self._port = _address(host)
-        stats = self._stats()
+        self.host = host
+        self._url = read_url(host, "--host")
+        self._meet(token)
+
+    def _meet(self, token: str) -> None:
+        """Set what is known of it."""
+        host, stats = str(self._url), self._stats()
         if token and stats.token != token:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
         if stats.clock_id != clock_id():
@@ -79,7 +86,7 @@ class Target:
         self.start_at_ns = stats.start_at_ns
         self.fault = stats.fault
         self.foreign = stats.backplane.foreign if stats.backplane else None
-        self.http2_host = f"http://{self._host}:{stats.http2_port}" if stats.http2_port else ""
+        self.http2_host = str(replace(self._url, port=stats.http2_port)) if stats.http2_port else ""
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:
         """Have the server publish by another schedule or length. Raises WrongServer when it will not."""
@@ -92,6 +99,29 @@ class Target:
             status, body = self._ask("PUT", "/api/schedule", msgspec.json.encode(wanted))
             if status != 200:
                 raise WrongServer(f"the server refused the schedule: {body[:200].decode('utf-8', 'replace')}")
+
+    def begin(self, schedule: str, message_bytes: int | None) -> None:
+        """Have the server publish from now on, or as it does where no schedule is named. `stats` is what it says then.
+
+        Raises WrongServer when it will not, or began at another time: latency counts from instants after that one.
+        """
+        asked_ns = now_ns() if schedule else 0
+        self.publish(schedule, message_bytes)
+        self._meet(self.stats.token)
+        answered_ns = now_ns()
+        if not asked_ns <= self.start_at_ns <= answered_ns:
+            when = f"told to between {asked_ns} and {answered_ns}" if schedule else f"asked at {answered_ns}"
+            raise WrongServer(
+                f"the server says that it began to publish at {self.start_at_ns} (start_at_ns), but it was {when}: it "
+                "must be the instant at which it began, in nanoseconds of CLOCK_MONOTONIC"
+            )
+        try:
+            parse_schedule(schedule or self.stats.schedule)
+        except ValueError:
+            raise WrongServer(
+                f"the server does not say by which schedule it publishes (schedule in GET /stats is "
+                f"{self.stats.schedule[:60]!r}): name one (--schedule)"
+            ) from None
 
     def post(self, content: str) -> int:
         """Have the server publish one message now; return its id. Raises WrongServer."""
@@ -119,12 +149,11 @@ class Target:
         except (msgspec.MsgspecError, RecursionError):
             pass
         raise WrongServer(
-            f"http://{self._host}:{self._port} is not a pollbench server (GET /stats answered {status}); "
-            "start one with: pollbench serve"
+            f"{self._url} is not a pollbench server (GET /stats answered {status}); start one with: pollbench serve"
         )
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_S)
+        connection = http.client.HTTPConnection(*self._url.address, timeout=ANSWER_S)
         # The timeout is each read's: a server that says a byte now and then would keep us for ever.
         expired, late = threading.Event(), None
         try:
@@ -140,9 +169,7 @@ class Target:
                 raise http.client.IncompleteRead(answer)
         except (OSError, http.client.HTTPException) as wrong:
             slow = f"no whole answer to {method} {path} within {ANSWER_S:g} s" if expired.is_set() else wrong
-            raise WrongServer(
-                f"http://{self._host}:{self._port} cannot be reached ({slow}); start a server with: pollbench serve"
-            ) from None
+            raise WrongServer(f"{self._url} cannot be reached ({slow}); start a server with: pollbench serve") from None
         else:
             return response.status, answer
         finally:
@@ -155,11 +182,3 @@ def _hang_up(sock: socket.socket, expired: threading.Event) -> None:
     expired.set()
     with suppress(OSError):  # closed meanwhile
         sock.shutdown(socket.SHUT_RDWR)
-
-
-def _address(host: str) -> tuple[str, int]:
-    with suppress(ValueError):  # brackets that do not close, a port that is no number
-        url = urlsplit(host)
-        if url.scheme == "http" and url.hostname:
-            return url.hostname, url.port or 80
-    raise ValueError(f"--host {host!r} is not a URL such as http://127.0.0.1:8080")

@@ -12,8 +12,9 @@ from typing import Final
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loadtests.scenario.plan import NS_PER_S, PlannedCell
+from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.timetable import allowed_s, due_instants_ns
+from servers.timing import NS_PER_S
 
 HEADERS_SHOWN: Final = 6
 BYTES_SHOWN: Final = 120

@@ -7,13 +7,13 @@ from typing import Final
 
 from loadtests.scenario.scenarios import Scenario
 from servers.feed.schedule import Burst, parse_schedule
+from servers.timing import NS_PER_S
 
 ENOUGH_MESSAGES: Final = 20
 """In a window. A p99 of fewer is their worst, a median hardly more; repeats then add up to a hundred."""
 LONGEST_S: Final = 600.0
 """A longer window is asked for by name, or not meant."""
 WINDOW_MOST_S: Final = 86_400.0
-NS_PER_S: Final = 1_000_000_000
 
 
 def long_enough(scenario: Scenario) -> Scenario:

@@ -15,6 +15,7 @@ from loadtests.scenario.poll_timing import FORMS, RATE, Pace, parse_pace
 from loadtests.scenario.scenarios import START
 from loadtests.scenario.source_address import ANY, Source, parse_source
 from servers.feed.schedule import parse_schedule
+from servers.web.urls import read_url
 
 JOIN: Final = ("newest", "oldest")
 LIMIT_LEAST_BYTES, LIMIT_MOST_BYTES = 65_536, 1_073_741_824
@@ -91,7 +92,7 @@ def read_options(given: Mapping[str, object]) -> LoadOptions:
         source=parse_source(text["source"]),
         silence_timeout_s=_number("silence-timeout", text["silence_timeout"] or "60", 0, 3600),
         server_token=text["server_token"],
-        http2_host=text["http2_host"],
+        http2_host=str(read_url(text["http2_host"], "--http2-host")) if text["http2_host"] else "",
         run_dir=text["run_dir"],
     )
     if options.schedule:

@@ -15,10 +15,10 @@ import msgspec
 from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
 from loadtests.scenario.scenarios import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
+from servers.timing import NS_PER_S
 
 START_AND_STOP_S: Final = 1.7
 """What a cell takes beside its load: two interpreters to start, users to settle, rows to collect (measured: 1.5)."""
-NS_PER_S: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,11 @@ class Plan:
             for rate_per_s in self.scenario.schedules
             for pattern in self.patterns
         ]
+
+
+def user_class_name(name: str) -> str:
+    """Return the name under which Locust knows a pattern: long_polling -> LongPollingUser."""
+    return "".join(part.capitalize() for part in name.split("_")) + "User"
 
 
 def cell_name(scenario: str, clients: int, rtt_ms: float, rate_per_s: float | None, pattern: str, repeat: int) -> str:

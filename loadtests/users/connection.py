@@ -16,6 +16,7 @@ from typing import Any, Final
 from gevent import get_hub, getcurrent, socket
 
 from loadtests.users import tcp_info
+from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 from servers.timing.stamps import AVAILABLE, ask_for_stamps, receive
 
@@ -23,7 +24,6 @@ READ_BYTES: Final = 65_536
 CONNECT_S: Final = 10.0
 STAMPS_PER_S: Final = 1_000
 """A stamp costs 2.5 us, a quarter of a streamed message or a poll; so many cost a process 0.25 % of its core."""
-NS_PER_S: Final = 1_000_000_000
 _READABLE: Final = 1
 
 Receive = Callable[[bytes, int, int], None]

@@ -74,15 +74,8 @@ class PollingUser(PatternUser):
             error = 0 if self._is_good(self._reader.status) else CODES["status"]
             if not error:
                 self._answered(due_ns)
-        except NoAnswer:
-            error = CODES["timeout"]
-        except ConnectionRefusedError:
-            error = CODES["refused"]
-        except OSError:
-            error = CODES["reset"]
-        except ProtocolError as wrong:
-            error = CODES["protocol"]
-            self.note(wrong)
+        except (NoAnswer, OSError, ProtocolError) as wrong:
+            error = self.code_of(wrong)
         finally:
             if error:
                 self._failed(due_ns, error)

@@ -51,15 +51,8 @@ class StreamUser(PatternUser):
             connection = self._connection = self.connect(self._received)
             self._ask(connection)
             error = CODES[self._end_of(connection).error]
-        except NoAnswer:
-            error = CODES["timeout"]
-        except ConnectionRefusedError:
-            error = CODES["refused"]
-        except OSError:
-            error = CODES["reset"]
-        except ProtocolError as wrong:
-            error = CODES["protocol"]
-            self.note(wrong)
+        except (NoAnswer, OSError, ProtocolError) as wrong:
+            error = self.code_of(wrong)
         finally:
             self.requested(due_ns, self._exchange, self._status, error, self._messages)
             if connection is not None:

@@ -9,7 +9,7 @@ import ssl
 from typing import Final
 
 from loadtests.protocols.events import ProtocolError
-from loadtests.users.connection import CONNECT_S, NS_PER_S, Connection, Receive
+from loadtests.users.connection import CONNECT_S, Connection, Receive
 from servers.timing.clock import now_ns
 
 RECORDS_BYTES: Final = 262_144
@@ -29,7 +29,7 @@ class TlsConnection(Connection):
         self._shaken = False
         super().__init__(*address, self._sealed, source)
         try:
-            self.deadline_ns = now_ns() + round(CONNECT_S * NS_PER_S)
+            self.deadline_ns = now_ns() + round(CONNECT_S * 1e9)
             shaken = self._shake()
             while not shaken:
                 self.wait()

@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import Iterable
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 import gevent
 import msgspec
@@ -19,13 +18,14 @@ from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff
-from loadtests.users.connection import Connection, Exchange, Receive
+from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
 from servers.outlet.message import hidden
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
+from servers.web.urls import read_url
 
 CUT = ERRORS.index("cut")
 CODES = {error: code for code, error in enumerate(ERRORS)}
@@ -55,9 +55,8 @@ class PatternUser(User):
         self.connections = 0
         self.backoff = Backoff(self.random, session.backoff)
         self.tape = recorder.tape(self.pattern)
-        target = urlsplit(session.http2_host if self.http2 else session.host)
-        self.address = (target.hostname or "127.0.0.1", target.port or 80)
-        self.netloc = target.netloc
+        target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
+        self.address, self.netloc = target.address, target.netloc
         self.foreign: ForeignClient | None = None
         if session.foreign is not None and session.scanner is not None:
             self.address = session.foreign.address
@@ -138,6 +137,15 @@ class PatternUser(User):
         """Obey what a server says about the cursor: "ahead" means that its ids have begun anew."""
         if "ahead" in kinds:
             self.cursor = 0
+
+    def code_of(self, problem: Exception) -> int:
+        """Return what a request that failed is recorded as; a broken protocol is said, too."""
+        if isinstance(problem, ProtocolError):
+            self.note(problem)
+            return CODES["protocol"]
+        if isinstance(problem, NoAnswer):
+            return CODES["timeout"]
+        return CODES["refused" if isinstance(problem, ConnectionRefusedError) else "reset"]
 
     def note(self, problem: ProtocolError) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""

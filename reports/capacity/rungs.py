@@ -17,8 +17,8 @@ from reports.ci.slo import Goal
 from reports.data.load import NothingMeasured, Run
 from reports.data.situations import planned
 from reports.validity.evidence import Evidence, evidence
+from servers.timing import NS_PER_S
 
-NS_PER_S: Final = 1_000_000_000
 STEADY: Final = 0.1
 """How far requests under way may be from rate x time beside what the edges of a window do."""
 BUSY: Final = 0.9

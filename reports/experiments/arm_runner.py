@@ -138,18 +138,10 @@ def _begin(folder: Path, name: str, quick: bool, repeats: int) -> Setup:
 
 def _reopen(folder: Path, name: str) -> Setup:
     """Read what was asked; refuse it when runs made here and now could not stand beside those of the folder."""
-    setup, machine, versions = _read_setup(folder), environment.machine(), _versions(name)
-    pairs = [
-        ("experiment", setup.name, name),
-        ("machine", f"{setup.machine.cpu}, {setup.machine.cores} cores", f"{machine.cpu}, {machine.cores} cores"),
-        *((f"{what} version", old, versions.get(what, "")) for what, old in setup.versions.items()),
-    ]
-    for what, old, new in pairs:
-        if old != new:
-            raise RunRefused(
-                f"--resume {folder}: its {what} was {old or 'unknown'}, here it is {new or 'unknown'}; "
-                "observations of both would not be comparable: start anew"
-            )
+    setup = _read_setup(folder)
+    now = runner.identity(environment.machine(), _versions(name))
+    then = runner.identity(setup.machine, setup.versions)
+    runner.check_same(folder, {"experiment": setup.name} | then, {"experiment": name} | now)
     return setup
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from loadtests.records.rows import ROLES
+from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 
 
 def request_costs(

@@ -18,14 +18,17 @@ from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.load import KEYS, Run
 from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies
-from reports.measures.costs import NS_PER_MS, NS_PER_S, request_costs, sample_costs
+from reports.measures.costs import NS_PER_MS, request_costs, sample_costs
 from reports.measures.instrument_part import floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
 from reports.measures.losses import COUNTS, ByUser, account
 from reports.measures.ordering import WATCHED, watch
 from reports.measures.send_delay import send_pace
+from servers.timing import NS_PER_S
 
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
+FEW_MESSAGES: Final = 100
+"""Of fewer messages p99 is little more than the worst one."""
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}

@@ -18,7 +18,7 @@ from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 from reports.data.load import Run
-from reports.measures.measures import QUANTILES
+from reports.measures.measures import FEW_MESSAGES, QUANTILES
 from reports.measures.ranking import PLAIN, Row, Stretch, furthest, ranking, stretches, swept
 
 NAN: Final = float("nan")
@@ -29,9 +29,10 @@ HALF_WITHIN: Final = 0.15
 NOTHING: Final = "Nothing was delivered."
 UP_TO: Final = "up to "
 GOALS_MS: Final = (10.0, 100.0, 1_000.0, 5_000.0)
+TAILS: Final = {99: "p99_ms", 90: "p90_ms"}
 QUESTIONS: Final = (
     ("Fastest", "p50_ms", "ms", "for half of the messages"),
-    ("Fastest at 99 %", "p99_ms", "ms", "for 99 % of the messages"),
+    *((f"Fastest at {part} %", name, "ms", f"for {part} % of the messages") for part, name in TAILS.items()),
     ("Least server CPU", "cpu_ms_per_1000", "ms", "per 1,000 deliveries"),
     ("Least traffic", "http_bytes_per_delivery", "B", "per delivery"),
     ("Least server memory", "memory_per_client_bytes", "B", "per client"),
@@ -48,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Who delivered 99 % of the messages within a time, and who of them costs the server least CPU.
+    """Who delivered `tail_percent` of the messages within a time, and who of them costs the server least CPU.
 
     at: the step of the sweep, if it is one.
     """
@@ -61,11 +62,11 @@ class Goal:
 
 def findings(rows: pd.DataFrame) -> list[Finding]:
     """Answer the questions a reader has."""
-    few = too_few(rows)
+    few, told_of = too_few(rows), TAILS[tail_percent(rows)]
     told = [
         Finding(question, (few,) if few and name in QUANTILES else tuple(_answers(rows, name, unit, what)))
         for question, name, unit, what in QUESTIONS
-        if rows[name].notna().any()
+        if rows[name].notna().any() and (name == told_of or name not in TAILS.values())
     ]
     return [*told, Finding("Complete", (_complete(rows),)), Finding("How sure", (_certainty(rows),))]
 
@@ -126,6 +127,11 @@ def _why(row: Row, setting: Mapping[str, Any]) -> str:
     return ": about half its interval" if waits else ""
 
 
+def tail_percent(rows: pd.DataFrame) -> int:
+    """Return of how many % of the messages the slow ones are told: of fewer than 100, p99 is one of them."""
+    return 99 if rows["messages"].min() >= FEW_MESSAGES else 90
+
+
 def too_few(rows: pd.DataFrame) -> str:
     """Say so where a repeat has too few messages for its quantiles to be those of the pattern; else nothing."""
     fewest = int((rows["messages"] / rows["repeats"]).min())
@@ -148,7 +154,8 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
     """
     told: list[str] = []
     led: set[str] = set()
-    for stretch in stretches(rows, "p99_ms", PLAIN):
+    part = tail_percent(rows)
+    for stretch in stretches(rows, TAILS[part], PLAIN):
         behind = [row for row in stretch.rest if row["pattern"] in led]
         within = _most(stretch, stretch.first).removeprefix(UP_TO)
         if behind:
@@ -157,9 +164,8 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
             event = f"{listed([row['label'] for row in behind])} {verb} behind: {slow} against {within}"
         else:
             verb = "leads" if len(stretch.first) == 1 else "lead"
-            event = (
-                f"{_names(stretch.first, stretch.scenes[-1])} {verb}: 99{THIN}% of the messages arrive within {within}"
-            )
+            event = f"{_names(stretch.first, stretch.scenes[-1])} {verb}: "
+            event += f"{part}{THIN}% of the messages arrive within {within}"
         told.append(f"{stretch.where.removesuffix(f' {stretch.along.many}' if told else '')}, {event}.")
         led = stretch.leaders
     if not told:
@@ -182,17 +188,17 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
     told: list[Goal] = []
     if too_few(rows):
         return told
-    along = swept(rows)
+    along, name = swept(rows), TAILS[tail_percent(rows)]
     for _, scene in rows.groupby(along.column):
-        told += _goals(scene, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
+        told += _goals(scene, name, along.amount(scene[along.column].iloc[0]) if _several(rows) else "")
     return told
 
 
-def _goals(rows: pd.DataFrame, at: str) -> list[Goal]:
+def _goals(rows: pd.DataFrame, name: str, at: str) -> list[Goal]:
     told: list[Goal] = []
     before: set[str] = set()
     for goal_ms in GOALS_MS:
-        tail = rows["p99_ms_high"].fillna(rows["p99_ms"])
+        tail = rows[f"{name}_high"].fillna(rows[name])
         met = rows[(tail <= goal_ms) & (rows["missed"] == 0)]
         if len(met) and set(met["pattern"]) != before:
             before = set(met["pattern"])

@@ -24,7 +24,7 @@ from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.page import interactive
-from reports.page.answer import Finding, Goal, answers, findings, goals, headline
+from reports.page.answer import Finding, Goal, answers, findings, goals, headline, tail_percent
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
@@ -58,6 +58,7 @@ class Section:
     headline: str
     findings: Sequence[Finding]
     goals: Sequence[Goal]
+    tail_percent: int
     table: Table
     breakdown: Table
     stamped: str
@@ -158,6 +159,7 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
         headline=f"{NO_ANSWER}: this run is {scene.verdict}." if worthless else headline(scene.steps, scene.setting),
         findings=() if worthless else findings(scene.steps),
         goals=() if worthless else goals(scene.steps),
+        tail_percent=tail_percent(scene.steps),
         table=table(scene.summary, ranked=not worthless),
         breakdown=table(scene.summary, BREAKDOWN, (), ranked=False),
         stamped=_stamped(scene.summary["stamped_ratio"]),

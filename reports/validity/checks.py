@@ -12,17 +12,14 @@ from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
+from reports.measures.measures import FEW_MESSAGES
 from reports.validity import foreign, instrument
 from reports.validity.by_theory import against_theory, without_theory
 from reports.validity.calibration_used import quotes
 from reports.validity.caution import VERDICTS, Caution, Facts
 from reports.validity.network import relay_in_the_way
-from reports.validity.timetable import timetable
+from reports.validity.timetable import timetable, unknown_timetable
 from servers.settings.fault_specs import parse_fault
-
-FEW_MESSAGES: Final = 100
-"""Of fewer messages p99 is little more than the worst one."""
-
 
 Check = Callable[[Facts], Iterable[Caution]]
 
@@ -183,7 +180,7 @@ def _calibration(facts: Facts) -> Iterable[Caution]:
             f"More deliveries than the calibration vouches for ({listed(labels)})",
             f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
             f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
-            "Lower the rate or the number of clients, or use more load processes.",
+            "Lower the rate or the number of clients.",
         )
 
 
@@ -269,6 +266,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     foreign.foreign,
     instrument.publisher,
     timetable,
+    unknown_timetable,
     instrument.sending,
     instrument.warming,
     instrument.ports,

@@ -44,7 +44,7 @@ def generator(facts: Facts) -> Iterable[Caution]:
             f"The load generator used {percent(busy['generator_cpu_peak'].max())} of a core in its busiest second "
             f"({facts.names(busy)})",
             "messages waited in the generator, which counts as latency of the pattern.",
-            "Use fewer clients, or more load processes, and see whether the latency stays.",
+            "Use fewer clients, and see whether the latency stays.",
             "generator",
         )
     yield from _late(facts)
@@ -71,7 +71,7 @@ def _late(facts: Facts) -> Iterable[Caution]:
         f"own ({facts.names(late)})",
         "the clients' kernel had messages that our own loop had not read yet. Intervals and rankings allow for it: no "
         "pattern is called faster than another because of it.",
-        "Close other programs, use fewer clients, or more load processes.",
+        "Close other programs, or use fewer clients.",
         "generator",
     )
 

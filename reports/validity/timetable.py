@@ -6,7 +6,7 @@ that leaves messages out looks faster than it is.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
 import numpy as np
@@ -19,23 +19,25 @@ from reports.basics.units import counted, quantity
 from reports.measures.costs import NS_PER_MS
 from reports.validity.caution import Caution, Facts
 from servers.feed.schedule import Manual, parse_schedule
+from servers.timing import NS_PER_S
 
 TOLERANCE_NS: Final = 1_000
 """Another language may round an offset in another way."""
 AFTER_NS: Final = 1_000_000_000
 """A message may be on its way into the journal while the end is noted."""
+GONE_THROUGH_MAX: Final = 5_000_000
+"""Messages since the start of a schedule; so many take 2 s to be gone through."""
 SHOWN: Final = 3
 Cell = Mapping[Hashable, Any]
 
 
 def timetable(facts: Facts) -> Iterable[Caution]:
     """Messages that are not the schedule's, or that it had and the server did not make."""
-    if facts.run.manifest.kind == SESSION:
-        return  # its server has a history, and may be published to by hand
+    told = departures_by_hand if facts.run.manifest.kind == SESSION else departures
     lines = [
         f"{cell['cell']}: {line}"
         for cell in facts.run.finished.to_dict("records")
-        for line in departures(cell, _schedule(facts, cell), _scheduled(facts, cell))
+        for line in told(cell, _schedule(facts, cell), _scheduled(facts, cell))
     ]
     if lines:
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
@@ -78,6 +80,69 @@ def departures(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
         lines.append(
             f"{in_window - made:,} of {counted(in_window, 'message')} due by the window's end were never published"
         )
+    return lines + _untimely(cell, due_ns, published_ns)
+
+
+def departures_by_hand(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
+    """The same of a test driven by hand, whose server has a past and may be published to by hand as well.
+
+    What is posted is due when it is published. So a schedule's instants must all be there, and what else there is must
+    have come when it was due.
+    """
+    start_ns, until_ns = int(cell["publish_from_ns"]), int(cell["window_until_ns"])
+    if not start_ns or _begun_long_ago(cell, schedule):
+        return []
+    due_ns, published_ns = published["due_ns"].to_numpy(), published["published_ns"].to_numpy()
+    inside = (due_ns >= cell["window_from_ns"]) & (due_ns < until_ns)
+    offsets = takewhile(lambda offset_ns: start_ns + offset_ns < until_ns, parse_schedule(schedule).offsets_ns())
+    wanted_ns = start_ns + np.fromiter(offsets, np.int64)
+    wanted_ns = wanted_ns[wanted_ns >= cell["window_from_ns"]]
+    absent, extra = _unlike(wanted_ns, np.sort(due_ns[inside]))
+    posted = int((due_ns[inside] == published_ns[inside]).sum())
+    lines = []
+    if absent:
+        lines.append(f"{absent:,} of {counted(len(wanted_ns), 'message')} that the schedule had were never published")
+    if extra > posted:
+        lines.append(f"{counted(extra - posted, 'message')} due at instants that the schedule does not have")
+    return lines + _untimely(cell, due_ns, published_ns)
+
+
+def unknown_timetable(facts: Facts) -> Iterable[Caution]:
+    """A test driven by hand whose messages cannot be held against a schedule."""
+    if facts.run.manifest.kind != SESSION:
+        return
+    for cell in facts.run.finished.to_dict("records"):
+        schedule = _schedule(facts, cell)
+        if not cell["publish_from_ns"] or _begun_long_ago(cell, schedule):
+            yield Caution(
+                "suspect",
+                "Nobody knows when messages should have been published",
+                f"the server shares what others publish, or began {schedule} too long ago to be gone through, so its "
+                "journal was not held against it.",
+                "Have each test begin a schedule of its own (--schedule, or the form's field).",
+                "publisher",
+            )
+            return
+
+
+def _begun_long_ago(cell: Cell, schedule: str) -> bool:
+    past_s = (int(cell["window_until_ns"]) - int(cell["publish_from_ns"])) / NS_PER_S
+    return parse_schedule(schedule).rate_per_s * past_s > GONE_THROUGH_MAX
+
+
+def _unlike(wanted_ns: np.ndarray, due_ns: np.ndarray) -> tuple[int, int]:
+    """Return how many of one, and of the other, have no like within the tolerance. Both ascend."""
+    at = met = 0
+    for instant_ns in wanted_ns:
+        while at < len(due_ns) and due_ns[at] < instant_ns - TOLERANCE_NS:
+            at += 1
+        if at < len(due_ns) and due_ns[at] <= instant_ns + TOLERANCE_NS:
+            at, met = at + 1, met + 1
+    return len(wanted_ns) - met, len(due_ns) - met
+
+
+def _untimely(cell: Cell, due_ns: np.ndarray, published_ns: np.ndarray) -> list[str]:
+    lines = []
     if early := int((published_ns < due_ns).sum()):
         lines.append(f"{counted(early, 'message')} published before being due")
     if late := int((published_ns > int(cell["load_ended_ns"]) + AFTER_NS).sum()):

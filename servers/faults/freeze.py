@@ -17,9 +17,9 @@ from typing import NoReturn
 from servers.feed.feed import Feed
 from servers.home import python
 from servers.settings.fault_specs import Freeze
+from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 
-NS_PER_S = 1_000_000_000
 LONGEST_STOP_S = 5.0
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol
 
-NS_PER_S = 1_000_000_000
+from servers.timing import NS_PER_S
 
 
 class Schedule(Protocol):
@@ -50,7 +50,7 @@ class Steady:
             yield round(n * NS_PER_S / self.rate_per_s)
 
     def __str__(self) -> str:
-        return f"steady:{self.rate_per_s:g}"
+        return f"steady:{_exact(self.rate_per_s)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Poisson:
             yield round(at_s * NS_PER_S)
 
     def __str__(self) -> str:
-        return f"poisson:{self.rate_per_s:g}" + (f",seed={self.seed}" if self.seed != 1 else "")
+        return f"poisson:{_exact(self.rate_per_s)}" + (f",seed={self.seed}" if self.seed != 1 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Burst:
             yield from repeat(due_ns, self.size)
 
     def __str__(self) -> str:
-        return f"burst:{self.size}/{self.period_s:g}"
+        return f"burst:{self.size}/{_exact(self.period_s)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class Stairs:
 
     def __str__(self) -> str:
         spacing = ",random" if self.at_random else ""
-        return f"stairs:{self.first_per_s:g}-{self.last_per_s:g}/{self.steps}x{self.step_s:g}{spacing}"
+        rates = f"{_exact(self.first_per_s)}-{_exact(self.last_per_s)}"
+        return f"stairs:{rates}/{self.steps}x{_exact(self.step_s)}{spacing}"
 
 
 def in_order(count: int, draw: Callable[[], float]) -> Iterator[float]:
@@ -186,6 +187,12 @@ def parse_schedule(text: str) -> Schedule:
     except ValueError:
         pass
     raise ValueError(f"schedule {text[:SHOWN]!r} is none of: {FORMS}")
+
+
+def _exact(value: float) -> str:
+    """Say a number so that it reads back as itself: whoever holds a journal against its schedule has only the text."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _number(text: str) -> float:

@@ -32,7 +32,7 @@ class Started:
     async def ready(self) -> URL:
         """Start it if it has a command; return its URL once it accepts connections. Raises ValueError and Refused."""
         adapter, port = self._adapter, str(free_port())
-        base = URL(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port})))
+        base = URL(str(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))), encoded=True)
         if adapter.command:
             words = shlex.split(Template(adapter.command).fill({"port": port}))
             try:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-NS_PER_S: Final = 1_000_000_000
+from servers.timing import NS_PER_S
+
 SEGMENT_BYTES: Final = 1_448
 """What a TCP segment carries over Ethernet: 1500 less IPv4 and TCP heads and the timestamp option (RFC 7323)."""
 READ_BYTES: Final = 65_536

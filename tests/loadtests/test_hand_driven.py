@@ -6,6 +6,7 @@ import msgspec
 
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.records.manifest import Session
+from loadtests.runs.target import Target
 from loadtests.scenario.backoff import parse_retry
 from loadtests.scenario.options import LoadOptions
 from loadtests.scenario.source_address import parse_source
@@ -21,7 +22,7 @@ def facts(folder: Path) -> Session:
 
 
 def begun(folder: Path, server: ServerProcess) -> HandDriven:
-    by_hand = HandDriven(folder, http_host(server), LoadOptions(poll_interval_s=0.5), LABELS)
+    by_hand = HandDriven(folder, Target(http_host(server)), LoadOptions(poll_interval_s=0.5), LABELS)
     by_hand.start()
     return by_hand
 
@@ -45,7 +46,7 @@ def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tm
 def test_what_users_were_told_and_a_server_that_is_wrong_on_purpose_are_recorded(tmp_path: Path) -> None:
     told = LoadOptions(poll_start="together", backoff=parse_retry("fixed:2"), source=parse_source("127.0.0.2"))
     with serving("--fault", "drop:0.5") as server:
-        by_hand = HandDriven(tmp_path, http_host(server), told, LABELS)
+        by_hand = HandDriven(tmp_path, Target(http_host(server)), told, LABELS)
         by_hand.start()
         by_hand.spawned({"sse": 1})
         by_hand.finish(now_ns(), {"sse": 1}, [])

@@ -1,7 +1,8 @@
 """Who answers at an address: our server, another one, or nobody; each is said in one line."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 
 from loadtests.runs.target import Target, WrongServer
-from servers.timing.clock import clock_id
+from servers.timing.clock import clock_id, now_ns
 from tests.server_process import ServerProcess, serving
 
 OURS = {"token": "t", "clock_id": clock_id(), "newest_id": 4, "start_at_ns": 9, "http2_port": 7}
@@ -20,6 +21,10 @@ def answering(status: int, body: bytes) -> Iterator[str]:
     """Run some web server that gives one answer to everything; yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -73,6 +78,52 @@ def test_the_server_publishes_as_it_is_told_and_stops_when_it_is_told(silent: Se
 def test_a_schedule_that_the_server_refuses_is_quoted_with_its_reason(silent: ServerProcess) -> None:
     with pytest.raises(WrongServer, match=r"refused the schedule: .*daily"):
         Target(address(silent)).publish("daily", None)
+
+
+def test_a_server_that_begins_when_it_is_told_to_or_began_before_is_taken_at_its_word(silent: ServerProcess) -> None:
+    target = Target(address(silent))
+    before_ns = now_ns()
+    target.begin("steady:50", 10)
+    assert before_ns < target.start_at_ns < now_ns()
+    assert target.stats.schedule == "steady:50"
+    began_ns = target.start_at_ns
+    target.begin("", None)
+    assert target.start_at_ns == began_ns
+    target.begin("manual", None)
+
+
+STARTS: dict[str, Callable[[], int]] = {
+    "an hour ago": lambda: now_ns() - 3_600 * 10**9,
+    "tomorrow": lambda: now_ns() + 86_400 * 10**9,
+    "in microseconds": lambda: now_ns() // 1000,
+    "by the wall clock": time.time_ns,
+    "before the machine": lambda: -1,
+    "at the end of time": lambda: 2**63 - 1,
+}
+
+
+@pytest.mark.parametrize("start_ns", STARTS.values(), ids=STARTS)
+def test_a_server_that_says_to_have_begun_outside_our_put_is_refused(start_ns: Callable[[], int]) -> None:
+    with answering(200, msgspec.json.encode(OURS | {"start_at_ns": start_ns()})) as host:
+        target = Target(host)
+        with pytest.raises(WrongServer, match=r"\(start_at_ns\), but it was told to between \d+ and \d+: it"):
+            target.begin("steady:5", None)
+
+
+@pytest.mark.parametrize("start", ["tomorrow", "by the wall clock", "before the machine", "at the end of time"])
+def test_a_schedule_that_nobody_began_is_not_measured(start: str) -> None:
+    with answering(200, msgspec.json.encode(OURS | {"start_at_ns": STARTS[start](), "schedule": "steady:5"})) as host:
+        target = Target(host)
+        with pytest.raises(WrongServer, match=r"\(start_at_ns\), but it was asked at \d+"):
+            target.begin("", None)
+
+
+@pytest.mark.parametrize("schedule", ["", "daily"])
+def test_a_server_that_does_not_say_its_schedule_must_be_given_one(schedule: str) -> None:
+    with answering(200, msgspec.json.encode(OURS | {"schedule": schedule})) as host:
+        target = Target(host)
+        with pytest.raises(WrongServer, match=rf"schedule in GET /stats is '{schedule}'\): name one \(--schedule\)"):
+            target.begin("", None)
 
 
 def test_nobody_listening_is_said_with_what_to_do() -> None:

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.relay.network import NS_PER_S, READ_BYTES, SEGMENT_BYTES, Line, Network
+from servers.relay.network import READ_BYTES, SEGMENT_BYTES, Line, Network
+from servers.timing import NS_PER_S
 
 MS = 1_000_000
 networks = st.builds(

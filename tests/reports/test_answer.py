@@ -20,7 +20,7 @@ def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
         "duplicated": 0,
         "errors": 0,
         "repeats": 3,
-        "messages": 60,
+        "messages": 300,
     }
     frame = pd.DataFrame(
         [
@@ -28,9 +28,8 @@ def rows(**p50: tuple[float, float, float]) -> pd.DataFrame:
             for name, (low, mid, high) in p50.items()
         ]
     )
-    frame = frame.assign(
-        p99_ms=frame["p50_ms"] * 2, p99_ms_low=frame["p50_ms_low"] * 2, p99_ms_high=frame["p50_ms_high"] * 2
-    )
+    for name, times in (("p90_ms", 1.5), ("p99_ms", 2)):
+        frame = frame.assign(**{f"{name}{side}": frame[f"p50_ms{side}"] * times for side in ("", "_low", "_high")})
     for name in ("cpu_ms_per_1000", "http_bytes_per_delivery", "memory_per_client_bytes"):
         frame = frame.assign(**{name: 20.0, f"{name}_low": 20.0, f"{name}_high": 20.0})
     return frame
@@ -233,11 +232,21 @@ def test_too_few_messages_say_nothing_about_speed_and_something_about_cost() -> 
         "Measure longer (--window) or more often (--schedule)."
     )
     told = {finding.question: finding.answers for finding in findings(few)}
-    assert told["Fastest"] == told["Fastest at 99 %"] == (headline(few),)
+    assert told["Fastest"] == told["Fastest at 90 %"] == (headline(few),)
     assert told["Least server CPU"][0].startswith("Both patterns")
     assert goals(few) == []
     assert headline(few.assign(messages=30)).startswith("A delivers")
     assert headline(rows(a=(NAN, NAN, NAN)).assign(messages=0)) == "Nothing was delivered."
+
+
+@pytest.mark.parametrize(("messages", "part", "within"), [(99, "90", "1.5"), (30, "90", "1.5"), (100, "99", "2.0")])
+def test_of_fewer_than_100_messages_nobody_tells_a_p99(messages: int, part: str, within: str) -> None:
+    sweep = pd.concat([at(20, a=(1, 1, 1), b=(9, 9, 9)), at(40, a=(1, 1, 1), b=(9, 9, 9))]).assign(messages=messages)
+    assert f"A leads: {part} % of the messages arrive within {within} ms. " in plain(headline(sweep))
+    told = {finding.question for finding in findings(sweep)}
+    assert {each for each in told if each.startswith("Fastest at")} == {f"Fastest at {part} %"}
+    on_the_line = at(20, a=(6, 6, 6)).assign(messages=messages)
+    assert [plain(goal.within) for goal in goals(on_the_line)] == ["10 ms" if part == "90" else "100 ms"]
 
 
 def test_one_step_of_a_sweep_with_too_few_messages_leaves_its_tail_untold() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from reports.data.load import Run
 from reports.measures.measures import per_cell, summary
 from reports.validity.caution import Facts
-from reports.validity.timetable import departures, timetable
+from reports.validity.timetable import GONE_THROUGH_MAX, departures, departures_by_hand, timetable, unknown_timetable
 from servers.feed.schedule import parse_schedule
 
 START_NS = 5_000_000_000
@@ -43,7 +44,7 @@ def test_an_offset_that_another_language_rounds_otherwise_is_no_departure() -> N
 
 
 def due_when_published(rows: pd.DataFrame) -> pd.DataFrame:
-    late_ns = rows["due_ns"] + 200_000_000
+    late_ns = rows["due_ns"] + 200_300_000
     return rows.assign(due_ns=late_ns, published_ns=late_ns)
 
 
@@ -80,3 +81,51 @@ def test_a_run_whose_journal_departs_is_invalid(run: Run) -> None:
     (caution,) = timetable(Facts(moved, cells, summary(run, cells)))
     assert caution.severity == "invalid"
     assert caution.what == "The server did not publish by its schedule"
+
+
+# Driven by hand
+
+BY_HAND = CELL | {"window_from_ns": START_NS + 1_000_000_000}
+WINDOW_LIES = {
+    name: LIES[name][0] for name in ("due = published", "microseconds", "wall clock", "half of them", "nothing")
+}
+
+
+def with_posts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Somebody publishes by hand too, and some messages are from before the schedule."""
+    posted_ns = [START_NS - 7, START_NS + 1_500_000_123, START_NS + 2_000_000_001]
+    posts = pd.DataFrame({"id": 0, "due_ns": posted_ns, "published_ns": posted_ns})
+    both = pd.concat([rows, posts]).sort_values("published_ns")
+    return both.assign(id=range(31, 31 + len(both)))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_by_hand_a_server_may_have_a_past_and_be_published_to(schedule: str) -> None:
+    assert departures_by_hand(BY_HAND, schedule, with_posts(journal(schedule))) == []
+    assert departures_by_hand(BY_HAND, "manual", with_posts(journal(schedule)[:0])) == []
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("spoil", WINDOW_LIES.values(), ids=WINDOW_LIES)
+def test_by_hand_what_a_schedule_wants_must_be_there(schedule: str, spoil: Spoil) -> None:
+    found = "; ".join(departures_by_hand(BY_HAND, schedule, with_posts(spoil(journal(schedule)))))
+    assert "that the schedule had were never published" in found
+
+
+def test_by_hand_a_message_that_neither_the_schedule_nor_a_post_explains_is_found() -> None:
+    strange = journal("steady:10")
+    strange.loc[len(strange)] = [99, START_NS + 2_033_000_000, START_NS + 2_034_000_000]
+    assert departures_by_hand(BY_HAND, "steady:10", strange) == [
+        "1 message due at instants that the schedule does not have"
+    ]
+
+
+@pytest.mark.parametrize("start_ns", [0, START_NS - GONE_THROUGH_MAX * 10**9])
+def test_by_hand_a_start_that_is_unknown_or_too_long_ago_puts_the_run_in_doubt(run: Run, start_ns: int) -> None:
+    manifest = msgspec.structs.replace(run.manifest, kind="session")
+    by_hand = replace(run, manifest=manifest, cells=run.cells.assign(publish_from_ns=start_ns))
+    cells = per_cell(run)
+    facts = Facts(by_hand, cells, summary(run, cells))
+    (caution,) = unknown_timetable(facts)
+    assert caution.severity == "suspect"
+    assert list(timetable(facts)) == []

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.feed.schedule import NS_PER_S, Burst, Manual, Poisson, Schedule, Stairs, Steady, in_order, parse_schedule
+from servers.feed.schedule import Burst, Manual, Poisson, Schedule, Stairs, Steady, in_order, parse_schedule
+from servers.timing import NS_PER_S
 
 RATES = st.floats(0.01, 10_000)
 SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
@@ -84,6 +85,8 @@ def test_stairs_rise_by_the_same_factor_stay_within_their_step_and_then_end() ->
         "manual",
         "steady:5",
         "poisson:0.4",
+        "steady:3.14159265358979",
+        "steady:123456.789",
         "poisson:40,seed=7",
         "burst:20/2",
         "stairs:20-5000/10x0.8",

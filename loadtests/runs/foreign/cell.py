@@ -20,7 +20,8 @@ from loadtests.runs.foreign import roll_call
 from loadtests.runs.target import Target
 from loadtests.runs.unheard import first_words
 from loadtests.scenario.poll_timing import parse_pace
-from servers.targets.url import PORTS, split
+from servers.targets.url import base_url
+from servers.web.urls import authority
 
 ROLL_CALL: Final = "steady:4"
 """What is published while clients are waited for."""
@@ -53,9 +54,7 @@ class ForeignAttempt(Attempt):
         return said.pids
 
     def _destination(self, said: Announcement) -> str:
-        url = split(said.target)
-        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-        return f"{host}:{url.port or PORTS[url.scheme]}"
+        return authority(*base_url(said.target).address)
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
         target, pattern, clients = Target(host, token), self._planned.pattern, self._planned.clients

@@ -20,12 +20,13 @@ from matplotlib.figure import Figure
 
 from loadtests.host.sampler import cpu_ns
 from loadtests.probes import silence
-from loadtests.probes.dying import NS_PER_S, Group, Watch, await_that
+from loadtests.probes.dying import Group, Watch, await_that
 from loadtests.probes.reference import Server
 from reports.basics.units import quantity
 from reports.charts.style import MUTED, Look, figure
 from reports.experiments import Effect, Effects, Observation
 from reports.experiments.effects import change_text
+from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 
 TITLE: Final = "Heartbeats, and peers that vanish in silence"
