@@ -20,7 +20,9 @@ LOADTESTS_MAY_TAKE = {
     "servers.settings.fault_specs",
     "servers.feed.message",
     "servers.palette",
-    "servers.relay.units",
+    "servers.settings.served",
+    "servers.settings.setting",
+    "servers.settings.units",
     "servers.feed.schedule",
     "servers.timing.stamps",
     "servers.outlet.message",
@@ -34,6 +36,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.tracer",
     "servers.targets.url",
     "servers.web.free_port",
+    "servers.web.origins",
     "servers.web.urls",
     "servers.web.websocket_frames",
 }

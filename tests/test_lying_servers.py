@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import pytest
 
 import pollbench
-from pollbench import INVALID
+from pollbench import DONE, INVALID
 from reports.basics.exit_codes import ExitCode
 
 pytestmark = pytest.mark.slow
@@ -88,5 +89,21 @@ def test_a_server_that_delivers_nothing_or_lies_is_found_out_and_meets_no_goal(l
     assert (code, lie.said in " ".join(told.split())) == (lie.code, True), said
     assert lie.code != INVALID or ruling["verdict"] in {"INVALID", "FAIL"}
     (tmp_path / "slo.toml").write_text(GOALS, encoding="utf-8")
+    code, said = pollbench_in(tmp_path, "gate", "run", "--slo", "slo.toml")
+    assert code in {ExitCode.SLO_MISSED, ExitCode.INVALID}, said
+
+
+def test_what_a_server_stops_to_deliver_is_missed_and_not_under_way(tmp_path: Path) -> None:
+    program = tmp_path / "liar.py"
+    written = EXAMPLE.replace(WRITE, f"if seen < 14:\n                    {WRITE}")
+    program.write_text(written, encoding="utf-8")
+    server = shlex.join([sys.executable, str(program)])
+    words = ["run", "sse", "--server", server, *BRIEF[:-2], "--poll-interval", "0.2", "--out", "run"]
+    code, said = pollbench_in(tmp_path, *words)
+    assert code in {DONE, INVALID}, said
+    summary = pd.read_csv(tmp_path / "run/summary.csv")
+    assert (summary["owed"] - summary["delivered"]).tolist() == summary["missed"].tolist() != [0]
+    assert summary["in_flight"].tolist() == [0]
+    (tmp_path / "slo.toml").write_text('slo = ["missed == 0"]\n', encoding="utf-8")
     code, said = pollbench_in(tmp_path, "gate", "run", "--slo", "slo.toml")
     assert code in {ExitCode.SLO_MISSED, ExitCode.INVALID}, said

@@ -38,7 +38,8 @@ class Backplane(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """What /stats says, as far as the load side reads it. patterns: what it serves, empty when it does not say."""
+    """What /stats says, as far as the load side reads it. patterns, settings: what it serves and how,
+    empty when it does not say."""
 
     token: str
     clock_id: str
@@ -50,6 +51,7 @@ class Stats(msgspec.Struct, frozen=True):
     patterns: list[str] = []
     schedule: str = ""
     message_bytes: int = 0
+    settings: dict[str, bool | int | float | str | None] = {}
     held: int = 0
     streams: int = 0
     subscribers: int = 0
@@ -69,11 +71,12 @@ class Target:
     def __init__(self, host: str, token: str = "") -> None:
         self.host = host
         self._url = read_url(host, "--host")
+        self.host = str(self._url)
         self._meet(token)
 
     def _meet(self, token: str) -> None:
         """Set what is known of it."""
-        host, stats = str(self._url), self._stats()
+        host, stats = self.host, self._stats()
         if token and stats.token != token:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
         if stats.clock_id != clock_id():

@@ -8,13 +8,15 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
-from loadtests.scenario.scenarios import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, typed
+from servers.settings.setting import duration_of_ms, plain
 from servers.timing import NS_PER_S
 
 START_AND_STOP_S: Final = 1.7
@@ -38,21 +40,13 @@ class PlannedCell:
         return cell_name(self.scenario.name, self.clients, self.rtt_ms, rate_per_s, self.pattern, self.repeat)
 
     @property
-    def schedule(self) -> str:
-        return self.scenario.schedules[self.rate_per_s]
-
-    @property
-    def relayed(self) -> bool:
-        """Whether there is anything for a relay to do."""
-        wanted = self.rtt_ms or self.scenario.jitter_ms or self.scenario.bandwidth_bits_per_s
-        return self.scenario.network == RELAY and bool(wanted)
-
-    @property
-    def expected_s(self) -> float:
-        return self.scenario.load_s(self.clients, self.rtt_ms) + START_AND_STOP_S
+    def settings(self) -> dict[str, Any]:
+        """Return all that this cell depends on, as cell.json keeps it: of a sweep, its own value."""
+        own = {"clients": [self.clients], "rtt_ms": [self.rtt_ms], "schedule": self.schedule}
+        return {name: getattr(self.scenario, name) for name in SETTINGS} | own
 
     def unmeasured(self, label: str) -> Cell:
-        """Return what cell.json says as long as nothing was measured."""
+        """Return the cell as it begins: nothing has happened yet, and should it stay so, it has failed."""
         return Cell(
             name=self.name,
             pattern=self.pattern,
@@ -61,6 +55,7 @@ class PlannedCell:
             clients=self.clients,
             rtt_ms=self.rtt_ms,
             rate_per_s=self.rate_per_s,
+            settings=self.settings,
             repeat=self.repeat,
             status="failed",
             problems=[],
@@ -77,6 +72,20 @@ class PlannedCell:
             rows={},
         )
 
+    @property
+    def schedule(self) -> str:
+        return self.scenario.schedules[self.rate_per_s]
+
+    @property
+    def relayed(self) -> bool:
+        """Whether there is anything for a relay to do."""
+        wanted = self.rtt_ms or self.scenario.jitter_ms or self.scenario.bandwidth_bits_per_s
+        return self.scenario.network == RELAY and bool(wanted)
+
+    @property
+    def expected_s(self) -> float:
+        return self.scenario.load_s(self.clients, self.rtt_ms) + START_AND_STOP_S
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -87,6 +96,7 @@ class Plan:
     repeats: int
 
     def __post_init__(self) -> None:
+        self.scenario.check_planned()
         if not 1 <= self.repeats <= 1000:
             raise ValueError(f"--repeats {self.repeats} is out of range: it must be 1 to 1000")
         if not self.patterns:

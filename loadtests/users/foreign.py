@@ -27,7 +27,7 @@ def take_steps(client: ForeignClient, connect: Connect) -> None:
 
 
 def _fetch(connect: Connect, request: bytes) -> ResponseReader:
-    reader, whole = ResponseReader(limit_bytes=session.message_limit_bytes), False
+    reader, whole = ResponseReader(limit_bytes=session.options.message_limit_bytes), False
 
     def received(data: bytes, _received_ns: int, _arrived_ns: int) -> None:
         nonlocal whole
@@ -56,7 +56,7 @@ class ForeignStream:
 
     def decoder(self) -> StreamDecoder:
         self._conversation = Conversation(self._client)
-        self._decoder = self._client.decoder(self._random_bytes, session.message_limit_bytes)
+        self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
         return self._decoder
 
     def opened(self) -> bytes:

@@ -5,10 +5,7 @@ from ssl import SSLContext
 from typing import Final
 
 from loadtests.foreign.spec import ForeignTarget
-from loadtests.protocols.http1_bodies import LIMIT_BYTES
-from loadtests.scenario.backoff import EXPONENTIAL, Retry
-from loadtests.scenario.poll_timing import RATE, Pace
-from loadtests.scenario.source_address import ANY, Source
+from loadtests.scenario.settings import UserSettings
 from servers.outlet.message import secrets_of
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Scanner
@@ -18,27 +15,16 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
-    which message each of those of this process found to be the newest, by number in this process. seed: what users'
-    random numbers come from, together with their own number. foreign: the server, where it is not ours, and scanner:
-    finds the run's tracers in what it sends. secure: how its certificate is checked, if
-    it has one. secrets: what must not be written down.
+    """host, http2_host: base URLs. options: what users are told. join_newest: a user that starts owes only what is
+    published from then on; joined: which message each of those of this process found to be the newest, by number in
+    this process. seed: what users' random numbers come from, together with their own number. foreign:
+    the server, where it is not ours, and scanner: finds the run's tracers in what it sends. secure: how its certificate
+    is checked, if it has one. secrets: what must not be written down.
     """
 
     host: str = ""
     http2_host: str = ""
-    poll_interval_s: float = 1.0
-    poll_pace: Pace = RATE
-    poll_start: str = "spread"
-    hold_timeout_s: float = 30.0
-    one_per_response: bool = False
-    backoff: Retry = EXPONENTIAL
-    source: Source = ANY
-    silence_timeout_s: float = 60.0
-    etag: bool = False
-    no_keep_alive: bool = False
-    compress: bool = False
-    message_limit_bytes: int = LIMIT_BYTES
+    options: UserSettings = field(default_factory=UserSettings)
     join_newest: bool = False
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""

@@ -34,6 +34,8 @@ class MadeUp:
         Effect("untold", "what nobody tells", "B", "off", "on"),
     )
     measured: list[tuple[str, bool]] = field(default_factory=list)
+    doubts: Sequence[str] = ()
+    invalid: Sequence[str] = ()
 
     def measure(self, arm: str, where: Path, *, quick: bool) -> Observation:
         assert where.is_dir()
@@ -41,7 +43,8 @@ class MadeUp:
         (where / "log").write_text("left behind")
         self.measured.append((arm, quick))
         run = sum(arm == each for each, _ in self.measured)
-        return Observation(self.figures(arm, run), [{"at_s": float(run), "who": "one", "gap": nan}], ["only made up"])
+        points: list[dict[str, float | str]] = [{"at_s": float(run), "who": "one", "gap": nan}]
+        return Observation(self.figures(arm, run), points, ["only made up", *self.doubts], [*self.invalid])
 
     def verdict(self, effects: Effects) -> str:
         return f"It costs {change_text(effects['cost_ms', 'on'])}."

@@ -1,6 +1,7 @@
 """The frame of all experiments, on one that is made up: turns, saving and resuming, effects, pages and exit codes."""
 
 import json
+from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 
@@ -132,6 +133,24 @@ def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhe
     ]
     assert kept["effects"][2]["change"] is None
     assert kept["machine"]["cores"] > 0
+
+
+@pytest.mark.parametrize(
+    ("invalid", "mark", "verdict"),
+    [
+        ((), "SUSPECT: some figures may be wrong, see the report", "It costs "),
+        (("the clock went back",), "INVALID: decide nothing from this chart", "No answer: nothing may be decided"),
+    ],
+)
+def test_an_experiments_chart_carries_what_it_is_worth_and_a_bad_one_has_no_answer(
+    invalid: Sequence[str], mark: str, verdict: str, tmp_path: Path
+) -> None:
+    job = begin(tmp_path, MadeUp(invalid=invalid), 3)
+    observe([job], Watching())
+    result = judge(job)
+    assert result.verdict.startswith(verdict)
+    assert result.verdict in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert mark in (tmp_path / "chart.svg").read_text(encoding="utf-8")
 
 
 def test_the_index_links_every_experiment(tmp_path: Path) -> None:

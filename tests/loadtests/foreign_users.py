@@ -20,6 +20,7 @@ from loadtests import patterns
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.records.recorder import Tape
 from loadtests.records.rows import DELIVERY, ERRORS, REQUEST, Delivery, Request
+from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
 from servers.targets.adapter import Adapter
@@ -30,8 +31,7 @@ LAST_ID = 3
 
 
 def main(told: dict[str, Any]) -> None:
-    for name, value in told["session"].items():
-        setattr(session, name, value)
+    session.options = UserSettings(**told["session"])
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found: dict[str, Any] = {}
     running = [gevent.spawn(follow, name, found, **wanted) for name, wanted in told["users"].items()]

@@ -100,9 +100,8 @@ class ForeignAttempt(Attempt):
             self.note(problems=[f"the server refused {state.refused} messages: {state.problem}"])
 
     def _collect(self, samples: list[Sample]) -> None:
-        refused = self.cell.problems
         super()._collect(samples)
-        self.note(problems=[*refused, *self.cell.problems], way_up=way_up(self._folder))
+        self.note(way_up=way_up(self._folder))
 
 
 def _of_server(problem: str) -> str:
