@@ -12,8 +12,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import gevent
+import msgspec
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
@@ -96,6 +98,8 @@ class Conductor:
     def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
         session.host = (environment.host or "").rstrip("/")
         session.http2_host = options.http2_host or target.http2_host
+        via = urlsplit(options.http2_host).netloc
+        session.follow(msgspec.structs.replace(target.foreign, via=via) if target.foreign else None)
         session.options = options
         session.join_newest = options.join_at == NEWEST
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
@@ -143,7 +147,7 @@ class Conductor:
         return {pattern_of(classes[name]): count for name, count in runner.target_user_classes_count.items()}
 
     def _start_recording(self, environment: Environment) -> None:
-        recorder.start(self.run_dir)
+        recorder.start(self.run_dir, session.secrets)
         recorder.observe = self.screen.observe
         self._recording = True
         # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.

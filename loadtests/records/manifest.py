@@ -132,6 +132,18 @@ class RelayAccount(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
 
 
+class WayUp(msgspec.Struct, frozen=True, kw_only=True):
+    """How long messages took to be accepted by a server that is not ours, which is a part of their latency.
+
+    Milliseconds from sending one to the answer to that. taken, refused: how many were.
+    """
+
+    taken: Count
+    refused: Count
+    median_ms: float
+    p99_ms: float
+
+
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
 
@@ -171,6 +183,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     published_before: Count = 0
     rate_per_s: Annotated[float, Meta(ge=0)] | None = None
     relay: RelayAccount | None = None
+    way_up: WayUp | None = None
     settings: dict[Text, Setting] = {}
     rows: dict[Text, Count]
     seal: dict[Text, Text] = {}

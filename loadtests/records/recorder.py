@@ -8,7 +8,7 @@ screens are fed from those same rows, in bulk, with numpy.
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.records.rows import DELIVERY, REQUEST, ROW_TYPES, SAMPLE
+from servers.outlet.message import hidden
 
 Rows = NDArray[np.void]
 Observer = Callable[[str, str, Rows], None]
@@ -66,10 +67,12 @@ class Recorder:
         self._tapes: dict[str, Tape] = {}
         self._samples = bytearray()
         self._rows: dict[str, int] = {}
+        self._secrets: Sequence[str] = ()
         self._glimpses: dict[int, bytearray] = {}
 
-    def start(self, run_dir: Path) -> None:
-        """Record into `run_dir/raw` from now on. Raises OSError."""
+    def start(self, run_dir: Path, secrets: Sequence[str] = ()) -> None:
+        """Record into `run_dir/raw` from now on. secrets: what is never written there. Raises OSError."""
+        self._secrets = secrets
         self._folder = run_dir / "raw"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._tapes.clear()
@@ -103,7 +106,9 @@ class Recorder:
         """Write the rest, and a count of all rows for whoever collects them; return the count."""
         self.write()
         if self._folder is not None:
-            seen = {user: bytes(words).decode("latin-1") for user, words in self._glimpses.items()}
+            seen = {
+                user: hidden(bytes(words).decode("latin-1"), self._secrets) for user, words in self._glimpses.items()
+            }
             (self._folder / f"seen-{os.getpid()}.json").write_text(json.dumps(seen), encoding="ascii")
             (self._folder / f"counts-{os.getpid()}.json").write_text(json.dumps(self._rows), encoding="utf-8")
         return self._rows

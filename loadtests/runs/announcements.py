@@ -14,11 +14,17 @@ T = TypeVar("T")
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What is needed of a server that listens."""
+    """What is needed of a server that listens.
+
+    target, pids: of an outlet, the URL of the server that it publishes to, and the processes whose cost is that
+    server's; none where it is not known which.
+    """
 
     pid: Pid
     http_port: Port
     http2_port: Port | None = None
+    target: str = ""
+    pids: list[Pid] = []
 
 
 class RelayAnnouncement(msgspec.Struct, frozen=True):

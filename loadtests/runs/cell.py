@@ -52,12 +52,8 @@ class CellFailed(Exception):
     """What was measured is worth nothing, and why."""
 
 
-def measure(planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> Cell:
-    """Measure one cell into an empty folder; `tick` is called at least ten times a second, and may raise to end it.
-
-    Never raises for what goes wrong in the cell: its problems say it. The caller saves the cell.
-    """
-    attempt = Attempt(planned, label, folder, programs, tick)
+def measure(attempt: "Attempt") -> Cell:
+    """Measure one cell. Never raises for what goes wrong in it: its problems say it. The caller saves the cell."""
     try:
         attempt.run()
     except (ChildFailed, CellFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
@@ -66,7 +62,10 @@ def measure(planned: PlannedCell, label: str, folder: Path, programs: Programs, 
 
 
 class Attempt:
-    """One try at a cell. `cell` holds what is known so far, so that a failure keeps what came before it."""
+    """One try at a cell. `cell` holds what is known so far, so that a failure keeps what came before it.
+
+    folder: an empty one. tick: called at least ten times a second, and may raise to end it.
+    """
 
     def __init__(self, planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> None:
         self._planned = planned
@@ -90,13 +89,14 @@ class Attempt:
                 stack.enter_context(netem.delayed(self._planned.rtt_ms))
             said = self._meet(stack, token)
             host = f"http://{HOST}:{said.http_port}"
-            samplers = [Family(said.pid, "server")]
-            samples = samplers[0].sample()
+            samplers = [Family(pid, "server") for pid in self._serving(said)]
+            samples = [sample for sampler in samplers for sample in sampler.sample()]
             users_hosts, relays = self._network(stack, said)
             samplers += [Family(relay.pid, "relay") for relay in relays]
             command = self._programs.load_command(self._planned, users_hosts, token, self._folder)
             load = self._start(stack, "load", command)
             self._await_users(load)
+            self._call_roll(host, token, load)
             self._publish(host, token)
             samples += self._watch(samplers, [self._server, load, *relays])
             self._end(host, token, load)
@@ -116,11 +116,22 @@ class Attempt:
         hosts = {"--host": f"http://{HOST}:{said.http_port}"}
         if not self._planned.relayed:
             return hosts, []
-        command = self._programs.relay_command(self._planned, said.http2_port or said.http_port)
+        command = self._programs.relay_command(self._planned, self._destination(said))
         relay = self._start(stack, "relay", command)
         port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
         through = f"http://{HOST}:{port}"
-        return hosts | {"--http2-host" if said.http2_port else "--host": through}, [relay]
+        beside = said.http2_port or said.target
+        return hosts | {"--http2-host" if beside else "--host": through}, [relay]
+
+    def _destination(self, said: Announcement) -> str:
+        return f"{HOST}:{said.http2_port or said.http_port}"
+
+    def _serving(self, said: Announcement) -> list[int]:
+        """Return the processes whose cost, with that of what they started, is the server's."""
+        return [said.pid]
+
+    def _call_roll(self, host: str, token: str, load: Child) -> None:
+        """Our servers tell a client all that it missed, so nothing depends on who is there yet."""
 
     def _meet(self, stack: ExitStack, token: str) -> Announcement:
         """Start the server, find out where it listens, and make sure that it is ours that answers there."""

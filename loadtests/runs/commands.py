@@ -16,6 +16,7 @@ from servers.settings.setting import SERVER, USER, words
 ALWAYS_TOLD: Final = {"message_bytes", "hold_timeout_s"}
 """What every server must know (docs/howto/own-server.md); the rest it is told where it is not as usual."""
 HOST: Final = "127.0.0.1"
+ADAPTER_FILE: Final = "adapter.json"
 BACKSTOP_S: Final = 120
 """Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
 
@@ -31,6 +32,7 @@ class Programs:
 
     server: Sequence[str] = python("servers")
     load: Sequence[str] = python("locust", "-f", str(LOCUSTFILE))
+    outlet: Sequence[str] = python("servers.outlet")
     relay: Sequence[str] = python("servers.relay")
     report: Sequence[str] = python("pollbench", "report")
     race: Sequence[str] = python("servers.race")
@@ -61,9 +63,27 @@ class Programs:
         server = shlex.split(scenario.server) or self.server
         return [*server, planned.pattern, *_flat(options), *words(scenario, asked), "--announce-json"]
 
-    def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
+    def outlet_command(self, planned: PlannedCell, url: str, token: str, folder: Path) -> list[str]:
         scenario = planned.scenario
-        options = {"--to": f"{HOST}:{port}", OPTIONS["rtt_ms"]: typed("rtt_ms", (planned.rtt_ms,))}
+        told = {"--message-bytes": scenario.message_bytes, "--content": scenario.content}
+        return [*self.outlet_command_of(url, token, folder), *_flat(told)]
+
+    def outlet_command_of(self, url: str, token: str, folder: Path) -> list[str]:
+        """token: also the name of the run. The adapter is in the folder."""
+        options = {
+            "--adapter": folder / ADAPTER_FILE,
+            "--url": url,
+            "--run": token,
+            "--token": token,
+            "--journal": folder / "published.csv",
+            "--accepted": folder / "accepted.csv",
+        }
+        return [*self.outlet, *_flat(options)]
+
+    def relay_command(self, planned: PlannedCell, to: str) -> list[str]:
+        """to: host:port of whom clients are to reach."""
+        scenario = planned.scenario
+        options = {"--to": to, OPTIONS["rtt_ms"]: typed("rtt_ms", (planned.rtt_ms,))}
         shaped = words(scenario, (SETTINGS[name] for name in RELAYED))
         return [*self.relay, *_flat(options), *shaped, "--announce-json"]
 

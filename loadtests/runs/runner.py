@@ -16,8 +16,9 @@ from typing import Final, Protocol
 
 from loadtests.host import capacity, environment, netem
 from loadtests.records.manifest import Cell, Machine
-from loadtests.runs.cell import measure
+from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.keeping import described, keep
 from loadtests.runs.run_folder import NotARun, RunFolder, save
 from loadtests.runs.signals import Interrupt
@@ -201,7 +202,8 @@ def _run_cell(
     cell_folder = _own(folder, planned.name)
     shutil.rmtree(cell_folder, ignore_errors=True)
     cell_folder.mkdir(parents=True)
-    cell = keep(cell_folder, measure(planned, labels[planned.pattern], cell_folder, programs, tick))
+    kind = ForeignAttempt if planned.scenario.adapter else Attempt
+    cell = keep(cell_folder, measure(kind(planned, labels[planned.pattern], cell_folder, programs, tick)))
     watcher.ended(cell)
     return cell
 

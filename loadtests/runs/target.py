@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from loadtests.foreign.spec import ForeignTarget
 from servers.feed.schedule import parse_schedule
 from servers.timing.clock import clock_id, now_ns
 from servers.web.urls import read_url
@@ -23,10 +24,17 @@ class WrongServer(Exception):
 
 
 class Backplane(msgspec.Struct, frozen=True):
-    """What /stats says of a feed that is shared."""
+    """What /stats says of a feed that is shared, or that goes into a server that is not ours.
+
+    foreign: that server; refused: how many messages it did not take, and problem: what it said to the last of them.
+    """
 
     connected: bool = True
     messages: int = 0
+    taken: int = 0
+    refused: int = 0
+    problem: str = ""
+    foreign: ForeignTarget | None = None
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -54,7 +62,8 @@ class Stats(msgspec.Struct, frozen=True):
 class Target:
     """A server that has been met; `stats` is what it said then, newest_id and start_at_ns are taken from there.
 
-    fault: how it is wrong on purpose, "" for not at all.
+    fault: how it is wrong on purpose, "" for not at all. foreign: the server that users follow instead, where it is one
+    that is not ours.
 
     Raises ValueError for a bad URL, WrongServer when it is not what was asked for.
     """
@@ -79,6 +88,7 @@ class Target:
         self.newest_id = stats.newest_id
         self.start_at_ns = stats.start_at_ns
         self.fault = stats.fault
+        self.foreign = stats.backplane.foreign if stats.backplane else None
         self.http2_host = str(replace(self._url, port=stats.http2_port)) if stats.http2_port else ""
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:

@@ -52,7 +52,7 @@ def unheard(
         return []
     silent = [words[user] for user in sorted(words) if user not in heard]
     who = f"{deaf} of {planned.clients} clients" if heard else "the clients"
-    return [f"{who} received nothing of the {len(due_ns)} messages that were due: {_told(silent, _failures(folder))}"]
+    return [f"{who} received nothing of the {len(due_ns)} messages that were due: {told(silent, _failures(folder))}"]
 
 
 def _failures(folder: Path) -> str:
@@ -61,7 +61,7 @@ def _failures(folder: Path) -> str:
     return f" (failed requests: {', '.join(f'{kind} {count}' for kind, count in counts.items())})" if counts else ""
 
 
-def _told(silent: Sequence[bytes], failures: str) -> str:
+def told(silent: Sequence[bytes], failures: str) -> str:
     said = next((words for words in silent if words), b"")
     if not said:
         return f"no answer came{failures}"

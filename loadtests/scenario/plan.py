@@ -163,7 +163,12 @@ def differences(asked: Plan, saved: Plan) -> list[str]:
 def _words(plan: Plan) -> dict[str, str]:
     """Return everything that a plan says, by option, as it is typed."""
     fields = {option: typed(field, getattr(plan.scenario, field)) for field, option in OPTIONS.items()}
-    own = {"--scenario": plan.scenario.name, "--pattern": ",".join(plan.patterns), "--repeats": str(plan.repeats)}
+    own = {
+        "--target": plan.scenario.target or "none",
+        "--scenario": plan.scenario.name,
+        "--pattern": ",".join(plan.patterns),
+        "--repeats": str(plan.repeats),
+    }
     return fields | own
 
 
@@ -174,6 +179,7 @@ def command_line(kind: str, plan: Plan) -> str:
         words = ["pollbench", "run", plan.patterns[0], scenario.name]
     else:
         words = ["pollbench", "compare", "--scenario", scenario.name, "--pattern", ",".join(plan.patterns)]
+    words += shlex.split(scenario.target)
     for field, option in OPTIONS.items():
         value = getattr(scenario, field)
         if value != getattr(named, field):

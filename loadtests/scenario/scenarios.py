@@ -12,10 +12,16 @@ RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario(Settings):
-    """One situation to measure. A cell is pattern x scenario x client count x round trip x message rate x repeat."""
+    """One situation to measure. A cell is pattern x scenario x client count x round trip x message rate x repeat.
+
+    target: what was typed to name a server that is not ours, "" for none; adapter: what came of it, as JSON
+    (loadtests/foreign/spec.py).
+    """
 
     name: str
     purpose: str
+    target: str = ""
+    adapter: str = ""
 
     def check_planned(self) -> None:
         """Raise ValueError for what may be found, or asked for by hand, but cannot be planned."""

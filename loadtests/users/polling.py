@@ -9,6 +9,7 @@ from loadtests.protocols.http1 import ACCEPT_GZIP, ResponseReader
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.foreign import ForeignPolls
 from loadtests.users.user import CODES, CUT, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
@@ -26,6 +27,8 @@ NOTHING: Final = PollBody([])
 NOT_MODIFIED: Final = 304
 NO_CONTENT: Final = 204
 REQUEST_TIMEOUT: Final = 408
+GOOD_OF_FOREIGN: Final = frozenset({200, NO_CONTENT, NOT_MODIFIED, REQUEST_TIMEOUT})
+"""With which servers answer that there is nothing new: nchan says 408."""
 decode_poll = msgspec.json.Decoder(PollBody).decode
 
 
@@ -45,6 +48,8 @@ class PollingUser(PatternUser):
     def on_start(self) -> None:
         super().on_start()
         self._connection: Connection | None = None
+        foreign = self.foreign
+        self._foreign = ForeignPolls(foreign, repeats=not self.held) if foreign is not None else None
         self._reader = self._new_reader()
         self._exchange = Exchange(0)
         self._head = f"GET {self.path}?{self.query}last_id="
@@ -53,6 +58,8 @@ class PollingUser(PatternUser):
         self._etag = ""
         self._asked_for = -1
         self._request = b""
+        if foreign is not None and self.held:
+            self.patience_s += foreign.how.hold_s - session.options.hold_timeout_s
         self._patience_ns = round(self.patience_s * 1e9)
 
     def poll(self, due_ns: int) -> bool:
@@ -60,16 +67,11 @@ class PollingUser(PatternUser):
 
         A request that fails is recorded with its error, and followed by a pause.
         """
-        if self._asked_for != self.cursor:
-            # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
-            self._asked_for, self._etag = self.cursor, ""
-            self._request = f"{self._head}{self.cursor}{self._tail}\r\n".encode("ascii")
         error, self._exchange = CUT, Exchange(now_ns())
         try:
+            self._prepare()
             self._ask()
-            status = self._reader.status
-            good = status in {200, NO_CONTENT} or (status == NOT_MODIFIED and self._etag)
-            error = 0 if good else CODES["status"]
+            error = 0 if self._is_good(self._reader.status) else CODES["status"]
             if not error:
                 self._answered(due_ns)
         except (NoAnswer, OSError, ProtocolError) as wrong:
@@ -80,6 +82,20 @@ class PollingUser(PatternUser):
         if error:
             self.pause(self.backoff.failed(self._retry_after_s(error)))
         return not error
+
+    def _prepare(self) -> None:
+        """Have the request ready that asks for what comes after the cursor."""
+        if self._foreign is not None:
+            self._request = self._foreign.request(self.connect)
+        elif self._asked_for != self.cursor:
+            # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
+            self._asked_for, self._etag = self.cursor, ""
+            self._request = f"{self._head}{self.cursor}{self._tail}\r\n".encode("ascii")
+
+    def _is_good(self, status: int) -> bool:
+        if self._foreign is not None:
+            return status in GOOD_OF_FOREIGN
+        return status in {200, NO_CONTENT} or (status == NOT_MODIFIED and bool(self._etag))
 
     def disconnect(self) -> None:
         if self._connection is not None:
@@ -105,7 +121,8 @@ class PollingUser(PatternUser):
         except OSError:
             if self._reader.begun:
                 raise
-        if not self._exchange.ended_ns or (self._reader.status == REQUEST_TIMEOUT and not self._reader.keep_alive):
+        turned_away = self._reader.status == REQUEST_TIMEOUT and not self._reader.keep_alive and self._foreign is None
+        if not self._exchange.ended_ns or turned_away:
             self._exchange.again()
             self._exchanged(self._connect())
 
@@ -125,7 +142,9 @@ class PollingUser(PatternUser):
         return self._connection
 
     def _new_reader(self) -> ResponseReader:
-        return ResponseReader(gzip=session.options.compress, limit_bytes=session.options.message_limit_bytes)
+        options = session.options
+        gzip = options.compress if self.foreign is None else self.foreign.how.gzip
+        return ResponseReader(gzip=gzip, limit_bytes=options.message_limit_bytes)
 
     def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange = self._exchange
@@ -143,6 +162,18 @@ class PollingUser(PatternUser):
                 self._connection.wake()
 
     def _answered(self, due_ns: int) -> None:
+        exchange = self._exchange
+        count = self._deliver() if self._foreign is None else self._deliver_foreign(self._foreign)
+        hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
+        self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
+        self.backoff.succeeded()
+        if session.options.etag and self._foreign is None and self.cursor == self._asked_for and not self._etag:
+            self._remember()
+        if session.options.no_keep_alive or not self._reader.keep_alive:
+            self.disconnect()
+
+    def _deliver(self) -> int:
+        """Record the messages in an answer; return how many there are."""
         exchange, (answer, shrunk) = self._exchange, self._answer()
         if answer.cursor:
             self.control((answer.cursor,))
@@ -150,14 +181,14 @@ class PollingUser(PatternUser):
         stamps = [_stamp(raw) for raw in answer.messages]
         for raw, stamp in zip(answer.messages, stamps, strict=True):
             self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
-        count = len(answer.messages)
-        hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
-        self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
-        self.backoff.succeeded()
-        if session.options.etag and self.cursor == self._asked_for and not self._etag:
-            self._remember()
-        if session.options.no_keep_alive or not self._reader.keep_alive:
-            self.disconnect()
+        return len(answer.messages)
+
+    def _deliver_foreign(self, foreign: ForeignPolls) -> int:
+        exchange, reader = self._exchange, self._reader
+        found = foreign.take(reader.headers, reader.body)
+        for trace in found:
+            self.delivered(trace, exchange.ended_ns, exchange.arrived_ns, reader.sent_bytes // len(found))
+        return len(found)
 
     def _answer(self) -> tuple[PollBody, float]:
         """Return what was answered, and which share of its length came over the network.
@@ -180,6 +211,8 @@ class PollingUser(PatternUser):
             self._request = f"{self._head}{self.cursor}{self._tail}{field}\r\n".encode("latin-1")
 
     def _failed(self, due_ns: int, error: int) -> None:
+        if self._foreign is not None:
+            self._foreign.failed()
         answered = error == CODES["status"]
         self.requested(due_ns, self._exchange, self._reader.status if answered else 0, error)
         if not answered or not self._reader.keep_alive:

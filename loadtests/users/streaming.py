@@ -8,10 +8,14 @@ from loadtests.records.rows import UNTOLD
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.arrivals import arrivals
 from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.foreign import ForeignStream, take_steps
 from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import decode_stamp
 from servers.timing.clock import now_ns
+
+SWITCHED = 101
+"""The status with which a WebSocket begins."""
 
 
 class StreamUser(PatternUser):
@@ -22,6 +26,11 @@ class StreamUser(PatternUser):
     def decoder(self) -> StreamDecoder:
         """Return a decoder whose first output is the request for what comes after `self.cursor`."""
         raise NotImplementedError
+
+    def on_start(self) -> None:
+        super().on_start()
+        foreign = self.foreign
+        self._foreign = ForeignStream(foreign, self.random.randbytes) if foreign is not None else None
 
     def live(self) -> None:
         self._silence_ns = round(session.options.silence_timeout_s * 1e9)
@@ -39,6 +48,8 @@ class StreamUser(PatternUser):
         self._closed: Closed | None = None
         error, connection = CUT, None
         try:
+            if self.foreign is not None:
+                take_steps(self.foreign, self.connect)
             connection = self._connection = self.connect(self._received)
             self._ask(connection)
             error = CODES[self._end_of(connection).error]
@@ -51,7 +62,7 @@ class StreamUser(PatternUser):
         return error
 
     def _ask(self, connection: Connection) -> None:
-        self._decoder = self.decoder()
+        self._decoder = self.decoder() if self._foreign is None else self._foreign.decoder()
         self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)
@@ -104,6 +115,9 @@ class StreamUser(PatternUser):
 
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Message:
+            if self._foreign is not None:
+                self._take_foreign(self._foreign, event, received_ns, arrived_ns)
+                return
             try:
                 stamp = decode_stamp(event.body)
             except (ValueError, RecursionError) as wrong:
@@ -118,7 +132,21 @@ class StreamUser(PatternUser):
         elif type(event) is Head:
             self._status = event.status
             self._asked_for_s = asked_for_s(event.retry_after)
-            self.control((event.cursor,))
+            if self._foreign is None:
+                self.control((event.cursor,))
+            elif event.status == SWITCHED:
+                self._say(self._foreign.opened())
         elif type(event) is Closed:
             self._exchange.ended_ns = received_ns
             self._closed = event
+
+    def _take_foreign(self, foreign: ForeignStream, event: Message, received_ns: int, arrived_ns: int) -> None:
+        found, answer = foreign.take(event)
+        self._say(answer)
+        self._messages += len(found)
+        for trace in found:
+            self.delivered(trace, received_ns, arrived_ns, event.wire_bytes // len(found))
+
+    def _say(self, frames: bytes) -> None:
+        if frames:
+            self._send(frames)

@@ -12,6 +12,7 @@ import gevent
 import msgspec
 from locust import User, task
 
+from loadtests.foreign.client import ForeignClient
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
@@ -19,8 +20,11 @@ from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff, parse_retry
 from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
+from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
+from servers.outlet.message import hidden
+from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 from servers.web.urls import read_url
 
@@ -54,6 +58,10 @@ class PatternUser(User):
         self.tape = recorder.tape(self.pattern)
         target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
         self.address, self.netloc = target.address, target.netloc
+        self.foreign: ForeignClient | None = None
+        if session.foreign is not None and session.scanner is not None:
+            self.address = session.foreign.address
+            self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
         self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
 
@@ -82,11 +90,15 @@ class PatternUser(User):
                 return newest_id
 
     def connect(self, receive: Receive) -> Connection:
-        """Open the next connection; `receive` is called with all that comes. Raises OSError."""
+        """Open the next connection; `receive` is called with all that comes. Raises OSError and ProtocolError."""
         self.connections += 1
+        if session.secure is not None and session.foreign is not None:
+            return TlsConnection(self.address, receive, self.source, session.secure, session.foreign.place.host)
         return Connection(*self.address, receive, self.source)
 
-    def delivered(self, stamp: Stamp, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
+    def delivered(
+        self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0
+    ) -> None:
         """Record that a message reached this user, and move its cursor."""
         self.tape.deliveries += DELIVERY.pack(
             self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns
@@ -138,7 +150,7 @@ class PatternUser(User):
 
     def note(self, problem: ProtocolError) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
-        text = f"{self.label}: {problem}"
+        text = hidden(f"{self.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:
             _noted.add(text)
             log.warning("%s", text)

@@ -14,7 +14,20 @@ import typer
 from loadtests.host import standard_streams
 from loadtests.runs.signals import heeded
 from loadtests.runs.webui import Unreachable
-from reports.commands import advise, capacity, ci, experiment, lists, measure, model, replicate, report, selftest, serve
+from reports.commands import (
+    advise,
+    capacity,
+    ci,
+    experiment,
+    lists,
+    measure,
+    model,
+    replicate,
+    report,
+    selftest,
+    serve,
+    target,
+)
 from reports.commands.common import fail
 from reports.commands.exits import DONE, EPILOG, INTERRUPTED, UNREACHABLE, UNWRITTEN, USAGE
 from servers.home import VERSION, pass_on
@@ -28,6 +41,7 @@ AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "he
 app.command(context_settings=AS_TYPED)(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
+app.add_typer(target.app, name="target")
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
 app.command()(model.model)
 app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)

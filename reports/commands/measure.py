@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from loadtests.foreign.choose import Asked
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
@@ -17,8 +18,24 @@ from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, choose, known_name, remaining
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended, run_cells, write_page
-from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
+from reports.commands.common import (
+    Authority,
+    Changes,
+    Insecure,
+    Json,
+    Named,
+    Out,
+    Publishing,
+    Url,
+    err,
+    fail,
+    out,
+    pattern_labels,
+    pattern_names,
+    scenario_names,
+)
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
+from reports.commands.target import followed, patterns_of
 
 if TYPE_CHECKING:
     from reports.validity.caution import Ruling
@@ -30,6 +47,12 @@ def run(
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
+    target: Named = None,
+    url: Url = None,
+    publish: Publishing = None,
+    ca: Authority = None,
+    insecure: Insecure = False,
+    change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -39,13 +62,13 @@ def run(
 
         pollbench run sse
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
+        pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
+    asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
-    plan = Plan(
-        _enough(overridden(scenario, overrides, SCENARIOS["feed"]), overrides),
-        (known_name(pattern, labels, "pattern"),),
-        repeats,
-    )
+    patterns = (known_name(pattern, labels, "pattern"),)
+    wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
+    plan = Plan(_enough(wanted, overrides), patterns, repeats)
     return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
 
 
@@ -61,6 +84,12 @@ def compare(
     ] = None,
     repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each (default: 3)")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
+    target: Named = None,
+    url: Url = None,
+    publish: Publishing = None,
+    ca: Authority = None,
+    insecure: Insecure = False,
+    change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -71,13 +100,16 @@ def compare(
         pollbench compare
         pollbench compare --scenario busy --pattern long_polling,sse --clients 200 --repeats 5
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
+        pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
+    asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
-    wanted = overridden(scenario, overrides, saved.scenario)
+    named = choose(pattern, labels, "pattern") if pattern is not None else ()
+    wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
         wanted if resume else _enough(wanted, overrides),
-        choose(saved.patterns if pattern is None else pattern, labels, "pattern"),
+        named or (saved.patterns if resume else patterns_of(wanted, saved.patterns)),
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:

@@ -33,7 +33,8 @@ class NothingMeasured(ReportError):
 class Run:
     """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
-    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*;
+    cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*, of
+    `way_up` as way_up_*;
     changed: the files that are not what they were when the cell ended;
     <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
@@ -107,9 +108,10 @@ def _cell_frame(
 
 def _flat(cell: manifest.Cell) -> dict[str, object]:
     fields = msgspec.structs.asdict(cell)
-    relay = fields.pop("relay")
-    accounts = manifest.RelayAccount.__struct_fields__
-    return fields | {f"relay_{name}": getattr(relay, name, float("nan")) for name in accounts}
+    for own, account in {"relay": manifest.RelayAccount, "way_up": manifest.WayUp}.items():
+        told = fields.pop(own)
+        fields |= {f"{own}_{name}": getattr(told, name, float("nan")) for name in account.__struct_fields__}
+    return fields
 
 
 def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:

@@ -79,8 +79,12 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
 
 
 def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
-    """Return none for polls that start together: they share one phase, and clients do not even out what it does."""
-    return None if pattern == "short_polling" and setting.get("poll_start") == "together" else THEORIES.get(pattern)
+    """Return none for polls that start together: they share one phase, and clients do not even out what it does.
+
+    Nor is there one of a server that is not ours: nobody knows what it does with a message before it sends it.
+    """
+    together = pattern == "short_polling" and setting.get("poll_start") == "together"
+    return None if together or setting.get("adapter") else THEORIES.get(pattern)
 
 
 def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:

@@ -13,7 +13,7 @@ from loadtests.records.manifest import SESSION, SYNTHETIC
 from reports.basics.units import counted, listed, number, percent
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES
-from reports.validity import instrument
+from reports.validity import foreign, instrument
 from reports.validity.by_theory import against_theory, without_theory
 from reports.validity.calibration_used import quotes
 from reports.validity.caution import VERDICTS, Caution, Facts
@@ -263,6 +263,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.generator,
     instrument.starved,
     instrument.server,
+    foreign.foreign,
     instrument.publisher,
     timetable,
     unknown_timetable,

@@ -13,6 +13,7 @@ from loadtests.scenario.settings import NETEM
 from reports.basics.units import counted, listed, percent, quantity
 from reports.data.situations import differing
 from reports.validity.caution import Caution, Facts
+from reports.validity.foreign import adapters, cost_unknown, identity
 from reports.validity.network import relays
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -84,7 +85,9 @@ def _generator(facts: Facts) -> str:
 def _server(facts: Facts) -> str:
     shares = {name: facts.cells[f"{role}_cpu_peak"].max() for role, name in ROLE_NAMES.items() if role != "generator"}
     told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
-    return f"Of a core, in their busiest second: {listed(told)}." if told else ""
+    known = f"Of a core, in their busiest second: {listed(told)}." if told else ""
+    elsewhere = "The server's cost was not measured: it was not started from here, and nobody here listens at its port."
+    return f"{known} {elsewhere}".strip() if cost_unknown(facts) else known
 
 
 def _starved(facts: Facts) -> str:
@@ -126,14 +129,15 @@ def _books(facts: Facts) -> str:
     return (
         f"Published {TIMES} clients = delivered + missed + in flight, {kept}: "
         f"{owed} {'does not equal' if bad else '='} {' + '.join(parts)}. The left side is "
-        "the server's journal, the right one what the clients recorded."
+        f"{'our publisher' if adapters(facts) else 'the server'}'s journal, the right one what the clients recorded."
     )
 
 
 def _clock(facts: Facts) -> str:
     early = int(facts.cells["negative"].sum())
     told = f"{counted(early, 'message')} arrived" if early else "no message arrived"
-    return f"Server and clients read the same counter of the same kernel; {told} before it was published."
+    who = "Our publisher" if adapters(facts) else "Server"
+    return f"{who} and clients read the same counter of the same kernel; {told} before it was published."
 
 
 def _limits(facts: Facts) -> str:
@@ -160,6 +164,7 @@ def _samples(facts: Facts) -> str:
 
 QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Facts], str]]]] = {
     "books": ("Is every message accounted for?", _books),
+    "identity": ("How was a message known again?", identity),
     "clock": ("Is there one clock?", _clock),
     "publisher": ("Were messages published when they were due?", _publisher),
     "sending": ("Were polls sent when they were due?", _sending),

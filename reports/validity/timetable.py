@@ -37,7 +37,7 @@ def timetable(facts: Facts) -> Iterable[Caution]:
     lines = [
         f"{cell['cell']}: {line}"
         for cell in facts.run.finished.to_dict("records")
-        for line in told(cell, _schedule(facts, cell), _of(facts.run.published, cell["cell"]))
+        for line in told(cell, _schedule(facts, cell), _scheduled(facts, cell))
     ]
     if lines:
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
@@ -150,11 +150,20 @@ def _untimely(cell: Cell, due_ns: np.ndarray, published_ns: np.ndarray) -> list[
     return lines
 
 
+def _setting(facts: Facts, cell: Cell) -> Mapping[str, Any]:
+    (setting,) = (each for each in facts.run.manifest.scenarios if each["name"] == cell["scenario"])
+    return setting
+
+
 def _schedule(facts: Facts, cell: Cell) -> str:
     """Return the schedule of a cell: the one of its scenario that has the cell's rate."""
-    (setting,) = (each for each in facts.run.manifest.scenarios if each["name"] == cell["scenario"])
-    return schedules(str(setting["schedule"]))[float(cell["rate_per_s"])]
+    return schedules(str(_setting(facts, cell)["schedule"]))[float(cell["rate_per_s"])]
 
 
-def _of(frame: pd.DataFrame, cell: str) -> pd.DataFrame:
-    return frame[frame["cell"] == cell]
+def _scheduled(facts: Facts, cell: Cell) -> pd.DataFrame:
+    """Return the journal of a cell, of a server that is not ours without the roll call, which came before."""
+    published: pd.DataFrame = facts.run.published[facts.run.published["cell"] == cell["cell"]]
+    if not _setting(facts, cell).get("adapter"):
+        return published
+    scheduled: pd.DataFrame = published[published["due_ns"] >= cell["publish_from_ns"]]
+    return scheduled

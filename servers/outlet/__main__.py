@@ -1,7 +1,8 @@
 """`python -m servers.outlet`: publishes to a server that is not ours, and answers for it as our own servers do.
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
-difference. What it announces beside: `target`, the URL that clients use, and `pids`, whose cost is the server's.
+difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
+use, and `pids`, whose cost is the server's.
 """
 
 import argparse
@@ -44,7 +45,6 @@ TAKEN: Final = [
     *(_OF_SERVERS[name] for name in ("message_bytes", "content", "token", "journal")),
 ]
 """Settings of a server that publishing elsewhere needs too; the length of the content includes the tracer."""
-SCHEMES: Final = {"http", "https", "ws", "wss"}
 
 
 def main() -> int:
@@ -90,7 +90,8 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         history = History(options.history, options.history_bytes)
         write = stack.enter_context(open_csv("--accepted", accepted, "id,accepted_ns")) or (lambda _: None)
         noted = journal(options, stack) or (lambda _: None)
-        outlet = Outlet(way, place, adapter.publish.at_once, history, noted, write)
+        told = {"adapter": msgspec.to_builtins(adapter), "url": str(base).rstrip("/"), "run": run}
+        outlet = Outlet(way, place, adapter, history, noted, write, told)
         publisher = Publisher(
             outlet, parse_schedule(options.schedule), options.message_bytes, now_ns(), failed, options.content
         )
@@ -100,7 +101,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, started.pids() if adapter.cost.measured else [])
+        announce(service, base, (started.pids() or listeners(base)) if adapter.cost.measured else [])
         await stopped
 
 
@@ -118,7 +119,7 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
 
 
 def announce(service: Service, base: URL, pids: list[int]) -> None:
-    line = {"event": "ready", **service.identity(), "target": str(base), "pids": pids or listeners(base)}
+    line = {"event": "ready", **service.identity(), "target": str(base), "pids": pids}
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()
 

@@ -1,6 +1,5 @@
 """HTTP to a foreign server: headers, TLS, redirects and proxies as its adapter has them, and none but those."""
 
-import ssl
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,9 +8,10 @@ from yarl import URL
 
 from servers.outlet.message import Place, Variables
 from servers.targets import template
-from servers.targets.adapter import Adapter, Step, Tls
+from servers.targets.adapter import Adapter, Step
 from servers.targets.reading import parse_expect, request_line
 from servers.targets.rules import parse_rule
+from servers.targets.tls import tls_context
 
 SHOWN_BYTES: Final = 200
 Socket = aiohttp.ClientWebSocketResponse[bool]
@@ -19,19 +19,6 @@ Socket = aiohttp.ClientWebSocketResponse[bool]
 
 class Refused(Exception):
     """The server did not take a message: the status, headers and first bytes of what it answered, or why it did not."""
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Return how a server's certificate is checked. Raises Refused for files that cannot be used."""
-    try:
-        context = ssl.create_default_context(cafile=tls.ca or None)
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key or None)
-    except OSError as wrong:
-        raise Refused(f"tls: {tls.ca or tls.cert!r} cannot be used: {wrong.strerror or wrong}") from None
-    if tls.insecure:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 class Client:

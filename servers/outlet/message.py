@@ -1,12 +1,19 @@
 """PURE. One message on its way into a foreign server: its text, and what templates may say of it."""
 
 import os
+import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
+import msgspec
+
+from servers.targets.adapter import Adapter
 from servers.targets.template import ENVIRONMENT
 from servers.targets.tracer import mint
+
+_ENVIRONMENT: Final = re.compile(r"\{\{\s*env\.(\w+)")
 
 
 class SecretMissing(Exception):
@@ -60,3 +67,21 @@ def of_message(number: int, due_ns: int, published_ns: int, filler: str, run: st
     before = filler[: max(0, len(filler) - len(tracer) - 1)]
     text = f"{before} {tracer}" if before else tracer
     return {"message": text, "tracer": tracer, "id": str(number), "due_ns": str(due_ns)}
+
+
+def environment_of(adapter: Adapter) -> list[str]:
+    """Return the names of the environment variables that an adapter asks for."""
+    return sorted(set(_ENVIRONMENT.findall(msgspec.json.encode(adapter).decode())))
+
+
+def secrets_of(adapter: Adapter) -> list[str]:
+    """Return what those variables say, the longest first."""
+    values = (os.environ.get(name, "") for name in environment_of(adapter))
+    return sorted((value for value in values if value), key=len, reverse=True)
+
+
+def hidden(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without what must not be written down, should a server have repeated it."""
+    for secret in secrets:
+        text = text.replace(secret, "[hidden]")
+    return text

@@ -5,15 +5,16 @@ had answered. A slow answer delays no later message, as long as no more than `pu
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from servers.feed.feed import Journal
 from servers.feed.history import History
 from servers.feed.message import Message, encode
 from servers.outlet.client import Refused, reason
-from servers.outlet.message import Place, SecretMissing, of_message
+from servers.outlet.message import Place, SecretMissing, hidden, of_message, secrets_of
 from servers.outlet.ways import Way
+from servers.targets.adapter import Adapter
 from servers.timing.clock import now_ns, wall_timestamp
 from servers.web.errors import UnavailableError
 
@@ -24,15 +25,25 @@ Write = Callable[[bytes], object]
 class Outlet:
     """Takes messages from a Publisher. history: what /api/published tells, as of a feed of our own.
 
-    refused: how many messages the server did not take; problem: what it said to the last of them.
+    told: what users are told, by /stats, of the server that they follow. refused: how many messages the
+    server did not take; problem: what it said to the last of them.
     """
 
     def __init__(
-        self, way: Way, place: Place, at_once: int, history: History, journal: Journal, accepted: Write
+        self,
+        way: Way,
+        place: Place,
+        adapter: Adapter,
+        history: History,
+        journal: Journal,
+        accepted: Write,
+        told: Mapping[str, object],
     ) -> None:
         self._way = way
         self._place = place
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(adapter.publish.at_once)
+        self._secrets = secrets_of(adapter)
+        self._told = told
         self._history = history
         self._journal = journal
         self._accepted = accepted
@@ -51,6 +62,7 @@ class Outlet:
             "refused": self.refused,
             "under_way": under_way,
             "problem": self.problem,
+            "foreign": self._told,
         }
 
     def publish_all(self, content: str, due_ns: Iterable[int]) -> None:
@@ -95,7 +107,7 @@ class Outlet:
                 await self._way.send(of_message(number, due_ns, published_ns, content, self._place.run))
             except (Refused, SecretMissing) as wrong:
                 self.refused += 1
-                self.problem = reason(wrong)
+                self.problem = hidden(reason(wrong), self._secrets)
                 self._accepted(b"%d,0\n" % number)
             else:
                 self.taken += 1

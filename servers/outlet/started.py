@@ -13,11 +13,9 @@ from yarl import URL
 from servers.outlet.client import Refused
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
+from servers.targets.url import base_url
 from servers.web.free_port import free_port
-from servers.web.urls import read_url
 
-SCHEMES: Final = ("https", "http", "wss", "ws")
-SECRETS: Final = 'use headers = { Authorization = "Bearer {{env.TOKEN}}" }'
 ASK_EACH_S: Final = 0.05
 STOP_S: Final = 5.0
 MEET_S: Final = 5.0
@@ -34,7 +32,7 @@ class Started:
     async def ready(self) -> URL:
         """Start it if it has a command; return its URL once it accepts connections. Raises ValueError and Refused."""
         adapter, port = self._adapter, str(free_port())
-        base = base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))
+        base = URL(str(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))), encoded=True)
         if adapter.command:
             words = shlex.split(Template(adapter.command).fill({"port": port}))
             try:
@@ -91,11 +89,6 @@ async def connects(base: URL) -> bool:
         return False
     writer.close()
     return True
-
-
-def base_url(text: str) -> URL:
-    """Read the URL of a target. Raises ValueError naming it and what would be right."""
-    return URL(str(read_url(text, "--url", SCHEMES, path=True, instead=SECRETS)), encoded=True)
 
 
 def listeners(base: URL) -> list[int]:

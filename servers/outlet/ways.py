@@ -1,6 +1,7 @@
 """The ways into a foreign server: an HTTP request a message, a line to a program's input, a WebSocket frame."""
 
 import asyncio
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -43,8 +44,8 @@ class Requests:
         self._client = client
         self._expected = parse_expect(publish.expect)
         self._body = publish.body or ("" if request_line(publish.request).body.text else "{{message}}")
-        kind = {"Content-Type": publish.content_type} if publish.content_type else {}
-        self._headers = {**kind, **publish.headers}
+        kind = publish.content_type or content_type_of(self._body or request_line(publish.request).body.text)
+        self._headers = {"Content-Type": kind, **publish.headers}
 
     async def open(self) -> None:
         await self._client.open(self._publish.connect)
@@ -175,6 +176,14 @@ class Pipe:
         assert program.stdout is not None
         while data := await program.stdout.read(65_536):
             self._said = (self._said + data)[-4096:]
+
+
+def content_type_of(body: str) -> str:
+    """Return what a body is that nobody says more of."""
+    if body.startswith(("{", "[")) and not body.startswith("{{"):
+        return "application/json"
+    is_form = re.match(r"[\w.-]+=", body)
+    return "application/x-www-form-urlencoded" if is_form else "text/plain; charset=utf-8"
 
 
 def text_of(heard: Any) -> bytes | None:

@@ -18,7 +18,7 @@ class AdapterError(ValueError):
     """An adapter that cannot be used: the file, the line where one is known, the key, the value and the remedy."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A table of an adapter file. An unknown key is an error: misspelt, it would be obeyed by nobody."""
 
 

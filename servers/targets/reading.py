@@ -38,7 +38,7 @@ def request_line(text: str) -> RequestLine:
         raise ValueError(f"{text!r}: the method {method} is none of: {', '.join(METHODS)}")
     path = re.match(r"(?:\{\{.*?\}\}|\S)*", rest)
     assert path is not None
-    if not path[0].startswith(("/", "{{")):
+    if not path[0].startswith(("/", "{{", "http://", "https://")):
         raise ValueError(f"{text!r} has no path such as /events: write METHOD /PATH, and a body behind it")
     return RequestLine(method, Template(path[0]), Template(rest[path.end() :].strip()))
 
@@ -117,6 +117,9 @@ class _Check:
                 raise ValueError("it has both request and websocket, or neither; give one")
             if (name == "websocket") != bool(each.websocket):
                 raise ValueError("a table [websocket] has the key websocket, every other one has request")
+        with self._at(f"{name}.request"):
+            if "://" in (request_line(each.request).path.text.partition("?")[0] if each.request else ""):
+                raise ValueError("a subscription has a path only; where the server is, url or --url says")
         self._request(name, each, known)
         self._texts(name, {"websocket": each.websocket}, known)
         self._rules(f"{name}.remember", each.remember)

@@ -39,6 +39,16 @@ def parse_rule(text: str) -> Rule:
     raise ValueError(f"{text!r} is none of: {FORMS}")
 
 
+def parse_finder(text: str) -> Callable[[bytes], list[bytes]]:
+    """Read a rule that may find several: every match of a regex, else the one value. Raises ValueError."""
+    rule = parse_rule(text)
+    kind, _, rest = text.strip().partition(" ")
+    if kind != "regex":
+        return lambda body: [found.encode()] if (found := rule({}, body)) is not None else []
+    expression = re.compile(rest.strip().encode())
+    return lambda body: [match[1 if expression.groups else 0] or b"" for match in expression.finditer(body)]
+
+
 def _matched(expression: re.Pattern[bytes], body: bytes) -> str | None:
     last = None
     for match in expression.finditer(body):

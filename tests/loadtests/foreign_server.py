@@ -12,6 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from servers.targets.reading import read_adapter
+
 Serve = Callable[[socket.socket, int], None]
 """What to do with a connection, and which one it is, counted from 1."""
 HANG_S = 60.0
@@ -103,12 +107,13 @@ class ForeignServer:
 
 
 class Case:
-    """A server, and the pattern whose user meets it. requests: see foreign_users.py."""
+    """A server, and the pattern whose user meets it. requests: see foreign_users.py. adapter: TOML, "" for ours."""
 
-    def __init__(self, pattern: str, serve: Serve, requests: int = 0) -> None:
+    def __init__(self, pattern: str, serve: Serve, requests: int = 0, adapter: str = "") -> None:
         self.pattern = pattern
         self.serve = serve
         self.requests = requests
+        self.adapter = msgspec.to_builtins(read_adapter(adapter, "adapter.toml")) if adapter else None
 
 
 @contextlib.contextmanager
@@ -120,7 +125,12 @@ def met(cases: Mapping[str, Case], **settings: object) -> Iterator[dict[str, Any
         for server in servers.values():
             stack.callback(server.close)
         users = {
-            name: {"pattern": case.pattern, "port": servers[name].port, "requests": case.requests}
+            name: {
+                "pattern": case.pattern,
+                "port": servers[name].port,
+                "requests": case.requests,
+                "adapter": case.adapter,
+            }
             for name, case in cases.items()
         }
         command = [sys.executable, str(script), json.dumps({"session": settings, "users": users})]

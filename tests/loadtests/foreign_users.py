@@ -1,7 +1,7 @@
 """`python foreign_users.py JSON`: users against servers that nobody here wrote; says what became of each, as JSON.
 
-JSON: {"session": settings, "users": {name: {"pattern", "port", "requests"}}}. A user ends when it has received message
-3, or, where `requests` is not 0, when it has made so many.
+JSON: {"session": settings, "users": {name: {"pattern", "port", "requests", "adapter"}}}. A user ends when it has
+received message 3, or, where `requests` is not 0, when it has made so many.
 """
 
 import json
@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import msgspec
 from locust.env import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests import patterns
+from loadtests.foreign.spec import ForeignTarget
 from loadtests.records.recorder import Tape
 from loadtests.records.rows import DELIVERY, ERRORS, REQUEST, Delivery, Request
 from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
+from servers.targets.adapter import Adapter
 from servers.timing.clock import now_ns
 
 HANG_S = 60.0
@@ -37,8 +40,11 @@ def main(told: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(found))
 
 
-def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: int) -> None:
+def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: int, adapter: Any) -> None:
     session.host = session.http2_host = f"http://127.0.0.1:{port}"
+    session.follow(
+        ForeignTarget(adapter=msgspec.convert(adapter, Adapter), url=session.host, run="0af3") if adapter else None
+    )
     user_class = patterns.load(pattern)
     user = user_class(Environment(user_classes=[user_class]))
     user.on_start()

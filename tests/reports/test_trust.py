@@ -27,7 +27,8 @@ def answers(facts: Facts, *cautions: Caution) -> dict[str, str]:
 
 
 def test_every_question_is_answered_for_a_run_that_tells_all(facts: Facts) -> None:
-    assert len(answers(facts)) == len(QUESTIONS)
+    # All but the one that is asked of servers that are not ours.
+    assert {QUESTIONS[name][0] for name in QUESTIONS if name != "identity"} == set(answers(facts))
     told = answers(facts)
     assert "for each of 72 clients and in total: 1,224 = 1,224 + 0 + 0" in told["Is every message accounted for?"]
     assert told["Was there room for every connection?"] == (

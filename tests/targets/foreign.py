@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import sys
 from typing import Any
 
@@ -70,7 +71,12 @@ class Foreign:
                 await socket.send_str(text)
 
 
-async def serve(port: int, mode: str) -> None:
+async def serve(port: int, mode: str, certificate: list[str]) -> None:
+    """certificate: files of a chain and its key; none: no TLS."""
+    secure = None
+    if certificate:
+        secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secure.load_cert_chain(*certificate)
     foreign = Foreign(mode)
     app = web.Application()
     app.add_routes(
@@ -83,9 +89,11 @@ async def serve(port: int, mode: str) -> None:
     )
     runner: Any = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=secure).start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""))
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "", sys.argv[3:]))

@@ -10,6 +10,7 @@ from servers.targets.adapter import AdapterError
 from servers.targets.reading import line_of, parse_expect, read_adapter, request_line
 from servers.targets.rules import parse_rule
 from servers.targets.template import Template
+from tests.server_process import ROOT
 
 NCHAN = """\
 # nchan, all of it
@@ -146,3 +147,18 @@ def test_presets_are_files_that_one_can_copy(tmp_path: Path) -> None:
         copy = tmp_path / f"{name}.toml"
         copy.write_text(presets.text(name), encoding="utf-8")
         assert read_adapter(copy.read_text(encoding="utf-8"), copy.name) == presets.load(name)
+
+
+def test_every_adapter_that_the_documentation_shows_can_be_used() -> None:
+    page = (ROOT / "docs/howto/own-server.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(shown) >= 2
+    for text in shown:
+        assert read_adapter(text, "own-server.md").subscriptions()
+
+
+def test_messages_may_go_in_elsewhere_but_clients_follow_the_server_that_is_named() -> None:
+    elsewhere = '[publish]\nrequest = "POST http://127.0.0.1:8000/messages"\n'
+    assert read_adapter(f'{elsewhere}[sse]\nrequest = "/events"', "a.toml").publish.request.startswith("POST http:")
+    with pytest.raises(AdapterError, match=r"a.toml, line 4: sse.request: a subscription has a path only"):
+        read_adapter(f'{elsewhere}[sse]\nrequest = "GET http://elsewhere/events"', "a.toml")

@@ -14,9 +14,9 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 
-from servers.outlet.started import base_url
 from servers.targets.reading import read_adapter
 from servers.targets.tracer import Scanner, Trace
+from servers.targets.url import base_url
 from tests.server_process import ROOT
 
 FOREIGN = f'command = "{sys.executable} {ROOT / "tests/targets/foreign.py"} {{{{port}}}} MODE"\n'

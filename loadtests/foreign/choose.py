@@ -1,0 +1,189 @@
+"""Which server is meant: a preset, a file or a URL alone, with all that the command line changes of it."""
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from loadtests.foreign.spec import Chosen
+from servers.outlet.message import environment_of
+from servers.targets import presets
+from servers.targets.adapter import SUBSCRIPTIONS, Adapter
+from servers.targets.reading import read_adapter
+from servers.targets.template import ENVIRONMENT, read
+from servers.targets.tls import tls_context
+from servers.targets.url import base_url, server_and_path
+
+GENERIC: Final[Mapping[str, dict[str, Any]]] = {
+    "sse": {
+        "headers": {"Accept": "text/event-stream", "Last-Event-ID": "{{last}}"},
+        "remember": {"last": r"regex (?m)^id: ?([^\r\n]+)[\r\n]"},
+    },
+    "chunked": {},
+    "websocket": {},
+    "long_polling": {"headers": {"If-None-Match": "{{etag}}"}, "remember": {"etag": "header ETag"}},
+    "short_polling": {"headers": {"If-None-Match": "{{etag}}"}, "remember": {"etag": "header ETag"}},
+}
+"""How a server is subscribed to of which nothing is known but a URL."""
+SECRET_HEADERS: Final = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed: --target, --url, --publish, --ca, --insecure, and every --set."""
+
+    target: str = ""
+    url: str = ""
+    publish: str = ""
+    ca: str = ""
+    insecure: bool = False
+    changes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        target: str | None,
+        url: str | None,
+        publish: str | None,
+        ca: str | None,
+        insecure: bool,
+        changes: Sequence[str] | None,
+    ) -> "Asked":
+        """Take options as they come from the command line, None for what was not given."""
+        return cls(target or "", url or "", publish or "", ca or "", insecure, tuple(changes or ()))
+
+    def words(self) -> str:
+        """Return it as it is typed."""
+        named = {"--target": self.target, "--url": self.url, "--publish": self.publish, "--ca": self.ca}
+        words = ["--insecure"] * self.insecure
+        words += [word for option, value in named.items() if value for word in (option, value)]
+        return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
+
+
+def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
+    """Return the server that is meant. patterns: by which it is to be subscribed to, where a URL alone is given.
+
+    Raises ValueError (AdapterError is one) naming the option or the file, the value and the remedy.
+    """
+    changes = dict(_change(text) for text in asked.changes)
+    changes |= {"tls.ca": _toml(str(Path(asked.ca).resolve()))} if asked.ca else {}
+    changes |= {"tls.insecure": "true"} if asked.insecure else {}
+    if asked.publish:
+        changes = {"publish": _publish(asked.publish), **changes}
+    if asked.target:
+        text, source = _named(asked.target)
+        url = str(base_url(asked.url)) if asked.url else ""
+    elif asked.url:
+        text, url, source = *_of_url(asked.url, patterns), "--url"
+        if not asked.publish and not any(change.startswith("publish.") for change in changes):
+            raise ValueError(
+                f"--url {asked.url} says where to listen, and nothing how a message gets in: add "
+                '--publish \'POST /messages {"text": "{{message}}"}\', or describe the server with --target FILE.toml'
+            )
+    else:
+        raise ValueError(
+            "--publish, --set, --ca and --insecure say something of a server: name it with --target or --url"
+        )
+    adapter = read_adapter(text, source, changes)
+    if not url and not adapter.url and not adapter.command:
+        raise ValueError(f"{source} says neither where the server is (url) nor what starts it (command): add --url URL")
+    check_secrets(adapter, source)
+    tls_context(adapter.tls)
+    return Chosen(adapter=adapter, url=url)
+
+
+def as_toml(chosen: Chosen) -> str:
+    """Return an adapter as a file to go on from."""
+    tables = msgspec.to_builtins(chosen.adapter)
+    plain = {key: value for key, value in tables.items() if not isinstance(value, dict) or key == "headers"}
+    plain |= {"url": chosen.url} if chosen.url else {}
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+    for name, table in tables.items():
+        if name not in plain and table:
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def check_secrets(adapter: Adapter, source: str) -> None:
+    """Raise ValueError for a secret that would be written down, or that is not there."""
+    for name, value in _headers(msgspec.to_builtins(adapter)):
+        if name.lower() in SECRET_HEADERS and not any(hole.startswith(ENVIRONMENT) for hole in read(value).names):
+            raise ValueError(
+                f"{source}: the value of the header {name} would be written into files and pages: keep it in an "
+                f'environment variable, and write headers.{name} = "Bearer {{{{env.TOKEN}}}}", or as it is meant'
+            )
+    for variable in environment_of(adapter):
+        if not os.environ.get(variable):
+            raise ValueError(
+                f"{source}: {{{{env.{variable}}}}}: the environment variable {variable} is not set; export it first"
+            )
+
+
+def _headers(part: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield from value.items() if key == "headers" else _headers(value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _headers(each)
+
+
+def _change(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key.strip()):
+        raise ValueError(f"--set {text!r} is not key=value, such as sse.request='GET /news'")
+    return key.strip(), value.strip()
+
+
+def _publish(text: str) -> str:
+    """Return the table [publish] for `METHOD PATH BODY`, `pipe COMMAND` or `websocket PATH TEXT`, as TOML."""
+    kind, _, rest = text.strip().partition(" ")
+    if kind == "pipe":
+        return _toml({"pipe": rest})
+    if kind == "websocket":
+        path, _, said = rest.strip().partition(" ")
+        return _toml({"websocket": path, **({"send": said} if said else {})})
+    return _toml({"request": text})
+
+
+def _named(target: str) -> tuple[str, str]:
+    if target in presets.names():
+        return presets.text(target), f"preset {target}"
+    try:
+        return Path(target).read_text(encoding="utf-8"), target
+    except UnicodeDecodeError:
+        raise ValueError(f"--target {target}: not a TOML file: it is no text in UTF-8") from None
+    except OSError as wrong:
+        known = ", ".join(presets.names())
+        raise ValueError(
+            f"--target {target!r} is none of the presets ({known}), nor a file that can be read ({wrong.strerror})"
+        ) from None
+
+
+def _of_url(text: str, patterns: Sequence[str]) -> tuple[str, str]:
+    """Return an adapter that follows this very URL by these patterns, as TOML, and the URL of its server."""
+    server, path = server_and_path(text)
+    if unknown := [pattern for pattern in patterns if pattern not in SUBSCRIPTIONS]:
+        raise ValueError(
+            f"--url {text}: a server that is not ours cannot be followed by {', '.join(unknown)}, only by: "
+            f"{', '.join(SUBSCRIPTIONS)}"
+        )
+    tables = {
+        pattern: {("websocket" if pattern == "websocket" else "request"): path, **GENERIC[pattern]}
+        for pattern in patterns
+    }
+    return "\n".join(f"{pattern} = {_toml(table)}" for pattern, table in tables.items()), str(server)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,108 @@
+"""A user's part in following a foreign server: what it asks before that, and streams and polls in others' words."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from loadtests.foreign.client import ForeignClient
+from loadtests.foreign.conversation import Conversation
+from loadtests.protocols.events import Message, StreamDecoder
+from loadtests.protocols.http1 import ResponseReader
+from loadtests.protocols.stream_decoders import TextStream
+from loadtests.users.connection import Connection, Receive
+from loadtests.users.user_settings import session
+from servers.targets.tracer import Trace
+from servers.timing.clock import now_ns
+
+STEP_NS: Final = 10_000_000_000
+"""How long the answer to a step may take."""
+Connect = Callable[[Receive], Connection]
+
+
+def take_steps(client: ForeignClient, connect: Connect) -> None:
+    """Ask what is to be asked before a subscription stands. Raises OSError, NoAnswer and ProtocolError."""
+    for step in client.how.connect:
+        if step.request:
+            reader = _fetch(connect, client.step_request(step))
+            client.check(step, reader.status, reader.headers, reader.body)
+
+
+def _fetch(connect: Connect, request: bytes) -> ResponseReader:
+    reader, whole = ResponseReader(limit_bytes=session.options.message_limit_bytes), False
+
+    def received(data: bytes, _received_ns: int, _arrived_ns: int) -> None:
+        nonlocal whole
+        whole = reader.receive(data)
+        if whole:
+            connection.wake()
+
+    connection = connect(received)
+    try:
+        connection.deadline_ns = now_ns() + STEP_NS
+        connection.send(request)
+        while not whole:
+            connection.wait()
+    finally:
+        connection.close()
+    return reader
+
+
+class ForeignStream:
+    """A stream of a foreign server, as its user follows it; `decoder` begins it anew."""
+
+    def __init__(self, client: ForeignClient, random_bytes: Callable[[int], bytes]) -> None:
+        self._client = client
+        self._random_bytes = random_bytes
+        self._newest_id = 0
+
+    def decoder(self) -> StreamDecoder:
+        self._conversation = Conversation(self._client)
+        self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
+        return self._decoder
+
+    def opened(self) -> bytes:
+        """Return what is to be said now that it stands."""
+        return self._conversation.opened()
+
+    def take(self, message: Message) -> tuple[list[Trace], bytes]:
+        """Return our messages in what came, and what is to be answered. Raises ProtocolError."""
+        body, decoder = message.body, self._decoder
+        answer = self._conversation.heard(body)
+        if isinstance(decoder, TextStream) and self._client.how.remember:
+            self._client.hear(next((each for each in decoder.found if each.data is body), body), decoder.head.headers)
+        elif not isinstance(decoder, TextStream):
+            self._client.hear(body)
+        found = self._client.traces(body)
+        if self._client.how.latest:
+            # A state that is told again is not a second delivery.
+            found = [trace for trace in found if trace.id > self._newest_id]
+            self._newest_id = max((trace.id for trace in found), default=self._newest_id)
+        return found, answer
+
+
+class ForeignPolls:
+    """Polls of a foreign server. repeats: an answer may tell again what an earlier one told, which is nothing new."""
+
+    def __init__(self, client: ForeignClient, *, repeats: bool) -> None:
+        self._client = client
+        self._repeats = repeats
+        self._stepped = False
+        self._seen: set[int] = set()
+
+    def request(self, connect: Connect) -> bytes:
+        """Return the next request, once what comes before the first was asked. Raises as `take_steps` does."""
+        if not self._stepped:
+            take_steps(self._client, connect)
+            self._stepped = True
+        return self._client.request()
+
+    def failed(self) -> None:
+        """What the steps led to may be over."""
+        self._stepped = False
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> list[Trace]:
+        found = self._client.traces(body)
+        self._client.learn(self._client.how.remember, headers, body)
+        if self._repeats or self._client.how.latest:
+            found = [trace for trace in found if trace.id not in self._seen]
+            self._seen.update(trace.id for trace in found)
+        return found

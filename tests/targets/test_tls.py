@@ -1,0 +1,90 @@
+"""Servers under TLS: followed by every pattern, trusted only where somebody said so, and the page says which."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from servers.web.free_port import free_port
+from tests.server_process import ROOT
+from tests.targets.test_run import ADAPTER, BRIEF, FOREIGN, PUBLISH, command
+
+FAILED, USAGE = 1, 2
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Path]]:
+    """Run a foreign server under TLS; give its URL, the authority that signed, and its adapter."""
+    folder, port = tmp_path_factory.mktemp("tls"), str(free_port())
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    made = authority.issue_cert("127.0.0.1")
+    made.private_key_pem.write_to_path(str(folder / "key.pem"))
+    made.cert_chain_pems[0].write_to_path(str(folder / "chain.pem"))
+    (folder / "chat.toml").write_text(ADAPTER.partition("[publish]")[1] + ADAPTER.partition("[publish]")[2])
+    line = [sys.executable, str(FOREIGN), port, "", str(folder / "chain.pem"), str(folder / "key.pem")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield f"wss://127.0.0.1:{port}", folder / "authority.pem", folder / "chat.toml"
+        process.terminate()
+
+
+def test_every_pattern_is_followed_under_tls_with_the_authority_that_signed(
+    secured: tuple[str, Path, Path], tmp_path: Path
+) -> None:
+    url, authority, adapter = secured
+    words = ["compare", "--target", str(adapter), "--url", url, "--ca", str(authority), "--repeats", "1", *BRIEF]
+    done = command(*words, "--json", "--out", str(tmp_path / "run"))
+    result = json.loads(done.stdout)
+    rows = {row["pattern"]: (row["delivered"], row["missed"], row["duplicated"]) for row in result["summary"]}
+    assert rows == dict.fromkeys(["long_polling", "sse", "websocket"], (80, 0, 0)), done.stderr
+    assert "was not checked" not in done.stdout
+
+
+def test_a_certificate_that_nobody_checked_is_said_on_the_page(secured: tuple[str, Path, Path], tmp_path: Path) -> None:
+    url = secured[0].replace("wss", "https")
+    words = ["run", "sse", "--url", f"{url}/events", "--publish", PUBLISH, "--insecure", *BRIEF, "--json"]
+    done = command(*words, "--out", str(tmp_path / "run"))
+    result = json.loads(done.stdout)
+    assert result["summary"][0]["delivered"] == 80, done.stderr
+    assert any("certificate was not checked" in caution["what"] for caution in result["cautions"])
+    assert "certificate was not checked" in (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "--insecure" in json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))["command"]
+
+
+@pytest.mark.parametrize(
+    ("publish", "says"),
+    [
+        (PUBLISH, "certificate verify failed"),
+        (
+            "pipe cat",
+            "TLS: (self.signed|unable to get local issuer) certificate.*--ca FILE, or --insecure",
+        ),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_named_on_either_side(
+    publish: str, says: str, secured: tuple[str, Path, Path], tmp_path: Path
+) -> None:
+    url = secured[0].replace("wss", "https")
+    words = ["run", "sse", "--url", f"{url}/events", "--publish", publish, "--set", "roll_call_s=2", *BRIEF]
+    done = command(*words, "--out", str(tmp_path / "run"))
+    assert done.returncode == FAILED
+    assert re.search(says, " ".join(done.stderr.split())), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_an_authority_that_cannot_be_read_is_refused_at_once(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "authority.pem"
+    if content is not None:
+        file.write_text(content)
+    done = command("run", "sse", "--url", "https://h/e", "--publish", PUBLISH, "--ca", str(file))
+    assert done.returncode == USAGE
+    assert f"tls.ca '{file}' cannot be used: " in done.stderr
+    assert done.stderr.count("\n") == 1
