@@ -21,10 +21,9 @@ __all__ = ["DONE", "INTERRUPTED", "INVALID", "UNREACHABLE", "USAGE", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Whatever goes wrong in a foreseen way is one line on stderr."""
-    before = _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C during the imports ends in silence
+    _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C ends in silence until a command takes it over
     from reports.commands import app
 
-    _signal.signal(_signal.SIGINT, before)
     return app.main(arguments)
 
 

@@ -14,8 +14,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import patterns
 from loadtests.locust_ui import hooks
-from loadtests.scenario.options import FLAGS, HELP, JOIN
-from loadtests.scenario.scenarios import START
+from loadtests.scenario import options
 from servers.home import pass_on
 
 pass_on()
@@ -30,24 +29,12 @@ hooks.listen(events)
 
 @events.init_command_line_parser.add_listener
 def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
-    # On the parser itself, not in a group: Locust shows only those in its start form.
-    defaults = {
-        "poll_interval": "1",
-        "poll_pace": "rate",
-        "hold_timeout": "30",
-        "silence_timeout": "60",
-        "backoff": "exponential",
-    }
-    choices = {"join_at": JOIN, "poll_start": START}
-    defaults |= {option: first for option, (first, *_) in choices.items()}
-    for option, text in HELP.items():
-        if option in FLAGS:
-            parser.add_argument(f"--{option.replace('_', '-')}", action="store_true", help=text)
-            continue
-        parser.add_argument(
-            f"--{option.replace('_', '-')}",
-            default=defaults.get(option, ""),
-            choices=choices.get(option),
-            include_in_web_ui=option not in {"http2_host", "run_dir", "server_token"},
-            help=text,
-        )
+    # Locust binds every interface unless told otherwise, and asks neither its page nor its workers who they are.
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
+    parser.add_argument(
+        "--allow-host",
+        default="",
+        include_in_web_ui=False,
+        help="Other names, a,b, under which pages and clients may use the web interface",
+    )
+    options.add_to(parser)

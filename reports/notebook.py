@@ -4,16 +4,24 @@ from dataclasses import dataclass
 
 from loadtests.runs.run_folder import newest
 from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
+from reports.advice.advise import Question, advise
+from reports.advice.decision_map import DecisionMap
+from reports.advice.decision_map import decision_map as _decision_map
+from reports.advice.goals import parse_goal
+from reports.advice.told import changes, recommendation
 from reports.basics.statistics import compare as compare_samples
 from reports.basics.statistics import median_interval
 from reports.charts import CHARTS, Chart
 from reports.charts.chart_data import Scene, scenes
+from reports.charts.decision import decision
 from reports.charts.style import styled
 from reports.charts.svg import standalone
 from reports.ci.compare_runs import compare_runs
 from reports.data.load import load
 from reports.measures.crossovers import crossovers
 from reports.measures.measures import conservation, latencies, per_cell, summary
+from reports.model.model import Model
+from reports.model.model_file import RECORDED, read
 from reports.theory import oracles
 from reports.theory.compare import agreements
 from reports.validity.caution import verdict
@@ -24,20 +32,27 @@ __all__ = [
     "CLIENTS",
     "RATE",
     "RTT",
+    "Question",
+    "advise",
     "agreements",
     "cautions",
+    "changes",
     "charts",
     "compare_runs",
     "compare_samples",
     "conservation",
     "crossovers",
+    "decision_map",
     "evidence",
     "latencies",
     "load",
     "median_interval",
     "newest",
     "oracles",
+    "parse_goal",
     "per_cell",
+    "recommendation",
+    "recorded_model",
     "scenes",
     "summary",
     "verdict",
@@ -59,3 +74,24 @@ class Picture:
 def charts(scene: Scene) -> dict[str, Picture]:
     """Return the charts that the report has of a scene, by their names."""
     return {chart.name: Picture(chart, scene) for chart in CHARTS if chart.applies(scene)}
+
+
+@dataclass(frozen=True)
+class Map:
+    """A decision map. A notebook draws it where it is the last line of a cell."""
+
+    found: DecisionMap
+
+    def _repr_svg_(self) -> str:
+        with styled():
+            return standalone(decision(self.found))
+
+
+def decision_map(model: Model, question: Question, columns: int = 24, lines: int = 16) -> Map:
+    """Work out a decision map; more columns and lines take longer."""
+    return Map(_decision_map(model, question, columns, lines))
+
+
+def recorded_model() -> Model:
+    """Return the model that ships."""
+    return read(RECORDED)

@@ -1,13 +1,15 @@
 """An mkdocs hook: makes the pages that the code already says, so that none of them can be stale.
 
-Commands come from the command line's own help, rows from the docstrings of arrival.py, scenarios and patterns from
-their modules, exit codes from the README, and the files of the repository's root are pages as they are.
+Commands come from the command line's own help, settings from their table, rows from the docstrings of rows.py,
+scenarios and patterns from their modules, exit codes from the README, and the files of the repository's root are pages
+as they are.
 """
 
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +21,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
-from loadtests.scenario.scenarios import SCENARIOS, typed  # noqa: E402
+from loadtests.scenario.options import TOLD  # noqa: E402
+from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402
+from loadtests.scenario.settings import SETTINGS, typed  # noqa: E402
 from reports.commands.app import app  # noqa: E402
 from servers import patterns  # noqa: E402
+from servers.settings.options import ServerOptions  # noqa: E402
+from servers.settings.setting import Setting, settings  # noqa: E402
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -95,6 +101,44 @@ def scenarios() -> str:
     return "\n".join(told)
 
 
+def settings_page() -> str:
+    """Every setting, once: what a measurement depends on, and what only one program is told."""
+    of_measurements, by_hand = SETTINGS.values(), [each for each in TOLD.values() if each.name not in SETTINGS]
+    of_servers = [each for name, each in settings(ServerOptions).items() if name not in SETTINGS]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            (
+                "Durations are written `5s`, `40ms`, `2m` or `1h`; a plain number is in the unit of the setting. The "
+                "name of a setting is its key in `run.json` and in the `settings` of `cell.json`."
+            ),
+            *_table("What a measurement depends on: options of `pollbench run` and `compare`", of_measurements),
+            "",
+            "`pollbench serve` takes those that the server obeys, Locust and its form those that users obey.",
+            *_table("Only of a test driven by hand, in Locust", by_hand),
+            *_table("Only of `pollbench serve`", of_servers),
+        ]
+    )
+
+
+def _table(title: str, chosen: Iterable[Setting]) -> list[str]:
+    told = [
+        "",
+        f"## {title}",
+        "",
+        "| option | meaning | value | range | default | obeyed by | name |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for each in chosen:
+        usual = "" if each.kind is bool or each.default is MISSING else each.typed(each.default)
+        value = "on or off" if each.kind is bool else f"{each.kind.__name__}{', ' if each.unit else ''}{each.unit}"
+        option = each.option if each.kind is bool else f"{each.option} {each.placeholder}"
+        about = [f"`{_cell(option)}`", _cell(each.help), value, each.range, f"`{usual}`" if usual else ""]
+        told.append(f"| {' | '.join([*about, ', '.join(each.who), f'`{each.name}`'])} |")
+    return told
+
+
 def exit_codes() -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.search(r"^## Exit codes\n(.*?)^## ", readme, re.MULTILINE | re.DOTALL)
@@ -114,6 +158,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "reference/commands.md": commands,
     "reference/rows.md": rows,
     "reference/scenarios.md": scenarios,
+    "reference/settings.md": settings_page,
     "reference/exit-codes.md": exit_codes,
     "contributing.md": root_file("CONTRIBUTING.md"),
     "decisions.md": root_file("DECISIONS.md"),

@@ -19,7 +19,9 @@ from servers.feed.feed import Feed
 from servers.feed.message import Message, decode_stamp, encode
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
-from servers.settings.options import MESSAGE_BYTES_MAX, ServerOptions
+from servers.settings.options import ServerOptions
+from servers.settings.served import MESSAGE_BYTES_MAX, Served
+from servers.settings.setting import settings
 from servers.timing.clock import clock_id, now_ns
 from servers.web.body import fields_of, read_body, text_of, whole
 from servers.web.doors import DOORS, ORIGINS, Door, at, refuse_strangers, refused
@@ -77,13 +79,14 @@ class Service:
     async def stats(self, request: web.Request) -> web.Response:
         """Say who this is and who is waiting; asked with `?tasks`, also how many tasks run, which takes it a moment."""
         feed = self.feed
+        publishing = {"schedule": str(self.publisher.schedule), "message_bytes": self.publisher.message_bytes}
         state = {
             "patterns": self.names,
             "newest_id": feed.newest_id,
             "first_id": feed.first_id,
-            "schedule": str(self.publisher.schedule),
-            "message_bytes": self.publisher.message_bytes,
+            **publishing,
             "start_at_ns": self.publisher.start_ns,
+            "settings": {name: getattr(self.options, name) for name in settings(Served)} | publishing,
             "subscribers": feed.subscribers,
             "held": feed.held,
             "streams": feed.streams,

@@ -28,7 +28,7 @@ from servers.feed.schedule import parse_schedule
 from servers.settings.fault_specs import IgnoreDisconnect, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
-from servers.web.patience import PatientHandler
+from servers.web.patience import patient
 from servers.web.write_log import WRITE_COLUMNS, Writes
 
 if TYPE_CHECKING:
@@ -160,14 +160,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
         h2 = await serve_h2(app, sock2, ssl_context=tls(options), limits=limits, watch=watch)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    accept = partial(
-        PatientHandler,
-        runner.server,
-        loop=asyncio.get_running_loop(),
-        access_log=None,
-        auto_decompress=False,  # a body that was packed is refused, never undone
-        head_timeout_s=options.head_timeout_s,
-    )
+    accept = patient(runner, options.head_timeout_s)
     http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +14,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 HANG_S = 60.0
 """Only catches hangs; no test asserts how long anything took."""
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has a loopback address of IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 class ServerProcess:

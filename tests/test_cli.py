@@ -17,7 +17,8 @@ import pytest
 
 import pollbench
 import servers
-from loadtests.scenario.scenarios import OPTIONS, SCENARIOS
+from loadtests.scenario.scenarios import SCENARIOS
+from loadtests.scenario.settings import OPTIONS
 
 BRIEF = ["--clients", "4", "--schedule", "steady:10", "--warmup", "0.2", "--window", "1.5", "--drain", "0.3"]
 PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patterns/[a-z]*.py"))
@@ -51,7 +52,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["experiment", "caching", "--resume", "b"], "--resume b: no such folder; name one"),
         (["compare", "--content", "verse"], "--content verse is out of range: it must be one of same, noise, json"),
         (["compare", "--windw", "3"], "No such option: --windw .*--window"),
-        (["compare", "--window", "soon"], "'--window': .*number"),
+        (
+            ["compare", "--window", "soon"],
+            "--window 'soon' is not a duration: write 5s, 40ms, 2m or 5 .seconds., more than 0",
+        ),
+        (["compare", "--window", "2d"], "--window '2d' is not a duration"),
+        (
+            ["compare", "--message-limit", "9"],
+            "--message-limit 9 is out of range: it must be 65536 to 1073741824 bytes",
+        ),
         (["compare", "--window", "0"], "--window 0 is out of range: it must be more than 0"),
         (["compare", "--window"], "'--window' requires an argument"),
         (["compare", "--clients", "ten"], "--clients 'ten' is not a whole number"),
@@ -70,6 +79,17 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
         (["run", "sse", "--fault", "drop:2"], "fault 'drop:2' is none of: drop:SHARE"),
         (["compare", "--drain", "nan"], "--drain nan is out of range"),
+        (
+            ["run", "sse", "--server", "http://127.0.0.1:8080/"],
+            "--server http://127.* a command line .* starts",
+        ),
+        (
+            ["run", "sse", "--server", "wss://h"],
+            "not the address of one: see docs/howto/own-server",
+        ),
+        (["run", "sse", "--server", "localhost:8080"], "--server localhost:8080 .*not the address of one"),
+        (["run", "sse", "--server", "[::1]:8080"], r"--server \[::1\]:8080 .*not the address of one"),
+        (["run", "sse", "--server", "serve 'it"], "--server .*its quotes closed"),
         (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
         (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),
         (["compare", "--pattern", ","], "no pattern was named"),
@@ -266,6 +286,24 @@ def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> 
     assert subprocess.run(command(*words), capture_output=True, text=True, timeout=120).returncode in MEASURED
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "What the instrument itself adds on this machine" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("window", "gated"), [("1.5", MEASURED), ("0.5", {pollbench.INVALID})])
+def test_a_run_of_one_message_or_of_none_has_a_page_and_no_goal_is_met_by_nothing(
+    tmp_path: Path, window: str, gated: set[int]
+) -> None:
+    brief = ["--clients", "1", "--schedule", "steady:1", "--warmup", "0", "--window", window, "--drain", "0.3"]
+    (tmp_path / "slo.toml").write_text('slo = ["sse.p99_ms < 60000", "missed == 0"]\n')
+    run = subprocess.run(command("run", "sse", *brief, "--out", "run"), capture_output=True, text=True, timeout=120)
+    again = subprocess.run(command("report", "run"), capture_output=True, text=True, timeout=120)
+    gate = subprocess.run(command("gate", "run", "--slo", "slo.toml"), capture_output=True, text=True, timeout=120)
+    assert run.returncode in MEASURED, run.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert again.returncode == pollbench.DONE, again.stderr
+    assert gate.returncode in gated, gate.stdout
+    for done in (run, again, gate):
+        assert not re.search(r"Traceback|Warning:", done.stderr + done.stdout)
 
 
 @pytest.mark.slow

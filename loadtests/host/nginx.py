@@ -53,6 +53,9 @@ class Nginx(Program):
             self.port = sock.getsockname()[1]
             text = config(self.port, self._upstreams, self._options, open_files(), account())
             (self._folder / "nginx.conf").write_text(text, encoding="ascii")
+            # nginx trusts an inherited socket not to block. A worker that came second to a connection would wait in
+            # accept() for the next one, and its clients with it.
+            sock.setblocking(False)
             # nginx cannot be told to take any port. It does take over a listening socket, as it does when it is
             # replaced by a newer version of itself, and so nobody can take the port in between.
             child = Child(

@@ -19,13 +19,18 @@ from loadtests.live.chart_points import ChartPoints
 from loadtests.live.live_checks import Judgement, judge
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.preflight import admit
+from loadtests.locust_ui.web_guard import ask_first, guard
 from loadtests.runs.commands import OURS
 from loadtests.runs.target import WrongServer
-from loadtests.scenario.options import HELP, read_options
+from loadtests.scenario.options import TOLD, read_options
 from servers.palette import colours_of
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
 CONFLICT: Final = 409
+FORM: Final = b"templateArgs"
+"""What the page has, and what sends or asks for a login instead has not."""
+HIDDEN: Final = ("run_dir", "session_dir", "server_token", "http2_host")
+"""Options that are no fields of the form: whoever starts Locust decides where it writes, and whom it measures."""
 
 
 def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
@@ -33,11 +38,12 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     page = DeliveryPage(environment, screen)
     web_ui = environment.web_ui
     base = f"{environment.parsed_options.web_base_path or ''}/pollbench"
+    guard(web_ui.app, environment.parsed_options.web_host, environment.parsed_options.allow_host)
     blueprint = Blueprint("pollbench", __name__, url_prefix=base, static_folder="web", static_url_path="/web")
     blueprint.add_url_rule("/live", view_func=web_ui.auth_required_if_enabled(page.live))
     blueprint.add_url_rule(f"/<any({','.join(FILES)}):name>", view_func=web_ui.auth_required_if_enabled(page.file))
     web_ui.app.register_blueprint(blueprint)
-    web_ui.app.before_request(page.check_form)
+    ask_first(web_ui, "locust.swarm", page.check_form)
     web_ui.app.after_request(page.complete)
     web_ui.template_args.update(
         extended_tabs=[{"title": "Delivery", "key": "delivery", "component": "pollbench-delivery"}],
@@ -144,14 +150,15 @@ class DeliveryPage:
 
     def check_form(self) -> Response | None:
         """Refuse, in the form, what the test would be ended for; let anything else pass."""
-        if request.endpoint != "locust.swarm" or request.method != "POST":
-            return None
         environment = self._environment
         given = {**vars(environment.parsed_options), **request.form.to_dict()}
         host = request.form.get("host", environment.host or "")
         state = environment.runner.state
+        alien = next((name for name in HIDDEN if name in request.form), "")
         running = state in {STATE_SPAWNING, STATE_RUNNING}
-        if state in {STATE_CLEANUP, STATE_STOPPING} or not (running or self._screen.settled):
+        if alien:
+            problem = f"{alien} is no field of this form: give it when you start Locust"
+        elif state in {STATE_CLEANUP, STATE_STOPPING} or not (running or self._screen.settled):
             problem = "the test before is still ending: try again in a moment"
         else:
             problem = self._unchangeable(given, host) if running else self._inadmissible(given, host)
@@ -184,7 +191,7 @@ class DeliveryPage:
     # What Locust answers, completed
 
     def complete(self, response: Response) -> Response:
-        if request.endpoint == "locust.index" and response.mimetype == "text/html":
+        if request.endpoint == "locust.index" and not response.direct_passthrough and FORM in response.get_data():
             return self._with_script(response)
         if request.endpoint == "locust.request_stats" and response.is_json:
             return self._until_final(response)
@@ -193,7 +200,7 @@ class DeliveryPage:
     def _with_script(self, response: Response) -> Response:
         """Load our element, and have the form show the options in force: after a reload Locust shows the defaults."""
         options = vars(self._environment.parsed_options)
-        now = json.dumps({name: options[name] for name in HELP if name in options}).replace("<", "\\u003c")
+        now = json.dumps({name: options[name] for name in TOLD if name in options}).replace("<", "\\u003c")
         script = (
             f"<script>for (const [name, value] of Object.entries({now}))"
             " if (templateArgs.extra_options[name]) templateArgs.extra_options[name].default_value = value</script>"

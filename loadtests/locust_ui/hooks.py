@@ -26,7 +26,7 @@ from loadtests.locust_ui.preflight import admit, pattern_of
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import FLAGS, LoadOptions, read_options
+from loadtests.scenario.options import NEWEST, LoadOptions, read_options
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
 from servers.timing.clock import now_ns
@@ -96,13 +96,8 @@ class Conductor:
     def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
         session.host = (environment.host or "").rstrip("/")
         session.http2_host = options.http2_host or target.http2_host
-        session.poll_interval_s, session.poll_pace = options.poll_interval_s, options.poll_pace
-        session.poll_start, session.backoff, session.source = options.poll_start, options.backoff, options.source
-        session.silence_timeout_s = options.silence_timeout_s
-        session.hold_timeout_s, session.message_limit_bytes = options.hold_timeout_s, options.message_limit_bytes
-        for flag in FLAGS:
-            setattr(session, flag, getattr(options, flag))
-        session.join_newest = options.join_at == "newest"
+        session.options = options
+        session.join_newest = options.join_at == NEWEST
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
         if target.fault:

@@ -2,24 +2,31 @@
 
 Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
 here what happens when, and the server is asked from time to time what it has published; loadtests/runs/manual_run.py,
-in a process of its own, then makes a run of it, because pyarrow would stall the users.
+in a process of its own, then ends its cells like planned ones, because pyarrow would stall the users.
 """
 
 import logging
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import gevent
 import msgspec
 
-from loadtests.records.manifest import Session
-from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import FLAGS, LoadOptions
+from loadtests.records.manifest import SESSION, Session
+from loadtests.runs.run_folder import save
+from loadtests.runs.target import Stats, Target, WrongServer
+from loadtests.scenario.options import NEWEST, LoadOptions
+from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.scenarios import Scenario
+from loadtests.scenario.settings import UserSettings
 from servers.home import python
+from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
 
 log = logging.getLogger("pollbench")
@@ -34,10 +41,11 @@ class HandDriven:
     def __init__(self, folder: Path, target: Target, options: LoadOptions, labels: Mapping[str, str]) -> None:
         self.folder = folder
         self._target = target
-        self._before = self._target.newest_id if options.join_at == "newest" else None
+        self._before = self._target.newest_id if options.join_at == NEWEST else None
         self._last_id = self._before or 0
         self._started_at = wall_timestamp()
-        self._options = options
+        self._scheduled = bool(options.schedule)
+        self._scenario = scenario_of(options, self._target.stats)
         self._labels = labels
         self._users: dict[str, int] = {}
         self._spawned_by_ns = self._reset_ns = 0
@@ -74,37 +82,29 @@ class HandDriven:
         self._problems += self._changes()
         if not self._users:
             self._problems.append("it was stopped before all users had started")
-        session = Session(
-            command=["locust", *sys.argv[1:]],
-            started_at=self._started_at,
-            server_pid=self._target.stats.pid,
-            schedule=self._options.schedule or self._target.stats.schedule,
-            message_bytes=self._target.stats.message_bytes,
-            poll_interval_s=self._options.poll_interval_s,
-            poll_pace=str(self._options.poll_pace),
-            poll_start=self._options.poll_start,
-            backoff=str(self._options.backoff),
-            source=str(self._options.source),
-            fault=self._target.fault,
-            hold_timeout_s=self._options.hold_timeout_s,
-            silence_timeout_s=self._options.silence_timeout_s,
-            **{flag: getattr(self._options, flag) for flag in FLAGS},
-            users=self._users or dict(users),
-            labels=dict(self._labels),
-            spawned_by_ns=self._spawned_by_ns,
-            publish_from_ns=self._publish_from_ns(),
-            reset_ns=self._reset_ns,
-            ended_ns=ended_ns,
-            published=self._last_id,
-            published_before=self._before or 0,
-            problems=[*self._problems, *problems],
-        )
-        (self.folder / "session.json").write_bytes(msgspec.json.format(msgspec.json.encode(session), indent=2))
+        command = shlex.join(["locust", *sys.argv[1:]])
+        self._problems += problems
+        facts = {
+            "problems": self._problems,
+            "server_pid": self._target.stats.pid,
+            "load_command": shlex.split(command),
+            "spawned_by_ns": self._spawned_by_ns,
+            "publish_from_ns": self._publish_from_ns(),
+            "window_from_ns": self._reset_ns,
+            "load_ended_ns": ended_ns,
+            "published": self._last_id,
+            "published_before": self._before or 0,
+        }
+        cells = [
+            msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
+            for cell in cells_of(self._scenario, self._users or users)
+        ]
+        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells))
         subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:
         """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""
-        shared = self._target.stats.backplane is not None and not self._options.schedule
+        shared = self._target.stats.backplane is not None and not self._scheduled
         return 0 if shared else self._target.start_at_ns
 
     def _changes(self) -> list[str]:
@@ -151,6 +151,41 @@ class HandDriven:
         with (self.folder / "published.csv").open("ab") as file:
             file.write(lines)
         self._last_id = last
+
+
+def scenario_of(options: LoadOptions, stats: Stats) -> Scenario:
+    """Return what would have been planned: users obey the form, and the server what it was started with.
+
+    Raises ValueError for a server that says what no server can be told.
+    """
+    schedule = options.schedule or stats.schedule
+    said = stats.settings | {"schedule": schedule, "message_bytes": stats.message_bytes, "fault": stats.fault}
+    in_force: dict[str, Any] = {
+        name: getattr(options, name) if USER in each.who else said.get(name, each.default)
+        for name, each in settings(UserSettings).items()
+    }
+    return Scenario(name=SESSION, purpose="driven by hand in Locust", clients=(1,), **in_force)
+
+
+def cells_of(scenario: Scenario, users: Mapping[str, int]) -> list[PlannedCell]:
+    """Return a cell for each pattern that had users. users: pattern -> users.
+
+    Patterns with unequal numbers of users are not comparable, so they are not of one scenario.
+    """
+    counts = {pattern: count for pattern, count in sorted(users.items()) if count}
+    alike = len(set(counts.values())) == 1
+    (rate_per_s,) = scenario.schedules
+    return [
+        PlannedCell(
+            pattern,
+            replace(scenario, name=SESSION if alike else f"{SESSION}-of-{clients}", clients=(clients,)),
+            clients,
+            rtt_ms=0.0,
+            rate_per_s=rate_per_s,
+            repeat=1,
+        )
+        for pattern, clients in counts.items()
+    ]
 
 
 def new_folder(runs: Path) -> Path:

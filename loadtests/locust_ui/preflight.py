@@ -9,6 +9,7 @@ from typing import Any
 
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.options import LoadOptions, read_options
+from loadtests.scenario.source_address import parse_source
 
 
 def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[LoadOptions, Target]:
@@ -39,7 +40,7 @@ def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[L
 
 def check_source(options: LoadOptions) -> None:
     """Raise ValueError when users could not connect from the address that they are to have."""
-    address = options.source.address(1)
+    address = parse_source(options.source).address(1)
     if not address:
         return
     try:

@@ -1,4 +1,7 @@
-"""The load generator watching itself: CPU, memory, and how late its own event loop is."""
+"""The load generator watching itself: CPU, memory, and how late its own event loop is.
+
+A process that was stopped does not see it, but the gap between two of its ticks does: it is lag like any other.
+"""
 
 import os
 import time
@@ -7,7 +10,8 @@ import gevent
 import psutil
 
 from loadtests.host.sampler import waited_ns
-from loadtests.records.rows import ROLES, Sample
+from loadtests.records.recorder import recorder
+from loadtests.records.rows import ROLES, STALL_NS, Sample
 from loadtests.users.tcp_info import meter
 from servers.timing.clock import now_ns
 
@@ -34,11 +38,15 @@ class Generator:
             self._greenlet = None
 
     def sample(self) -> Sample:
+        at_ns = now_ns()
         # After a stop this may run before the tick that it delayed, and must not call that second a good one.
-        lag_ns, self._worst_ns = max(self._worst_ns, now_ns() - self._due_ns), 0
+        lag_ns, self._worst_ns = max(self._worst_ns, at_ns - self._due_ns), 0
+        if at_ns - self._due_ns > STALL_NS:
+            # Told of here, and not by that tick once more.
+            self._due_ns = at_ns
         wire = meter.read()
         return Sample(
-            at_ns=now_ns(),
+            at_ns=at_ns,
             pid=os.getpid(),
             role=ROLES.index("generator"),
             cpu_ns=time.process_time_ns(),
@@ -58,11 +66,12 @@ class Generator:
         self._due_ns = now_ns()
         while True:
             self._due_ns += TICK_NS
-            wait_ns = self._due_ns - now_ns()
-            if wait_ns > 0:
-                gevent.sleep(wait_ns / 1e9)
-                self._worst_ns = max(self._worst_ns, now_ns() - self._due_ns)
-            else:
-                self._worst_ns = max(self._worst_ns, -wait_ns)
-                gevent.sleep(0)
+            gevent.sleep(max(0, self._due_ns - now_ns()) / 1e9)
+            late_ns = now_ns() - self._due_ns
+            if late_ns > STALL_NS:
+                # At once, so that it is known which instants it lost.
+                recorder.sample(self.sample())
+                continue
+            self._worst_ns = max(self._worst_ns, late_ns)
+            if late_ns > TICK_NS:
                 self._due_ns = now_ns()

@@ -12,5 +12,7 @@ class ChunkedUser(StreamUser):
     label = "Chunked streaming"
 
     def decoder(self) -> LinesDecoder:
-        request = get(self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.compress else "")
-        return LinesDecoder(request, gzip=session.compress, limit_bytes=session.message_limit_bytes)
+        request = get(
+            self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.options.compress else ""
+        )
+        return LinesDecoder(request, gzip=session.options.compress, limit_bytes=session.options.message_limit_bytes)

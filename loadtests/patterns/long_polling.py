@@ -16,8 +16,10 @@ class LongPollingUser(PollingUser):
     held = True
 
     def on_start(self) -> None:
-        self.query = f"timeout={session.hold_timeout_s:g}&{'limit=1&' if session.one_per_response else ''}"
-        self.patience_s = session.hold_timeout_s + GRACE_S
+        self.query = (
+            f"timeout={session.options.hold_timeout_s:g}&{'limit=1&' if session.options.one_per_response else ''}"
+        )
+        self.patience_s = session.options.hold_timeout_s + GRACE_S
         super().on_start()
 
     def live(self) -> None:

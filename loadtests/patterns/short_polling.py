@@ -1,5 +1,6 @@
 """Short polling: ask again and again, whether or not there is something to say."""
 
+from loadtests.scenario.poll_timing import Pace, parse_pace
 from loadtests.users.polling import PollingUser
 from loadtests.users.user_settings import session
 from servers.timing.clock import now_ns
@@ -18,10 +19,10 @@ class ShortPollingUser(PollingUser):
     path = "/api/poll"
 
     def live(self) -> None:
-        interval_ns, pace = round(session.poll_interval_s * 1e9), session.poll_pace
+        interval_ns, pace = round(session.options.poll_interval_s * 1e9), parse_pace(session.options.poll_pace)
         if not interval_ns:
             self._without_pause()
-        due_ns = self._first_due_ns(interval_ns)
+        due_ns = self._first_due_ns(interval_ns, pace)
         while True:
             wait_ns = due_ns - now_ns()
             if wait_ns > 0:
@@ -30,11 +31,11 @@ class ShortPollingUser(PollingUser):
                 due_ns += (now_ns() - due_ns) // interval_ns * interval_ns
             due_ns = (now_ns() if pace.after_answer else due_ns) + round(pace.gap(self.random) * interval_ns)
 
-    def _first_due_ns(self, interval_ns: int) -> int:
+    def _first_due_ns(self, interval_ns: int, pace: Pace) -> int:
         """Together means by the clock, for all processes alike: at the next multiple of the interval."""
-        if session.poll_start == "together":
+        if session.options.poll_start == "together":
             return (now_ns() // interval_ns + 1) * interval_ns
-        return now_ns() + round(session.poll_pace.first(self.random) * interval_ns)
+        return now_ns() + round(pace.first(self.random) * interval_ns)
 
     def _without_pause(self) -> None:
         """A closed loop: how fast can this go? Its latency means nothing."""

@@ -12,7 +12,7 @@ class SseUser(StreamUser):
     label = "Server-Sent Events"
 
     def decoder(self) -> SseDecoder:
-        encoding = ACCEPT_GZIP if session.compress else ""
+        encoding = ACCEPT_GZIP if session.options.compress else ""
         headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n{encoding}"
         request = get(self.netloc, "/api/events", headers)
-        return SseDecoder(request, gzip=session.compress, limit_bytes=session.message_limit_bytes)
+        return SseDecoder(request, gzip=session.options.compress, limit_bytes=session.options.message_limit_bytes)

@@ -15,4 +15,4 @@ class WebsocketUser(StreamUser):
     def decoder(self) -> WebSocketDecoder:
         key = base64.b64encode(self.random.randbytes(16))
         request = handshake(self.netloc, f"/api/socket?last_id={self.cursor}", key)
-        return WebSocketDecoder(request, key, session.message_limit_bytes)
+        return WebSocketDecoder(request, key, session.options.message_limit_bytes)

@@ -28,6 +28,7 @@ from h2.exceptions import StreamClosedError
 
 from loadtests.protocols.events import ProtocolError
 from servers.timing.clock import now_ns
+from servers.web.urls import authority
 
 HANG_S: Final = 20.0
 LINK: Final = re.compile(r"<([^>]+)>; rel=preload")
@@ -59,7 +60,7 @@ class PageClient:
     """One connection; what an earlier load brought it keeps, as a browser's cache does. Raises OSError."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._authority = f"{host}:{port}"
+        self._authority = authority(host, port)
         self._socket = socket.create_connection((host, port), HANG_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))

@@ -75,6 +75,6 @@ class StreamDecoder(Protocol):
         """
 
 
-def is_one_message(events: list[Event], data: bytes) -> bool:
-    """Whether a read is one message and nothing else. Its decoder must have been at rest before, and be so after."""
-    return len(events) == 1 and type(events[0]) is Message and events[0].wire_bytes == len(data)
+def message_bytes(events: list[Event]) -> int:
+    """Return how many of the bytes read were messages'."""
+    return sum([event.wire_bytes for event in events if type(event) is Message])

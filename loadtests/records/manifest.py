@@ -1,7 +1,7 @@
 """PURE. The JSON files that make a run folder self-describing, as types: what they may hold is said here and checked
 as they are read (run_folder.py), since they are input like any other. `run.json` says what was asked of which
-machine; each cell's `cell.json` says what happened. Both carry the schema version of `rows.py`. A session, which is
-a test driven by hand, has its facts in `session.json` until loadtests/runs/manual_run.py makes a run of it.
+machine; each cell's `cell.json` says what happened. Both carry the schema version of `rows.py`. Of a session, which is
+a test driven by hand, both are written when it has stopped; until then what is known stands in `session.json`.
 
 runs/2026-11-24T07-30-00-compare-feed/
     run.json
@@ -142,6 +142,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: messages a second by its schedule, 0 where all are posted; None in runs from before it was a dimension,
     whose scenario has one.
     relay: what stood between clients and server, if anything.
+    settings: everything that the cell depends on, by the names of loadtests/scenario/settings.py; empty in cells from
+    before they were kept there.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
     """
@@ -169,40 +171,17 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     published_before: Count = 0
     rate_per_s: Annotated[float, Meta(ge=0)] | None = None
     relay: RelayAccount | None = None
+    settings: dict[Text, Setting] = {}
     rows: dict[Text, Count]
     seal: dict[Text, Text] = {}
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """session.json: what is known when a test driven by hand ends. Instants are ns, as in `Cell`.
+    """session.json: a test driven by hand that has stopped, and its cells as far as they are known by then.
 
-    users: pattern -> users that ran; labels: pattern -> name. reset_ns: when the statistics were reset last, 0 for
-    never. ended_ns: when the end was asked for. published: newest id then.
+    Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows.
     """
 
-    command: list[str]
-    started_at: str
-    server_pid: int
-    schedule: str
-    message_bytes: int
-    poll_interval_s: float
-    hold_timeout_s: float
-    poll_pace: str = "rate"
-    poll_start: str = "spread"
-    backoff: str = "exponential"
-    source: str = ""
-    fault: str = ""
-    one_per_response: bool = False
-    silence_timeout_s: float = 60.0
-    etag: bool = False
-    no_keep_alive: bool = False
-    compress: bool = False
-    users: dict[str, int]
-    labels: dict[str, str]
-    spawned_by_ns: int
-    publish_from_ns: int
-    reset_ns: int = 0
-    ended_ns: int
-    published: int
-    published_before: int = 0
-    problems: list[str]
+    command: Text
+    started_at: Text
+    cells: list[Cell]

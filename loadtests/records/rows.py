@@ -7,12 +7,16 @@ columns.
 Schema history
 1   requests, deliveries, samples.
 2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
+    Later also of reads that brought several messages; UNTOLD, which was 0 before.
 """
 
 import struct
 from typing import Final, NamedTuple
 
 SCHEMA_VERSION: Final = 2
+UNTOLD: Final = -1
+STALL_NS: Final = 200_000_000
+"""A load process whose loop is as late as this stood still; its sample is taken when it goes on."""
 
 
 class Request(NamedTuple):
@@ -51,8 +55,9 @@ class Delivery(NamedTuple):
     due_ns and published_ns come from the message, received_ns is read right after the recv that brought its last
     byte. bytes: the message with its own framing (chunk head, event fields, frame head), shared heads not.
     mode: one of MODES, how it travelled.
-    arrived_ns: when the kernel on the users' side had its last byte; 0 where that is not known, because the platform
-    does not tell, the read was not among those that asked (transport.Draw), or it was not one message and nothing else.
+    arrived_ns: when the kernel on the users' side had its last byte. Of messages that came in one read only the last
+    has a stamp; those before it count as having been as long on the way. 0 where nobody asked, because the platform
+    does not tell or the read was not drawn (connection.Draw); UNTOLD where the answer says nothing about the message.
     """
 
     user: int

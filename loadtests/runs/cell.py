@@ -19,18 +19,16 @@ import msgspec
 from loadtests.host import netem
 from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed
 from loadtests.host.sampler import Family, family, listens
-from loadtests.records import journal
 from loadtests.records.manifest import Cell
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import Sample
-from loadtests.records.to_parquet import collect
 from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
 from loadtests.runs.commands import HOST, Programs
+from loadtests.runs.keeping import ended
 from loadtests.runs.target import Target, WrongServer
-from loadtests.runs.unheard import first_words, unheard
 from loadtests.scenario.plan import PlannedCell, sampling_instants_ns
-from loadtests.scenario.scenarios import NETEM
+from loadtests.scenario.settings import NETEM
 from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 
@@ -76,7 +74,7 @@ class Attempt:
         self._folder = folder.absolute()
         self._programs = programs
         self._tick = tick
-        self.cell = unmeasured(planned, label)
+        self.cell = planned.unmeasured(label)
 
     def note(self, **facts: object) -> None:
         self.cell = msgspec.structs.replace(self.cell, **facts)
@@ -107,7 +105,6 @@ class Attempt:
                 self._keep_account(relay)
             self._end_process(self._server)
         self._collect(samples)
-        self.note(status="failed" if self.cell.problems else "finished")
 
     def _start(self, stack: ExitStack, name: str, command: list[str]) -> Child:
         if name != "relay":
@@ -203,42 +200,9 @@ class Attempt:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
         if not any((self._folder / "raw").glob("counts-*.json")):
             raise CellFailed("the load ended without saying what it recorded, so rows may be missing")
-        if unusable := journal.unusable(self._folder / "published.csv"):
-            raise CellFailed(f"the server's journal (--journal) cannot be used: {unusable}")
         recorder = Recorder()
         recorder.start(self._folder)
         for sample in samples:
             recorder.sample(sample)
         recorder.finish()
-        words = first_words(self._folder / "raw")
-        collected = collect(self._folder)
-        cell = self.cell
-        edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns
-        silent = unheard(self._planned, self._folder, edges_ns, words) if not collected.problems else []
-        self.note(rows=collected.rows, problems=[*collected.problems, *silent])
-
-
-def unmeasured(planned: PlannedCell, label: str) -> Cell:
-    return Cell(
-        name=planned.name,
-        pattern=planned.pattern,
-        label=label,
-        scenario=planned.scenario.name,
-        clients=planned.clients,
-        rtt_ms=planned.rtt_ms,
-        rate_per_s=planned.rate_per_s,
-        repeat=planned.repeat,
-        status="failed",
-        problems=[],
-        server_pid=0,
-        server_command=[],
-        load_command=[],
-        load_exit_code=0,
-        spawned_by_ns=0,
-        publish_from_ns=0,
-        window_from_ns=0,
-        window_until_ns=0,
-        load_ended_ns=0,
-        published=0,
-        rows={},
-    )
+        self.cell = ended(self._planned, self.cell, self._folder)

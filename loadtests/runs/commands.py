@@ -2,19 +2,19 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtests.scenario.options import FLAGS
+from loadtests.scenario.options import OLDEST, TOLD
 from loadtests.scenario.plan import PlannedCell, user_class_name
-from loadtests.scenario.scenarios import OPTIONS, Scenario, duration_of_ms
-from servers.feed.content import CONTENTS
+from loadtests.scenario.scenarios import RELAYED
+from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
 from servers.home import LOCUSTFILE, python
-from servers.relay.units import format_bandwidth
+from servers.settings.setting import SERVER, USER, words
 
-TOLD_IF_CHANGED: Final = {"heartbeat_s", "send_buffer_bytes"}
-"""What a server of somebody else's need not know (docs/howto/own-server.md), as long as nobody asks for it."""
+ALWAYS_TOLD: Final = {"message_bytes", "hold_timeout_s"}
+"""What every server must know (docs/howto/own-server.md); the rest it is told where it is not as usual."""
 HOST: Final = "127.0.0.1"
 BACKSTOP_S: Final = 120
 """Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
@@ -43,36 +43,29 @@ class Programs:
             "--host": HOST,
             "--port": 0,
             "--http2-port": 0,
-            "--schedule": "manual",
-            "--message-bytes": scenario.message_bytes,
-            "--hold-timeout": scenario.hold_timeout_s,
+            OPTIONS["schedule"]: "manual",
             "--token": token,
             "--journal": folder / "published.csv",
         }
-        options |= {
-            OPTIONS[each.name]: getattr(scenario, each.name)
-            for each in fields(Scenario)
-            if each.name in TOLD_IF_CHANGED and getattr(scenario, each.name) != each.default
-        }
-        if scenario.content != CONTENTS[0]:
-            options["--content"] = scenario.content
         if scenario.fault:
-            options |= {"--fault": scenario.fault, "--fault-journal": folder / "faults.csv"}
+            options["--fault-journal"] = folder / "faults.csv"
         if self.journal_writes:
             options["--write-journal"] = folder / "writes.csv"
-        compress = ["--compress"] if scenario.compress else []
+        asked = [
+            each
+            for name, each in SETTINGS.items()
+            if SERVER in each.who
+            and name != "schedule"
+            and (name in ALWAYS_TOLD or getattr(scenario, name) != each.default)
+        ]
         server = shlex.split(scenario.server) or self.server
-        return [*server, planned.pattern, *_flat(options), *compress, "--announce-json"]
+        return [*server, planned.pattern, *_flat(options), *words(scenario, asked), "--announce-json"]
 
     def relay_command(self, planned: PlannedCell, port: int) -> list[str]:
         scenario = planned.scenario
-        options = {
-            "--to": f"{HOST}:{port}",
-            "--rtt": duration_of_ms(planned.rtt_ms),
-            "--jitter": duration_of_ms(scenario.jitter_ms),
-            "--bandwidth": format_bandwidth(scenario.bandwidth_bits_per_s),
-        }
-        return [*self.relay, *_flat(options), "--announce-json"]
+        options = {"--to": f"{HOST}:{port}", OPTIONS["rtt_ms"]: typed("rtt_ms", (planned.rtt_ms,))}
+        shaped = words(scenario, (SETTINGS[name] for name in RELAYED))
+        return [*self.relay, *_flat(options), *shaped, "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
         """hosts: --host, and --http2-host where it differs from what the server says of itself."""
@@ -84,18 +77,11 @@ class Programs:
             **hosts,
             "--server-token": token,
             "--run-dir": folder,
-            "--poll-interval": scenario.poll_interval_s,
-            "--poll-pace": scenario.poll_pace,
-            "--poll-start": scenario.poll_start,
-            "--backoff": scenario.backoff,
-            "--source": scenario.source,
-            "--hold-timeout": scenario.hold_timeout_s,
-            "--silence-timeout": scenario.silence_timeout_s,
-            "--join-at": "oldest",
+            TOLD["join_at"].option: OLDEST,
             "--exit-code-on-error": 0,
         }
-        flags = ["--headless", "--only-summary", *(OPTIONS[flag] for flag in FLAGS if getattr(scenario, flag))]
-        return [*self.load, user_class_name(planned.pattern), *flags, *_flat(options)]
+        asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))
+        return [*self.load, user_class_name(planned.pattern), "--headless", "--only-summary", *asked, *_flat(options)]
 
 
 OURS: Final = Programs()

@@ -18,7 +18,8 @@ from loadtests.records.manifest import SESSION, Cell, Run, Setting, Text
 from loadtests.records.rows import SCHEMA_VERSION
 from loadtests.scenario.plan import Plan, PlannedCell, cell_name
 from loadtests.scenario.scenarios import Scenario
-from servers.feed.schedule import Manual, Steady, parse_schedule
+from loadtests.scenario.settings import DAY_S
+from servers.feed.schedule import parse_schedule
 from servers.timing import NS_PER_S
 
 MOST_BYTES: Final = 64 * 2**20
@@ -87,6 +88,8 @@ class RunFolder:
     def _differing(self, name: str, cell: Cell) -> Iterator[str]:
         """Name the fields of a cell that contradict the plan."""
         planned = self.planned.get(name)
+        told = planned.settings if planned else {}
+        yield from (name for name, value in cell.settings.items() if name in told and told[name] != value)
         yield from (
             field
             for field, expected in (_of(planned) if planned else self._by_hand(cell)).items()
@@ -128,16 +131,11 @@ def _windows(cell: Cell, planned: PlannedCell | None) -> Iterator[str]:
 
 
 def _scenario(fields: Mapping[str, Any], *, by_hand: bool) -> Scenario:
-    """Read a scenario. By hand, polls may follow each other without a pause, a test may take days, and messages may all
-    have been posted.
-    """
-    fields = msgspec.convert(fields, dict[Text, Setting])
+    """Read a scenario. By hand, a test may take days."""
+    told = msgspec.convert(fields, dict[Text, Setting])
     if by_hand:
-        fields = {**fields, "poll_interval_s": fields.get("poll_interval_s") or 1e-9}
-        if fields["schedule"] == str(Manual()):
-            fields["schedule"] = str(Steady(1))
-        fields |= {name: min(max(fields[name], 1e-9), 86_400) for name in ("warmup_s", "window_s", "drain_s")}
-    return msgspec.convert(fields, Scenario)
+        told |= {name: min(max(fields[name], 1e-9), DAY_S) for name in ("warmup_s", "window_s", "drain_s")}
+    return msgspec.convert(told, Scenario)
 
 
 def _planned(run: Run, scenarios: list[Scenario]) -> dict[str, PlannedCell]:

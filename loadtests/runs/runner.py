@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from loadtests.host import capacity, environment, netem
-from loadtests.records.manifest import Cell, Machine, Run
-from loadtests.records.seal import sealed
-from loadtests.runs import advice, calibration
+from loadtests.records.manifest import Cell, Machine
 from loadtests.runs.cell import measure
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.keeping import described, keep
 from loadtests.runs.run_folder import NotARun, RunFolder, save
 from loadtests.runs.signals import Interrupt
-from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, scenario_fields
-from loadtests.scenario.scenarios import NETEM, RELAY
+from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of
+from loadtests.scenario.settings import NETEM, RELAY
 from servers.timing.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
@@ -69,19 +68,15 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
     machine = environment.machine()
     check_room(plan, machine)
     make_folder(folder, "continue that run")
-    run = Run(
+    run = described(
+        kind=kind,
         command=command_line(kind, plan),
         started_at=wall_timestamp(),
-        kind=kind,
-        scenarios=[scenario_fields(plan.scenario)],
-        patterns={name: labels[name] for name in plan.patterns},
+        scenarios=[plan.scenario],
+        labels={name: labels[name] for name in plan.patterns},
         repeats=plan.repeats,
         cells=[cell.name for cell in plan.cells()],
-        machine=machine,
-        versions=environment.versions(),
-        commit=environment.commit(),
-        calibration=calibration.kept(RUNS),
-        advice=advice.kept(RUNS),
+        runs=RUNS,
     )
     save(folder / "run.json", run)
 
@@ -206,8 +201,7 @@ def _run_cell(
     cell_folder = _own(folder, planned.name)
     shutil.rmtree(cell_folder, ignore_errors=True)
     cell_folder.mkdir(parents=True)
-    cell = sealed(cell_folder, measure(planned, labels[planned.pattern], cell_folder, programs, tick))
-    save(cell_folder / "cell.json", cell)
+    cell = keep(cell_folder, measure(planned, labels[planned.pattern], cell_folder, programs, tick))
     watcher.ended(cell)
     return cell
 

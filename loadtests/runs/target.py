@@ -30,7 +30,8 @@ class Backplane(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """What /stats says, as far as the load side reads it. patterns: what it serves, empty when it does not say."""
+    """What /stats says, as far as the load side reads it. patterns, settings: what it serves and how,
+    empty when it does not say."""
 
     token: str
     clock_id: str
@@ -42,6 +43,7 @@ class Stats(msgspec.Struct, frozen=True):
     patterns: list[str] = []
     schedule: str = ""
     message_bytes: int = 0
+    settings: dict[str, bool | int | float | str | None] = {}
     held: int = 0
     streams: int = 0
     subscribers: int = 0

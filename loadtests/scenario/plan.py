@@ -8,13 +8,15 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from loadtests.records.manifest import SESSION, Run
+from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
-from loadtests.scenario.scenarios import OPTIONS, RELAY, SCENARIOS, Scenario, duration_of_ms, plain, typed
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, typed
+from servers.settings.setting import duration_of_ms, plain
 from servers.timing import NS_PER_S
 
 START_AND_STOP_S: Final = 1.7
@@ -36,6 +38,39 @@ class PlannedCell:
     def name(self) -> str:
         rate_per_s = self.rate_per_s if len(self.scenario.schedules) > 1 else None
         return cell_name(self.scenario.name, self.clients, self.rtt_ms, rate_per_s, self.pattern, self.repeat)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return all that this cell depends on, as cell.json keeps it: of a sweep, its own value."""
+        own = {"clients": [self.clients], "rtt_ms": [self.rtt_ms], "schedule": self.schedule}
+        return {name: getattr(self.scenario, name) for name in SETTINGS} | own
+
+    def unmeasured(self, label: str) -> Cell:
+        """Return the cell as it begins: nothing has happened yet, and should it stay so, it has failed."""
+        return Cell(
+            name=self.name,
+            pattern=self.pattern,
+            label=label,
+            scenario=self.scenario.name,
+            clients=self.clients,
+            rtt_ms=self.rtt_ms,
+            rate_per_s=self.rate_per_s,
+            settings=self.settings,
+            repeat=self.repeat,
+            status="failed",
+            problems=[],
+            server_pid=0,
+            server_command=[],
+            load_command=[],
+            load_exit_code=0,
+            spawned_by_ns=0,
+            publish_from_ns=0,
+            window_from_ns=0,
+            window_until_ns=0,
+            load_ended_ns=0,
+            published=0,
+            rows={},
+        )
 
     @property
     def schedule(self) -> str:
@@ -61,6 +96,7 @@ class Plan:
     repeats: int
 
     def __post_init__(self) -> None:
+        self.scenario.check_planned()
         if not 1 <= self.repeats <= 1000:
             raise ValueError(f"--repeats {self.repeats} is out of range: it must be 1 to 1000")
         if not self.patterns:

@@ -1,8 +1,8 @@
 """The users' sockets, read in the event loop's own callback, and the clock right after, before a byte is looked at.
+What is ready is read before anything of it is looked at (backlog.py).
 
 A user's greenlet sleeps until what came is of use to it. Without a switch for every read, without gevent's own socket
-methods and without a timer for each request, a poll costs half, a streamed message two thirds, and the last of a
-broadcast's readers waits half as long.
+methods and without a timer for each request, a poll costs half, a streamed message two thirds.
 """
 
 import os
@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from gevent import get_hub, getcurrent, socket
 
+from loadtests.records.rows import UNTOLD
 from loadtests.users import tcp_info
+from loadtests.users.backlog import backlog_of
 from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 from servers.timing.stamps import AVAILABLE, ask_for_stamps, receive
@@ -27,7 +29,7 @@ STAMPS_PER_S: Final = 1_000
 _READABLE: Final = 1
 
 Receive = Callable[[bytes, int, int], None]
-"""What was read, when, and when the kernel had the last of it: 0 where that is not known."""
+"""What was read, when, and when the kernel had the last of it: 0 where nobody asked, UNTOLD where that is not known."""
 
 
 class NoAnswer(Exception):
@@ -37,8 +39,7 @@ class NoAnswer(Exception):
 class Exchange:
     """Instants (ns) and HTTP bytes of one request and its response. 0 for what has not happened.
 
-    arrived_ns: when the kernel had all of a response that came in one read, where that is known. repeated: how often
-    it was sent once more.
+    arrived_ns: when the kernel had all of a response, where that is known. repeated: how often it was sent once more.
     """
 
     __slots__ = ("arrived_ns", "bytes_in", "bytes_out", "ended_ns", "first_byte_ns", "repeated", "started_ns")
@@ -100,7 +101,9 @@ class Connection:
         self._descriptor = self._socket.fileno()
         self._receive = receive
         self._hub = get_hub()
+        self._backlog = backlog_of(self._hub)
         self._waiting: Any = None
+        self._gone: OSError | None = None
         self.problem: Exception | None = None
         self.deadline_ns = 0
         tcp_info.meter.opened(self._socket)
@@ -139,12 +142,34 @@ class Connection:
         self._watcher.close()
         tcp_info.meter.closed(self._socket)
         self._socket.close()
+        self.problem = self.problem or ConnectionAbortedError("closed by us")
 
     def expire(self, at_ns: int) -> None:
         """End the wait for what is overdue."""
         if 0 < self.deadline_ns <= at_ns:
             with suppress(OSError):
                 self._socket.shutdown(plain_socket.SHUT_RDWR)
+
+    def take(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
+        """Hand on what was read; nothing, at the end."""
+        if self.problem is not None:
+            return
+        try:
+            if not data:
+                self._ended(received_ns)
+                return
+            self._receive(data, received_ns, arrived_ns)
+        except Exception as problem:  # noqa: BLE001  (raised again where somebody waits)
+            self._end(problem)
+
+    def _ended(self, at_ns: int) -> None:
+        if 0 < self.deadline_ns <= at_ns:
+            raise NoAnswer
+        if self._gone is not None:
+            raise self._gone
+        # To some bodies this is their end, and whoever waits for one need not hear of a problem.
+        self._receive(b"", at_ns, 0)
+        raise ConnectionResetError("the server closed the connection")
 
     def _readable(self) -> None:
         try:
@@ -157,20 +182,13 @@ class Connection:
                 data, received_ns, arrived_ns = receive(self._socket, READ_BYTES)
                 if len(data) == READ_BYTES:
                     # There may be more, and the stamp may be that of what was left.
-                    arrived_ns = 0
-            if data:
-                self._receive(data, received_ns, arrived_ns)
-                return
-            if 0 < self.deadline_ns <= received_ns:
-                self._end(NoAnswer())
-                return
-            # To some bodies this is their end, and whoever waits for one need not hear of a problem.
-            self._receive(data, received_ns, 0)
-            self._end(ConnectionResetError("the server closed the connection"))
+                    arrived_ns = UNTOLD
         except BlockingIOError:
             return
-        except Exception as problem:  # noqa: BLE001  (raised again where somebody waits)
-            self._end(problem)
+        except OSError as problem:
+            self._gone = problem
+            data, received_ns, arrived_ns = b"", now_ns(), 0
+        self._backlog.add((self, data, received_ns, arrived_ns))
 
     def _end(self, problem: Exception) -> None:
         if self not in _open:

@@ -48,7 +48,7 @@ class PollingUser(PatternUser):
         self._reader = self._new_reader()
         self._exchange = Exchange(0)
         self._head = f"GET {self.path}?{self.query}last_id="
-        accepted = ACCEPT_GZIP if session.compress else ""
+        accepted = ACCEPT_GZIP if session.options.compress else ""
         self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n{accepted}"
         self._etag = ""
         self._asked_for = -1
@@ -125,7 +125,7 @@ class PollingUser(PatternUser):
         return self._connection
 
     def _new_reader(self) -> ResponseReader:
-        return ResponseReader(gzip=session.compress, limit_bytes=session.message_limit_bytes)
+        return ResponseReader(gzip=session.options.compress, limit_bytes=session.options.message_limit_bytes)
 
     def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange = self._exchange
@@ -138,9 +138,7 @@ class PollingUser(PatternUser):
                 recorder.glimpse(self.number, data)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
-            exchange.ended_ns = received_ns
-            if in_one_read:
-                exchange.arrived_ns = arrived_ns
+            exchange.ended_ns, exchange.arrived_ns = received_ns, arrived_ns
             if self._connection is not None:
                 self._connection.wake()
 
@@ -156,9 +154,9 @@ class PollingUser(PatternUser):
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
         self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
         self.backoff.succeeded()
-        if session.etag and self.cursor == self._asked_for and not self._etag:
+        if session.options.etag and self.cursor == self._asked_for and not self._etag:
             self._remember()
-        if session.no_keep_alive or not self._reader.keep_alive:
+        if session.options.no_keep_alive or not self._reader.keep_alive:
             self.disconnect()
 
     def _answer(self) -> tuple[PollBody, float]:

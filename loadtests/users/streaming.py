@@ -2,9 +2,11 @@
 
 from contextlib import suppress
 
-from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, is_one_message
+from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, message_bytes
 from loadtests.records.recorder import recorder
+from loadtests.records.rows import UNTOLD
 from loadtests.scenario.backoff import asked_for_s
+from loadtests.users.arrivals import arrivals
 from loadtests.users.connection import Connection, Exchange, NoAnswer
 from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, not_ours
 from loadtests.users.user_settings import session
@@ -22,7 +24,7 @@ class StreamUser(PatternUser):
         raise NotImplementedError
 
     def live(self) -> None:
-        self._silence_ns = round(session.silence_timeout_s * 1e9)
+        self._silence_ns = round(session.options.silence_timeout_s * 1e9)
         while True:
             if self._listen() != CODES["protocol"] and self._messages:
                 self.backoff.succeeded()
@@ -50,6 +52,7 @@ class StreamUser(PatternUser):
 
     def _ask(self, connection: Connection) -> None:
         self._decoder = self.decoder()
+        self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)
         self._send(self._decoder.take_output())
@@ -70,20 +73,21 @@ class StreamUser(PatternUser):
         # A head is no stream yet: one that never ends is not waited for.
         if self._status and self._silence_ns:
             connection.deadline_ns = received_ns + self._silence_ns
-        # The stamp is that of the read's last segment, so it speaks for a message only if there is nothing else in it.
-        begins = arrived_ns and self._decoder.at_rest
+        # The stamp is that of the last segment, and speaks for the last message if all since a rest was messages.
+        other_bytes = len(data) if self._decoder.at_rest else self._other_bytes + len(data)
         try:
             events = self._decoder.receive(data)
         except ProtocolError as wrong:
             for event in wrong.events:
-                self._take(event, received_ns, 0)
+                self._take(event, received_ns, UNTOLD if arrived_ns else 0)
             with suppress(OSError):
                 self._send(self._decoder.take_output())
             raise
-        if arrived_ns and not (begins and self._decoder.at_rest and is_one_message(events, data)):
-            arrived_ns = 0
-        for event in events:
-            self._take(event, received_ns, arrived_ns)
+        self._other_bytes = other_bytes - message_bytes(events)
+        if arrived_ns > 0 and (self._other_bytes or not (events and self._decoder.at_rest)):
+            arrived_ns = UNTOLD
+        for event, at_ns in zip(events, arrivals(events, arrived_ns), strict=False):
+            self._take(event, received_ns, at_ns)
         output = self._decoder.take_output()
         if output:
             self._send(output)

@@ -16,7 +16,8 @@ from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.backoff import Backoff
+from loadtests.scenario.backoff import Backoff, parse_retry
+from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
@@ -49,11 +50,11 @@ class PatternUser(User):
         # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
         self.random = random.Random(f"{session.seed}/{self.number}")
         self.connections = 0
-        self.backoff = Backoff(self.random, session.backoff)
+        self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
         target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
         self.address, self.netloc = target.address, target.netloc
-        self.source = session.source.address(self.number)
+        self.source = parse_source(session.options.source).address(self.number)
         self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
 
     @task

@@ -3,35 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from loadtests.protocols.http1_bodies import LIMIT_BYTES
-from loadtests.scenario.backoff import EXPONENTIAL, Retry
-from loadtests.scenario.poll_timing import RATE, Pace
-from loadtests.scenario.source_address import ANY, Source
+from loadtests.scenario.settings import UserSettings
 
 USERS_OF_A_PROCESS: Final = 1_000_000
 
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. join_newest: a user that starts owes only what is published from then on; joined:
-    which message each of those of this process found to be the newest, by number in this process. seed: what users'
-    random numbers come from, together with their own number.
+    """host, http2_host: base URLs. options: what users are told. join_newest: a user that starts owes only what is
+    published from then on; joined: which message each of those of this process found to be the newest, by number in
+    this process. seed: what users' random numbers come from, together with their own number.
     """
 
     host: str = ""
     http2_host: str = ""
-    poll_interval_s: float = 1.0
-    poll_pace: Pace = RATE
-    poll_start: str = "spread"
-    hold_timeout_s: float = 30.0
-    one_per_response: bool = False
-    backoff: Retry = EXPONENTIAL
-    source: Source = ANY
-    silence_timeout_s: float = 60.0
-    etag: bool = False
-    no_keep_alive: bool = False
-    compress: bool = False
-    message_limit_bytes: int = LIMIT_BYTES
+    options: UserSettings = field(default_factory=UserSettings)
     join_newest: bool = False
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""

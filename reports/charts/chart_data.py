@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, Dimension
-from loadtests.scenario.scenarios import schedules
+from loadtests.scenario.settings import schedules
 from reports.charts.style import Look
 from reports.data.load import Run
 from reports.measures.latency_parts import by_rank, first_arrivals

@@ -97,7 +97,7 @@ def _lines(axes: Axes, scene: Scene, along: Dimension, name: str, title: str, un
         if not len(known):
             continue
         x, colour = known[along.column], scene.look.line(str(pattern))
-        low, high = known[f"{name}_low"], known[f"{name}_high"]
+        low, high = interval(known, name)
         if along.by_factors:
             axes.fill_between(x, low, high, color=colour, alpha=0.14, lw=0)
         else:
@@ -117,6 +117,12 @@ def _lines(axes: Axes, scene: Scene, along: Dimension, name: str, title: str, un
         told = scene.look.labels[pattern] + note
         place: dict[str, Any] = {"ha": "right", "va": "top", "transform": axes.transAxes}
         axes.text(0.97, 0.97 - 0.08 * nth, told, color=scene.look.text(pattern), weight="bold", **place)
+
+
+def interval(rows: pd.DataFrame, name: str) -> "tuple[pd.Series[float], pd.Series[float]]":
+    """Return between what a measure lies. A single repeat knows nothing of chance, but of its instrument."""
+    low, high, floor = rows[f"{name}_low"], rows[f"{name}_high"], rows.get(f"{name}_floor")
+    return (low, high) if floor is None else (low.fillna(floor), high.fillna(rows[name]))
 
 
 def _set_up(axes: Axes, along: Dimension, values: list[float]) -> None:

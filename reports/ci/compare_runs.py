@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from loadtests.records import manifest
-from loadtests.scenario.scenarios import schedules
+from loadtests.scenario.settings import schedules
 from reports.ci.comparison import Comparison
 from reports.ci.questions import JUDGED, compare_cells
 from reports.data.load import ReportError

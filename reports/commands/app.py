@@ -14,7 +14,7 @@ import typer
 from loadtests.host import standard_streams
 from loadtests.runs.signals import heeded
 from loadtests.runs.webui import Unreachable
-from reports.commands import capacity, ci, experiment, lists, measure, model, replicate, report, selftest, serve
+from reports.commands import advise, capacity, ci, experiment, lists, measure, model, replicate, report, selftest, serve
 from reports.commands.common import fail
 from reports.commands.exits import DONE, EPILOG, INTERRUPTED, UNREACHABLE, UNWRITTEN, USAGE
 from servers.home import VERSION, pass_on
@@ -30,6 +30,7 @@ app.command()(measure.run)
 app.command()(measure.compare)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
 app.command()(model.model)
+app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
 app.command()(report.report)
 app.command()(lists.scenarios)
 app.command()(lists.patterns)
@@ -42,6 +43,8 @@ app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
 app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
 app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
+app.command()(model.model)
+app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
 
 
 def _say_version(asked: bool) -> None:

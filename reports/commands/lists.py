@@ -7,7 +7,8 @@ from rich.table import Table
 
 from loadtests.runs.progress import duration
 from loadtests.scenario.plan import Plan
-from loadtests.scenario.scenarios import SCENARIOS, typed
+from loadtests.scenario.scenarios import SCENARIOS
+from loadtests.scenario.settings import typed
 from reports.commands.common import Json, out, pattern_labels
 from reports.commands.exits import DONE
 from servers.home import LOCUSTFILE

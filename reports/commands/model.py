@@ -26,6 +26,7 @@ def model(
     measure: Annotated[bool, typer.Option("--measure", help="measure the series first: 20 minutes, resumable")] = False,
     series: Annotated[Path, typer.Option(metavar="DIR", help="where the series is, or goes")] = SERIES,
     file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: runs/model.json")] = None,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="what else is to be known of where it was measured")] = "",
     as_json: Json = False,
 ) -> int:
     """Learn from runs what patterns cost and how late they are, for `pollbench advise`.
@@ -46,7 +47,7 @@ def model(
         raise ValueError("there is no RUN to fit: name run folders, or measure the series with --measure")
     try:
         with err.status("fitting"):
-            fitted = model_file.of_runs([load(folder) for folder in folders], measured_s())
+            fitted = model_file.of_runs([load(folder) for folder in folders], measured_s(), note)
     except NothingMeasured as problem:
         return fail(INVALID, str(problem))
     except ReportError as problem:

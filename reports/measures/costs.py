@@ -7,7 +7,7 @@ answers, heartbeats) are spread evenly over the life of their request, so that a
 import numpy as np
 import pandas as pd
 
-from loadtests.records.rows import ROLES
+from loadtests.records.rows import ROLES, STALL_NS
 from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
@@ -79,8 +79,7 @@ def sample_costs(
     server, generator = samples[samples["role"] == "server"], samples[samples["role"] == "generator"]
     window_ns = until_ns - from_ns
     cpu_ns = _grown(server, "cpu_ns", from_ns, until_ns)
-    inside = generator[generator["at_ns"].between(from_ns, until_ns)]
-    lag_ms = inside["lag_ns"][inside["lag_ns"] >= 0] / NS_PER_MS
+    lag_ms = _lags_ms(generator, from_ns, until_ns)
     return {
         "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
         "server_cpu_share": cpu_ns / window_ns,
@@ -88,12 +87,31 @@ def sample_costs(
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
         "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
         "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,
+        "generator_stopped_ms": _stopped_ms(generator, from_ns, until_ns),
         "connections": _connections(generator),
         **_each_second(samples, from_ns, until_ns),
         **_wire(generator, received_ns, from_ns, until_ns),
         "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
         "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
     }
+
+
+def _lags_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "pd.Series[float]":
+    """How late the loop was by each look in the window, and by the one behind it that tells of a lag within."""
+    known = generator[generator["lag_ns"] >= 0]
+    begun_ns = known["at_ns"] - known["lag_ns"].where(known["lag_ns"] >= STALL_NS, 0)
+    return known["lag_ns"][(known["at_ns"] >= from_ns) & (begun_ns <= until_ns)] / NS_PER_MS
+
+
+def _stopped_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> float:
+    """How much of the window load processes stood still: the one that did so for longest; NaN where nobody watched."""
+    known = generator[generator["lag_ns"] >= 0]
+    if not len(known):
+        return np.nan
+    stops = known[known["lag_ns"] >= STALL_NS]
+    ended_ns, begun_ns = stops["at_ns"], stops["at_ns"] - stops["lag_ns"]
+    lost_ns = (ended_ns.clip(upper=until_ns) - begun_ns.clip(lower=from_ns)).clip(lower=0)
+    return float(lost_ns.groupby(stops["pid"]).sum().max()) / NS_PER_MS if len(stops) else 0.0
 
 
 def _connections(generator: pd.DataFrame) -> float:

@@ -1,10 +1,13 @@
 """PURE. What the instrument may have added to each latency: an interval, never a correction.
 
 A delivery is told late by as much as it lay in the client's kernel before our loop read it. Where the kernel stamped
-its arrival, that wait is known. Where it did not, the second in which it was read speaks for it: if as many of that
-second's deliveries are stamped as of all, those stand for the others (stamps are drawn at random); if far fewer are,
-messages came together because our loop stood still, and then each may have waited for as long as the loop was late at
-its worst.
+its arrival, that wait is known. Where nobody asked for a stamp, the second in which it was read speaks for it: if as
+many of that second's deliveries were asked about as of all, those stand for the others (they are drawn at random). If
+far fewer were, or the stamp says nothing of the message, it may have waited for as long as the loop was late at its
+worst.
+
+A long poll has a second wait of ours: its request, which is sent again only when we have come round to the answer
+before. A message published meanwhile lay at the server for want of a request.
 
 The floor of a quantile is that quantile with all of this taken out. A reader that takes no time would have seen a value
 between the floor and what is reported; conclusions hold only if they hold for both.
@@ -23,26 +26,57 @@ FEW_STAMPED: Final = 0.5
 NS_PER_MS: Final = 1_000_000
 
 
-def floors(first: pd.DataFrame, generator: pd.DataFrame, quantiles: Mapping[str, float]) -> dict[str, float]:
+def floors(
+    first: pd.DataFrame,
+    generator: pd.DataFrame,
+    quantiles: Mapping[str, float],
+    asked_late_ms: np.ndarray | float = 0.0,
+) -> dict[str, float]:
     """Return `<name>_floor` of each quantile of one cell's first arrivals; NaN where nothing is known of our loop.
 
-    first: with latency_ms, transit_ms, wait_ms (NaN without a stamp) and received_ns. generator: samples of the load
-    processes, with at_ns, pid and lag_ns. quantiles: name -> share of the deliveries.
+    first: with latency_ms, transit_ms, wait_ms (NaN without a stamp), received_ns and arrived_ns. generator: samples
+    of the load processes, with at_ns, pid and lag_ns. quantiles: name -> share of the deliveries. asked_late_ms: of
+    each delivery, see `asked_late_ms`.
     """
     names = [f"{name}_floor" for name in quantiles]
     latency, wait = (first[f"{name}_ms"].to_numpy() for name in ("latency", "wait"))
-    stamped = np.isfinite(wait)
+    stamped, asked = np.isfinite(wait), first["arrived_ns"].to_numpy() != 0
     looks = _looks(generator)
     if not len(latency) or not (stamped.any() or len(looks)):
         return dict.fromkeys(names, np.nan)
     received_ns = first["received_ns"].to_numpy()
     second = np.searchsorted(looks["at_ns"].to_numpy(), received_ns)
-    spoken_for, weight = _spoken_for(second, stamped)
-    late_ms = np.minimum(_late_ms(looks, second, received_ns), first["transit_ms"].to_numpy())
-    floor = latency - np.where(stamped, wait, np.maximum(late_ms, 0))
-    kept = stamped | ~spoken_for
+    spoken_for, weight = _spoken_for(second, asked)
+    ours_ms = np.where(stamped, wait, _late_ms(looks, second, received_ns)) + asked_late_ms
+    floor = latency - np.clip(ours_ms, 0, np.maximum(first["transit_ms"].to_numpy(), 0))
+    kept = asked | ~spoken_for
     values = _weighted_quantiles(floor[kept], weight[kept], list(quantiles.values()))
     return dict(zip(names, map(float, values), strict=True))
+
+
+def asked_late_ms(first: pd.DataFrame, requests: pd.DataFrame, rtt_ms: float) -> np.ndarray | float:
+    """Return how much sooner each delivery could have come had its long poll been asked at once; 0 of other patterns.
+
+    Not sooner by more than its request came to the server after the message; nor, where the kernel stamped the answer
+    before, by more than that lay with us.
+    """
+    if not requests["hold_ns"].any():
+        return 0.0
+    answers = requests.sort_values(["user", "started_ns"])[["user", "started_ns", "ended_ns", "error"]]
+    before = answers.groupby("user")[["ended_ns", "error"]].shift()
+    unread_of = first.groupby(["user", "received_ns"])["wait_ms"].max().rename("unread_ms")
+    unread_ms = answers.join(unread_of, on=["user", "ended_ns"]).groupby("user")["unread_ms"].shift()
+    idle_ms = (answers["started_ns"] - before["ended_ns"]).clip(lower=0) / NS_PER_MS
+    # Who was refused waits before asking again, and that is the pattern's own.
+    answers["late_ms"] = (idle_ms + unread_ms.fillna(np.inf)).where(before["error"] == "", 0)
+    of = first[["user", "received_ns"]].merge(
+        answers.drop_duplicates(["user", "ended_ns"]),
+        how="left",
+        left_on=["user", "received_ns"],
+        right_on=["user", "ended_ns"],
+    )
+    lay_ms = (of["started_ns"].to_numpy() - first["published_ns"].to_numpy()) / NS_PER_MS + rtt_ms / 2
+    return np.asarray(np.nan_to_num(np.clip(np.minimum(of["late_ms"].to_numpy(), lay_ms), 0, None)))
 
 
 def _looks(generator: pd.DataFrame) -> pd.DataFrame:
@@ -52,18 +86,21 @@ def _looks(generator: pd.DataFrame) -> pd.DataFrame:
     """
     known = generator[generator["lag_ns"] >= 0].sort_values("at_ns")
     gap_ns = known.groupby("pid")["at_ns"].diff().fillna(0) - NS_PER_S
-    return pd.DataFrame({"at_ns": known["at_ns"], "lag_ns": np.maximum(known["lag_ns"], gap_ns.clip(lower=0))})
+    lag_ns = known["lag_ns"].where(known["lag_ns"] >= gap_ns, gap_ns)
+    # After a stop the loop may look at itself more than once before it has read all that came meanwhile.
+    spoken_of = pd.Series(lag_ns.to_numpy(), index=pd.to_datetime(known["at_ns"])).rolling("1s").max()
+    return pd.DataFrame({"at_ns": known["at_ns"], "lag_ns": spoken_of.to_numpy()})
 
 
-def _spoken_for(second: np.ndarray, stamped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Say of which deliveries the stamped ones of the same second speak, and with what weight."""
+def _spoken_for(second: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Say of which deliveries those of the same second speak that were asked about, and with what weight."""
     count = np.bincount(second)
-    known = np.bincount(second, weights=stamped)
+    known = np.bincount(second, weights=asked)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(count > 0, known / count, 0.0)
-    enough = (known > 0) & (share >= FEW_STAMPED * stamped.mean())
+    enough = (known > 0) & (share >= FEW_STAMPED * asked.mean())
     weight = np.where(enough, 1 / np.maximum(share, 1e-9), 1.0)
-    return enough[second], np.where(stamped, weight[second], 1.0)
+    return enough[second], np.where(asked, weight[second], 1.0)
 
 
 def _late_ms(looks: pd.DataFrame, second: np.ndarray, received_ns: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@
 
     latency = lateness (due to published) + server and network (to the client's kernel) + wait (for our own loop)
 
-The last two are told apart by the kernel's receive stamp, which not every delivery has: reads that brought several
-messages have none, and of many reads only some are asked for theirs (loadtests/users/connection.py). Stamps are missing
-most where our loop stalls, since messages then come together; so nothing is said about a tail that has too few of them.
+The last two are told apart by the kernel's receive stamp, which not every delivery has: of many reads only some are
+asked for theirs, and not each answer says when its messages came (loadtests/users/connection.py). Nothing is said about
+a tail that has too few of them.
 """
 
 from typing import Final

@@ -19,7 +19,7 @@ from reports.data.load import KEYS, Run
 from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies
 from reports.measures.costs import NS_PER_MS, request_costs, sample_costs
-from reports.measures.instrument_part import floors
+from reports.measures.instrument_part import asked_late_ms, floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
 from reports.measures.losses import COUNTS, ByUser, account
 from reports.measures.ordering import WATCHED, watch
@@ -194,7 +194,7 @@ def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> d
         "relay_late_max_ms": cell["relay_late_max_ms"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(first),
-        **floors(first, generator, QUANTILES),
+        **floors(first, generator, QUANTILES, asked_late_ms(first, requests, cell["rtt_ms"])),
         **parts(first),
         **positions(first),
         "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),

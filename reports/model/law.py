@@ -6,7 +6,8 @@ prediction when the cells of one client count are left out (delete-a-group jackk
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import exp, isfinite, sqrt
+from functools import cache
+from math import exp, isfinite, log, sqrt
 from typing import Final
 
 import msgspec
@@ -62,7 +63,6 @@ CORES: Final[Mapping[str, tuple[str, ...]]] = {
 OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     "memory_bytes": ("process", "client"),
     "sent_bytes_per_s": ("payload byte", "request", "client"),
-    "received_bytes_per_s": ("request", "client"),
     "p50_ms": ("process", "theory p50"),
     "p99_ms": ("process", "theory p99"),
 }
@@ -83,29 +83,44 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     spread: float
     freedom: int
 
-    def at(self, pattern: str, load: Load, cores: float) -> Figure:
+    def value(self, pattern: str, load: Load, cores: float = 0.0) -> float:
         """Return the figure under a load, given the cores that the load takes."""
-        amounts = np.array([TERMS[term](pattern, load, cores) for term in self.terms])
+        return _sum(self._amounts(pattern, load, cores), self.coefficients)
+
+    def at(self, pattern: str, load: Load, cores: float = 0.0) -> Figure:
+        """Return the figure with its interval."""
+        amounts = self._amounts(pattern, load, cores)
         value = _sum(amounts, self.coefficients)
         if not isfinite(value) or value <= 0:
             return Figure(value, value, value)
-        others = np.log([max(_sum(amounts, each), value * 1e-6) for each in self.without] or [value])
-        groups = len(others)
-        jackknife = (groups - 1) / groups * float(((others - others.mean()) ** 2).sum())
-        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom)) * sqrt(self.spread**2 + jackknife)
-        return Figure(value, value * exp(-min(reach, 50.0)), value * exp(min(reach, 50.0)))
+        others = [log(max(_sum(amounts, each), value * 1e-6)) for each in self.without] or [log(value)]
+        middle = sum(others) / len(others)
+        jackknife = (len(others) - 1) / len(others) * sum((other - middle) ** 2 for other in others)
+        reach = min(50.0, _reach(self.freedom) * sqrt(self.spread**2 + jackknife))
+        return Figure(value, value * exp(-reach), value * exp(reach))
+
+    def _amounts(self, pattern: str, load: Load, cores: float) -> list[float]:
+        return [TERMS[term](pattern, load, cores) for term in self.terms]
+
+
+@cache
+def _reach(freedom: int) -> float:
+    """How many standard deviations the interval reaches."""
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def terms_of(pattern: str, figure: str, *, sizes: int) -> tuple[str, ...]:
     """Return the terms of a figure. sizes: how many message sizes were measured; of one, bytes are deliveries."""
     if figure != "cores":
-        return OTHERS[figure]
+        # Short polls are as many as there are clients: all that a client costs is a request's.
+        return OTHERS[figure][:2] if pattern == ASKED else OTHERS[figure]
     terms = CORES.get(pattern, STREAM_CORES)
     return terms if sizes > 1 else tuple(term for term in terms if term != "payload byte")
 
 
 def fit(pattern: str, figure: str, cells: Sequence[Observation]) -> Law:
-    """Fit a law to cells of one pattern. Raises ValueError when they are fewer than its terms."""
+    """Fit a law to the cells of one pattern that know the figure. Raises ValueError when they are too few."""
+    cells = [cell for cell in cells if getattr(cell, figure) is not None]
     terms = terms_of(pattern, figure, sizes=len({cell.message_bytes for cell in cells}))
     if len(cells) <= len(terms):
         raise ValueError(
@@ -138,10 +153,9 @@ def _non_negative(amounts: Floats, measured: Floats, given: NDArray[np.bool_]) -
     return coefficients
 
 
-def _sum(amounts: Floats, coefficients: Sequence[float]) -> float:
+def _sum(amounts: Sequence[float], coefficients: Sequence[float]) -> float:
     """Add up, where nothing times a theory without end is nothing."""
-    parts = (each * float(amount) for each, amount in zip(coefficients, amounts, strict=True) if each)
-    return sum(parts, 0.0)
+    return sum((each * amount for each, amount in zip(coefficients, amounts, strict=True) if each), 0.0)
 
 
 def cost_s(pattern: str, load: Load, cores: float) -> float:

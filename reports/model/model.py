@@ -42,7 +42,7 @@ class Coverage(msgspec.Struct, frozen=True):
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What a model file holds. laws: pattern -> figure -> law. tls_record_s: CPU to seal or open one TLS record, None
-    where it was not measured. runs: the commands that measured the observations.
+    where it was not measured. runs: the commands that measured the observations; note: what else is to be known of it.
     """
 
     schema: int = SCHEMA_VERSION
@@ -51,6 +51,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     commit: str
     runs: list[str]
+    note: str = ""
     tls_record_s: float | None
     coverage: Coverage
     labels: dict[str, str]
@@ -101,20 +102,17 @@ def by_pattern(cells: Sequence[Observation]) -> dict[str, list[Observation]]:
     return found
 
 
-def predict(
-    model: Model, pattern: str, load: Load, message_bytes: int, *, fitted: Mapping[str, Law] | None = None
-) -> Prediction:
+def predict(model: Model, pattern: str, load: Load, message_bytes: int) -> Prediction:
     """Predict every figure. load: its requests are worked out here, whatever it says of them."""
-    laws = fitted or model.laws[pattern]
-    load, cores = _settled(pattern, load, laws["cores"])
-    figures = {name: law.at(pattern, load, cores.value) for name, law in laws.items()}
+    laws = model.laws[pattern]
+    load, cores = cores_of(model, pattern, load)
+    figures = {name: law.at(pattern, load, cores) for name, law in laws.items()}
     for name, q in LATENCIES.items():
-        service_s = cost_s(pattern, load, cores.value)
+        service_s = cost_s(pattern, load, cores)
         farther_s = quantile_s(pattern, load, service_s, q) - quantile_s(pattern, near(load), service_s, q)
         if load.rtt_s and isfinite(farther_s):
             figures[name] = figures[name].plus(1e3 * farther_s)
-    cells = [cell for cell in model.observations if cell.pattern == pattern]
-    out = beyond(cells, load, message_bytes)
+    out = beyond(of_pattern(model, pattern), load, message_bytes)
     return Prediction(
         pattern=pattern,
         load=load,
@@ -124,13 +122,17 @@ def predict(
     )
 
 
-def _settled(pattern: str, load: Load, law: Law) -> tuple[Load, Figure]:
+def of_pattern(model: Model, pattern: str) -> list[Observation]:
+    return [cell for cell in model.observations if cell.pattern == pattern]
+
+
+def cores_of(model: Model, pattern: str, load: Load) -> tuple[Load, float]:
     """Return the load with its requests, and the cores, where each agrees with the other."""
-    service_s = 0.0
-    for _ in range(ROUNDS if pattern == HELD else 2):
+    law, service_s = model.laws[pattern]["cores"], 0.0
+    for _ in range(ROUNDS if pattern == HELD else 1):
         load = msgspec.structs.replace(load, requests_per_s=requests_per_s(pattern, load, service_s))
-        cores = law.at(pattern, load, 0.0)
-        service_s = cost_s(pattern, load, cores.value)
+        cores = law.value(pattern, load)
+        service_s = cost_s(pattern, load, cores)
     return load, cores
 
 
@@ -158,22 +160,23 @@ def _quantities(
 
 
 def held_out(cells: Sequence[Observation]) -> Iterator[tuple[Observation, str, Figure]]:
-    """Predict every cell of the two largest client counts from the smaller ones alone: its figures, as they come.
-
-    Of each figure the terms are known whatever is left out, so message sizes must be among those that are kept.
-    """
+    """Predict every cell of the two largest client counts from the smaller ones alone: each figure that it knows."""
     for pattern, own in by_pattern(cells).items():
-        counts = sorted({cell.load.clients for cell in own})
-        for count in counts[-2:]:
+        for count in sorted({cell.load.clients for cell in own})[-2:]:
             kept = [cell for cell in own if cell.load.clients < count]
-            most = max(len(terms_of(pattern, figure, sizes=2)) for figure in FIGURES)
-            if len(kept) <= most:
+            if any(_too_few(pattern, figure, kept) for figure in FIGURES):
                 continue
             laws = {figure: fit(pattern, figure, kept) for figure in FIGURES}
             for cell in (each for each in own if each.load.clients == count):
                 cores = laws["cores"].at(pattern, cell.load, cell.cores)
                 for figure, law in laws.items():
-                    yield cell, figure, law.at(pattern, cell.load, cores.value)
+                    if getattr(cell, figure) is not None:
+                        yield cell, figure, law.at(pattern, cell.load, cores.value)
+
+
+def _too_few(pattern: str, figure: str, cells: Sequence[Observation]) -> bool:
+    known = [cell for cell in cells if getattr(cell, figure) is not None]
+    return len(known) <= len(terms_of(pattern, figure, sizes=2))
 
 
 def coverage(cells: Sequence[Observation]) -> Coverage:

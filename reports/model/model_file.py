@@ -12,7 +12,7 @@ from loadtests.host import environment
 from loadtests.records.manifest import Machine
 from reports.data.load import ReportError, Run
 from reports.model.model import SCHEMA_VERSION, Model, coverage, fit_all
-from reports.model.observations import Observation, observations
+from reports.model.observations import observations
 from servers.timing.clock import wall_timestamp
 
 RECORDED: Final = Path(__file__).with_name("recorded.json")
@@ -21,7 +21,7 @@ LARGEST_BYTES: Final = 20_000_000
 AGAIN: Final = "make one with `pollbench model --measure`, or leave --model out to use the one that ships"
 
 
-def of_runs(runs: Sequence[Run], tls_record_s: float | None) -> Model:
+def of_runs(runs: Sequence[Run], tls_record_s: float | None, note: str = "") -> Model:
     """Fit a model to finished runs of one machine. Raises ValueError where they are of two, or too few."""
     first = runs[0].manifest
     for run in runs[1:]:
@@ -33,22 +33,18 @@ def of_runs(runs: Sequence[Run], tls_record_s: float | None) -> Model:
                     "give runs of one machine and version"
                 )
     cells = [cell for run in runs for cell in observations(run)]
-    return of_cells(cells, runs, tls_record_s)
-
-
-def of_cells(cells: Sequence[Observation], runs: Sequence[Run], tls_record_s: float | None) -> Model:
-    manifest = runs[0].manifest
     return Model(
         made_at=wall_timestamp(),
-        machine=manifest.machine,
-        versions=manifest.versions,
-        commit=manifest.commit,
+        machine=first.machine,
+        versions=first.versions,
+        commit=first.commit,
         runs=[run.manifest.command for run in runs],
+        note=note,
         tls_record_s=tls_record_s,
         coverage=coverage(cells),
         labels={cell.pattern: cell.label for cell in cells},
         laws=fit_all(cells),
-        observations=list(cells),
+        observations=cells,
     )
 
 

@@ -8,11 +8,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from loadtests.live.live_checks import TAIL_SHARE
 from loadtests.records.rows import ROW_TYPES
 from reports.data.load import Run
 from reports.measures.measures import per_cell
 from reports.theory.oracles.framing import body_bytes, framed_bytes
 from reports.theory.predictions.conditions import woken
+from reports.validity.instrument import LAG_INVALID_MS, STARVED_INVALID
 
 STRANGE: Final = ("server", "fault", "compress", "no_keep_alive", "one_per_response", "etag")
 """Settings of a scenario that make its server another one than the one the model is of."""
@@ -43,7 +45,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One finished cell. memory_bytes: resident, of all the server's processes; sent_bytes_per_s: by the server, HTTP.
 
-    missed: messages that never came, all clients together.
+    p50_ms, p99_ms: None where the load side was late, or starved, so that a latency is its own; costs, which are read
+    from outside, stand. missed: messages that never came, all clients together.
     """
 
     pattern: str
@@ -53,14 +56,14 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     cores: float
     memory_bytes: float
     sent_bytes_per_s: float
-    received_bytes_per_s: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
     missed: int
 
 
 def observations(run: Run) -> list[Observation]:
-    """Return what the cells of a run say, in planned order; cells that lack a figure say nothing.
+    """Return what the cells of a run say, in planned order; cells that lack a figure, or contradict
+    themselves, say nothing.
 
     Raises ValueError for a run of another server than ours.
     """
@@ -107,13 +110,24 @@ def _observation(
         cores=float(row["server_cpu_share"]),
         memory_bytes=_memory_bytes(tables["samples"], cell["window_from_ns"], cell["window_until_ns"]),
         sent_bytes_per_s=float(row["http_bytes_per_delivery"]) * float(row["delivered"]) / window_s - asked,
-        received_bytes_per_s=asked,
-        p50_ms=float(row["p50_ms"]),
-        p99_ms=float(row["p99_ms"]),
+        p50_ms=_latency_ms(row, "p50_ms"),
+        p99_ms=_latency_ms(row, "p99_ms"),
         missed=int(row["missed"]),
     )
-    figures = (found.cores, found.memory_bytes, found.sent_bytes_per_s, found.p50_ms, found.p99_ms, rate)
-    return found if all(math.isfinite(figure) and figure > 0 for figure in figures) else None
+    figures = (found.cores, found.memory_bytes, found.sent_bytes_per_s, rate)
+    known = not row["discrepancies"] and all(math.isfinite(figure) and figure > 0 for figure in figures)
+    return found if known else None
+
+
+def _latency_ms(row: Mapping[Any, Any], name: str) -> float | None:
+    """Return a quantile unless half of it may be the instrument's, or somebody else had the cores: by the limits from
+    which on a report calls a run INVALID.
+    """
+    value, floor = float(row[name]), float(row[f"{name}_floor"])
+    ours = value - floor if math.isfinite(floor) else float(row["generator_lag_ms"])
+    starved = max(float(row[f"{who}_waited_share"]) for who in ("server", "generator"))
+    spoiled = not ours <= max(LAG_INVALID_MS, value * TAIL_SHARE) or starved > STARVED_INVALID
+    return value if math.isfinite(value) and value > 0 and not spoiled else None
 
 
 def message_payload_bytes(pattern: str, message_bytes: int) -> float:

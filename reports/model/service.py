@@ -47,12 +47,13 @@ def _short_poll(load: Load, _cost_s: float, q: float) -> float:
 def _long_poll(load: Load, cost_s: float, q: float) -> float:
     """All clients are answered in a line and ask again in it: half of the cost is to answer, half to be asked again."""
     delay, line = load.rtt_s / 2, load.clients * cost_s / 2
-    gaps = [max(2 * delay, (1 - place) * line) + place * line for place in PLACES]
-    polls = [LongPoll(load.rate_per_s, max(gap, 1e-9), load.hold_s) for gap in gaps]
+    gaps = np.maximum(np.maximum(2 * delay, (1 - PLACES) * line) + PLACES * line, 1e-9)
+    cycles = np.array([LongPoll(load.rate_per_s, float(gap), load.hold_s).cycle for gap in gaps])
 
     def share(latency: float) -> float:
+        """LongPoll.wait_cdf of all places at once."""
         waits = latency - delay - PLACES * line
-        return float(np.mean([poll.wait_cdf(np.array(wait)) for poll, wait in zip(polls, waits, strict=True)]))
+        return float(np.where(waits < 0, 0.0, 1 - np.clip(gaps - waits, 0, None) / cycles).mean())
 
     return inverse(share, q, delay + line + 1e-6)
 

@@ -10,7 +10,6 @@ UNITS: Final = {
     "cores": (1e6, "us"),
     "memory_bytes": (1e-3, "kB"),
     "sent_bytes_per_s": (1.0, "B"),
-    "received_bytes_per_s": (1.0, "B"),
     "p50_ms": (1.0, "ms"),
     "p99_ms": (1.0, "ms"),
 }
@@ -19,7 +18,6 @@ TITLES: Final = {
     "cores": "CPU",
     "memory_bytes": "memory",
     "sent_bytes_per_s": "sent",
-    "received_bytes_per_s": "received",
     "p50_ms": "p50",
     "p99_ms": "p99",
 }

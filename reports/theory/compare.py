@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.scenario.poll_timing import parse_pace
-from loadtests.scenario.scenarios import RELAY
+from loadtests.scenario.settings import RELAY
 from reports.data.load import Run
 from reports.data.situations import SITUATION
 from reports.measures.costs import NS_PER_MS

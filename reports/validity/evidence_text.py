@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from loadtests.scenario.scenarios import NETEM
+from loadtests.scenario.settings import NETEM
 from reports.basics.units import counted, listed, percent, quantity
 from reports.data.situations import differing
 from reports.validity.caution import Caution, Facts

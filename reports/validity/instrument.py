@@ -37,6 +37,17 @@ def generator(facts: Facts) -> Iterable[Caution]:
             "Measure for longer than a second: --window.",
             "generator",
         )
+    stopped = cells[cells["generator_stopped_ms"] > 0]
+    if len(stopped):
+        yield Caution(
+            "invalid",
+            f"The load generator stood still for {quantity(stopped['generator_stopped_ms'].max(), 'ms')} of a window "
+            f"({facts.names(stopped)})",
+            "it was stopped, or something else had its core; what came meanwhile was read when it went on, and what "
+            "was due to be asked was asked late.",
+            "Close other programs, suspend nothing while it runs, and measure again.",
+            "generator",
+        )
     busy = cells[cells["generator_cpu_peak"] > BUSY_CORE]
     if len(busy):
         yield Caution(

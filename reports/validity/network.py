@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from loadtests.scenario.scenarios import NETEM, RELAY
+from loadtests.scenario.settings import NETEM, RELAY
 from reports.basics.units import percent, quantity
 from reports.validity.caution import Caution, Facts
-from servers.relay.units import format_bandwidth
+from servers.settings.units import format_bandwidth
 
 SHARE: Final = 0.1
 """A relay that is usually late by more than this part of the median is part of what is reported as the pattern's."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.records.manifest import SESSION
-from loadtests.scenario.scenarios import schedules
+from loadtests.scenario.settings import schedules
 from loadtests.scenario.timetable import due_instants_ns
 from reports.basics.units import counted, quantity
 from reports.measures.costs import NS_PER_MS

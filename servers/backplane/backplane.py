@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from servers.backplane import NoRedisError
 from servers.backplane.ids import Ids, Run
 from servers.backplane.link import ANSWER_S, AWAY, Link, end, reason
+from servers.backplane.spans import Spans
 from servers.feed.feed import Feed, Journal, stamped
 from servers.feed.message import Message, encode
 from servers.settings.options import ServerOptions
@@ -55,7 +56,8 @@ class Backplane(ABC):
         self._publishing: set[asyncio.Task[int]] = set()
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
-        self._messages = self._missed = self._given_up = 0
+        self._messages = self._given_up = 0
+        self._missed, self._given_up_ids = Spans(), Spans()
 
     @abstractmethod
     async def _prepare(self, client: Redis) -> None:
@@ -92,8 +94,8 @@ class Backplane(ABC):
         """Return what /stats says.
 
         newest_id: newest id that Redis is known to have given out. messages: received from Redis. missed: ids that
-        will never arrive here. given_up: messages of this process that Redis was not there to take. error: why the
-        connection was lost last.
+        will never arrive here. given_up: messages of this process that Redis was not there to take; they have ids once
+        it is back. Both are named, too, from first to last id. error: why the connection was lost last.
         """
         return {
             "kind": self.kind,
@@ -101,8 +103,10 @@ class Backplane(ABC):
             "newest_id": self._ids.newest_id,
             "reconnects": self._link.reconnects,
             "messages": self._messages,
-            "missed": self._missed,
+            "missed": self._missed.count,
+            "missed_ids": self._missed.named,
             "given_up": self._given_up,
+            "given_up_ids": self._given_up_ids.named,
             "error": self._link.error,
         }
 
@@ -189,7 +193,7 @@ class Backplane(ABC):
     def _give_up_to(self, last_id: int) -> None:
         """Count what is missing as missed: it will not come any more. What was before this process joined is not."""
         if self._following is not None:
-            self._missed += max(0, last_id - self._feed.known_id)
+            self._missed.add(self._feed.known_id + 1, last_id)
         self._feed.skip(last_id)
         self._wake_arrivals()
 

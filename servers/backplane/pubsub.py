@@ -1,6 +1,7 @@
 """The feed over Redis Pub/Sub: fire and forget, but every message that is forgotten leaves a gap that can be seen."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
@@ -65,8 +66,21 @@ class PubSubBackplane(Backplane):
             self._waiting = []
         while self._unnumbered:
             batch, messages = self._unnumbered[0]
-            self._published(await self._ids.use_up(run, batch, len(messages)), messages)
+            first_id = await self._ids.use_up(run, batch, len(messages))
+            self._published(first_id, messages)
+            self._given_up_ids.add(first_id, first_id + len(messages) - 1)
             del self._unnumbered[0]
+
+    async def leave(self) -> None:
+        """Stop, and name by their instants the messages that will never have an id, as Redis does not give them any."""
+        await super().leave()
+        nameless = [message for _, messages in self._unnumbered for message in messages] + self._waiting
+        if nameless:
+            from_ns, until_ns = nameless[0].due_ns, nameless[-1].due_ns
+            sys.stderr.write(
+                f"warning: {len(nameless)} messages reached nobody and have no ids, as Redis was away until the end "
+                f"({self._link.error}): those due from {from_ns} to {until_ns} ns\n"
+            )
 
     async def _ping(self, client: Redis) -> None:
         """Make sure that the subscription is alive, and find out what it has missed. Raises AWAY."""

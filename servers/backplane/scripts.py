@@ -51,6 +51,8 @@ PUBLISH: Final = (
 -- again when a batch comes a second time.
 local batch, first = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')
 if batch == ARGV[1] then return first end
+-- What counts is written before anything is sent: a Redis that is full, or a replica, sends what it may not count,
+-- and would send other messages under the same ids later.
 local id, how, bodies = newest(tonumber(ARGV[2]), false), ARGV[3], {}
 first = digits(id + 1)
 if how == 'lost' then
@@ -65,10 +67,10 @@ else
             bodies[#bodies + 1] = body
         end
     end
-    if how == 'pubsub' then redis.call('PUBLISH', KEYS[2], table.concat(bodies, '\\n')) end
 end
 redis.call('SET', KEYS[1], digits(id))
 redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. first, 'EX', 86400)
+if how == 'pubsub' then redis.call('PUBLISH', KEYS[2], table.concat(bodies, '\\n')) end
 return first
 """
 )

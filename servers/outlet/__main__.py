@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,12 +29,21 @@ from servers.outlet.message import Place, SecretMissing
 from servers.outlet.outlet import Outlet
 from servers.outlet.started import Started, listeners
 from servers.outlet.ways import way_of
-from servers.process import bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
+from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
+from servers.settings.setting import add_arguments, settings
 from servers.targets.adapter import Adapter, AdapterError
 from servers.timing.clock import now_ns
+from servers.web.patience import patient
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
+_OF_SERVERS: Final = settings(ServerOptions)
+TAKEN: Final = [
+    replace(_OF_SERVERS["port"], help="our own control port", default=0),
+    replace(_OF_SERVERS["schedule"], default="manual"),
+    *(_OF_SERVERS[name] for name in ("message_bytes", "content", "token", "journal")),
+]
+"""Settings of a server that publishing elsewhere needs too; the length of the content includes the tracer."""
 SCHEMES: Final = {"http", "https", "ws", "wss"}
 
 
@@ -42,12 +52,7 @@ def main() -> int:
     try:
         options = ServerOptions(
             host="127.0.0.1",
-            port=given.port,
-            schedule=given.schedule,
-            message_bytes=given.message_bytes,
-            content=given.content,
-            token=given.token,
-            journal=given.journal,
+            **{each.name: each.of(vars(given)[each.name]) for each in TAKEN},
         )
         adapter = msgspec.json.decode(Path(given.adapter).read_bytes(), type=Adapter)
         raise_file_limit()
@@ -65,12 +70,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--adapter", required=True, help="the adapter as JSON, in a file")
     p.add_argument("--url", default="", help="where the server is, if not where the adapter says")
     p.add_argument("--run", required=True, help="name of this run in channels and tracers: 4 to 32 hexadecimal digits")
-    p.add_argument("--port", type=int, default=0, help="of our own control port, 0 for any free one")
-    p.add_argument("--schedule", default="manual", help="when messages are due")
-    p.add_argument("--message-bytes", type=int, default=200, help="length of the content, tracer included")
-    p.add_argument("--content", default="same", help="what messages say")
-    p.add_argument("--token", default="", help="name of this process in /stats")
-    p.add_argument("--journal", default="", help="write id,due_ns,published_ns of every message to this CSV file")
+    add_arguments(p, TAKEN)
     p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for what was refused")
     return p
 
@@ -112,7 +112,9 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(build(service), access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, sock).start()
+    accept = patient(runner, service.options.head_timeout_s)
+    http = await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
+    stack.callback(http.close)
 
 
 def announce(service: Service, base: URL, pids: list[int]) -> None:

@@ -19,7 +19,7 @@ from servers.relay.connection import Tally
 from servers.relay.options import LISTEN_HOST, Options, read_options
 from servers.relay.relay import Relay
 from servers.relay.steering import Steering
-from servers.relay.units import BITS_PER_UNIT, format_bandwidth, format_duration
+from servers.settings.units import BITS_PER_UNIT, format_bandwidth, format_duration
 
 SPARE_FILES: Final = 32
 NS_PER_MS: Final = 1_000_000

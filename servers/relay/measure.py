@@ -11,13 +11,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean, median, quantiles
 from typing import Final
 
 from servers.home import python
 from servers.relay.options import OneLineParser
-from servers.relay.units import format_duration, parse_duration_ns
+from servers.settings.served import Distance
+from servers.settings.setting import add_arguments, settings
+from servers.settings.units import format_duration
 from servers.timing.clock import now_ns
 
 MESSAGE: Final = b"m" * 200
@@ -84,9 +86,11 @@ def measure_overhead(rtt_ns: int, connections: int = 1, rounds: int = 100) -> Ov
 @contextlib.contextmanager
 def relaying(to_port: int, rtt_ns: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a relay process; yield it and its port."""
-    options = ["--to", f"127.0.0.1:{to_port}", "--rtt", format_duration(rtt_ns), "--announce-json"]
+    # Steered, it ends with its stdin, and so with us, whatever ends us.
+    options = ["--to", f"127.0.0.1:{to_port}", "--rtt", format_duration(rtt_ns), "--steered", "--announce-json"]
     command = python("servers.relay", *options)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -130,11 +134,12 @@ def exchange(pairs: list[Pair], rounds: int) -> list[float]:
 
 def main(arguments: list[str]) -> int:
     parser = OneLineParser(prog="python -m servers.relay.measure", description="What the relay itself costs.")
-    parser.add_argument("--rtt", default="40ms", help="round trip to measure beside 0 (default 40ms)")
+    rtt = replace(settings(Distance)["rtt_ms"], help="round trip to measure beside 0", default=40.0)
+    add_arguments(parser, [rtt])
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
     given = parser.parse_args(arguments)
     try:
-        rtt_ns = parse_duration_ns("--rtt", given.rtt)
+        rtt_ns = round(rtt.of(given.rtt_ms) * NS_PER_MS)
     except ValueError as error:
         parser.error(str(error))
     trials = [(rtt, connections) for connections in (1, 100) for rtt in sorted({0, rtt_ns})]

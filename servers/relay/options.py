@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from servers.relay.network import Network
-from servers.relay.units import parse_address, parse_bandwidth_bits_per_s, parse_duration_ns, parse_port
+from servers.settings.served import Distance
+from servers.settings.setting import add_arguments, read, settings
+from servers.settings.units import parse_address, parse_port
 
 LISTEN_HOST: Final = "127.0.0.1"
+NS_PER_MS: Final = 1_000_000
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -33,20 +36,21 @@ def read_options(arguments: list[str]) -> Options:
     parser = OneLineParser(prog="python -m servers.relay", description="A network between clients and a server.")
     parser.add_argument("--to", required=True, metavar="HOST:PORT", help="the server")
     parser.add_argument("--port", default="0", help=f"where clients connect, on {LISTEN_HOST}; 0 (default): a free one")
-    parser.add_argument("--rtt", required=True, help="round trip, half each way: 40ms, 1.5s, 0; a plain number is ms")
-    parser.add_argument("--jitter", default="0", help="extra delay of a chunk, uniform from 0 to this; order is kept")
-    parser.add_argument("--bandwidth", default="0", help="per connection and direction: 10mbit, 500kbit; 0: unlimited")
+    add_arguments(parser, settings(Distance).values())
     parser.add_argument("--steered", action="store_true", help="take commands on stdin, see steering.py; end with it")
     parser.add_argument("--announce-json", action="store_true", help="lines on stdout are JSON objects")
     given = parser.parse_args(arguments)
+    if given.rtt_ms is None:
+        parser.error("--rtt is missing: say how long the round trip is, 0 for none")
     try:
+        asked = read(Distance, vars(given))
         return Options(
             server=parse_address("--to", given.to),
             port=parse_port("--port", given.port),
             network=Network(
-                rtt_ns=parse_duration_ns("--rtt", given.rtt),
-                jitter_ns=parse_duration_ns("--jitter", given.jitter),
-                bits_per_s=parse_bandwidth_bits_per_s("--bandwidth", given.bandwidth),
+                rtt_ns=round(asked.rtt_ms * NS_PER_MS),
+                jitter_ns=round(asked.jitter_ms * NS_PER_MS),
+                bits_per_s=asked.bandwidth_bits_per_s,
             ),
             steered=given.steered,
             announce_json=given.announce_json,

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from servers.relay.network import Network
 from servers.relay.relay import Relay
-from servers.relay.units import format_duration, parse_duration_ns
+from servers.settings.units import format_duration, parse_duration_ns
 
 
 class Steering:

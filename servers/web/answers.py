@@ -17,6 +17,8 @@ from servers.web.compression import GZIP, accepts_gzip, gzipped
 
 NO_STORE: Final = "no-cache, no-store, must-revalidate"
 CACHED_ANSWERS: Final = 16
+ANSWER_BYTES: Final = 8_000_000
+"""Where an answer ends that need not bring all: half of what our users take, so that one more message always fits."""
 COMPRESSED_FROM_BYTES: Final = 256
 """Below that gzip's own head and tail and the field that names it take away most of what it saves."""
 
@@ -123,7 +125,8 @@ class Answers:
         return len(self._kept)
 
     def after(self, last_id: int, limit: int | None = None) -> Answer:
-        """Return the answer for a client at `last_id`, of at most `limit` messages. It may be one second old: Date is
+        """Return the answer for a client at `last_id`, of at most `limit` messages and about ANSWER_BYTES: whoever asks
+        again with the new cursor gets the rest. It may be one second old: Date is
         no finer, and nothing in it but Date and polled_at can have changed."""
         self._forget_old()
         answer = self._kept.get((last_id, limit))
@@ -134,9 +137,12 @@ class Answers:
     def fresh(self, last_id: int, limit: int | None = None) -> Answer:
         """Return the answer for a client at `last_id`, of at most `limit` messages, made now."""
         replay = self._feed.after(last_id)
-        if limit is not None and len(replay.bodies) > limit:
-            replay = replace(replay, bodies=replay.bodies[:limit])
-        return Answer(replay, self.etag() if self._etags else "", compress=self._compress)
+        bodies = fitting(replay.bodies, limit)
+        etag = self.etag() if self._etags else ""
+        if len(bodies) < len(replay.bodies):
+            # Not the validator of what is asked for next: that is the rest, and no 304.
+            replay, etag = replace(replay, bodies=bodies), etag and f'{etag[:-1]}-{last_id}+{len(bodies)}"'
+        return Answer(replay, etag, compress=self._compress)
 
     def unchanged(self) -> Ready:
         """Return the 304 for a client that holds `etag()`: rendered as the others are, or it would cost more than they
@@ -157,6 +163,16 @@ class Answers:
     def etag(self) -> str:
         """Return the validator of whatever is asked for now; weak, since polled_at differs (RFC 9110 section 8.8.1)."""
         return f'W/"{self._feed.token}-{self._feed.newest_id}"'
+
+
+def fitting(bodies: tuple[bytes, ...], limit: int | None) -> tuple[bytes, ...]:
+    """Return the first messages, as many as one answer may have, one at least."""
+    bodies, total = bodies[:limit], 0
+    for count, body in enumerate(bodies):
+        total += len(body)
+        if total > ANSWER_BYTES and count:
+            return bodies[:count]
+    return bodies
 
 
 def poll_body(replay: Replay, polled_at: str) -> bytes:

@@ -1,18 +1,37 @@
-"""How long a connection may take to say what it wants (slowloris): aiohttp's own limit is an hour."""
+"""How long a connection may take to say what it wants (slowloris; aiohttp's own limit is an hour), and what it is told
+when that is no HTTP: the same JSON as of every refusal, and nothing on stderr, where aiohttp prints a traceback."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
+from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
-from servers.web.errors import error_body
+from servers.web.errors import error_body, error_response, last_word
 
+SHOWN: Final = 200
+"""Characters of what the parser says that are repeated."""
 WHY: Final = error_body("the head of the request did not come in time", "head")
 TOO_LATE: Final = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(WHY), WHY)
 )
+
+
+def patient(runner: web.AppRunner, head_timeout_s: float) -> Callable[[], "PatientHandler"]:
+    """Return what makes the protocol of each HTTP/1.1 connection to an application that has been set up."""
+    return partial(
+        PatientHandler,
+        runner.server,
+        loop=asyncio.get_running_loop(),
+        access_log=None,
+        auto_decompress=False,  # a body that was packed is refused, never undone
+        head_timeout_s=head_timeout_s,
+    )
 
 
 class PatientHandler(RequestHandler):
@@ -32,11 +51,12 @@ class PatientHandler(RequestHandler):
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        heads = self._request_count
+        heads, in_content = self._request_count, self._is_in_content()
         super().data_received(data)
         if self._request_count != heads:
             self._stop_waiting()
-        if self._has_begun(data):
+        # An empty line ahead of a request is no part of it (RFC 9112 2.2).
+        if not in_content and data.strip(b"\r\n") and self._has_begun(data):
             self._begun = True
             if self._timer is None:
                 self._wait_for_head()
@@ -45,13 +65,31 @@ class PatientHandler(RequestHandler):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        why = " ".join((message or HTTPStatus(status).phrase).split())
+        return last_word(error_response(status, f"this is no HTTP that is taken here: {why[:SHOWN]}", "request"))
+
+    def _is_in_content(self) -> bool:
+        """Say whether the content of the last request is still to come."""
+        if self._messages:
+            return not self._messages[-1][1].is_eof()
+        return self._current_request is not None and not self._current_request.content.is_eof()
+
     def _has_begun(self, data: bytes) -> bool:
-        """Say whether these bytes end within a head."""
-        if self._upgraded:
+        """Say whether these bytes, of which none are content of an earlier request, end within a head."""
+        if self._upgraded or self._is_in_content():
             return False
         if self._messages:  # a request without content, and more behind it
             return self._messages[-1][1] is EMPTY_PAYLOAD and not data.endswith((b"\n\r\n", b"\n\n"))
-        return self._current_request is None or self._current_request.content.is_eof()
+        return True
 
     def _wait_for_head(self) -> None:
         if self._head_timeout_s:

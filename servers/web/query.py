@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from servers.feed.message import MAX_ID
-from servers.settings.options import HOLD_MAX_S, HOLD_MIN_S
+from servers.settings.served import HOLD_MAX_S, HOLD_MIN_S
 
 LIMIT_MAX = 10_000_000
 

@@ -27,6 +27,9 @@ UNBUFFERED: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-cache"}
 UNHEARD_BEATS: Final = 3
 """Heartbeats that a client which answers them may leave unanswered; `notice_dead_peers` gives the kernel as many."""
 STOPPING: Final = "the server is stopping"
+BACKLOGS: Final = 4
+"""Whole histories that may wait for clients that begin with one, in all: each has a copy, framed for itself."""
+TOO_MANY_BEHIND: Final = "too many clients are far behind and do not read; come back with the last id you have"
 TOO_SLOW: Final = "too slow: the send buffer is full; resume from the last id you have"
 
 
@@ -85,23 +88,32 @@ class Streams:
         """Send what comes after `last_id`, and from now on every new message; return the number for `leave`.
 
         answers: its client answers every heartbeat, of which `heard` must be told; one that does not is cut.
-        What is sent first may exceed the send buffer by itself, so it is allowed on top: only falling further behind
-        closes a stream.
+        What is sent first may exceed the send buffer by itself, so it is allowed on top, while there is room for it:
+        only falling further behind closes a stream.
         """
         self._joined += 1
         number = self._joined
         replay = self._feed.after(last_id)
-        payload = self._framing.hello(number) + self._framed(replay)
+        fits = self._has_room_for(replay)
+        payload = self._framing.hello(number) + (self._framed(replay) if fits else b"")
         sink.write(payload if raw else self._framing.wire(payload))
         limit_bytes = (self._options.send_buffer_bytes or sys.maxsize) + sink.get_write_buffer_size()
         self._open[number] = Stream(sink, limit_bytes, raw, end)
         if answers:
             self._unheard[number] = 0
-        if self._feed.closed:
-            self._close(number, STOPPING)
+        if self._feed.closed or not fits:
+            self._close(number, TOO_MANY_BEHIND if not fits else STOPPING)
         elif self._heartbeat is None and self._options.heartbeat_s:
             self._beat_after(self._options.heartbeat_s)
         return number
+
+    def _has_room_for(self, replay: Replay) -> bool:
+        most, length = self._options.send_buffer_bytes, sum(map(len, replay.bodies))
+        if not most or length <= most:
+            return True
+        sinks = (stream.sink for stream in self._open.values())
+        waiting = sum(sink.get_write_buffer_size() for sink in sinks if not sink.is_closing())
+        return waiting + length <= BACKLOGS * self._options.history_bytes
 
     def leave(self, number: int) -> None:
         self._open.pop(number, None)

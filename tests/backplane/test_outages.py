@@ -3,9 +3,10 @@
 import asyncio
 import csv
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -147,8 +148,9 @@ def test_with_pubsub_what_was_published_meanwhile_is_lost_and_every_client_and_t
         following = asyncio.create_task(all_until(followers, sys.maxsize))
         await reached(pair.two, first_id + 50)
         await outage(own_redis, pair, how)
-        # How long it took is the machine's business, so the end is told only now.
-        last_id = pair.two.stats()["newest_id"] + 50
+        # How long it took is the machine's business, so the end is told only now; and by the publisher, which has given
+        # ids to what was lost when it is connected again.
+        last_id = pair.one.stats()["backplane"]["newest_id"] + 50
         await until(lambda: all(each.ids[-1] >= last_id for each in followers))
         following.cancel()
         owed = set(range(first_id, last_id + 1))
@@ -357,3 +359,117 @@ def test_a_redis_that_refuses_to_write_is_tried_again_until_it_takes_what_was_pu
         Redis(port=own_redis.port) as client,
     ):
         run(check(pair, client))
+
+
+def fill(client: Redis) -> None:
+    client.config_set("maxmemory", 1)
+
+
+def empty(client: Redis) -> None:
+    client.config_set("maxmemory", 0)
+
+
+def make_read_only(client: Redis) -> None:
+    client.replicaof("127.0.0.1", 9)
+
+
+def make_writable(client: Redis) -> None:
+    client.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize(
+    ("refuse", "accept", "why"),
+    [(fill, empty, "memory"), (make_read_only, make_writable, "read only")],
+    ids=["out of memory", "read-only"],
+)
+def test_with_pubsub_what_a_redis_refused_to_take_is_named_and_no_id_stands_for_two_messages(
+    refuse: Callable[[Redis], None], accept: Callable[[Redis], None], why: str, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal.csv"
+
+    async def check(pair: Pair, client: Redis) -> None:
+        first_id = pair.two.stats()["first_id"]
+        followers = followers_of([pair.two])
+        following = asyncio.create_task(all_until(followers, sys.maxsize))
+        await reached(pair.two, first_id + 20)
+        await asyncio.to_thread(refuse, client)
+        state = await state_of(pair.one, lambda state: state["given_up"] >= 20 and state["error"])
+        assert why in state["error"]
+        await asyncio.to_thread(accept, client)
+        await state_of(pair.one, lambda state: state["connected"] and state["given_up_ids"])
+        last_id = pair.one.stats()["backplane"]["newest_id"] + 20
+        await until(lambda: all(each.ids and each.ids[-1] >= last_id for each in followers))
+        following.cancel()
+        check_that_all_are_named(pair, followers, first_id, journalled(journal))
+        given_up = pair.one.stats()["backplane"]
+        assert sum(last - first + 1 for first, last in given_up["given_up_ids"]) == given_up["given_up"]
+        assert ids_in(given_up["given_up_ids"]) & set(followers[0].ids) == set()
+
+    with (
+        sharing(
+            own_redis.url, "--feed", PUBSUB, schedule=f"steady:{RATE}", publisher=["--journal", str(journal)]
+        ) as pair,
+        Redis(port=own_redis.port) as client,
+    ):
+        run(check(pair, client))
+
+
+def test_with_pubsub_ids_that_nobody_got_since_redis_was_emptied_are_named(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal.csv"
+
+    async def check(pair: Pair, client: Redis) -> None:
+        first_id = pair.two.stats()["first_id"]
+        followers = followers_of([pair.two])
+        following = asyncio.create_task(all_until(followers, sys.maxsize))
+        for _ in range(3):
+            await reached(pair.two, pair.two.stats()["newest_id"] + 20)
+            client.flushall()
+        last_id = pair.two.stats()["newest_id"] + 50
+        await until(lambda: all(each.ids and each.ids[-1] >= last_id for each in followers))
+        following.cancel()
+        assert pair.two.stats()["backplane"]["missed"] >= 1
+        check_that_all_are_named(pair, followers, first_id, journalled(journal))
+
+    with (
+        sharing(
+            own_redis.url, "--feed", PUBSUB, schedule=f"steady:{RATE}", publisher=["--journal", str(journal)]
+        ) as pair,
+        Redis(port=own_redis.port) as client,
+    ):
+        run(check(pair, client))
+
+
+def ids_in(spans: Sequence[tuple[int, int]]) -> set[int]:
+    return {number for first, last in spans for number in range(first, last + 1)}
+
+
+def check_that_all_are_named(
+    pair: Pair, followers: Sequence[Follower], first_id: int, rows: Sequence[dict[str, int]]
+) -> None:
+    """Every id up to what all have got was delivered, or is named as missed; and is the message of the journal."""
+    due_ns = {row["id"]: row["due_ns"] for row in rows}
+    assert len(due_ns) == len(rows)
+    missed = ids_in(pair.two.stats()["backplane"]["missed_ids"])
+    for each in followers:
+        owed = set(range(first_id, each.ids[-1] + 1))
+        assert each.ids == sorted(set(each.ids))
+        assert (each.pattern, owed - set(each.ids)) == (each.pattern, {number for number in missed if number in owed})
+        assert {line["id"]: line["due_ns"] for line in each.lines}.items() <= due_ns.items()
+
+
+def test_what_has_no_id_when_its_publisher_stops_is_named_by_its_instants(own_redis: RedisServer) -> None:
+    server = ServerProcess("sse", "--redis", own_redis.url, "--feed", PUBSUB, "--schedule", f"steady:{RATE}")
+
+    async def check() -> None:
+        await reached(server, 10)
+        own_redis.stop()
+        await state_of(server, lambda state: state["given_up"] >= 10)
+
+    run(check())
+    code, errors = server.stop()
+    assert code == 0
+    assert re.fullmatch(
+        r"warning: \d\d+ messages reached nobody and have no ids, .*: those due from \d+ to \d+ ns\n", errors
+    )

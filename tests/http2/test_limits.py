@@ -17,6 +17,7 @@ from hyperframe.frame import (
     PriorityFrame,
     RstStreamFrame,
     SettingsFrame,
+    WindowUpdateFrame,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,7 +71,26 @@ def unasked_pong(number: int) -> bytes:
     return PingFrame(opaque_data=b"pollping", flags=["ACK"]).serialize()
 
 
-@pytest.mark.parametrize("abuse", [rapid_reset, ping, empty_settings, priority, empty_data, unknown, unasked_pong])
+def made_you_reset(number: int) -> bytes:
+    """CVE-2025-8671: the client breaks a rule of each stream, so that it is the server that resets it."""
+    stream_id = 2 * number + 1
+    asked = HeadersFrame(stream_id, HEAD, flags=["END_HEADERS", "END_STREAM"])
+    return asked.serialize() + WindowUpdateFrame(stream_id, window_increment=2**31 - 1).serialize()
+
+
+@pytest.mark.parametrize(
+    "abuse",
+    [
+        rapid_reset,
+        made_you_reset,
+        ping,
+        empty_settings,
+        priority,
+        empty_data,
+        unknown,
+        unasked_pong,
+    ],
+)
 def test_a_flood_ends_in_enhance_your_calm(abuse: Callable[[int], bytes]) -> None:
     async def check() -> None:
         async with served([web.route("*", "/", wait_for_ever)]) as (port, server):

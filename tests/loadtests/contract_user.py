@@ -14,6 +14,7 @@ from locust.env import Environment
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests import patterns
+from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import Connection, Exchange, Receive
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp
@@ -22,7 +23,7 @@ from tests.loadtests.mutants import MUTANTS
 
 def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, mutant: str, told: str) -> None:
     session.host, session.http2_host = host, http2_host
-    session.poll_interval_s, session.hold_timeout_s, session.silence_timeout_s = 0.02, 300.0, 0.0
+    session.options = UserSettings(poll_interval_s=0.02, hold_timeout_s=300.0, silence_timeout_s=0.0)
     user_class = patterns.load(pattern)
     with Path(told).open("w", buffering=1, encoding="ascii") as lines:
 

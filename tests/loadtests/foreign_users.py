@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from loadtests import patterns
 from loadtests.records.recorder import Tape
 from loadtests.records.rows import DELIVERY, ERRORS, REQUEST, Delivery, Request
+from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
 from servers.timing.clock import now_ns
@@ -27,8 +28,7 @@ LAST_ID = 3
 
 
 def main(told: dict[str, Any]) -> None:
-    for name, value in told["session"].items():
-        setattr(session, name, value)
+    session.options = UserSettings(**told["session"])
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found: dict[str, Any] = {}
     running = [gevent.spawn(follow, name, found, **wanted) for name, wanted in told["users"].items()]

@@ -30,11 +30,11 @@ LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locust
 class Load:
     """A Locust process with all it says in one log. Its process group is its own, so that a test can end all of it."""
 
-    def __init__(self, log: Path, *arguments: str, cwd: Path = ROOT) -> None:
+    def __init__(self, log: Path, *arguments: str, cwd: Path = ROOT, command: list[str] = LOCUST) -> None:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [*LOCUST, *arguments], cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                [*command, *arguments], cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""Which reads are asked for the kernel's stamp, and which of them are one message, so that it is that message's."""
+"""Which reads are asked for the kernel's stamp, and which of them end with a message, so that it is that message's."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.protocols.events import StreamDecoder, is_one_message
+from loadtests.protocols.events import Message, StreamDecoder, message_bytes
 from loadtests.protocols.push_decoder import PushDecoder
+from loadtests.records.rows import UNTOLD
+from loadtests.users.arrivals import arrivals
 from loadtests.users.connection import READ_BYTES, Connection, Draw
 from servers.timing.clock import now_ns
 from servers.timing.stamps import AVAILABLE
@@ -39,7 +41,7 @@ HANG_S = 60.0
 """Only catches hangs."""
 linux_only = pytest.mark.skipif(not AVAILABLE, reason="only Linux stamps what arrives")
 
-# A read is one message
+# A read ends with a message
 
 
 @dataclass
@@ -125,30 +127,43 @@ pieces_of = st.lists(st.tuples(sizes, st.booleans()), min_size=1, max_size=8)
 
 
 def judged(decoder: StreamDecoder, wire: Wire, cuts: set[int]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-    """Return the reads that were taken for one message, and those that were one."""
+    """Return the reads that were taken to end with a message, and those that end with one and hold nothing but messages
+    or the end of one.
+    """
     edges = sorted({0, len(wire.data), *cuts})
     reads = list(pairwise(edges))
-    taken = set()
+    taken, other_bytes = set(), 0
     for begin, end in reads:
         data = wire.data[begin:end]
-        at_rest = decoder.at_rest
-        if is_one_message(decoder.receive(data), data) and at_rest and decoder.at_rest:
+        other_bytes = len(data) if decoder.at_rest else other_bytes + len(data)
+        events = decoder.receive(data)
+        other_bytes -= message_bytes(events)
+        if events and not other_bytes and decoder.at_rest:
             taken.add((begin, end))
-    return taken, set(reads) & set(wire.messages)
+    begins = {end: begin for begin, end in wire.messages}
+    were = set()
+    for begin, end in reads:
+        at = end
+        while at > begin and at in begins:
+            at = begins[at]
+        # A read may begin within its first message.
+        if at <= begin < end and end in begins:
+            were.add((begin, end))
+    return taken, were
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@given(pieces=pieces_of, data=st.data())
+@given(lengths=st.lists(sizes, min_size=1, max_size=8), data=st.data())
 @settings(deadline=None)
-def test_a_read_is_never_taken_for_one_message_when_it_is_not(
-    kind: Callable[[Pieces], tuple[StreamDecoder, Wire]], pieces: Pieces, data: st.DataObject
+def test_a_read_that_ends_within_a_message_is_never_taken_to_end_with_one(
+    kind: Callable[[Pieces], tuple[StreamDecoder, Wire]], lengths: list[int], data: st.DataObject
 ) -> None:
-    decoder, wire = kind(pieces)
+    decoder, wire = kind([(length, True) for length in lengths])
     edges = {edge for message in wire.messages for edge in message}
     near = st.sampled_from(sorted(edges | {edge + 1 for edge in edges} | {edge - 1 for edge in edges} | {1}))
     cuts = data.draw(st.sets(near | st.integers(1, len(wire.data))))
-    taken, were = judged(decoder, wire, cuts)
-    assert taken <= were
+    taken, _ = judged(decoder, wire, cuts)
+    assert {end for _, end in taken} <= {end for _, end in wire.messages}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,17 +173,17 @@ def test_a_message_whose_last_byte_came_alone_makes_no_other_look_like_one(
     """The late byte was counted with the message that followed, and made up for the one of a heartbeat behind it."""
     decoder, wire = kind([(1, True), (1, False), (1, True), (1, True), (1, False)])
     behind = wire.messages[1][1]
-    taken, were = judged(decoder, wire, {behind - 1, behind})
-    assert taken == were == set()
+    taken, _ = judged(decoder, wire, {behind - 1, behind})
+    assert taken == set()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(pieces=pieces_of, data=st.data())
 @settings(deadline=None)
-def test_a_message_that_is_sent_by_itself_is_taken_for_what_it_is(
+def test_reads_of_whole_messages_are_taken_for_what_they_are(
     kind: Callable[[Pieces], tuple[StreamDecoder, Wire]], pieces: Pieces, data: st.DataObject
 ) -> None:
-    """Reads that end with any piece: some are one message, others several, or a heartbeat before a message."""
+    """Reads that end with any piece: some are messages only, others have a heartbeat before or after them."""
     decoder, wire = kind(pieces)
     taken, were = judged(decoder, wire, {wire.edges[0], *data.draw(st.sets(st.sampled_from(wire.edges)))})
     assert taken == were
@@ -177,7 +192,7 @@ def test_a_message_that_is_sent_by_itself_is_taken_for_what_it_is(
 @pytest.mark.parametrize("kind", KINDS)
 @given(size=sizes, shift=sizes)
 @settings(deadline=None)
-def test_reads_as_long_as_a_message_but_shifted_are_not_taken_for_one(
+def test_reads_as_long_as_a_message_but_shifted_end_with_none(
     kind: Callable[[Pieces], tuple[StreamDecoder, Wire]], size: int, shift: int
 ) -> None:
     """A proxy that sends equal segments of equal messages: each read completes one message, and is as long as one."""
@@ -185,8 +200,29 @@ def test_reads_as_long_as_a_message_but_shifted_are_not_taken_for_one(
     last = wire.messages[-1]
     length = last[1] - last[0]
     first = wire.messages[1][0] + 1 + shift % (length - 1)
-    taken, were = judged(decoder, wire, set(range(first, len(wire.data), length)))
-    assert taken == were == set()
+    taken, _ = judged(decoder, wire, set(range(first, len(wire.data), length)))
+    assert {end for _, end in taken} <= {len(wire.data)}
+
+
+message_sets = st.lists(st.integers(0, 5 * S), min_size=1, max_size=6).map(sorted)
+
+
+@given(message_sets, st.integers(0, S))
+def test_messages_of_one_read_count_as_having_been_as_long_on_the_way_as_its_last(
+    published_ns: list[int], way_ns: int
+) -> None:
+    bodies = [msgspec.json.encode({"id": 1, "due_ns": at, "published_ns": at + S}) for at in published_ns]
+    arrived_ns = published_ns[-1] + S + way_ns
+    found = list(islice(arrivals([Message(body, 1) for body in bodies], arrived_ns), len(bodies)))
+    assert found == [at + S + way_ns for at in published_ns]
+    assert max(found) == arrived_ns
+
+
+def test_what_nobody_asked_about_or_what_cannot_be_told_stays_so() -> None:
+    two = [Message(b'{"id":1}', 1), Message(b"{", 1)]
+    assert list(islice(arrivals(two, 0), 2)) == [0, 0]
+    assert list(islice(arrivals(two, UNTOLD), 2)) == [UNTOLD, UNTOLD]
+    assert list(islice(arrivals(two, 5), 2)) == [UNTOLD, UNTOLD], "a body that is no JSON"
 
 
 # Which reads are asked
@@ -298,7 +334,7 @@ def test_a_full_read_has_no_stamp_since_there_may_be_more_of_it(reads: Reads) ->
         reads.server.sendall(b"x" * READ_BYTES)
         while sum(len(data) for data, _, _ in reads.kept) < READ_BYTES:
             gevent.sleep(0.001)
-        assert not any(arrived_ns for data, _, arrived_ns in reads.kept if len(data) == READ_BYTES)
+        assert all(arrived_ns <= 0 for data, _, arrived_ns in reads.kept if len(data) == READ_BYTES)
         if any(len(data) == READ_BYTES for data, _, _ in reads.kept):
             return
     raise AssertionError("no read was full")
@@ -371,11 +407,12 @@ STREAMS: dict[str, Callable[[bytes], bytes]] = {
     "chunked": lambda body: chunk(body + b"\n"),
     "sse": lambda body: chunk(b"data: " + body + b"\n\n"),
 }
+HEARTBEATS = {"chunked": chunk(b"\n"), "sse": chunk(b":\n\n")}
 
 
 @linux_only
 @pytest.mark.parametrize("pattern", STREAMS)
-def test_a_stream_gives_an_arrival_to_a_message_that_came_alone_and_whole_and_to_no_other(pattern: str) -> None:
+def test_a_stream_gives_an_arrival_to_each_message_of_a_read_that_ends_with_one(pattern: str) -> None:
     framed = STREAMS[pattern]
     with one_user(pattern) as user:
         user.asked()
@@ -385,27 +422,34 @@ def test_a_stream_gives_an_arrival_to_a_message_that_came_alone_and_whole_and_to
         ((_, received_ns, arrived_ns),) = until_stamped(lambda: user.send(framed(user.next_message())))
         assert sent_from_ns - 10_000 <= arrived_ns <= received_ns
 
+        sent_from_ns = now_ns()
         two = until_stamped(lambda: user.send(framed(user.next_message()) + framed(user.next_message())))
-        assert [arrived_ns for _, _, arrived_ns in two] == [0, 0]
+        assert all(sent_from_ns - 10_000 <= arrived_ns <= received_ns for _, received_ns, arrived_ns in two)
+
+        behind = until_stamped(lambda: user.send(framed(user.next_message()) + HEARTBEATS[pattern]))
+        assert [arrived_ns for _, _, arrived_ns in behind] == [UNTOLD]
 
         def in_two_segments() -> dict[str, Any]:
             wire = framed(user.next_message())
             assert user.send(wire[:40])["rows"] == []
             return user.send(wire[40:])
 
-        ((_, _, arrived_ns),) = until_stamped(in_two_segments)
-        assert arrived_ns == 0
+        sent_from_ns = now_ns()
+        ((_, received_ns, arrived_ns),) = until_stamped(in_two_segments)
+        assert sent_from_ns - 10_000 <= arrived_ns <= received_ns
 
         def behind_a_tail() -> dict[str, Any]:
             first, second = framed(user.next_message()), framed(user.next_message())
             user.send(first[:40])
             return user.send(first[40:] + second)
 
-        assert [arrived_ns for _, _, arrived_ns in until_stamped(behind_a_tail)] == [0, 0]
+        sent_from_ns = now_ns()
+        behind_it = until_stamped(behind_a_tail)
+        assert all(sent_from_ns - 10_000 <= arrived_ns <= received_ns for _, received_ns, arrived_ns in behind_it)
 
 
 @linux_only
-def test_a_poll_gives_the_arrival_of_its_response_to_all_it_brought_unless_that_came_in_pieces() -> None:
+def test_a_poll_gives_the_arrival_of_its_response_to_all_it_brought() -> None:
     def response(*bodies: bytes) -> bytes:
         body = b'{"messages":[%b]}' % b",".join(bodies)
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -427,4 +471,6 @@ def test_a_poll_gives_the_arrival_of_its_response_to_all_it_brought_unless_that_
             assert user.send(wire[:30])["rows"] == []
             return user.send(wire[30:])
 
-        assert [arrived_ns for _, _, arrived_ns in until_stamped(in_pieces)] == [0]
+        sent_from_ns = now_ns()
+        ((_, received_ns, arrived_ns),) = until_stamped(in_pieces)
+        assert sent_from_ns - 10_000 <= arrived_ns <= received_ns

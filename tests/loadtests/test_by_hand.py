@@ -132,7 +132,7 @@ def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the
     run = load(folder)
     (cell,) = run.finished.to_dict("records")
     assert (cell["published_before"], open_books(run, cell)) == (4, [])
-    assert run.deliveries["id"].min() == 5
+    assert run.deliveries["id"].min() > 4  # 5, unless more was published and forgotten before the user came
 
 
 def test_a_schedule_that_somebody_changes_while_a_test_runs_is_told_in_the_tab(tmp_path: Path) -> None:

@@ -5,11 +5,9 @@ from pathlib import Path
 import msgspec
 
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
-from loadtests.records.manifest import Session
+from loadtests.records.manifest import Cell, Session
 from loadtests.runs.target import Target
-from loadtests.scenario.backoff import parse_retry
 from loadtests.scenario.options import LoadOptions
-from loadtests.scenario.source_address import parse_source
 from servers.timing.clock import now_ns
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving
@@ -17,8 +15,10 @@ from tests.server_process import ServerProcess, serving
 LABELS = {"sse": "Server-Sent Events"}
 
 
-def facts(folder: Path) -> Session:
-    return msgspec.json.decode((folder / "session.json").read_bytes(), type=Session)
+def facts(folder: Path) -> Cell:
+    """Return the one cell as it was left to be ended."""
+    (cell,) = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session).cells
+    return cell
 
 
 def begun(folder: Path, server: ServerProcess) -> HandDriven:
@@ -38,21 +38,22 @@ def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tm
         by_hand.finish(now_ns(), {"sse": 3}, [])
         told = facts(tmp_path / "run")
         assert (told.published, told.server_pid, told.problems) == (4, server.process.pid, [])
-        assert (told.users, told.schedule, told.poll_interval_s) == ({"sse": 3}, "manual", 0.5)
+        assert (told.pattern, told.clients) == ("sse", 3)
+        assert (told.settings["schedule"], told.settings["poll_interval_s"]) == ("manual", 0.5)
     header, _, *since = journal.read_text().splitlines()
     assert (tmp_path / "run" / "published.csv").read_text().splitlines() == [header, *since]
 
 
 def test_what_users_were_told_and_a_server_that_is_wrong_on_purpose_are_recorded(tmp_path: Path) -> None:
-    told = LoadOptions(poll_start="together", backoff=parse_retry("fixed:2"), source=parse_source("127.0.0.2"))
-    with serving("--fault", "drop:0.5") as server:
+    told = LoadOptions(poll_start="together", backoff="fixed:2", source="127.0.0.2")
+    with serving("--fault", "drop:0.5", "--heartbeat", "2s", "--content", "json") as server:
         by_hand = HandDriven(tmp_path, Target(http_host(server)), told, LABELS)
         by_hand.start()
         by_hand.spawned({"sse": 1})
         by_hand.finish(now_ns(), {"sse": 1}, [])
-    recorded = facts(tmp_path)
-    assert (recorded.poll_start, recorded.backoff, recorded.source) == ("together", "fixed:2", "127.0.0.2")
-    assert recorded.fault == "drop:0.5"
+    recorded = facts(tmp_path).settings
+    assert (recorded["poll_start"], recorded["backoff"], recorded["source"]) == ("together", "fixed:2", "127.0.0.2")
+    assert (recorded["fault"], recorded["heartbeat_s"], recorded["content"]) == ("drop:0.5", 2.0, "json")
 
 
 def test_a_server_that_keeps_too_few_messages_is_a_problem(tmp_path: Path) -> None:
@@ -84,8 +85,8 @@ def test_users_may_be_added_and_the_window_begins_anew_but_none_may_be_taken_awa
         by_hand.reset()
         by_hand.finish(now_ns(), {"sse": 4}, [])
         told = facts(tmp_path)
-        assert (told.users, told.problems) == ({"sse": 4}, [])
-        assert told.reset_ns > added_ns
+        assert (told.clients, told.problems) == (4, [])
+        assert told.window_from_ns > added_ns
         by_hand.spawned({"sse": 3})
         by_hand.finish(now_ns(), {"sse": 3}, ["1 of 2 workers did not hand in their samples"])
         assert [problem.split(" (")[0] for problem in facts(tmp_path).problems] == [

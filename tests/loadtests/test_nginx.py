@@ -1,6 +1,7 @@
 """A real nginx between clients and servers: what it passes on, when, and to whom."""
 
 import asyncio
+import os
 import secrets
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -83,6 +84,17 @@ def test_every_pattern_over_http_1_delivers_through_it_in_order_and_once(
 
     with front(tmp_path, [quiet.port], CONFIGURATIONS[configuration]) as proxy:
         run(check(proxy))
+
+
+def test_a_worker_that_comes_second_to_a_connection_does_not_wait_for_the_next(
+    quiet: ServerProcess, tmp_path: Path
+) -> None:
+    """The flag is the socket's, whoever holds it; nginx sets it on sockets of its own only."""
+    with front(tmp_path, [quiet.port], ProxyOptions(workers=2)) as proxy:
+        (master,) = [each for each in psutil.Process().children() if each.name() == "nginx"]
+        listening = next(each.fd for each in master.net_connections() if each.laddr[1] == proxy.port)
+        told = Path(f"/proc/{master.pid}/fdinfo/{listening}").read_text(encoding="ascii")
+        assert int(told.split("flags:")[1].split()[0], 8) & os.O_NONBLOCK
 
 
 class Stream:

@@ -6,14 +6,13 @@ import pytest
 
 from loadtests.locust_ui.preflight import check_source
 from loadtests.scenario.backoff import FIRST_S, LONGEST_S, Backoff, Retry, parse_retry
-from loadtests.scenario.options import HELP, LoadOptions, read_options
-from loadtests.scenario.poll_timing import Pace
+from loadtests.scenario.options import TOLD, LoadOptions, read_options
 from loadtests.scenario.source_address import ANY, parse_source
 
 
 def test_nothing_given_is_the_defaults() -> None:
     assert read_options({}) == LoadOptions()
-    assert read_options(dict.fromkeys(HELP, "")) == LoadOptions()
+    assert read_options(dict.fromkeys(TOLD, "")) == LoadOptions()
 
 
 def test_every_option_is_read() -> None:
@@ -37,10 +36,10 @@ def test_every_option_is_read() -> None:
         "http2_host": "http://127.0.0.1:1",
         "run_dir": "somewhere",
     }
-    assert set(given) == set(HELP)
+    assert set(given) == set(TOLD)
     assert read_options(dict(given)) == LoadOptions(
         poll_interval_s=0.5,
-        poll_pace=Pace("uniform", 0.25),
+        poll_pace="uniform:0.25",
         poll_start="together",
         hold_timeout_s=5.0,
         one_per_response=True,
@@ -52,8 +51,8 @@ def test_every_option_is_read() -> None:
         message_bytes=0,
         silence_timeout_s=0.0,
         join_at="oldest",
-        backoff=Retry("fixed", 2.0),
-        source=parse_source("127.0.0.2"),
+        backoff="fixed:2",
+        source="127.0.0.2",
         server_token="t",
         http2_host="http://127.0.0.1:1",
         run_dir="somewhere",
@@ -90,6 +89,14 @@ def test_a_wrong_value_is_refused_by_name_with_what_would_be_right(option: str, 
         read_options({option: value})
     assert option.replace("_", "-") in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:1", "https://127.0.0.1:1", "http://127.0.0.1:port", "http://[::1", "http://h/path", "nonsense"]
+)
+def test_an_http2_host_that_could_not_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^--http2-host 'http.* has a path|^--http2-host .* is not a URL such as"):
+        read_options({"http2_host": url})
 
 
 def test_backoff_doubles_its_bound_up_to_a_limit_and_starts_over_after_a_success() -> None:

@@ -1,6 +1,7 @@
 """A test driven by hand becomes a run that the reports read: one cell a pattern, all rows, nothing mixed."""
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -8,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from loadtests.locust_ui.manual_test import cells_of, scenario_of
 from loadtests.records.manifest import SESSION, Session
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import DELIVERY, REQUEST, Delivery, Request, Sample
 from loadtests.runs.manual_run import make_run
-from loadtests.runs.runner import RunRefused, reopen
+from loadtests.runs.runner import RunRefused, begin, reopen
+from loadtests.runs.target import Stats
+from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, load
 from reports.measures.measures import per_cell, summary
 from reports.theory.compare import agreements
@@ -21,25 +27,20 @@ S = 10**9
 MESSAGES = 200
 
 
-def session(**changes: object) -> Session:
-    told = Session(
-        command=["locust", "-f", "loadtests/locustfile.py"],
-        started_at="2026-11-24T07:30:00Z",
-        server_pid=1,
-        schedule="steady:10",
-        message_bytes=200,
-        poll_interval_s=1.0,
-        hold_timeout_s=30.0,
-        users={"sse": 2, "short_polling": 2},
-        labels={"sse": "Server-Sent Events", "short_polling": "Short polling"},
-        spawned_by_ns=1 * S,
-        publish_from_ns=0,
-        reset_ns=2 * S,
-        ended_ns=20 * S,
-        published=MESSAGES,
-        problems=[],
-    )
-    return msgspec.structs.replace(told, **changes)
+LABELS = {"sse": "Server-Sent Events", "short_polling": "Short polling"}
+STATS = Stats(token="", clock_id="", newest_id=0, start_at_ns=0, schedule="steady:10", message_bytes=200)
+
+
+def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, **changes: object) -> Session:
+    """Return what the process that started the test leaves. changes: facts of all cells."""
+    facts = {"load_command": ["locust"], "server_pid": 1, "spawned_by_ns": 1 * S, "window_from_ns": 2 * S}
+    facts |= {"load_ended_ns": 20 * S, "published": MESSAGES, **changes}
+    scenario = scenario_of(LoadOptions(poll_interval_s=poll_interval_s), STATS)
+    cells = [
+        msgspec.structs.replace(cell.unmeasured(LABELS.get(cell.pattern, cell.pattern)), **facts)
+        for cell in cells_of(scenario, users or {"sse": 2, "short_polling": 2})
+    ]
+    return Session(command="locust -f loadtests/locustfile.py", started_at="2026-11-24T07:30:00Z", cells=cells)
 
 
 def record(folder: Path, told: Session) -> Path:
@@ -47,9 +48,10 @@ def record(folder: Path, told: Session) -> Path:
     recorder = Recorder()
     recorder.start(folder)
     published_ns = {at: at * S // 10 for at in range(1, MESSAGES + 1)}
-    for pattern, users in told.users.items():
-        tape = recorder.tape(pattern)
-        for user in range(users):
+    users = iter(range(100))
+    for cell in told.cells:
+        tape = recorder.tape(cell.pattern)
+        for user in islice(users, cell.clients):
             tape.requests += REQUEST.pack(*Request(user, 1, 1, 1, 1, 20 * S, 200, 0, MESSAGES, 0, 10, 5000, 0))
             for at, ns in published_ns.items():
                 tape.deliveries += DELIVERY.pack(*Delivery(user, at, ns, ns + 1000, ns + 3_000_000, 25, 0))
@@ -96,7 +98,7 @@ def test_patterns_with_unequal_numbers_of_users_are_not_put_side_by_side(tmp_pat
 
 
 def test_a_session_without_a_window_or_with_a_problem_is_not_reported_and_says_why(tmp_path: Path) -> None:
-    make_run(record(tmp_path / "short", session(ended_ns=3 * S)))
+    make_run(record(tmp_path / "short", session(load_ended_ns=3 * S)))
     with pytest.raises(ReportError, match=r"it ended too soon to be measured: it must run 1\.5 s longer"):
         load(tmp_path / "short")
     make_run(record(tmp_path / "lost", session(problems=["1 of 2 workers did not hand in their samples"])))
@@ -120,7 +122,7 @@ def test_a_process_that_did_not_say_what_it_recorded_is_a_problem(tmp_path: Path
     assert set(json.loads(counts.read_text())) == {
         f"{table}-{pattern}-{counts.stem.split('-')[1]}"
         for table, pattern in [
-            *[(table, pattern) for table in ("requests", "deliveries") for pattern in session().users],
+            *[(table, pattern) for table in ("requests", "deliveries") for pattern in LABELS],
             ("samples", ""),
         ]
     }
@@ -128,6 +130,35 @@ def test_a_process_that_did_not_say_what_it_recorded_is_a_problem(tmp_path: Path
     make_run(folder)
     with pytest.raises(ReportError, match="no load process said what it recorded"):
         load(folder)
+
+
+def test_planned_and_driven_by_hand_leave_the_same_manifest(tmp_path: Path) -> None:
+    make_run(record(tmp_path / "by-hand", session()))
+    planned = Plan(SCENARIOS["feed"], ("sse",), 1)
+    begin(tmp_path / "planned", planned, LABELS, "run")
+    by_hand, asked = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("by-hand", "planned"))
+    assert by_hand.keys() == asked.keys()
+    assert by_hand["scenarios"][0].keys() == asked["scenarios"][0].keys()
+    assert (by_hand["machine"], by_hand["versions"]) == (asked["machine"], asked["versions"])
+    cell = json.loads((tmp_path / "by-hand" / "cells" / "session-2-sse-1" / "cell.json").read_text())
+    (unmeasured,) = planned.cells()
+    assert cell.keys() == msgspec.to_builtins(unmeasured.unmeasured("SSE")).keys()
+    assert cell["settings"].keys() == unmeasured.settings.keys()
+    assert cell["settings"]["window_s"] == 16.5
+
+
+def test_a_client_that_received_nothing_is_a_problem_as_in_a_planned_run(tmp_path: Path) -> None:
+    folder = record(tmp_path, session(users={"sse": 2}))
+    (rows,) = (folder / "raw").glob("deliveries-sse-*.rows")
+    rows.write_bytes(rows.read_bytes()[: MESSAGES * DELIVERY.size])
+    (counts,) = (folder / "raw").glob("counts-*.json")
+    counts.write_text(counts.read_text().replace(f": {2 * MESSAGES}", f": {MESSAGES}"))
+    words = {"0": "HTTP/1.1 200 OK\r\n\r\ndata", "1": "HTTP/1.1 200 OK\r\nServer: other\r\n\r\n<html>"}
+    (folder / "raw" / "seen-1.json").write_text(json.dumps(words))
+    (cell,) = make_run(folder)
+    (problem,) = cell.problems
+    assert problem.startswith("1 of 2 clients received nothing of the 165 messages that were due: ")
+    assert "Server: other, whose body began with b'<html>'" in problem
 
 
 def test_a_session_cannot_be_resumed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.runs.target import Target, WrongServer
 from servers.timing.clock import clock_id, now_ns
-from tests.server_process import ServerProcess, serving
+from tests.server_process import ServerProcess, has_ipv6, serving
 
 OURS = {"token": "t", "clock_id": clock_id(), "newest_id": 4, "start_at_ns": 9, "http2_port": 7}
 
@@ -57,6 +57,12 @@ def test_our_server_is_met_with_and_without_its_token(silent: ServerProcess) -> 
         target = Target(address(silent), token)
         assert target.newest_id == silent.stats()["newest_id"]
         assert target.http2_host == f"http://127.0.0.1:{silent.http2_port}"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+def test_a_server_at_an_ipv6_address_is_met_and_its_http2_address_stands_in_brackets() -> None:
+    with serving("--host", "::1") as server:
+        assert Target(f"http://[::1]:{server.port}").http2_host == f"http://[::1]:{server.http2_port}"
 
 
 def test_a_server_with_another_token_is_refused(silent: ServerProcess) -> None:

@@ -54,7 +54,6 @@ def made_up(pattern: str, clients: float, rate_per_s: float, noise: float, rando
         cores=noisy(cores),
         memory_bytes=noisy(60e6 + 20e3 * clients),
         sent_bytes_per_s=noisy(load.payload_bytes_per_s + 250 * load.requests_per_s + 3 * clients),
-        received_bytes_per_s=noisy(120 * load.requests_per_s + 2 * clients),
         p50_ms=noisy(0.3 + 1e3 * quantile_s(pattern, load, service_s, 0.5)),
         p99_ms=noisy(0.9 + 1e3 * quantile_s(pattern, load, service_s, 0.99)),
         missed=0,

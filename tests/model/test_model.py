@@ -1,9 +1,13 @@
 """The laws of servers that were made up are found again, and intervals hold what they promise."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
 
+import pollbench
 from reports.data.load import ReportError, load
 from reports.model import model_file
 from reports.model.law import fit
@@ -11,7 +15,14 @@ from reports.model.model import Model, coverage, predict
 from reports.model.observations import Load, message_payload_bytes, observations
 from reports.model.service import ASKED, HELD, quantile_s
 from tests.model.conftest import LABELS, made_up, made_up_cells, made_up_model, true_cores
+from tests.reports.conftest import SMALL
 from tests.synthetic import write_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up run of six patterns. Read only."""
+    return write_run(tmp_path_factory.mktemp("observed") / "run", [SMALL], repeats=1)
 
 
 def asked(clients: float, rate_per_s: float, pattern: str = "sse", rtt_s: float = 0.0) -> Load:
@@ -94,8 +105,8 @@ def test_too_few_cells_are_refused_with_the_remedy() -> None:
         fit("sse", "cores", made_up_cells(patterns=["sse"])[:3])
 
 
-def test_a_model_file_is_read_as_it_was_written(model: Model, tmp_path_factory: pytest.TempPathFactory) -> None:
-    file = tmp_path_factory.mktemp("model") / "model.json"
+def test_a_model_file_is_read_as_it_was_written(model: Model, tmp_path: Path) -> None:
+    file = tmp_path / "model.json"
     file.write_bytes(msgspec.json.encode(model))
     assert model_file.read(file) == model
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(model, schema=9)))
@@ -106,14 +117,71 @@ def test_a_model_file_is_read_as_it_was_written(model: Model, tmp_path_factory: 
         model_file.read(file)
 
 
-def test_a_run_s_cells_are_observed_as_they_were(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from tests.reports.conftest import SMALL
-
-    run = load(write_run(tmp_path_factory.mktemp("observed"), [SMALL], repeats=1))
-    found = {each.pattern: each for each in observations(run)}
+def test_a_run_s_cells_are_observed_as_they_were(folder: Path) -> None:
+    found = {each.pattern: each for each in observations(load(folder))}
     assert set(found) == set(LABELS)
     assert found["sse"].load.requests_per_s == 0
     assert found[ASKED].load.requests_per_s == pytest.approx(6 / 0.4, rel=0.1)
     assert all(each.load.clients == 6 and each.cores > 0 and each.memory_bytes > 0 for each in found.values())
     sse = found["sse"]
     assert sse.sent_bytes_per_s == pytest.approx(sse.load.payload_bytes_per_s, rel=0.1)
+
+
+def test_the_model_that_ships_is_what_its_own_observations_give_and_covers_what_it_promises() -> None:
+    shipped = model_file.read(model_file.RECORDED)
+    assert coverage(shipped.observations) == shipped.coverage
+    assert 0.8 <= shipped.coverage.share <= 0.98
+    assert set(shipped.laws) == set(LABELS)
+    assert shipped.machine.cpu and shipped.commit and shipped.versions["sources"]
+
+
+def test_a_latency_of_a_late_load_process_is_left_out_and_its_costs_stand() -> None:
+    cells = made_up_cells(noise=0.0, patterns=["sse"])
+    late = [msgspec.structs.replace(cell, p99_ms=None) if cell.load.clients == 500 else cell for cell in cells]
+    assert fit("sse", "cores", late) == fit("sse", "cores", cells)
+    assert fit("sse", "p99_ms", late).freedom == fit("sse", "p99_ms", cells).freedom - 4
+
+
+def test_a_machine_s_own_model_is_taken_before_the_one_that_ships(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert model_file.chosen(None)[1].startswith("the recorded model that ships, measured on ")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / model_file.OWN).write_bytes(msgspec.json.encode(model))
+    assert model_file.chosen(None) == (
+        model,
+        "runs/model.json, measured on another machine (made up, 2 cores, 2026-11-24)",
+    )
+
+
+def test_runs_of_two_machines_make_no_model(folder: Path, tmp_path: Path) -> None:
+    run = load(folder)
+    other = replace(run, manifest=msgspec.structs.replace(run.manifest, versions={"pollbench": "9"}), path=tmp_path)
+    with pytest.raises(ValueError, match=r"its versions differ from those of .* give runs of one machine and version"):
+        model_file.of_runs([run, other], None)
+
+
+def test_a_run_of_somebody_s_own_server_is_not_what_the_model_is_of(folder: Path) -> None:
+    run = load(folder)
+    (scenario,) = run.manifest.scenarios
+    foreign = msgspec.structs.replace(run.manifest, scenarios=[scenario | {"server": "mine"}])
+    with pytest.raises(ValueError, match=r"scenario small sets server, .*: leave the run out"):
+        observations(replace(run, manifest=foreign))
+
+
+def test_the_command_fits_runs_and_prints_laws_and_coverage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = replace(SMALL, clients=(3, 6, 12), schedule="poisson:8,poisson:20")
+    run = write_run(tmp_path / "run", [scene], repeats=2, labels={"sse": "SSE"})
+    assert pollbench.main(["model", str(run), "--out", str(tmp_path / "model.json")]) == 0
+    told = capsys.readouterr().out
+    assert "us a delivery" in told and "theory p99" in told and "held-out figures" in told
+    assert model_file.read(tmp_path / "model.json").labels == {"sse": "SSE"}
+
+
+def test_no_runs_to_fit_is_one_line_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert pollbench.main(["model"]) == 2
+    assert "name run folders, or measure the series with --measure" in " ".join(capsys.readouterr().err.split())

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -123,6 +124,16 @@ def test_a_sweep_has_a_point_for_every_number_of_clients(tmp_path_factory: pytes
         assert y.tolist() == wanted.tolist()
     with styled():
         sweep.linear(scene).draw_without_rendering()
+
+
+def test_a_single_repeat_of_a_sweep_shows_what_the_instrument_may_have_added() -> None:
+    rows = pd.DataFrame({"p50_ms": [3.0], "p50_ms_low": [np.nan], "p50_ms_high": [np.nan], "p50_ms_floor": [2.0]})
+    assert [edge.tolist() for edge in sweep.interval(rows, "p50_ms")] == [[2.0], [3.0]]
+    assert [edge.tolist() for edge in sweep.interval(rows.assign(p50_ms_low=1.0, p50_ms_high=4.0), "p50_ms")] == [
+        [1.0],
+        [4.0],
+    ]
+    assert sweep.interval(rows.drop(columns="p50_ms_floor"), "p50_ms")[0].isna().all()
 
 
 def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) -> None:

@@ -120,6 +120,7 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (in_cells(p99_ms_floor=NAN, generator_lag_ms=21.0, p99_ms=30.0), "INVALID", "The load generator was late"),
     (in_cells(p99_ms_floor=NAN, generator_lag_ms=21.0, p99_ms=300.0), "VALID", ""),
     (in_cells(generator_lag_ms=float("nan")), "SUSPECT", "Nobody watched the load generator in 12 cells"),
+    (in_cells(generator_stopped_ms=500.0), "INVALID", "The load generator stood still for 500"),
     (in_cells(generator_waited_share=0.2), "SUSPECT", "The load generator stood in line for a core for 20"),
     (in_cells(generator_waited_share=0.3), "INVALID", "The load generator stood in line for a core for 30"),
     (in_cells(server_waited_share=0.3), "SUSPECT", "The server stood in line for a core for 30"),

@@ -125,6 +125,29 @@ def test_each_second_has_its_own_share_of_a_core() -> None:
     assert math.isnan(found["server_cpu_peak"])
 
 
+@pytest.mark.parametrize(
+    ("at_s", "lag_s", "lost_ms"),
+    [
+        (15, 3.0, 3000),
+        (11, 3.0, 1000),
+        (22, 3.0, 1000),
+        (40, 35.0, 10_000),
+        (15, 0.5, 500),
+        (15, 0.1, 0),
+        (9, 3.0, 0),
+        (25, 3.0, 0),
+    ],
+)
+def test_of_a_stop_counts_what_lies_in_the_window_also_when_it_ended_after_it(
+    at_s: int, lag_s: float, lost_ms: float
+) -> None:
+    assert (FROM, UNTIL) == (10 * S, 20 * S)
+    usual = [{"at_ns": at * S, "lag_ns": 1_000_000, "role": "generator"} for at in range(8, 12)]
+    rows = samples(*usual, {"at_ns": at_s * S, "lag_ns": round(lag_s * S), "role": "generator"})
+    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    assert found["generator_stopped_ms"] == pytest.approx(lost_ms)
+
+
 def test_connections_of_all_generators_are_added_up() -> None:
     rows = samples(
         *(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.measures.instrument_part import floors
+from loadtests.records.rows import UNTOLD
+from reports.measures.instrument_part import asked_late_ms, floors
 from reports.measures.ranking import ranking
 
 MS = 1_000_000
@@ -19,6 +20,7 @@ def deliveries(rows: list[tuple[float, float, float | None]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["received_s", "latency_ms", "wait_ms"]).astype(float)
     table["transit_ms"] = table["latency_ms"]
     table["received_ns"] = (table["received_s"] * S).astype("int64")
+    table["arrived_ns"] = (table["received_ns"] - table["wait_ms"] * MS).fillna(0).astype("int64")
     return table
 
 
@@ -68,6 +70,55 @@ def test_stamps_drawn_at_random_speak_for_the_reads_without() -> None:
     found = floors(deliveries(rows), looks(40.0), P)
     assert found["p50_ms_floor"] == pytest.approx(5.0)
     assert found["p99_ms_floor"] == pytest.approx(5.0)
+
+
+def test_a_read_whose_stamp_says_nothing_of_it_may_have_waited_as_long_as_the_loop_was_late() -> None:
+    first = deliveries([(0.01 * n, 10.0, 1.0 if n % 4 else None) for n in range(100)])
+    first.loc[first["wait_ms"].isna(), "arrived_ns"] = UNTOLD
+    found = floors(first, looks(6.0, 6.0), {"tenth_ms": 0.1, "p50_ms": 0.5})
+    assert found == {"tenth_ms_floor": 4.0, "p50_ms_floor": 9.0}
+
+
+def requests(*rows: tuple[float, float], error: str = "") -> pd.DataFrame:
+    """Long polls of user 1, from (ms) to (ms)."""
+    table = pd.DataFrame(rows, columns=["started_ns", "ended_ns"]) * MS
+    return table.astype("int64").assign(user=1, hold_ns=MS, error=error)
+
+
+def arrivals(*rows: tuple[float, float, float]) -> pd.DataFrame:
+    """First arrivals of user 1: published (ms), received (ms), wait (ms)."""
+    table = pd.DataFrame(rows, columns=["published_ns", "received_ns", "wait_ms"])
+    times = (table[["published_ns", "received_ns"]] * MS).astype("int64")
+    return times.assign(user=1, wait_ms=table["wait_ms"])
+
+
+@pytest.mark.parametrize(
+    ("published_ms", "unread_ms", "late_ms"),
+    [
+        (150.0, 2.0, 0.0),  # the request was there before
+        (108.0, 2.0, 2.0),  # it was sent 10 ms after the answer before: 2 ms too late for this one
+        (90.0, 2.0, 12.0),  # published before that answer was read: at once is 2 ms sooner than it was
+        (90.0, float("nan"), 20.0),  # nobody knows how long that answer lay there
+    ],
+)
+def test_a_long_poll_that_we_asked_late_brings_late_what_was_published_meanwhile(
+    published_ms: float, unread_ms: float, late_ms: float
+) -> None:
+    first = arrivals((80.0, 100.0, unread_ms), (published_ms, 160.0, 0.1))
+    found = asked_late_ms(first, requests((0.0, 100.0), (110.0, 160.0)), 0.0)
+    assert found == pytest.approx([0.0, late_ms])
+
+
+def test_only_what_is_held_is_asked_late_and_who_was_refused_may_wait() -> None:
+    first, polls = arrivals((80.0, 100.0, 2.0), (90.0, 160.0, 0.1)), requests((0.0, 100.0), (110.0, 160.0))
+    assert asked_late_ms(first, polls.assign(hold_ns=0), 0.0) == 0
+    assert np.max(asked_late_ms(first, polls.assign(error="status"), 0.0)) == 0
+
+
+def test_what_was_asked_late_is_part_of_the_interval_but_no_more_than_the_way_of_the_message() -> None:
+    first = deliveries([(0.1, 10.0, 1.0), (0.2, 10.0, 1.0)])
+    found = floors(first, looks(1.0), {"first_ms": 0.5, "second_ms": 1.0}, np.array([3.0, 50.0]))
+    assert found == {"first_ms_floor": 0.0, "second_ms_floor": 6.0}
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:

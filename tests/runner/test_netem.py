@@ -16,7 +16,8 @@ from loadtests.host import netem
 from loadtests.runs import runner
 from loadtests.runs.commands import Programs
 from loadtests.scenario.plan import Plan
-from loadtests.scenario.scenarios import NETEM, Scenario
+from loadtests.scenario.scenarios import Scenario
+from loadtests.scenario.settings import NETEM
 from servers.timing.clock import now_ns
 from tests.runner.test_runner import LABELS, Watching, one_cell
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.scenario.options import FLAGS
-from loadtests.scenario.overrides import client_counts, overridden, round_trips_ms
+from loadtests.scenario.overrides import overridden
 from loadtests.scenario.plan import Plan, choose, command_line, differences, remaining, sampling_instants_ns
-from loadtests.scenario.scenarios import OPTIONS, SCENARIOS, Scenario, schedules
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import OPTIONS, SETTINGS, schedules
 
 FEED = SCENARIOS["feed"]
 KNOWN = {name: name for name in ("chunked", "http2_push", "long_polling", "short_polling", "sse", "websocket")}
@@ -45,6 +45,7 @@ scenarios_st = st.builds(
     compress=st.booleans(),
     content=st.sampled_from(["same", "noise", "json"]),
     message_bytes=st.integers(0, 1_000_000),
+    message_limit_bytes=st.integers(65_536, 1_073_741_824),
     window_s=st.floats(0.1, 86_400),
     drain_s=st.none() | st.floats(0, 86_400),
     schedule=st.sampled_from(
@@ -132,21 +133,11 @@ def test_the_recorded_command_gives_the_same_plan_again(plan: Plan, kind: str) -
 def read_command(command: str) -> Plan:
     """Read a command as pollbench does, without typer."""
     parser = argparse.ArgumentParser()
-    kinds = {
-        "clients": str,
-        "schedule": str,
-        "message_bytes": int,
-        **dict.fromkeys(["poll_start", "backoff", "source"], str),
-        "send_buffer_bytes": int,
-        **dict.fromkeys(
-            ["rtt_ms", "jitter_ms", "bandwidth_bits_per_s", "network", "server", "poll_pace", "content"], str
-        ),
-    }
-    for field, option in OPTIONS.items():
-        if field in FLAGS:
-            parser.add_argument(option, action="store_true", default=None)
+    for field, each in SETTINGS.items():
+        if each.kind is bool:
+            parser.add_argument(each.option, dest=field, action="store_true", default=None)
         else:
-            parser.add_argument(option, dest=field, type=kinds.get(field, float))
+            parser.add_argument(each.option, dest=field)
     words = shlex.split(command)
     if words[1] == "run":
         parser.add_argument("pattern")
@@ -234,14 +225,14 @@ def test_no_pattern_at_all_is_refused() -> None:
     ],
 )
 def test_a_scenario_refuses_what_cannot_be_measured(field: str, value: object) -> None:
-    with pytest.raises(ValueError, match=r"schedule|poll-pace|backoff|source|" + OPTIONS[field]):
-        replace(FEED, **{field: value})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"^{OPTIONS[field]} "):
+        Plan(replace(FEED, **{field: value}), ("sse",), 1)  # type: ignore[arg-type]
 
 
 def test_what_only_a_relay_can_do_is_not_asked_of_the_kernel() -> None:
     for field in ("jitter_ms", "bandwidth_bits_per_s"):
-        with pytest.raises(ValueError, match=f"{OPTIONS[field]} .* use --network relay"):
-            replace(FEED, network="netem", **{field: 1000})  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=f"{OPTIONS[field]} .* --network relay"):
+            Plan(replace(FEED, network="netem", **{field: 1000}), ("sse",), 1)  # type: ignore[arg-type]
 
 
 @given(plans_st)
@@ -279,22 +270,22 @@ def test_schedules_are_told_apart_by_their_rate(text: str, rates: dict[float, st
 )
 def test_schedules_that_would_not_be_a_sweep_are_refused(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        replace(FEED, schedule=text)
+        Plan(replace(FEED, schedule=text), ("sse",), 1)
 
 
 def test_client_counts_are_whole_numbers() -> None:
-    assert client_counts("10,50, 10") == (10, 50)
+    assert SETTINGS["clients"].of("10,50, 10") == (10, 50)
     for text in ("", "ten", "1.5", "10,,20"):
         with pytest.raises(ValueError, match="--clients"):
-            client_counts(text)
+            SETTINGS["clients"].of(text)
 
 
 def test_round_trips_are_durations_and_plain_numbers_are_milliseconds() -> None:
-    assert round_trips_ms("40ms") == (40.0,)
-    assert round_trips_ms("0,20, 80,1.5s,0ms,250us") == (0.0, 20.0, 80.0, 1500.0, 0.25)
-    for text in ("", "far", "-1", "nan", "20,,80", "40 min", "61s"):
+    assert SETTINGS["rtt_ms"].of("40ms") == (40.0,)
+    assert SETTINGS["rtt_ms"].of("0,20, 80,1.5s,0ms,250us") == (0.0, 20.0, 80.0, 1500.0, 0.25)
+    for text in ("far", "-1", "nan", "20,,80", "40 min", "61s"):
         with pytest.raises(ValueError, match="--rtt"):
-            round_trips_ms(text)
+            overridden(None, {"rtt_ms": text}, FEED)
 
 
 @given(st.integers(0, 10**18), st.integers(1, 20 * 10**9), st.data())

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from loadtests.runs.cell import unmeasured
 from loadtests.runs.progress import Bar, TurnsBar, duration, learned_s
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
@@ -31,7 +30,7 @@ def test_a_terminal_shows_count_cell_and_time_left() -> None:
     bar, text = shown(terminal=True)
     with bar:
         bar.starts(CELLS[0])
-        bar.ended(unmeasured(CELLS[0], "SSE"))
+        bar.ended(CELLS[0].unmeasured("SSE"))
         bar.starts(CELLS[1])
         bar.tick()
     assert "1/2" in text.getvalue()
@@ -45,7 +44,7 @@ def test_a_terminal_shows_the_board_of_what_has_ended_above_the_bar() -> None:
     bar = Bar(Console(file=text, force_terminal=True, width=200), CELLS, lambda _cell: next(board))
     with bar:
         bar.starts(CELLS[0])
-        bar.ended(unmeasured(CELLS[0], "SSE"))
+        bar.ended(CELLS[0].unmeasured("SSE"))
         bar.tick()
     assert "after one" in text.getvalue()
     assert "after two" not in text.getvalue()
@@ -57,14 +56,14 @@ def test_a_pipe_gets_one_plain_line_per_cell() -> None:
         for planned in CELLS:
             bar.starts(planned)
             bar.tick()
-            bar.ended(unmeasured(planned, "SSE"))
+            bar.ended(planned.unmeasured("SSE"))
     assert text.getvalue() == "1/2 feed-50-sse-1\n2/2 feed-50-chunked-1\n"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_problems_are_shown_as_they_happen_and_as_they_are(terminal: bool) -> None:
     bar, text = shown(terminal)
-    cell = unmeasured(CELLS[0], "SSE")
+    cell = CELLS[0].unmeasured("SSE")
     with bar:
         bar.starts(CELLS[0])
         bar.ended(msgspec.structs.replace(cell, problems=["[Errno 9] no"]))

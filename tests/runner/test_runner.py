@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,32 @@ def test_a_failed_cell_says_why_and_leaves_no_process(
     assert cell.status == "failed"
     assert problem in "; ".join(cell.problems)
     assert runner.finished_cells(tmp_path, ["feed-2-sse-1"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("program", "ready_s", "problem"),
+    [
+        (
+            "import argparse; argparse.ArgumentParser().parse_args()",
+            60,
+            "the server ended by itself with exit code 2: ",
+        ),
+        (
+            "import time; print('Uvicorn running', flush=True); time.sleep(600)",
+            1,
+            "the server was not ready after 1 s: ",
+        ),
+    ],
+)
+def test_a_server_that_knows_nothing_of_us_is_answered_with_what_is_expected(
+    tmp_path: Path, brief: Scenario, programs: Make, program: str, ready_s: int, problem: str
+) -> None:
+    """As `uvicorn app:app` is: it refuses options that it does not know, or runs and says so in words of its own."""
+    server = shlex.join([sys.executable, "-c", program])
+    cell = one_cell(tmp_path, replace(brief, server=server), programs(ready_s=ready_s))
+    assert cell.status == "failed"
+    assert problem in cell.problems[0]
+    assert "--server takes a program that accepts the options it is given here, and says when" in cell.problems[0]
 
 
 def test_a_single_client_that_received_nothing_fails_the_cell(tmp_path: Path, brief: Scenario, programs: Make) -> None:

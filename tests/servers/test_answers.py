@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.feed.feed import Feed
 from servers.feed.history import History, Replay
-from servers.web.answers import SENT, Answer, Answers, poll_body
+from servers.patterns.short_polling import holds
+from servers.web.answers import ANSWER_BYTES, SENT, Answer, Answers, poll_body
 from tests.http1 import read_response
 
 BODIES = st.lists(st.integers(1, 10**6).map(lambda number: b'{"id":%d}' % number), max_size=20).map(tuple)
@@ -65,6 +67,29 @@ def test_clients_with_cursors_of_their_own_do_not_make_it_keep_ever_more_answers
     for last_id in range(500):
         answers.after(last_id)
     assert answers.kept <= 16
+
+
+@settings(max_examples=20)
+@given(
+    sizes=st.lists(st.sampled_from([10, 300_000, 3_000_000, 9_000_000]), min_size=1, max_size=6),
+    limit=st.sampled_from([None, 1, 2, 5]),
+)
+def test_who_asks_on_gets_every_message_once_in_answers_that_fit_and_304_only_when_there_is_no_more(
+    sizes: list[int], limit: int | None
+) -> None:
+    feed = Feed(History(1000, 10**9))
+    answers, last_id, etag = Answers(feed, etags=True), 0, ""
+    for size in sizes:
+        feed.publish("x" * size)
+    while not holds(etag, answers.etag()):
+        head, _, body = answers.after(last_id, limit).wire.partition(b"\r\n\r\n")
+        etag = re.search(rb"ETag: (.*)\r\n", head)[1].decode()  # type: ignore[index]
+        ids = [message["id"] for message in json.loads(body)["messages"]]
+        assert ids == list(range(last_id + 1, last_id + 1 + len(ids)))
+        assert len(ids) == 1 or len(body) < ANSWER_BYTES + 10_000
+        assert len(ids) <= (limit or len(sizes))
+        last_id = ids[-1]
+    assert last_id == len(sizes)
 
 
 def test_bytes_that_were_rendered_for_a_kept_connection_go_to_no_other() -> None:

@@ -39,5 +39,5 @@ def test_json_is_json_up_to_where_it_is_cut() -> None:
 
 
 def test_a_kind_that_is_none_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="--content 'verse' must be one of same, noise, json"):
+    with pytest.raises(ValueError, match="--content verse is out of range: it must be one of same, noise, json"):
         ServerOptions(content="verse")

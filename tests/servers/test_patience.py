@@ -60,7 +60,7 @@ def test_an_http1_connection_that_does_not_finish_its_head_is_ended(impatient: S
 
 
 def test_who_waits_for_an_answer_longer_than_that_gets_it(impatient: ServerProcess) -> None:
-    target = "/api/longpoll?last_id=0&timeout=1"
+    target = f"/api/longpoll?last_id={impatient.stats()['newest_id']}&timeout=1"
     with http2(impatient) as peer:
         peer.send(get(1, target), get(3, target))
         assert (peer.outcome(1), peer.outcome(3)) == ("answered", "answered")
@@ -68,6 +68,21 @@ def test_who_waits_for_an_answer_longer_than_that_gets_it(impatient: ServerProce
         assert peer.outcome(5) == "answered"
     with socket.create_connection(("127.0.0.1", impatient.port), timeout=HANG_S) as client:
         client.sendall(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target.encode())
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_connection_whose_last_request_was_whole_may_be_idle_for_longer(impatient: ServerProcess) -> None:
+    head = b"POST /api/message HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=HANG_S) as client:
+        for pieces in ([head, b"in ", b"pieces"], [head + b"in one pc"], [head + b"in ", b"pieces", b"\r\n"]):
+            for piece in pieces:
+                client.sendall(piece)
+                impatient.stats()  # by now the server has seen it
+            assert client.recv(65_536).startswith(b"HTTP/1.1 201 ")
+            with http2(impatient) as clock:
+                clock.send(get(1, f"/api/longpoll?last_id={impatient.stats()['newest_id']}&timeout=1"))
+                assert clock.outcome() == "answered"
+        client.sendall(b"GET /api/poll?last_id=99 HTTP/1.1\r\nHost: h\r\n\r\n")
         assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 

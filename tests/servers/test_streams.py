@@ -238,3 +238,27 @@ def test_without_a_limit_no_reader_lags_too_far() -> None:
             assert (sink.ids(), sink.ended) == ([1], 0)
 
     run(check())
+
+
+def test_clients_that_begin_far_behind_and_do_not_read_share_the_room_of_four_histories() -> None:
+    """Whoever finds none is told so, and comes back; whoever reads makes room; short backlogs always fit."""
+
+    async def check() -> None:
+        async with streams_of(history_bytes=2_000_000, send_buffer_bytes=1000) as (feed, streams):
+            feed.publish("x" * 500)
+            feed.publish("x" * 900_000)
+            unread = [MemorySink() for _ in range(9)]
+            for sink in unread:
+                streams.join(sink, 0, sink.end, raw=True)
+                sink.full = len(b"".join(sink.written))
+            assert [sink.ids() for sink in unread] == [[1, 2]] * 8 + [[]]
+            assert [sink.ended for sink in unread] == [0] * 8 + [1]
+            assert b"too many clients are far behind" in unread[-1].written[-1]
+            feed.publish("short")
+            near, behind = MemorySink(), MemorySink()
+            streams.join(near, 2, near.end, raw=True)
+            unread[0].full = 0
+            streams.join(behind, 0, behind.end, raw=True)
+            assert (near.ids(), behind.ids()) == ([3], [1, 2, 3])
+
+    run(check())

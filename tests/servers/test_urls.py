@@ -1,7 +1,6 @@
 """Base URLs as people write them: read as they stand or refused with the remedy; and printed as they can be used."""
 
 import re
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.web.urls import PORTS, BaseUrl, authority, is_loopback, read_url
-from tests.server_process import HANG_S, ROOT
+from tests.server_process import HANG_S, ROOT, has_ipv6
 
 ALL = tuple(PORTS)
 
@@ -126,14 +125,6 @@ def test_an_authority_names_no_port_that_is_the_schemes_own() -> None:
 def test_this_machine_is_known_by_its_names(host: str) -> None:
     assert is_loopback(host)
     assert not is_loopback(f"x{host.strip('.')}y")
-
-
-def has_ipv6() -> bool:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(

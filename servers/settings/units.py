@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Final
 
 NS_PER_UNIT: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+NS_PER_LONG_UNIT: Final = {"m": 60 * NS_PER_UNIT["s"], "min": 60 * NS_PER_UNIT["s"], "h": 3_600 * NS_PER_UNIT["s"]}
+"""Read, but never written: 100 s in minutes has no end."""
 BITS_PER_UNIT: Final = {"bit": 1, "kbit": 1_000, "mbit": 1_000_000, "gbit": 1_000_000_000}
 MAX_DURATION_NS: Final = 60 * NS_PER_UNIT["s"]
 MAX_BITS_PER_S: Final = 1_000 * BITS_PER_UNIT["gbit"]
@@ -24,6 +26,15 @@ def parse_duration_ns(option: str, text: str) -> int:
     if ns is None or ns > MAX_DURATION_NS:
         raise ValueError(f"{option} {text!r} is not a duration: write 40ms, 1.5s, 250us or 40 (ms), at most 60s")
     return round(ns)
+
+
+def read_duration(text: str, unit: str) -> float | None:
+    """Read `5s`, `40ms`, `2m`, `1h` in this unit; a plain number is taken as it is. None for what is no duration."""
+    try:
+        return float(text)
+    except ValueError:
+        ns = _quantity(text, NS_PER_UNIT | NS_PER_LONG_UNIT, plain="")
+        return None if ns is None else float(ns / NS_PER_UNIT[unit])
 
 
 def format_duration(ns: int) -> str:

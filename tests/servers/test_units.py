@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.relay.units import (
+from servers.settings.units import (
     MAX_BITS_PER_S,
     MAX_DURATION_NS,
     format_bandwidth,

@@ -1,0 +1,70 @@
+"""What every run keeps, whether it was planned or driven by hand: how its run.json begins, and how each cell ends."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from loadtests.host import environment
+from loadtests.records import journal
+from loadtests.records.manifest import Cell, Run
+from loadtests.records.seal import sealed
+from loadtests.records.to_parquet import collect
+from loadtests.runs import advice, calibration
+from loadtests.runs.run_folder import save
+from loadtests.runs.unheard import first_words, unheard
+from loadtests.scenario.plan import PlannedCell, scenario_fields
+from loadtests.scenario.scenarios import Scenario
+
+
+def described(
+    kind: str,
+    command: str,
+    started_at: str,
+    scenarios: Sequence[Scenario],
+    labels: Mapping[str, str],
+    repeats: int,
+    cells: Sequence[str],
+    runs: Path,
+) -> Run:
+    """Return run.json. labels: pattern -> name, in order; cells: names, in order; runs: where runs of here are kept."""
+    return Run(
+        command=command,
+        started_at=started_at,
+        kind=kind,
+        scenarios=[scenario_fields(scenario) for scenario in scenarios],
+        patterns=dict(labels),
+        repeats=repeats,
+        cells=[*cells],
+        machine=environment.machine(),
+        versions=environment.versions(),
+        commit=environment.commit(),
+        calibration=calibration.kept(runs),
+        advice=advice.kept(runs),
+    )
+
+
+def ended(planned: PlannedCell, cell: Cell, folder: Path) -> Cell:
+    """Turn what was recorded in a cell's folder into what is reported, and return the cell with what came of that.
+
+    Its journal is looked at before it is believed, rows are held against what the processes say they recorded, and
+    clients that received nothing of what was due are a problem. Raises OSError.
+    """
+    if unusable := journal.unusable(folder / "published.csv"):
+        problem = f"the server's journal (--journal) cannot be used: {unusable}"
+        return msgspec.structs.replace(cell, status="failed", problems=[*cell.problems, problem])
+    words = first_words(folder / "raw")
+    collected = collect(folder)
+    edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns
+    silent = unheard(planned, folder, edges_ns, words) if not collected.problems else []
+    problems = [*cell.problems, *collected.problems, *silent]
+    return msgspec.structs.replace(
+        cell, rows=collected.rows, problems=problems, status="failed" if problems else "finished"
+    )
+
+
+def keep(folder: Path, cell: Cell) -> Cell:
+    """Seal a cell and write its cell.json, the last of its files; return it as it was written. Raises OSError."""
+    cell = sealed(folder, cell)
+    save(folder / "cell.json", cell)
+    return cell

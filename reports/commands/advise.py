@@ -1,0 +1,155 @@
+"""`advise`: which pattern for a load that nobody has measured, what it costs, and when to move on."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+from rich.table import Table
+
+from reports.commands.common import Json, err, out
+from reports.commands.exits import DONE
+from servers.settings.units import parse_duration_ns
+
+if TYPE_CHECKING:
+    from reports.advice.advise import Question, Row
+    from reports.advice.prices import Prices
+    from reports.model.model import Model
+
+ADVISE_EPILOG: Final = (
+    "Exit codes: 0 done, whether or not a pattern meets the goals; 2 wrong option, unreadable input, or a load that "
+    "the model cannot speak for."
+)
+GOALS: Final = ("p99 < 1s", "missed == 0")
+
+
+def advise(
+    clients: Annotated[int, typer.Option(metavar="N", min=1, max=10_000_000, help="how many clients wait")],
+    rate: Annotated[float, typer.Option(metavar="N", min=1e-6, max=1e6, help="messages a second, each to all clients")],
+    rtt: Annotated[str, typer.Option(metavar="MS", help="round trip between clients and server: 60ms")] = "0",
+    goal: Annotated[
+        list[str] | None, typer.Option(metavar="GOAL", help='what must hold, "p99 < 1s"; may be given again')
+    ] = None,
+    message_bytes: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="length of a message")] = 200,
+    poll_interval: Annotated[float, typer.Option(metavar="S", min=0.001, help="between two short polls")] = 1.0,
+    hold_timeout: Annotated[float, typer.Option(metavar="S", min=1, max=300, help="of a long poll")] = 30.0,
+    heartbeat: Annotated[float, typer.Option(metavar="S", min=0, help="longest silence on a stream; 0: no end")] = 15.0,
+    processes: Annotated[int, typer.Option(metavar="N", min=0, help="server processes (0: as few as it takes)")] = 0,
+    proxy: Annotated[str, typer.Option(metavar="WHAT", help="on the way: nginx, buffering, or 60s where it cuts")] = "",
+    browser: Annotated[bool, typer.Option("--browser", help="the clients are browsers")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="connections are encrypted by the server")] = False,
+    price: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML: core_hour, gb_memory_hour, gb_sent")] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="speak of what is far beyond the measured")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--model", metavar="FILE", help="default: runs/model.json, or the one that ships")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE", help="draw rate x clients: an .svg or .png, half a minute")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Say which pattern to use, what it costs, and when to move on.
+
+    Example:
+
+        pollbench advise --clients 20000 --rate 2 --rtt 60ms --goal "p99 < 1s" --browser
+    """
+    from reports.advice.advise import Question
+    from reports.advice.constraints import Surroundings, parse_proxy
+    from reports.advice.goals import parse_goal
+    from reports.data.load import ReportError
+    from reports.model import model_file
+
+    buffering, nginx, cut_s = parse_proxy(proxy)
+    around = Surroundings(browser, tls, buffering, nginx, cut_s, hold_timeout, heartbeat)
+    question = Question(
+        clients=clients,
+        rate_per_s=rate,
+        rtt_s=parse_duration_ns("--rtt", rtt) / 1e9,
+        message_bytes=message_bytes,
+        poll_interval_s=poll_interval,
+        processes=processes,
+        extrapolate=extrapolate,
+        around=around,
+        goals=[parse_goal(text) for text in goal or GOALS],
+        prices=_prices(price),
+    )
+    try:
+        model, rests_on = model_file.chosen(file)
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None
+    if picture is not None:
+        _draw(model, question, picture)
+    return _answer(model, rests_on, question, as_json=as_json)
+
+
+def _draw(model: "Model", question: "Question", picture: Path) -> None:
+    from reports.advice.decision_map import decision_map
+    from reports.charts.decision import decision
+    from reports.charts.style import styled
+    from reports.charts.svg import png, standalone
+
+    if picture.suffix not in (".svg", ".png"):
+        raise ValueError(f"--map {picture}: neither .svg nor .png; name the file as one of them")
+    with err.status("drawing the map"), styled():
+        figure = decision(decision_map(model, question))
+        drawn = png(figure) if picture.suffix == ".png" else standalone(figure).encode()
+    try:
+        picture.write_bytes(drawn)
+    except OSError as problem:
+        raise ValueError(f"--map {picture}: {problem.strerror}; name a file that can be written") from None
+
+
+def _prices(file: Path | None) -> "Prices | None":
+    from reports.advice.prices import parse_prices
+
+    if file is None:
+        return None
+    try:
+        return parse_prices(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ValueError(f"--price {file}: cannot be read ({problem}); name a TOML file of prices") from None
+
+
+def _answer(model: "Model", rests_on: str, question: "Question", *, as_json: bool) -> int:
+    from reports.advice import told
+    from reports.advice.advise import advise
+    from reports.advice.advise import as_json as row_as_json
+
+    with err.status("working it out"):
+        rows = advise(model, question)
+        moves = [str(change) for change in told.changes(model, question)]
+    words = told.recommendation(question, rows)
+    if as_json:
+        ground = {"model": rests_on, "coverage": msgspec.to_builtins(model.coverage), "note": model.note}
+        print(json.dumps({"advice": words, "move_on": moves, "rows": [row_as_json(row) for row in rows], **ground}))
+        return DONE
+    for line in (words, *moves):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    out.print()
+    out.print(_table(rows, question))
+    for note in told.notes(rows):
+        out.print(note, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"\nRests on {rests_on}. {model.coverage}. {model.note}".rstrip(), highlight=False, soft_wrap=True)
+    return DONE
+
+
+def _table(rows: "list[Row]", question: "Question") -> Table:
+    from reports.advice.advise import ranked
+    from reports.advice.told import middle, ranged
+
+    money = [f"money\n{question.prices.currency} a month".replace("\n ", "\n")] if question.prices else []
+    heads = ("pattern", "meets", "p99", "cores", "pro-\ncesses", "memory", "Mbit/s\nsent", "connec-\ntions", *money)
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("pattern", "meets") else "right", no_wrap=True)
+    order = ranked(rows)
+    for row in [*order, *(row for row in rows if row not in order)]:
+        known = row.figures.get
+        cells = [ranged(known("p99"), "ms"), ranged(known("cores")), str(row.processes), middle(known("memory"), "B")]
+        cells += [middle(known("mbit")), f"{question.clients:,}"]
+        table.add_row(row.label, str(row.met), *cells, *([ranged(known("money"))] if money else []))
+    return table

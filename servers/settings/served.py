@@ -1,0 +1,85 @@
+"""PURE. The table of settings, its first part: what a measurement asks of a server, and of the network before it.
+
+options.py adds what only a server is told; loadtests/scenario/settings.py what users, network and runner obey.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from servers.feed.content import CONTENTS
+from servers.feed.schedule import FORMS, parse_schedule
+from servers.settings import fault_specs
+from servers.settings.setting import NETWORK, SERVER, USER, check, setting
+
+MESSAGE_BYTES_MAX: Final = 1_000_000
+HOLD_MIN_S, HOLD_MAX_S = 1.0, 300.0
+FURTHEST_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Raises ValueError naming option, value and range."""
+
+    schedule: str = setting(
+        "poisson:1", f"when messages are due: {FORMS}", SERVER, metavar="FORM", valid=parse_schedule
+    )
+    message_bytes: int = setting(
+        200, "length of a message's content", SERVER, option="--message-bytes", low=0, high=MESSAGE_BYTES_MAX
+    )
+    content: str = setting(
+        CONTENTS[0],
+        "what messages say, which matters for compression: the same noise, other noise each time, or json",
+        SERVER,
+        metavar="KIND",
+        choices=CONTENTS,
+    )
+    hold_timeout_s: float = setting(
+        30.0, "how long an empty long poll is held", SERVER, USER, low=HOLD_MIN_S, high=HOLD_MAX_S
+    )
+    # Whoever measures asks for it in each request; a server that is told so gives it to clients that ask for nothing.
+    one_per_response: bool = setting(
+        False, "a long poll brings one message at a time, as Nchan's do, instead of all that wait", USER
+    )
+    compress: bool = setting(
+        False,
+        "polls, JSON lines and SSE as gzip, flushed after each message, for clients that accept it",
+        SERVER,
+        USER,
+    )
+    heartbeat_s: float = setting(
+        15.0,
+        "longest silence on a stream; 0 disables heartbeats and dead-client detection",
+        SERVER,
+        low=0.05,
+        high=3600,
+        off="none",
+    )
+    send_buffer_bytes: int = setting(
+        1_048_576, "how far a slow reader may lag before its stream is closed", SERVER, low=0, off="no limit"
+    )
+    fault: str = setting(
+        "",
+        f"be wrong on purpose, to test the instrument: {fault_specs.FORMS}",
+        SERVER,
+        metavar="FORM",
+        valid=fault_specs.parse_fault,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distance:
+    """What lies between a client and its server. Raises ValueError naming option, value and range."""
+
+    rtt_ms: float = setting(
+        0.0, "round trip put between clients and server, half each way", NETWORK, low=0, high=FURTHEST_MS
+    )
+    jitter_ms: float = setting(
+        0.0, "maximum random extra delay per chunk; order is kept, nothing is lost", NETWORK, low=0, high=FURTHEST_MS
+    )
+    bandwidth_bits_per_s: int = setting(0, "of each connection, each way: 10mbit, 500kbit; 0: unlimited", NETWORK)
+
+    def __post_init__(self) -> None:
+        check(self)
