@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 
 from loadtests.records.manifest import SYNTHETIC
 from reports.data.load import load
+from reports.validity.caution import verdict
+from reports.validity.evidence import evidence
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 RECORDED = NOTEBOOKS / "recorded"
@@ -54,9 +56,10 @@ def test_a_notebook_runs_on_the_recorded_run(book: Path, tmp_path: Path) -> None
     assert [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]
 
 
-def test_the_recorded_run_is_small_and_was_measured() -> None:
+def test_the_recorded_run_is_small_and_was_measured_and_something_may_be_decided_from_it() -> None:
     for folder in RECORDED.iterdir():
         assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 1_000_000
         run = load(folder)
         assert run.manifest.kind != SYNTHETIC
         assert len(run.finished) == len(run.manifest.cells)
+        assert verdict(evidence(folder).cautions) in {"VALID", "SUSPECT"}, folder.name
