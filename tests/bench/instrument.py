@@ -37,7 +37,8 @@ from tests.server_process import HANG_S, ROOT
 
 READ_BYTES: Final = 65_536
 NS_PER_MS: Final = 1_000_000
-SPAWN_PER_S: Final = 400
+SPAWN_PER_S: Final = 100
+"""Slow enough for the bare reader to keep its places among the users, also on a busy machine."""
 PROMPT: Final = -10
 """Niceness of the bare reader, where it may have one."""
 Read = tuple[int, int, bytes]
