@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +90,11 @@ class Child:
                 f"the {self.name} wrote more than {LOG_MAX_BYTES >> 20} MiB to its outputs: have it say less; its "
                 f"last words: {self.last_words()}"
             )
+
+    def await_end(self, within_s: float) -> None:
+        """Return when it has ended, or after so long."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
 
     def owns(self, pid: int) -> bool:
         """Whether a process is this one, or was started by it, however indirectly."""

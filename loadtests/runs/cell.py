@@ -8,8 +8,8 @@ off before users are stopped, so the newest id is exactly what there was to deli
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGKILL
 from typing import Final
@@ -37,6 +37,7 @@ SETTLE_S: Final = 0.25
 SETTLE_ROUND_TRIPS: Final = 3
 """To connect, to ask, to be answered."""
 TICK_S: Final = 0.1
+ENDING_S: Final = 2.0
 EXPECTED: Final = (
     "--server takes a program that accepts the options it is given here, and says when it listens, on stdout: "
     '{"event": "ready", "pid": 1234, "http_port": 40123}; see docs/howto/own-server.md'
@@ -95,16 +96,27 @@ class Attempt:
             samplers += [Family(relay.pid, "relay") for relay in relays]
             command = self._programs.load_command(self._planned, users_hosts, token, self._folder)
             load = self._start(stack, "load", command)
-            self._await_users(load)
-            self._call_roll(host, token, load)
-            self._publish(host, token)
-            samples += self._watch(samplers, [self._server, load, *relays])
-            self._end(host, token, load)
+            with self._told_if_the_server_ended():
+                self._await_users(load)
+                self._call_roll(host, token, load)
+                self._publish(host, token)
+                samples += self._watch(samplers, [self._server, load, *relays])
+                self._end(host, token, load)
             for relay in relays:
                 self._end_process(relay)
                 self._keep_account(relay)
             self._end_process(self._server)
         self._collect(samples)
+
+    @contextmanager
+    def _told_if_the_server_ended(self) -> Iterator[None]:
+        """Tell of a server that cannot be reached because it ended how it ended; it may be about to."""
+        try:
+            yield
+        except WrongServer:
+            self._server.await_end(ENDING_S)
+            self._server.check()
+            raise
 
     def _start(self, stack: ExitStack, name: str, command: list[str]) -> Child:
         if name != "relay":
