@@ -105,11 +105,11 @@ def compare(
     asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
-    named = choose(pattern, labels, "pattern") if pattern is not None else ()
+    named = None if pattern is None else choose(pattern, labels, "pattern")
     wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
         wanted if resume else _enough(wanted, overrides),
-        named or (saved.patterns if resume else patterns_of(wanted, saved.patterns)),
+        (saved.patterns if resume else patterns_of(wanted, saved.patterns)) if named is None else named,
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:

@@ -51,6 +51,7 @@ def test_no_user_and_no_question_of_ours_goes_through_a_proxy(monkeypatch: pytes
                 "pattern": name,
                 "port": server.http2_port if patterns.load(name).HTTP2 else server.port,
                 "requests": 0,
+                "adapter": None,
             }
             for name in patterns.names()
         }
