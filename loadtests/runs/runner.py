@@ -22,7 +22,7 @@ from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.keeping import described, keep
 from loadtests.runs.run_folder import NotARun, RunFolder, save
 from loadtests.runs.signals import Interrupt
-from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of
+from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
 from loadtests.scenario.settings import NETEM, RELAY
 from servers.timing.clock import wall_timestamp
 
@@ -162,6 +162,20 @@ def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:
             if cell is not None and cell.status == "finished":
                 found[name] = cell
     return found
+
+
+def lacking(folder: Path, plan: Plan) -> list[PlannedCell]:
+    """Return the cells of a plan that its run folder does not have yet, in the plan's order."""
+    return remaining(plan, finished_cells(folder, [cell.name for cell in plan.cells()]))
+
+
+def taken_up(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> list[PlannedCell]:
+    """Begin a run, or go on with it where it has begun; return the cells it lacks. Raises RunRefused."""
+    if (folder / "run.json").is_file():
+        check_resumable(folder, plan)
+    else:
+        begin(folder, plan, labels, kind)
+    return lacking(folder, plan)
 
 
 def run_cells(

@@ -16,8 +16,8 @@ from reports.ci.gates import judge
 from reports.ci.slo import Goal
 from reports.data.load import NothingMeasured, Run
 from reports.data.situations import planned
+from reports.measures.costs import NS_PER_MS
 from reports.validity.evidence import Evidence, evidence
-from servers.timing import NS_PER_S
 
 STEADY: Final = 0.1
 """How far requests under way may be from rate x time beside what the edges of a window do."""
@@ -52,9 +52,10 @@ def judged(run_dir: Path, load: int, goals: Sequence[Goal]) -> Rung:
         ours = "" if _is_the_servers(str(nothing)) else f"our own side failed: {nothing}"
         return Rung(Tried(load, (False,), ours), {}, blame=ours or f"the server: {nothing}")
     judge(goals, found.cells, planned(found.run.manifest))  # names a measure that there is not
-    steady = under_way(found.run)
+    steady, windows_ms = under_way(found.run), _windows_ms(found.run)
     kept = tuple(
-        all(goal.meets(float(row[goal.column])) for goal in goals) and _is_steady(steady[str(name)], row, found.run)
+        all(goal.meets(float(row[goal.column])) for goal in goals)
+        and _is_steady(steady[str(name)], float(row["mean_ms"]) / windows_ms[str(name)])
         for name, row in found.cells.set_index("cell").iterrows()
     )
     died = [str(cell["problems"]) for cell in found.run.cells.to_dict("records") if cell["status"] != "finished"]
@@ -89,11 +90,15 @@ def under_way(run: Run) -> dict[str, float]:
     return found
 
 
-def _is_steady(ratio: float, row: "pd.Series[float]", run: Run) -> bool:
-    """What lies across an edge of the window counts on one side and not on the other."""
-    cell = run.finished.set_index("cell").loc[str(row.name)]
-    window_ms = (cell["window_until_ns"] - cell["window_from_ns"]) / NS_PER_S * 1000
-    return abs(ratio - 1) <= STEADY + 2 * float(row["mean_ms"]) / float(window_ms)
+def _windows_ms(run: Run) -> dict[str, float]:
+    cells = run.finished
+    lengths_ms = (cells["window_until_ns"] - cells["window_from_ns"]) / NS_PER_MS
+    return dict(zip(cells["cell"].astype(str), lengths_ms, strict=True))
+
+
+def _is_steady(ratio: float, across: float) -> bool:
+    """What lies across an edge of the window counts on one side and not on the other: that share of it, each time."""
+    return abs(ratio - 1) <= STEADY + 2 * across
 
 
 def _our_own(found: Evidence, died: Sequence[str]) -> str:

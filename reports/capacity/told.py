@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Any, Final
 
 from loadtests.scenario.dimensions import Dimension
-from reports.basics.units import number, percent, sentence
+from reports.basics.units import number, percent
 from reports.capacity.limit import Limit, limit_of
 from reports.capacity.rungs import Rung
 from reports.capacity.search import bracket
@@ -17,7 +18,7 @@ NEAR: Final = 1.5
 """A figure that grows by CLIFF while the load grows by less than NEAR fell over an edge."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """A search that is over. along: what was raised. label: of the pattern."""
 
@@ -26,7 +27,7 @@ class Found:
     goals: tuple[Goal, ...]
     rungs: tuple[Rung, ...]
 
-    @property
+    @cached_property
     def limit(self) -> Limit | None:
         return limit_of([rung.tried for rung in self.rungs])
 
@@ -90,7 +91,7 @@ class Found:
                 _share(rung.server_cores),
                 _share(rung.generator_cores),
                 f"{sum(rung.tried.kept)} of {len(rung.tried.kept)}",
-                sentence("yes" if rung.tried.held else "not known" if rung.tried.undecided else "no"),
+                "Yes" if rung.tried.held else "Not known" if rung.tried.undecided else "No",
             )
             for rung in sorted(self.rungs, key=lambda rung: rung.tried.load)
         ]

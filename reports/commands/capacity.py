@@ -14,7 +14,7 @@ from loadtests.runs.progress import Bar
 from loadtests.runs.runner import RunRefused
 from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides
-from loadtests.scenario.plan import Plan, known_name, remaining
+from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended
 from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
@@ -157,11 +157,7 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int
 
 def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str]) -> runner.Outcome:
     """Measure what a rung lacks. Raises RunRefused."""
-    if run_dir.exists():
-        runner.check_resumable(run_dir, plan)
-    else:
-        runner.begin(run_dir, plan, labels, "capacity")
-    cells = remaining(plan, runner.finished_cells(run_dir, [cell.name for cell in plan.cells()]))
+    cells = runner.taken_up(run_dir, plan, labels, "capacity")
     with Bar(err, cells) as bar:
         return runner.run_cells(run_dir, cells, labels, bar)
 
@@ -183,5 +179,4 @@ def _tell(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str,
         out.print(table)
         out.print(f"\n{found.answer}", markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{where}", highlight=False, soft_wrap=True)
-    known = any(rung.tried.held or not rung.tried.undecided for rung in rungs)
-    return DONE if known else fail(INVALID, rungs[0].tried.undecided)
+    return fail(INVALID, rungs[0].tried.undecided) if all(rung.tried.undecided for rung in rungs) else DONE

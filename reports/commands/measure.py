@@ -15,7 +15,7 @@ from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides
-from loadtests.scenario.plan import Plan, choose, known_name, remaining
+from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.common import (
@@ -146,7 +146,7 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
 def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool) -> int:
     """Measure what a run folder lacks, report what it then has, and return the exit code."""
     names = [cell.name for cell in plan.cells()]
-    cells = remaining(plan, runner.finished_cells(folder, names))
+    cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
     err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
     outcome = run_cells(folder, cells, labels)

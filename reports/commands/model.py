@@ -10,7 +10,6 @@ from rich.table import Table
 
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
-from loadtests.scenario.plan import remaining
 from reports.commands.cells import ended, run_cells
 from reports.commands.common import Json, err, fail, out, pattern_labels
 from reports.commands.exits import DONE, INVALID
@@ -71,11 +70,7 @@ def _measure(series: Path) -> int:
     err.print(f"{len(found)} runs, about {duration(sum(plan.expected_s for plan in found.values()))}", highlight=False)
     for name, plan in found.items():
         folder = series / name
-        if (folder / "run.json").is_file():
-            runner.check_resumable(folder, plan)
-        else:
-            runner.begin(folder, plan, labels, "compare")
-        cells = remaining(plan, runner.finished_cells(folder, [cell.name for cell in plan.cells()]))
+        cells = runner.taken_up(folder, plan, labels, "compare")
         code, problem = ended(run_cells(folder, cells, labels), folder)
         if code:
             return fail(code, f"{problem}; go on with: pollbench model --measure --series {series}")

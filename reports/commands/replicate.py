@@ -10,7 +10,7 @@ from rich.table import Table
 
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
-from loadtests.scenario.plan import known_name, remaining
+from loadtests.scenario.plan import known_name
 from reports.commands.cells import ended, run_cells
 from reports.commands.ci import judge
 from reports.commands.common import Junit, Markdown, err, fail, out, pattern_labels
@@ -77,7 +77,7 @@ def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Pat
             runner.check_resumable(folder / stage_name, plan)
     for stage_name, plan in stages.items():
         err.print(f"{name}, {stage_name}: {plan}", highlight=False, soft_wrap=True)
-        cells = remaining(plan, runner.finished_cells(folder / stage_name, [cell.name for cell in plan.cells()]))
+        cells = runner.lacking(folder / stage_name, plan)
         code, problem = ended(run_cells(folder / stage_name, cells, labels), folder / stage_name)
         if code:
             return fail(code, f"{problem}; go on with: pollbench replicate {name} --resume {folder}")
