@@ -51,15 +51,21 @@ class Ids:
 
     async def publish(self, run: Run, batch: int, bodies: Sequence[bytes]) -> int:
         """Have messages published that lack only their ids; return the first of these."""
-        return await self._give_out(run, batch, self._how, bodies)
+        first_id, _ = await self._give_out(run, batch, self._how, bodies)
+        return first_id
 
-    async def use_up(self, run: Run, batch: int, count: int) -> int:
-        """Have so many ids given out to nothing; return the first. Changes nothing if the batch was published."""
-        return await self._give_out(run, batch, LOST, [count])
+    async def use_up(self, run: Run, batch: int, count: int) -> tuple[int, bool]:
+        """Have so many ids given out to nothing; return the first, and whether it is so.
 
-    async def _give_out(self, run: Run, batch: int, how: str, what: Sequence[bytes | int]) -> int:
+        A batch that was published after all, of which only the answer was lost, stays so, under the ids that it has.
+        """
+        first_id, how = await self._give_out(run, batch, LOST, [count])
+        return first_id, how == LOST
+
+    async def _give_out(self, run: Run, batch: int, how: str, what: Sequence[bytes | int]) -> tuple[int, str]:
         keys = [self._counter, self.place, self._publisher]
-        return int(await run(PUBLISH, keys, [batch, self.newest_id, how, self._keep, *what]))
+        first_id, done = await run(PUBLISH, keys, [batch, self.newest_id, how, self._keep, *what])
+        return int(first_id), done.decode()
 
 
 def on(client: Redis) -> Run:

@@ -47,10 +47,10 @@ PUBLISH: Final = (
     _NEWEST
     + """
 -- KEYS: counter, stream or channel, publisher. ARGV: batch number, the newest id the caller knows, how, entries to
--- keep, then messages without id, or for 'lost' how many there were. Returns the first of their ids, and the same
--- again when a batch comes a second time.
-local batch, first = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')
-if batch == ARGV[1] then return first end
+-- keep, then messages without id, or for 'lost' how many there were. Returns the first of their ids and how they were
+-- published; the same again when a batch comes a second time, whatever is to be done with it then.
+local batch, first, done = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+) (%a+)$')
+if batch == ARGV[1] then return {first, done} end
 -- What counts is written before anything is sent: a Redis that is full, or a replica, sends what it may not count,
 -- and would send other messages under the same ids later.
 local id, how, bodies = newest(tonumber(ARGV[2]), false), ARGV[3], {}
@@ -69,8 +69,8 @@ else
     end
 end
 redis.call('SET', KEYS[1], digits(id))
-redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. first, 'EX', 86400)
+redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. first .. ' ' .. how, 'EX', 86400)
 if how == 'pubsub' then redis.call('PUBLISH', KEYS[2], table.concat(bodies, '\\n')) end
-return first
+return {first, how}
 """
 )
