@@ -30,8 +30,8 @@ class Ids:
         self.place = f"{name}:{how}:{database(options.redis)}"
         self.newest_id = 0
         self._how = how
-        self._keep = options.history
-        self._counter, self._token = f"{name}:newest", f"{name}:token"
+        self._keep = options.history, options.history_bytes
+        self._counter, self._token, self._bytes = (f"{name}:{key}" for key in ("newest", "token", "bytes"))
         self._publisher = f"{name}:publisher:{secrets.token_hex(8)}"
         self._batch = 0
 
@@ -63,8 +63,8 @@ class Ids:
         return first_id, how == LOST
 
     async def _give_out(self, run: Run, batch: int, how: str, what: Sequence[bytes | int]) -> tuple[int, str]:
-        keys = [self._counter, self.place, self._publisher]
-        first_id, done = await run(PUBLISH, keys, [batch, self.newest_id, how, self._keep, *what])
+        keys = [self._counter, self.place, self._publisher, self._bytes]
+        first_id, done = await run(PUBLISH, keys, [batch, self.newest_id, how, *self._keep, *what])
         return int(first_id), done.decode()
 
 
