@@ -157,10 +157,10 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
         sock2 = bind(options, options.http2_port, "--http2-port")
         stack.callback(sock2.close)
         limits = Limits(head_timeout_s=options.head_timeout_s)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(options), limits=limits, watch=watch)
+        h2 = await serve_h2(app, sock2, ssl_context=tls(options), limits=limits, watch=watch, unread=service.unread)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    accept = patient(runner, options.head_timeout_s)
+    accept = patient(runner, options.head_timeout_s, service.unread)
     http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
 

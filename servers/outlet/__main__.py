@@ -113,7 +113,7 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(build(service), access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    accept = patient(runner, service.options.head_timeout_s)
+    accept = patient(runner, service.options.head_timeout_s, service.unread)
     http = await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
 
