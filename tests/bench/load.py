@@ -1,8 +1,8 @@
 """`python -m tests.bench.load`: how fast the load generator itself is, on one core.
 
 Empty short polls beside plain Locust FastHttpUser, in turns, against a server that answers every request with the same
-bytes; and 1,000 streaming users of one process beside a reader that only reads and looks at the clock, on the same event
-loop. CPU is read from outside. Ratios mean something on another machine, absolute figures do not.
+bytes; and 1,000 streaming users of one process beside a reader on the same event loop that only reads and looks at the
+clock. CPU is read from outside. Ratios mean something on another machine, absolute figures do not.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from loadtests.host.managed_process import Child
 from loadtests.host.sampler import Sampler
 from loadtests.records.rows import Sample
 from loadtests.records.to_parquet import collect
+from tests.server_process import ROOT
 
 READY: Final = re.compile(r"port (\d+)")
 SPAWNED: Final = re.compile(r"All users spawned")
-LOCUSTFILE: Final = str(Path(__file__).resolve().parent.parent / "loadtests" / "locustfile.py")
+LOCUSTFILE: Final = str(ROOT / "loadtests" / "locustfile.py")
 EMPTY: Final = b'{"messages":[],"count":0,"polled_at":"2026-01-01T00:00:00.000000Z"}'
 MINIMAL_SERVER: Final = """
 import asyncio, json, sys, uvloop

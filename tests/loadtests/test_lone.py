@@ -21,6 +21,10 @@ def event(text: bytes) -> bytes:
     return chunk(b"id: 7\ndata: " + text + b"\n\n")
 
 
+def line(text: bytes) -> bytes:
+    return chunk(text + b"\n")
+
+
 PROTOCOLS: dict[str, Protocol] = {
     "chunked": (
         lines_decoder,
