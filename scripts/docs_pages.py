@@ -20,6 +20,7 @@ from typer.main import get_command
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from loadtests.foreign.choose import Asked  # noqa: E402
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
 from loadtests.scenario.options import TOLD  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402
@@ -116,6 +117,7 @@ def settings_page() -> str:
             *_table("What a measurement depends on: options of `pollbench run` and `compare`", of_measurements),
             "",
             "`pollbench serve` takes those that the server obeys, Locust and its form those that users obey.",
+            *_table("Which server, where it is not ours: options of `run`, `compare` and `capacity`", settings(Asked).values()),
             *_table("Only of a test driven by hand, in Locust", by_hand),
             *_table("Only of `pollbench serve`", of_servers),
         ]
@@ -134,6 +136,7 @@ def _table(title: str, chosen: Iterable[Setting]) -> list[str]:
         usual = "" if each.kind is bool or each.default is MISSING else each.typed(each.default)
         value = "on or off" if each.kind is bool else f"{each.kind.__name__}{', ' if each.unit else ''}{each.unit}"
         option = each.option if each.kind is bool else f"{each.option} {each.placeholder}"
+        usual = "" if each.repeated else usual
         about = [f"`{_cell(option)}`", _cell(each.help), value, each.range, f"`{usual}`" if usual else ""]
         told.append(f"| {' | '.join([*about, ', '.join(each.who), f'`{each.name}`'])} |")
     return told

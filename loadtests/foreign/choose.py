@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +12,14 @@ from typing import Any, Final
 import msgspec
 
 from loadtests.foreign.spec import Chosen
+from loadtests.scenario.overrides import with_options
 from servers.outlet.message import environment_of
+from servers.settings.setting import RUNNER, read, setting, settings
 from servers.targets import presets
 from servers.targets.adapter import SUBSCRIPTIONS, Adapter
 from servers.targets.reading import read_adapter
-from servers.targets.template import ENVIRONMENT, read
+from servers.targets.template import ENVIRONMENT
+from servers.targets.template import read as template
 from servers.targets.tls import tls_context
 from servers.targets.url import base_url, server_and_path
 
@@ -34,36 +37,49 @@ GENERIC: Final[Mapping[str, dict[str, Any]]] = {
 SECRET_HEADERS: Final = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was typed: --target, --url, --publish, --ca, --insecure, and every --set."""
+    """What was typed to name a server that is not ours."""
 
-    target: str = ""
-    url: str = ""
-    publish: str = ""
-    ca: str = ""
-    insecure: bool = False
-    changes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        target: str | None,
-        url: str | None,
-        publish: str | None,
-        ca: str | None,
-        insecure: bool,
-        changes: Sequence[str] | None,
-    ) -> "Asked":
-        """Take options as they come from the command line, None for what was not given."""
-        return cls(target or "", url or "", publish or "", ca or "", insecure, tuple(changes or ()))
+    target: str = setting(
+        "",
+        "measure a server that is not ours: a preset (pollbench target list) or a TOML file",
+        RUNNER,
+        metavar="PRESET|FILE",
+    )
+    url: str = setting(
+        "", "where that server is; without --target: the very URL that clients follow", RUNNER, metavar="URL"
+    )
+    publish: str = setting(
+        "",
+        "how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
+        RUNNER,
+        metavar="TEXT",
+    )
+    ca: str = setting("", "trust what this authority has signed (PEM)", RUNNER, metavar="FILE")
+    insecure: bool = setting(False, "trust any certificate; the page says so", RUNNER)
+    changes: tuple[str, ...] = setting(
+        (), "change any key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True
+    )
 
     def words(self) -> str:
         """Return it as it is typed."""
-        named = {"--target": self.target, "--url": self.url, "--publish": self.publish, "--ca": self.ca}
-        words = ["--insecure"] * self.insecure
-        words += [word for option, value in named.items() if value for word in (option, value)]
-        return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
+        words = []
+        for name, each in settings(Asked).items():
+            value = getattr(self, name)
+            if each.kind is bool:
+                words += [each.option] * value
+            else:
+                texts = value if each.repeated else [value] * bool(value)
+                words += [word for text in texts for word in (each.option, text)]
+        return shlex.join(words)
+
+
+def with_target(*without: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a typer command the options that name a server, as one argument: `asked`. without: names of those it lacks."""
+    table = {name: each for name, each in settings(Asked).items() if name not in without}
+    panel = "A server that is not ours (docs/howto/own-server.md)"
+    return lambda command: with_options(command, "asked", table, panel, lambda typed: read(Asked, typed))
 
 
 def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
@@ -113,7 +129,7 @@ def as_toml(chosen: Chosen) -> str:
 def check_secrets(adapter: Adapter, source: str) -> None:
     """Raise ValueError for a secret that would be written down, or that is not there."""
     for name, value in _headers(msgspec.to_builtins(adapter)):
-        if name.lower() in SECRET_HEADERS and not any(hole.startswith(ENVIRONMENT) for hole in read(value).names):
+        if name.lower() in SECRET_HEADERS and not any(hole.startswith(ENVIRONMENT) for hole in template(value).names):
             raise ValueError(
                 f"{source}: the value of the header {name} would be written into files and pages: keep it in an "
                 f'environment variable, and write headers.{name} = "Bearer {{{{env.TOKEN}}}}", or as it is meant'

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from loadtests.foreign.choose import Asked, as_toml, choose
+from loadtests.foreign.choose import Asked, as_toml, choose, with_target
 from loadtests.foreign.spec import chosen_of
 from loadtests.scenario.scenarios import Scenario
-from reports.commands.common import Authority, Changes, Insecure, Publishing, Url, fail, out, pattern_names
+from reports.commands.common import fail, out, pattern_names
 from reports.commands.exits import DONE, FAILED
 from servers.targets import presets
 
@@ -55,16 +55,13 @@ def list_presets() -> int:
 
 
 @app.command()
+@with_target("target")
 def check(
+    asked: Asked,
     source: Annotated[str, typer.Argument(metavar="PRESET|FILE|URL", help="which server")],
     pattern: Annotated[
         str, typer.Option(metavar="NAME", help="by which a URL is followed", autocompletion=pattern_names)
     ] = "sse",
-    url: Url = None,
-    publish: Publishing = None,
-    ca: Authority = None,
-    insecure: Insecure = False,
-    change: Changes = None,
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="write it as TOML, to go on from")] = None,
 ) -> int:
     """Send three messages through a server, and say what a client of each pattern saw.
@@ -78,9 +75,7 @@ def check(
     from loadtests.probes.target_check import CheckFailed
     from loadtests.probes.target_check import check as look
 
-    is_url = "://" in source
-    asked = Asked.of(None if is_url else source, source if is_url else url, publish, ca, insecure, change)
-    chosen = choose(asked, (pattern,))
+    chosen = choose(replace(asked, **{"url" if "://" in source else "target": source}), (pattern,))
     if write is not None:
         try:
             write.write_text(as_toml(chosen), encoding="utf-8")

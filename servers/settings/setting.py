@@ -28,8 +28,8 @@ class Setting:
     low, high: the range, without `low` itself when it is `above` that; off: what 0 means, where it means something
     else than a small number. choices: all values there are. valid: raises ValueError for a text that is none, in words
     that begin with the option's name unless there is a `form`, which is what the text must be. tidy: writes a text in
-    its usual form. option, name, kind, many, default: from the field, MISSING for no default; many: a sweep, several
-    values with commas.
+    its usual form. repeated: the option is given once for each value. option, name, kind, many, default: from the
+    field, MISSING for no default; many: a sweep, several values with commas.
     """
 
     help: str
@@ -43,6 +43,7 @@ class Setting:
     valid: Callable[[str], object] | None = None
     form: str = ""
     tidy: Callable[[str], str] | None = None
+    repeated: bool = False
     option: str = ""
     name: str = ""
     kind: type = str
@@ -92,6 +93,8 @@ class Setting:
 
     def of(self, text: object) -> Any:
         """Read what was typed, nothing being the default. Raises ValueError; whether it is in range, `check` says."""
+        if isinstance(text, list):
+            return tuple(map(self._one, text))
         words = "" if text is None else str(text).strip()
         if not words and self.default is not MISSING:
             return self.default
@@ -198,7 +201,7 @@ def _known(name: str, hint: Any, default: Any, says: Setting) -> Setting:
         name=name,
         option=says.option or f"--{name.removesuffix(ending).replace('_', '-')}",
         kind=kind,
-        many=get_origin(hint) is tuple,
+        many=get_origin(hint) is tuple and not says.repeated,
         default=default,
     )
 
