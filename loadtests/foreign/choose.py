@@ -13,15 +13,17 @@ import msgspec
 
 from loadtests.foreign.spec import Chosen
 from loadtests.scenario.overrides import with_options
-from servers.outlet.message import environment_of
+from servers.targets.message import of_message
 from servers.settings.setting import RUNNER, read, setting, settings
 from servers.targets import presets
-from servers.targets.adapter import SUBSCRIPTIONS, Adapter
+from servers.targets.adapter import SUBSCRIPTIONS, Adapter, AdapterError
+from servers.targets.classes import Faulty, client_of, digest, tables_of
 from servers.targets.reading import read_adapter
 from servers.targets.template import ENVIRONMENT
 from servers.targets.template import read as template
 from servers.targets.tls import tls_context
 from servers.targets.url import base_url, server_and_path
+from servers.targets.variables import Misunderstood, Place, environment_of
 
 GENERIC: Final[Mapping[str, dict[str, Any]]] = {
     "sse": {
@@ -43,9 +45,9 @@ class Asked:
 
     target: str = setting(
         "",
-        "measure a server that is not ours: a preset (pollbench target list) or a TOML file",
+        "measure a server that is not ours: a preset (pollbench target list), a TOML file or a Python class",
         RUNNER,
-        metavar="PRESET|FILE",
+        metavar="PRESET|FILE|FILE.py:CLASS",
     )
     url: str = setting(
         "", "where that server is; without --target: the very URL that clients follow", RUNNER, metavar="URL"
@@ -93,7 +95,8 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
     if asked.publish:
         changes = {"publish": _publish(asked.publish), **changes}
     if asked.target:
-        text, source = _named(asked.target)
+        text, source, python = _named(asked.target)
+        changes |= {"python": _toml(python)} if python else {}
         url = str(base_url(asked.url)) if asked.url else ""
     elif asked.url:
         text, url, source = *_of_url(asked.url, patterns), "--url"
@@ -111,12 +114,13 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
         raise ValueError(f"{source} says neither where the server is (url) nor what starts it (command): add --url URL")
     check_secrets(adapter, source)
     tls_context(adapter.tls)
-    return Chosen(adapter=adapter, url=url)
+    return Chosen(adapter=_tried(adapter) if adapter.python else adapter, url=url)
 
 
 def as_toml(chosen: Chosen) -> str:
     """Return an adapter as a file to go on from."""
     tables = msgspec.to_builtins(chosen.adapter)
+    tables.pop("python_sha256", None)  # a file to go on from may go on from a class that changes
     plain = {key: value for key, value in tables.items() if not isinstance(value, dict) or key == "headers"}
     plain |= {"url": chosen.url} if chosen.url else {}
     lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
@@ -168,11 +172,31 @@ def _publish(text: str) -> str:
     return _toml({"request": text})
 
 
-def _named(target: str) -> tuple[str, str]:
-    if target in presets.names():
-        return presets.text(target), f"preset {target}"
+def _tried(adapter: Adapter) -> Adapter:
+    """Have a class say all that can be said without a server. Raises ValueError with file and line where it cannot."""
+    place, number = Place("0af3", "127.0.0.1", 80), 1
     try:
-        return Path(target).read_text(encoding="utf-8"), target
+        publisher = client_of(adapter, adapter.publish, place, "publisher")
+        message = of_message(number, 0, 0, "", place.run)
+        _ = publisher.line(message) if adapter.publish.pipe or adapter.publish.websocket else publisher.publish(message)
+        for how in adapter.subscriptions().values():
+            client_of(adapter, how, place, str(number)).subscribe()
+    except Faulty as wrong:
+        raise AdapterError(str(wrong)) from wrong
+    except Misunderstood:
+        pass  # what only an answer can tell
+    return msgspec.structs.replace(adapter, python_sha256=digest(adapter.python))
+
+
+def _named(target: str) -> tuple[str, str, str]:
+    """Return the TOML, what to call it in errors, and the class that says the rest, "" for none."""
+    if target in presets.names():
+        return presets.text(target), f"preset {target}", ""
+    if re.search(r"\.py(:\w*)?$", target):
+        text, python = tables_of(target)
+        return text, target, python
+    try:
+        return Path(target).read_text(encoding="utf-8"), target, ""
     except UnicodeDecodeError:
         raise ValueError(f"--target {target}: not a TOML file: it is no text in UTF-8") from None
     except OSError as wrong:

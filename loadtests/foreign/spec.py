@@ -5,7 +5,7 @@ Both are JSON. Secrets stand in it as what they are called, `{{env.NAME}}`, and 
 
 import msgspec
 
-from servers.outlet.message import Place
+from servers.targets.variables import Place
 from servers.targets.adapter import Adapter
 from servers.targets.tracer import Scanner
 from servers.targets.url import base_url

@@ -19,6 +19,7 @@ from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
 from loadtests.protocols.text_parsers import TextEvent
 from loadtests.users.foreign import ForeignStream
+from servers.targets.client import Heard
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
@@ -137,7 +138,7 @@ class Look:
             return []
         reader = self._reader
         self.status, self.headers = reader.status, reader.headers
-        self._client.learn(self._client.how.remember, reader.headers, reader.body)
+        self._client.hear(Heard(reader.body, reader.headers))
         found = [Seen(trace, received_ns, reader.body) for trace in self._client.traces(reader.body)]
         self.close()
         return found

@@ -22,15 +22,15 @@ from loadtests.runs import announcements
 from loadtests.runs.commands import ADAPTER_FILE, HOST, OURS
 from loadtests.runs.foreign.roll_call import cause
 from loadtests.runs.target import Target, WrongServer
-from servers.outlet.message import hidden, secrets_of
 from servers.targets.tracer import mint
+from servers.targets.variables import Misunderstood, hidden, secrets_of
 
 MESSAGES: Final = 3
 SETTLE_S: Final = 0.25
 """From asking to the first message, as in a cell."""
 IDLE_S: Final = 1.0
 CONTENT: Final = "x" * 120
-FAULTS: Final = (OSError, ProtocolError, WrongServer)
+FAULTS: Final = (OSError, ProtocolError, Misunderstood, WrongServer)
 
 
 class CheckFailed(Exception):

@@ -2,14 +2,15 @@
 
 from contextlib import suppress
 
+from loadtests.foreign.client import decoder_of
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, message_bytes
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import UNTOLD
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.arrivals import arrivals
-from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignStream, take_steps
-from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import decode_stamp
 from servers.timing.clock import now_ns
@@ -25,7 +26,13 @@ class StreamUser(PatternUser):
 
     def decoder(self) -> StreamDecoder:
         """Return a decoder whose first output is the request for what comes after `self.cursor`."""
-        raise NotImplementedError
+        options, asked = session.options, self.subscribe()
+        gzip = options.compress and self.pattern != "websocket"
+        if gzip:
+            asked = asked._replace(headers={**asked.headers, "Accept-Encoding": "gzip"})
+        return decoder_of(
+            self.pattern, asked, self.netloc, "", self.random.randbytes, gzip, options.message_limit_bytes
+        )
 
     def on_start(self) -> None:
         super().on_start()
@@ -53,7 +60,7 @@ class StreamUser(PatternUser):
             connection = self._connection = self.connect(self._received)
             self._ask(connection)
             error = CODES[self._end_of(connection).error]
-        except (NoAnswer, OSError, ProtocolError) as wrong:
+        except FAULTS as wrong:
             error = self.code_of(wrong)
         finally:
             self.requested(due_ns, self._exchange, self._status, error, self._messages)

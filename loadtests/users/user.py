@@ -23,8 +23,9 @@ from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
-from servers.outlet.message import hidden
+from servers.targets.client import Request
 from servers.targets.tracer import Trace
+from servers.targets.variables import Misunderstood, hidden
 from servers.timing.clock import now_ns
 from servers.web.urls import read_url
 
@@ -37,12 +38,18 @@ log = logging.getLogger("pollbench")
 _noted: Final[set[str]] = set()
 
 
+FAULTS: Final = (NoAnswer, OSError, ProtocolError, Misunderstood)
+"""How a request may fail."""
+
+
 def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
     return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
 class PatternUser(User):
-    """One client of one pattern. A pattern sets `label` and implements `live`, which goes on until it is killed."""
+    """One client of one pattern. A pattern sets `label`, and says by `subscribe` how it asks our own servers, as the
+    clients of others do (servers/targets/client.py). `live` goes on until it is killed.
+    """
 
     abstract = True
     label: ClassVar[str]
@@ -70,6 +77,10 @@ class PatternUser(User):
         self.live()
 
     def live(self) -> None:
+        raise NotImplementedError
+
+    def subscribe(self) -> Request:
+        """Return what asks for what comes after `self.cursor`."""
         raise NotImplementedError
 
     def _joined(self) -> int:
@@ -141,14 +152,14 @@ class PatternUser(User):
 
     def code_of(self, problem: Exception) -> int:
         """Return what a request that failed is recorded as; a broken protocol is said, too."""
-        if isinstance(problem, ProtocolError):
+        if isinstance(problem, ProtocolError | Misunderstood):
             self.note(problem)
             return CODES["protocol"]
         if isinstance(problem, NoAnswer):
             return CODES["timeout"]
         return CODES["refused" if isinstance(problem, ConnectionRefusedError) else "reset"]
 
-    def note(self, problem: ProtocolError) -> None:
+    def note(self, problem: Exception) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
         text = hidden(f"{self.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:

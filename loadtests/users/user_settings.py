@@ -6,7 +6,7 @@ from typing import Final
 
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.scenario.settings import UserSettings
-from servers.outlet.message import secrets_of
+from servers.targets.variables import secrets_of
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Scanner
 

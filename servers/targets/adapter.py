@@ -119,7 +119,8 @@ class Adapter(Part, frozen=True):
     """One server, as pollbench can measure it.
 
     url: where it is, unless the command line says; command: what starts it. ready_s, roll_call_s: how long it may take
-    until it listens, and until every client has heard a message.
+    until it listens, and until every client has heard a message. python: FILE:CLASS that says what tables cannot, with
+    python_sha256 as it was when a run began.
     """
 
     name: str = ""
@@ -131,6 +132,8 @@ class Adapter(Part, frozen=True):
     headers: dict[str, str] = {}
     redirects: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
     proxy: str = ""
+    python: str = ""
+    python_sha256: str = ""
     publish: Publish = Publish()
     tls: Tls = Tls()
     cost: Cost = Cost()

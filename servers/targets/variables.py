@@ -1,4 +1,4 @@
-"""PURE. One message on its way into a foreign server: its text, and what templates may say of it."""
+"""PURE. What templates are filled with: what is known of a run, and secrets, looked up and never written down."""
 
 import os
 import re
@@ -11,12 +11,15 @@ import msgspec
 
 from servers.targets.adapter import Adapter
 from servers.targets.template import ENVIRONMENT
-from servers.targets.tracer import mint
 
 _ENVIRONMENT: Final = re.compile(r"\{\{\s*env\.(\w+)")
 
 
-class SecretMissing(Exception):
+class Misunderstood(Exception):
+    """A server, or an adapter, is not what it was taken for: one line that says where."""
+
+
+class SecretMissing(Misunderstood):
     """An environment variable that an adapter names is not set."""
 
 
@@ -59,14 +62,6 @@ class Variables(Mapping[str, str]):
 
     def with_values(self, more: Mapping[str, str]) -> "Variables":
         return Variables(self._known | dict(more))
-
-
-def of_message(number: int, due_ns: int, published_ns: int, filler: str, run: str) -> dict[str, str]:
-    """Return what a template may say of a message, whose text ends with the tracer and is as long as `filler`."""
-    tracer = mint(run, number, due_ns, published_ns)
-    before = filler[: max(0, len(filler) - len(tracer) - 1)]
-    text = f"{before} {tracer}" if before else tracer
-    return {"message": text, "tracer": tracer, "id": str(number), "due_ns": str(due_ns)}
 
 
 def environment_of(adapter: Adapter) -> list[str]:
