@@ -7,6 +7,7 @@ from yarl import URL
 
 from servers.targets.adapter import Step
 from servers.targets.client import Client, Request
+from servers.targets.redirects import is_redirect, redirected
 from servers.targets.tls import tls_context
 from servers.targets.variables import Misunderstood
 
@@ -31,7 +32,12 @@ class Http:
         """Take the steps before the first message. Raises Refused and Misunderstood."""
         secure = tls_context(self._adapter.tls) if self._base.scheme in {"https", "wss"} else True
         connector = aiohttp.TCPConnector(limit=0, ssl=secure, keepalive_timeout=60)
-        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True, trust_env=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=["Accept-Encoding"],
+            trust_env=False,
+        )
         for step in self._client.how.connect:
             if step.request:
                 await self._step(step)
@@ -47,7 +53,19 @@ class Http:
         return URL(f"{self._base.origin()}{self._base.raw_path.rstrip('/')}{path}", encoded=True)
 
     async def ask(self, request: Request, timeout_s: float) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers with names in lower case, and body. Raises Refused when no answer came."""
+        """Return status, headers with names in lower case, and body, once redirects are followed as the adapter says.
+
+        Raises Refused when no answer came.
+        """
+        status, headers, body = await self._ask(request, timeout_s)
+        for _ in range(self._adapter.redirects):
+            if not is_redirect(status, location := headers.get("location", "")):
+                break
+            request = redirected(request, str(self.url(request.path)), status, location)
+            status, headers, body = await self._ask(request, timeout_s)
+        return status, headers, body
+
+    async def _ask(self, request: Request, timeout_s: float) -> tuple[int, dict[str, str], bytes]:
         assert self._session is not None
         url = self.url(request.path)
         try:
@@ -56,8 +74,7 @@ class Http:
                 url,
                 data=request.body or None,
                 headers=dict(request.headers),
-                allow_redirects=bool(self._adapter.redirects),
-                max_redirects=self._adapter.redirects or 10,
+                allow_redirects=False,
                 proxy=self._adapter.proxy or None,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
@@ -72,7 +89,9 @@ class Http:
         """Raises aiohttp.ClientError or OSError."""
         assert self._session is not None
         where = self.url(request.path)
-        return await self._session.ws_connect(where, headers=dict(request.headers), max_msg_size=0)
+        return await self._session.ws_connect(
+            where, headers=dict(request.headers), proxy=self._adapter.proxy or None, max_msg_size=0
+        )
 
     async def _step(self, step: Step) -> None:
         self._client.check(step, *await self.ask(self._client.step(step), STEP_S))

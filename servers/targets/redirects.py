@@ -1,0 +1,41 @@
+"""PURE. Where a redirect leads, and what of a request may go there: credentials never leave their origin."""
+
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from servers.targets.client import Request
+from servers.targets.variables import Misunderstood
+
+MOVED: Final = frozenset({301, 302, 303, 307, 308})
+HARMLESS: Final = frozenset(
+    {"accept", "accept-encoding", "cache-control", "content-type", "if-modified-since", "if-none-match", "last-event-id"}
+)
+"""The headers that go to another origin, too; any other may be there to say who asks."""
+
+
+def is_redirect(status: int, location: str) -> bool:
+    return status in MOVED and bool(location)
+
+
+def redirected(request: Request, url: str, status: int, location: str) -> Request:
+    """Return the request that follows a redirect, with a whole URL as its path.
+
+    url: where `request` was sent. A POST becomes a GET where browsers make it one (RFC 9110 15.4). Raises Misunderstood
+    for a place that HTTP does not lead to.
+    """
+    to = urljoin(url, location).partition("#")[0]
+    if urlsplit(to).scheme not in {"http", "https"}:
+        raise Misunderstood(f"it redirects to {location[:200]!r}, which is no http or https URL")
+    headers = request.headers
+    if origin_of(to) != origin_of(url):
+        headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
+    if status == 303 or (status in {301, 302} and request.method == "POST"):
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+        return Request("GET", to, headers)
+    return request._replace(path=to, headers=headers)
+
+
+def origin_of(url: str) -> tuple[str, str]:
+    """Return scheme and authority: ws and wss are http and https here."""
+    parts = urlsplit(url)
+    return parts.scheme.replace("ws", "http"), parts.netloc.lower()
