@@ -32,6 +32,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.message",
     "servers.targets.presets",
     "servers.targets.reading",
+    "servers.targets.redirects",
     "servers.targets.rules",
     "servers.targets.template",
     "servers.targets.tls",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from loadtests.foreign.client import ForeignClient
-from loadtests.foreign.spec import ForeignTarget
+from loadtests.foreign.spec import ForeignTarget, Way
+from loadtests.foreign.tunnel import through_proxy
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
@@ -45,11 +46,14 @@ class Seen:
 class Wire:
     """A connection that waits."""
 
-    def __init__(self, target: ForeignTarget) -> None:
-        """Raises OSError."""
-        plain = socket.create_connection(target.address, timeout=CONNECT_S)
-        secure = tls_context(target.adapter.tls) if target.secure else None
-        self._socket = secure.wrap_socket(plain, server_hostname=target.place.host) if secure else plain
+    def __init__(self, target: ForeignTarget, way: Way) -> None:
+        """Raises OSError and ProtocolError."""
+        self._socket = socket.create_connection(way.address, timeout=CONNECT_S)
+        if way.tunnel:
+            through_proxy(self._socket, way.tunnel)
+        if way.tls:
+            secure = tls_context(target.adapter.tls, shows_who=way.home)
+            self._socket = secure.wrap_socket(self._socket, server_hostname=way.tls)
 
     def send(self, data: bytes) -> None:
         if data:
@@ -83,9 +87,9 @@ class Look:
     def open(self) -> None:
         """Ask. Raises OSError and ProtocolError."""
         self.close()
-        if not (self._stepped and self.polled):
+        if not (self._client.is_led or (self._stepped and self.polled)):
             self._take_steps()
-        self._wire = Wire(self._target)
+        self._wire = Wire(self._target, self._client.way)
         if self.polled:
             self._reader = ResponseReader(gzip=self._client.how.gzip)
             self.asked = self._client.request()
@@ -121,10 +125,15 @@ class Look:
             self._wire.close()
             self._wire = None
 
+    def _go_on(self) -> None:
+        """Ask where the last answer leads."""
+        self.first = b""
+        self.open()
+
     def _take_steps(self) -> None:
         for step in self._client.how.connect:
             if step.request:
-                wire, reader = Wire(self._target), ResponseReader()
+                wire, reader = Wire(self._target, self._client.way), ResponseReader()
                 wire.send(self._client.step_request(step))
                 data = wire.read(time.monotonic() + CONNECT_S)
                 while data is not None and not reader.receive(data):
@@ -138,13 +147,21 @@ class Look:
             return []
         reader = self._reader
         self.status, self.headers = reader.status, reader.headers
+        if self._client.led(reader.status, reader.headers.get("location", "")):
+            self._go_on()
+            return []
         self._client.hear(Heard(reader.body, reader.headers))
         found = [Seen(trace, received_ns, reader.body) for trace in self._client.traces(reader.body)]
         self.close()
         return found
 
     def _streamed(self, data: bytes, received_ns: int) -> list[Seen]:
-        return [seen for event in self._decoder.receive(data) for seen in self._taken(event, received_ns)]
+        decoder, found = self._decoder, list[Seen]()
+        for event in decoder.receive(data):
+            if self._decoder is not decoder:
+                break  # it led elsewhere
+            found += self._taken(event, received_ns)
+        return found
 
     def _taken(self, event: Event, received_ns: int) -> Iterator[Seen]:
         wire = self._wire
@@ -156,6 +173,9 @@ class Look:
                 self.headers = self._decoder.head.headers
             if event.status == 101:
                 wire.send(self._stream.opened())
+            elif self._client.led(event.status, event.location):
+                self._go_on()
+                return
         elif isinstance(event, Message):
             traces, answer = self._stream.take(event)
             wire.send(answer)

@@ -71,6 +71,8 @@ class PollingUser(PatternUser):
         try:
             self._prepare()
             self._ask()
+            while self._is_led_on(due_ns):
+                self._ask()
             error = 0 if self._is_good(self._reader.status) else CODES["status"]
             if not error:
                 self._answered(due_ns)
@@ -89,12 +91,27 @@ class PollingUser(PatternUser):
 
     def _prepare(self) -> None:
         """Have the request ready that asks for what comes after the cursor."""
-        if self._foreign is not None:
+        if self.foreign is not None and self._foreign is not None:
+            if (way := self.foreign.way) != self.way:
+                self.disconnect()
+                self.way = way
             self._request = self._foreign.request(self.connect)
         elif self._asked_for != self.cursor:
             # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
             self._asked_for, self._etag = self.cursor, ""
-            self._request = encoded(self.subscribe(), self.netloc)
+            self._request = encoded(self.subscribe(), self.base)
+
+    def _is_led_on(self, due_ns: int) -> bool:
+        """Record an answer that leads elsewhere, and have the request ready that follows it; return whether it did."""
+        reader = self._reader
+        if self.foreign is None or not self.foreign.led(reader.status, reader.headers.get("location", "")):
+            return False
+        self.requested(due_ns, self._exchange, reader.status)
+        if not reader.keep_alive:
+            self.disconnect()
+        self._exchange = Exchange(now_ns())
+        self._prepare()
+        return True
 
     def _is_good(self, status: int) -> bool:
         if self._foreign is not None:
@@ -211,7 +228,7 @@ class PollingUser(PatternUser):
         """Ask with the validator of this state from now on, until the cursor moves."""
         self._etag = self._reader.headers.get("etag", "")
         if self._etag:
-            self._request = encoded(self.subscribe(), self.netloc)
+            self._request = encoded(self.subscribe(), self.base)
 
     def _failed(self, due_ns: int, error: int) -> None:
         if self._foreign is not None:

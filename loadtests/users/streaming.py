@@ -30,9 +30,7 @@ class StreamUser(PatternUser):
         gzip = options.compress and self.pattern != "websocket"
         if gzip:
             asked = asked._replace(headers={**asked.headers, "Accept-Encoding": "gzip"})
-        return decoder_of(
-            self.pattern, asked, self.netloc, "", self.random.randbytes, gzip, options.message_limit_bytes
-        )
+        return decoder_of(self.pattern, asked, self.base, self.random.randbytes, gzip, options.message_limit_bytes)
 
     def on_start(self) -> None:
         super().on_start()
@@ -47,19 +45,31 @@ class StreamUser(PatternUser):
             self.pause(self.backoff.failed(self._asked_for_s))
 
     def _listen(self) -> int:
-        """Follow one stream from request to end, and record it as one request; return its error."""
+        """Follow one stream from request to end, wherever its server leads, and return its error."""
+        error = self._follow()
+        while self.foreign is not None and self.foreign.is_led:
+            error = self._follow()
+        return error
+
+    def _follow(self) -> int:
+        """Make one request, and record it; return its error. An answer that leads elsewhere, and is followed, is none."""
         due_ns = now_ns()
         self._exchange = Exchange(due_ns)
         self._status = self._messages = 0
+        self._location = ""
         self._asked_for_s = 0.0
         self._closed: Closed | None = None
         error, connection = CUT, None
         try:
             if self.foreign is not None:
-                take_steps(self.foreign, self.connect)
+                self.way = self.foreign.way
+                if not self.foreign.is_led:
+                    take_steps(self.foreign, self.connect)
             connection = self._connection = self.connect(self._received)
             self._ask(connection)
             error = CODES[self._end_of(connection).error]
+            if self.foreign is not None and self.foreign.led(self._status, self._location):
+                error = 0
         except FAULTS as wrong:
             error = self.code_of(wrong)
         finally:
@@ -138,6 +148,7 @@ class StreamUser(PatternUser):
                 self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
         elif type(event) is Head:
             self._status = event.status
+            self._location = event.location
             self._asked_for_s = asked_for_s(event.retry_after)
             if self._foreign is None:
                 self.control((event.cursor,))

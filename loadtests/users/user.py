@@ -13,6 +13,7 @@ import msgspec
 from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
+from loadtests.foreign.spec import Way
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
@@ -63,11 +64,10 @@ class PatternUser(User):
         self.connections = 0
         self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
-        target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
-        self.address, self.netloc = target.address, target.netloc
+        self.base = read_url(*session.served_at(http2=self.http2))
+        self.way = Way(self.base.address, tls=self.base.host if session.options.tls else "")
         self.foreign: ForeignClient | None = None
         if session.foreign is not None and session.scanner is not None:
-            self.address = session.foreign.address
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
         self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
@@ -103,9 +103,10 @@ class PatternUser(User):
     def connect(self, receive: Receive) -> Connection:
         """Open the next connection; `receive` is called with all that comes. Raises OSError and ProtocolError."""
         self.connections += 1
-        if session.secure is not None and session.foreign is not None:
-            return TlsConnection(self.address, receive, self.source, session.secure, session.foreign.place.host)
-        return Connection(*self.address, receive, self.source)
+        way = self.way
+        if not way.tls:
+            return Connection(*way.address, receive, self.source, way.tunnel)
+        return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=self.http2))
 
     def delivered(
         self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0

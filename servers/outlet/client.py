@@ -1,5 +1,6 @@
 """HTTP to a server that is not ours, as its client says: TLS, redirects and proxies as its adapter has them."""
 
+import ssl
 from typing import Final
 
 import aiohttp
@@ -7,7 +8,7 @@ from yarl import URL
 
 from servers.targets.adapter import Step
 from servers.targets.client import Client, Request
-from servers.targets.redirects import is_redirect, redirected
+from servers.targets.redirects import is_redirect, origin_of, redirected
 from servers.targets.tls import tls_context
 from servers.targets.variables import Misunderstood
 
@@ -30,8 +31,8 @@ class Http:
 
     async def open(self) -> None:
         """Take the steps before the first message. Raises Refused and Misunderstood."""
-        secure = tls_context(self._adapter.tls) if self._base.scheme in {"https", "wss"} else True
-        connector = aiohttp.TCPConnector(limit=0, ssl=secure, keepalive_timeout=60)
+        self._home, self._elsewhere = (tls_context(self._adapter.tls, shows_who=shown) for shown in (True, False))
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._home, keepalive_timeout=60)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -57,15 +58,19 @@ class Http:
 
         Raises Refused when no answer came.
         """
-        status, headers, body = await self._ask(request, timeout_s)
+        home = origin_of(str(self.url(request.path)))
+        status, headers, body = await self._ask(request, timeout_s, self._home)
         for _ in range(self._adapter.redirects):
             if not is_redirect(status, location := headers.get("location", "")):
                 break
             request = redirected(request, str(self.url(request.path)), status, location)
-            status, headers, body = await self._ask(request, timeout_s)
+            secure = self._home if origin_of(request.path) == home else self._elsewhere
+            status, headers, body = await self._ask(request, timeout_s, secure)
         return status, headers, body
 
-    async def _ask(self, request: Request, timeout_s: float) -> tuple[int, dict[str, str], bytes]:
+    async def _ask(
+        self, request: Request, timeout_s: float, secure: ssl.SSLContext
+    ) -> tuple[int, dict[str, str], bytes]:
         assert self._session is not None
         url = self.url(request.path)
         try:
@@ -76,6 +81,7 @@ class Http:
                 headers=dict(request.headers),
                 allow_redirects=False,
                 proxy=self._adapter.proxy or None,
+                ssl=secure,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
                 answered = {name.lower(): value for name, value in answer.headers.items()}

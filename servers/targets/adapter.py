@@ -119,7 +119,9 @@ class Adapter(Part, frozen=True):
     """One server, as pollbench can measure it.
 
     url: where it is, unless the command line says; command: what starts it. ready_s, roll_call_s: how long it may take
-    until it listens, and until every client has heard a message. python: FILE:CLASS that says what tables cannot, with
+    until it listens, and until every client has heard a message. headers: of every request. redirects: how many are
+    followed; credentials never go to another origin. proxy: http://HOST:PORT through which everything goes, none
+    without it, whatever the environment says. python: FILE:CLASS that says what tables cannot, with
     python_sha256 as it was when a run began.
     """
 

@@ -12,6 +12,7 @@ import msgspec
 from servers.targets.adapter import SUBSCRIPTIONS, Adapter, AdapterError, Publish, Reply, Step, Subscribe
 from servers.targets.rules import parse_rule
 from servers.targets.template import Template, check_names
+from servers.web.urls import read_url
 
 ALWAYS: Final = frozenset({"run", "client", "uuid", "host", "port"})
 """Variables that every text may use."""
@@ -97,6 +98,9 @@ class _Check:
 
     def adapter(self, adapter: Adapter) -> None:
         self._texts("headers", adapter.headers, ALWAYS)
+        if adapter.proxy:
+            with self._at("proxy"):
+                read_url(adapter.proxy, "proxy", instead="a proxy that wants to know who asks is not supported")
         publish = adapter.publish
         self._request("publish", publish, OF_A_MESSAGE)
         own = {"line": publish.line, "send": publish.send, "websocket": publish.websocket}

@@ -5,6 +5,7 @@ from urllib.parse import urljoin, urlsplit
 
 from servers.targets.client import Request
 from servers.targets.variables import Misunderstood
+from servers.web.urls import PORTS
 
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
 HARMLESS: Final = frozenset(
@@ -24,10 +25,14 @@ def redirected(request: Request, url: str, status: int, location: str) -> Reques
     for a place that HTTP does not lead to.
     """
     to = urljoin(url, location).partition("#")[0]
-    if urlsplit(to).scheme not in {"http", "https"}:
+    try:
+        is_elsewhere = origin_of(to) != origin_of(url)
+    except ValueError:
+        is_elsewhere, to = True, ""
+    if not to.startswith(("http://", "https://")):
         raise Misunderstood(f"it redirects to {location[:200]!r}, which is no http or https URL")
     headers = request.headers
-    if origin_of(to) != origin_of(url):
+    if is_elsewhere:
         headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
     if status == 303 or (status in {301, 302} and request.method == "POST"):
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
@@ -35,7 +40,7 @@ def redirected(request: Request, url: str, status: int, location: str) -> Reques
     return request._replace(path=to, headers=headers)
 
 
-def origin_of(url: str) -> tuple[str, str]:
-    """Return scheme and authority: ws and wss are http and https here."""
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port; ws and wss are http and https here. Raises ValueError for what is no URL."""
     parts = urlsplit(url)
-    return parts.scheme.replace("ws", "http"), parts.netloc.lower()
+    return parts.scheme.replace("ws", "http"), parts.hostname or "", parts.port or PORTS.get(parts.scheme)

@@ -54,7 +54,7 @@ class ForeignAttempt(Attempt):
         return said.pids
 
     def _destination(self, said: Announcement) -> str:
-        return authority(*base_url(said.target).address)
+        return authority(*base_url(self._chosen.adapter.proxy or said.target).address)
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
         target, pattern, clients = Target(host, token), self._planned.pattern, self._planned.clients

@@ -75,7 +75,7 @@ def cause(pattern: str, run: str, said: bytes, failed: Mapping[str, int]) -> str
     if status in STATUSES:
         return STATUSES[status]
     if status.startswith("3") and (location := _LOCATION.search(head)):
-        return f"it redirects to {location[1].decode('latin-1')}: name that URL"
+        return f"it redirects to {location[1].decode('latin-1')}: name that URL, or follow it (redirects = 1)"
     if status.startswith(("4", "5")):
         return f"the request is not what it expects ({status}): compare it with one of its own clients"
     if not status:
