@@ -20,8 +20,8 @@ from typer.main import get_command
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from loadtests.foreign.choose import Asked  # noqa: E402
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
+from loadtests.scenario.asked import Asked  # noqa: E402
 from loadtests.scenario.options import TOLD  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402
 from loadtests.scenario.settings import SETTINGS, typed  # noqa: E402
@@ -136,7 +136,6 @@ def _table(title: str, chosen: Iterable[Setting]) -> list[str]:
         usual = "" if each.kind is bool or each.default is MISSING else each.typed(each.default)
         value = "on or off" if each.kind is bool else f"{each.kind.__name__}{', ' if each.unit else ''}{each.unit}"
         option = each.option if each.kind is bool else f"{each.option} {each.placeholder}"
-        usual = "" if each.repeated else usual
         about = [f"`{_cell(option)}`", _cell(each.help), value, each.range, f"`{usual}`" if usual else ""]
         told.append(f"| {' | '.join([*about, ', '.join(each.who), f'`{each.name}`'])} |")
     return told

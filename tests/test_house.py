@@ -39,6 +39,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.tracer",
     "servers.targets.url",
     "servers.targets.variables",
+    "servers.web.certificate",
     "servers.web.free_port",
     "servers.web.origins",
     "servers.web.urls",

@@ -3,24 +3,20 @@
 import json
 import os
 import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from loadtests.foreign.spec import Chosen
-from loadtests.scenario.overrides import with_options
+from loadtests.scenario.asked import Asked
 from servers.targets.message import of_message
-from servers.settings.setting import RUNNER, read, setting, settings
 from servers.targets import presets
 from servers.targets.adapter import SUBSCRIPTIONS, Adapter, AdapterError
 from servers.targets.classes import Faulty, client_of, digest, tables_of
 from servers.targets.reading import read_adapter
-from servers.targets.template import ENVIRONMENT
-from servers.targets.template import read as template
+from servers.targets.template import ENVIRONMENT, read
 from servers.targets.tls import tls_context
 from servers.targets.url import base_url, server_and_path
 from servers.targets.variables import Misunderstood, Place, environment_of
@@ -37,51 +33,6 @@ GENERIC: Final[Mapping[str, dict[str, Any]]] = {
 }
 """How a server is subscribed to of which nothing is known but a URL."""
 SECRET_HEADERS: Final = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was typed to name a server that is not ours."""
-
-    target: str = setting(
-        "",
-        "measure a server that is not ours: a preset (pollbench target list), a TOML file or a Python class",
-        RUNNER,
-        metavar="PRESET|FILE|FILE.py:CLASS",
-    )
-    url: str = setting(
-        "", "where that server is; without --target: the very URL that clients follow", RUNNER, metavar="URL"
-    )
-    publish: str = setting(
-        "",
-        "how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
-        RUNNER,
-        metavar="TEXT",
-    )
-    ca: str = setting("", "trust what this authority has signed (PEM)", RUNNER, metavar="FILE")
-    insecure: bool = setting(False, "trust any certificate; the page says so", RUNNER)
-    changes: tuple[str, ...] = setting(
-        (), "change any key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True
-    )
-
-    def words(self) -> str:
-        """Return it as it is typed."""
-        words = []
-        for name, each in settings(Asked).items():
-            value = getattr(self, name)
-            if each.kind is bool:
-                words += [each.option] * value
-            else:
-                texts = value if each.repeated else [value] * bool(value)
-                words += [word for text in texts for word in (each.option, text)]
-        return shlex.join(words)
-
-
-def with_target(*without: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a typer command the options that name a server, as one argument: `asked`. without: names of those it lacks."""
-    table = {name: each for name, each in settings(Asked).items() if name not in without}
-    panel = "A server that is not ours (docs/howto/own-server.md)"
-    return lambda command: with_options(command, "asked", table, panel, lambda typed: read(Asked, typed))
 
 
 def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
@@ -130,10 +81,17 @@ def as_toml(chosen: Chosen) -> str:
     return "\n".join(lines) + "\n"
 
 
+def powers_of(adapter: Adapter) -> set[str]:
+    """Return what an adapter makes us do beside asking its server: programs that are run, secrets that are sent."""
+    programs = {"command": adapter.command, "publish.pipe": adapter.publish.pipe, "python": adapter.python}
+    secrets = {f"{{{{env.{name}}}}}" for name in environment_of(adapter)}
+    return secrets | {f"{key} = {program}" for key, program in programs.items() if program}
+
+
 def check_secrets(adapter: Adapter, source: str) -> None:
     """Raise ValueError for a secret that would be written down, or that is not there."""
     for name, value in _headers(msgspec.to_builtins(adapter)):
-        if name.lower() in SECRET_HEADERS and not any(hole.startswith(ENVIRONMENT) for hole in template(value).names):
+        if name.lower() in SECRET_HEADERS and not any(hole.startswith(ENVIRONMENT) for hole in read(value).names):
             raise ValueError(
                 f"{source}: the value of the header {name} would be written into files and pages: keep it in an "
                 f'environment variable, and write headers.{name} = "Bearer {{{{env.TOKEN}}}}", or as it is meant'

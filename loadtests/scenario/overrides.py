@@ -8,15 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.plan import known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import SETTINGS
-from servers.settings.setting import Setting
+from servers.settings.setting import Setting, read, settings
 
 
 def with_overrides(command: Callable[..., int]) -> Callable[..., int]:
     """Give a typer command these options. It takes them as one argument, `overrides`: field -> text, True or None."""
     return with_options(command, "overrides", SETTINGS, "Instead of the scenario's own")
+
+
+def with_target(*without: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a typer command the options that name a server, as one argument: `asked`. without: names of those it lacks."""
+    table = {name: each for name, each in settings(Asked).items() if name not in without}
+    panel = "A server that is not ours (docs/howto/own-server.md)"
+    return lambda command: with_options(command, "asked", table, panel, lambda typed: read(Asked, typed))
 
 
 def with_options(

@@ -70,7 +70,7 @@ class PatternUser(User):
         if session.foreign is not None and session.scanner is not None:
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
-        self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
+        self.cursor = self.first_cursor = self._joined() if session.join_newest and self.foreign is None else 0
 
     @task
     def run_live(self) -> None:
@@ -106,7 +106,7 @@ class PatternUser(User):
         way = self.way
         if not way.tls:
             return Connection(*way.address, receive, self.source, way.tunnel)
-        return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=self.http2))
+        return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=self.http2), http2=self.http2)
 
     def delivered(
         self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0

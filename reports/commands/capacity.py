@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from loadtests.foreign.choose import Asked, with_target
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
 from loadtests.runs.runner import NoRoom
 from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
-from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.asked import Asked
+from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended

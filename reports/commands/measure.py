@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from loadtests.foreign.choose import Asked, with_target
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
-from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.asked import Asked
+from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended, run_cells, write_page

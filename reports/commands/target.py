@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from loadtests.foreign.choose import Asked, as_toml, choose, with_target
+from loadtests.foreign.choose import as_toml, choose
 from loadtests.foreign.spec import chosen_of
+from loadtests.scenario.asked import Asked
+from loadtests.scenario.overrides import with_target
 from loadtests.scenario.scenarios import Scenario
 from reports.commands.common import fail, out, pattern_names
 from reports.commands.exits import DONE, FAILED
@@ -24,9 +26,9 @@ def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scena
     """
     if asked == Asked():
         return scenario
-    for option, given in {"--server": scenario.server, "--fault": scenario.fault}.items():
+    for option, given in {"--server": scenario.server, "--fault": scenario.fault, "--tls": scenario.tls}.items():
         if given:
-            raise ValueError(f"{option} {given} is for servers that we start: leave it out, or --target and --url")
+            raise ValueError(f"{option}{'' if given is True else f' {given}'} is for servers that we start: leave it out, or --target and --url")
     if not asked.target and len(patterns) > 1:
         raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
     chosen = choose(asked, patterns)

@@ -4,6 +4,7 @@ Its name ends in its unit. Command lines, Locust's form, refusals, run.json and 
 fields, so that a new setting is one field and the line that obeys it.
 """
 
+import shlex
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -89,12 +90,14 @@ class Setting:
 
     def typed(self, value: Any) -> str:
         """Return a value as it is typed; "" for none."""
+        if self.repeated:
+            return shlex.join(value)
         return ",".join(map(self._written, value if self.many else () if value is None else (value,)))
 
     def of(self, text: object) -> Any:
         """Read what was typed, nothing being the default. Raises ValueError; whether it is in range, `check` says."""
-        if isinstance(text, list):
-            return tuple(map(self._one, text))
+        if self.repeated and text:
+            return tuple(text if isinstance(text, list | tuple) else self._words(str(text)))
         words = "" if text is None else str(text).strip()
         if not words and self.default is not MISSING:
             return self.default
@@ -118,6 +121,13 @@ class Setting:
         text = self.typed(value)
         shown = text if text.isprintable() and text and " " not in text else repr(text)
         return ValueError(f"{self.option} {shown} is out of range: it must be {remedy or self.range}")
+
+    def _words(self, text: str) -> list[str]:
+        """Read what is typed in one field, with blanks between. Raises ValueError."""
+        try:
+            return shlex.split(text)
+        except ValueError:
+            raise ValueError(f"{self.option} {text!r} has a quote that does not close") from None
 
     def _one(self, words: str) -> Any:
         value: Any

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import pollbench
-from loadtests.foreign.choose import Asked, choose
+from loadtests.foreign.choose import choose
+from loadtests.scenario.asked import Asked
 from servers.targets.classes import load, tables_of
 from servers.targets.client import Client
 from tests.server_process import ROOT
