@@ -116,7 +116,8 @@ class HandDriven:
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)
         ]
-        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells))
+        named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
+        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells, **named))
         subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:

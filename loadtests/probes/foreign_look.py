@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from loadtests.foreign.client import ForeignClient
@@ -27,6 +28,7 @@ from servers.timing.clock import now_ns
 
 CONNECT_S: Final = 10.0
 KEPT_BYTES: Final = 512
+FIELDS_SHOWN, FIELD_CHARACTERS = 12, 60
 BETWEEN_S: Final = 0.1
 """From an answer without news to the next poll."""
 POLLED: Final = {"short_polling", "long_polling"}
@@ -125,6 +127,11 @@ class Look:
             self._wire.close()
             self._wire = None
 
+    @property
+    def body(self) -> bytes:
+        """The first bytes behind the head of an answer."""
+        return self.first.partition(b"\r\n\r\n")[2]
+
     def _go_on(self) -> None:
         """Ask where the last answer leads."""
         self.first = b""
@@ -191,6 +198,35 @@ class Look:
         return (each.name.decode(errors="replace"), each.id.decode(errors="replace")) if each else ("", "")
 
 
+def fields_of(tracer: str, seen: Seen, *, is_event: bool) -> Iterator[tuple[str, str]]:
+    """Yield what a message is made of: an event's name and id, and the values of JSON by pointer, one has the token."""
+    if is_event:
+        yield "event", seen.name or "message"
+        yield "id", seen.id or "none, so nothing to resume from"
+    with suppress(ValueError, RecursionError):
+        leaves = islice(_leaves(json.loads(seen.body)), FIELDS_SHOWN)
+        yield from ((pointer or "/", _short(value, tracer)) for pointer, value in leaves)
+
+
+def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        yield pointer, value
+        return
+    for key, each in items:
+        yield from _leaves(each, f"{pointer}/{_escaped(key)}")
+
+
+def _short(value: Any, tracer: str) -> str:
+    text = json.dumps(value, ensure_ascii=False).replace(tracer, "TOKEN")
+    return text if len(text) <= FIELD_CHARACTERS else f"{text[:FIELD_CHARACTERS]}... {'with the TOKEN' * ('TOKEN' in text)}"
+
+
+def _escaped(key: object) -> str:
+    """Write a step of a JSON pointer (RFC 6901 section 3)."""
+    return str(key).replace("~", "~0").replace("/", "~1")
+
+
 def place_of(tracer: str, body: bytes) -> str:
     """Say where a tracer is: by JSON pointer, through JSON in JSON, else by its first and last byte."""
     with suppress(ValueError, RecursionError):
@@ -211,5 +247,5 @@ def _pointer(tracer: str, value: Any) -> str | None:
     for key, each in items:
         found = _pointer(tracer, each)
         if found is not None:
-            return f"/{str(key).replace('~', '~0').replace('/', '~1')}{found}"
+            return f"/{_escaped(key)}{found}"
     return None

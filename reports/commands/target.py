@@ -64,6 +64,9 @@ def check(
     pattern: Annotated[
         str, typer.Option(metavar="NAME", help="by which a URL is followed", autocompletion=pattern_names)
     ] = "sse",
+    idle: Annotated[
+        float, typer.Option(metavar="S", min=0.1, max=600, help="how long to listen while there is no news")
+    ] = 1.0,
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="write it as TOML, to go on from")] = None,
 ) -> int:
     """Send three messages through a server, and say what a client of each pattern saw.
@@ -84,7 +87,7 @@ def check(
         except OSError as wrong:
             raise ValueError(f"--write {write}: {wrong.strerror}; name a file that can be written") from None
     try:
-        good = look(chosen, lambda line: out.print(line, markup=False, highlight=False, soft_wrap=True))
+        good = look(chosen, idle, lambda line: out.print(line, markup=False, highlight=False, soft_wrap=True))
     except CheckFailed as wrong:
         return fail(FAILED, str(wrong))
     return DONE if good else fail(FAILED, f"{source} cannot be measured as it is described; see above")

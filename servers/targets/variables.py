@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from servers.targets.adapter import Adapter
-from servers.targets.template import ENVIRONMENT
+from servers.targets.template import ENVIRONMENT, FILTERS
 
 _ENVIRONMENT: Final = re.compile(r"\{\{\s*env\.(\w+)")
 
@@ -70,9 +70,10 @@ def environment_of(adapter: Adapter) -> list[str]:
 
 
 def secrets_of(adapter: Adapter) -> list[str]:
-    """Return what those variables say, the longest first."""
-    values = (os.environ.get(name, "") for name in environment_of(adapter))
-    return sorted((value for value in values if value), key=len, reverse=True)
+    """Return what those variables say, in any form in which a template may say it, the longest first."""
+    values = filter(None, (os.environ.get(name, "") for name in environment_of(adapter)))
+    said = {form for value in values for form in (value, *(change(value) for change in FILTERS.values()))}
+    return sorted(said, key=len, reverse=True)
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
