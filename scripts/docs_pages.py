@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
+import msgspec
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
@@ -29,6 +30,21 @@ from reports.commands.app import app  # noqa: E402
 from servers import patterns  # noqa: E402
 from servers.settings.options import ServerOptions  # noqa: E402
 from servers.settings.setting import Setting, settings  # noqa: E402
+from servers.targets import rules, template  # noqa: E402
+from servers.targets.adapter import (  # noqa: E402
+    SUBSCRIPTIONS,
+    Adapter,
+    Cost,
+    Part,
+    Publish,
+    Reply,
+    Step,
+    Subscribe,
+    Tls,
+)
+from servers.targets.classes import MAY_SAY  # noqa: E402
+from servers.targets.client import Client  # noqa: E402
+from servers.targets.reading import ALWAYS, OF_A_MESSAGE  # noqa: E402
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -124,6 +140,42 @@ def settings_page() -> str:
     )
 
 
+def adapters() -> str:
+    """Every key of an adapter file, from the types that read it."""
+    told = [
+        "# Adapter files",
+        "",
+        "What [Measure your own server](../howto/own-server.md) explains, key by key. Any key can be changed for one run: "
+        "`--set sse.request='GET /news'`. An unknown key is an error that names its line.",
+        *_keys("The file itself", Adapter),
+    ]
+    tables = {"publish": Publish, " or ".join(SUBSCRIPTIONS): Subscribe, "tls": Tls, "cost": Cost}
+    for name, table in {**tables, "connect, a list of": Step, "reply, a list of": Reply}.items():
+        told += _keys(" ".join(f"`[{word}]`" if word in {*tables, *SUBSCRIPTIONS} else word for word in name.split(" ")), table)
+    told += ["", "## Rules", "", "```", inspect.cleandoc(rules.__doc__ or "").removeprefix("PURE. "), "```"]
+    told += ["", "## Templates", "", inspect.cleandoc(template.__doc__ or "").removeprefix("PURE. ")]
+    told += ["", f"Variables everywhere: {_words(ALWAYS)}; where something is published also: {_words(OF_A_MESSAGE - ALWAYS)}."]
+    told += ["", "## Methods of a class", "", "A class derived from `Client` may say these in Python instead.", ""]
+    told += ["| method | |", "|---|---|"]
+    told += [f"| `{name}` | {_cell(inspect.getdoc(getattr(Client, name)) or '')} |" for name in MAY_SAY]
+    return "\n".join(told)
+
+
+def _keys(title: str, table: type[Part]) -> list[str]:
+    told = ["", f"## {title}", "", inspect.cleandoc(table.__doc__ or ""), "", "| key | meaning | default |", "|---|---|---|"]
+    hints = get_type_hints(table, include_extras=True)
+    for each in msgspec.structs.fields(table):
+        says = next(meta.description for meta in reversed(hints[each.name].__metadata__) if meta.description)
+        is_plain = isinstance(each.default, str | int | float) and each.default != ""
+        usual = f"`{str(each.default).lower() if isinstance(each.default, bool) else each.default}`" if is_plain else ""
+        told.append(f"| `{each.name}` | {_cell(says)} | {usual} |")
+    return told
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{{{{{name}}}}}`" for name in sorted(names))
+
+
 def _table(title: str, chosen: Iterable[Setting]) -> list[str]:
     told = [
         "",
@@ -161,6 +213,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "reference/rows.md": rows,
     "reference/scenarios.md": scenarios,
     "reference/settings.md": settings_page,
+    "reference/adapters.md": adapters,
     "reference/exit-codes.md": exit_codes,
     "contributing.md": root_file("CONTRIBUTING.md"),
     "decisions.md": root_file("DECISIONS.md"),

@@ -24,12 +24,12 @@ def redirected(request: Request, url: str, status: int, location: str) -> Reques
     url: where `request` was sent. A POST becomes a GET where browsers make it one (RFC 9110 15.4). Raises Misunderstood
     for a place that HTTP does not lead to.
     """
-    to = urljoin(url, location).partition("#")[0]
     try:
+        to = urljoin(url, location).partition("#")[0]
         is_elsewhere = origin_of(to) != origin_of(url)
     except ValueError:
         is_elsewhere, to = True, ""
-    if not to.startswith(("http://", "https://")):
+    if not to.startswith(("http://", "https://")) or "@" in urlsplit(to).netloc:
         raise Misunderstood(f"it redirects to {location[:200]!r}, which is no http or https URL")
     headers = request.headers
     if is_elsewhere:
