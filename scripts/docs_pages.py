@@ -133,7 +133,10 @@ def settings_page() -> str:
             *_table("What a measurement depends on: options of `pollbench run` and `compare`", of_measurements),
             "",
             "`pollbench serve` takes those that the server obeys, Locust and its form those that users obey.",
-            *_table("Which server, where it is not ours: options of `run`, `compare` and `capacity`", settings(Asked).values()),
+            *_table(
+                "Which server, where it is not ours: options of `run`, `compare` and `capacity`",
+                settings(Asked).values(),
+            ),
             *_table("Only of a test driven by hand, in Locust", by_hand),
             *_table("Only of `pollbench serve`", of_servers),
         ]
@@ -151,10 +154,15 @@ def adapters() -> str:
     ]
     tables = {"publish": Publish, " or ".join(SUBSCRIPTIONS): Subscribe, "tls": Tls, "cost": Cost}
     for name, table in {**tables, "connect, a list of": Step, "reply, a list of": Reply}.items():
-        told += _keys(" ".join(f"`[{word}]`" if word in {*tables, *SUBSCRIPTIONS} else word for word in name.split(" ")), table)
+        told += _keys(
+            " ".join(f"`[{word}]`" if word in {*tables, *SUBSCRIPTIONS} else word for word in name.split(" ")), table
+        )
     told += ["", "## Rules", "", "```", inspect.cleandoc(rules.__doc__ or "").removeprefix("PURE. "), "```"]
     told += ["", "## Templates", "", inspect.cleandoc(template.__doc__ or "").removeprefix("PURE. ")]
-    told += ["", f"Variables everywhere: {_words(ALWAYS)}; where something is published also: {_words(OF_A_MESSAGE - ALWAYS)}."]
+    told += [
+        "",
+        f"Variables everywhere: {_words(ALWAYS)}; where something is published also: {_words(OF_A_MESSAGE - ALWAYS)}.",
+    ]
     told += ["", "## Methods of a class", "", "A class derived from `Client` may say these in Python instead.", ""]
     told += ["| method | |", "|---|---|"]
     told += [f"| `{name}` | {_cell(inspect.getdoc(getattr(Client, name)) or '')} |" for name in MAY_SAY]
@@ -162,7 +170,15 @@ def adapters() -> str:
 
 
 def _keys(title: str, table: type[Part]) -> list[str]:
-    told = ["", f"## {title}", "", inspect.cleandoc(table.__doc__ or ""), "", "| key | meaning | default |", "|---|---|---|"]
+    told = [
+        "",
+        f"## {title}",
+        "",
+        inspect.cleandoc(table.__doc__ or ""),
+        "",
+        "| key | meaning | default |",
+        "|---|---|---|",
+    ]
     hints = get_type_hints(table, include_extras=True)
     for each in msgspec.structs.fields(table):
         says = next(meta.description for meta in reversed(hints[each.name].__metadata__) if meta.description)

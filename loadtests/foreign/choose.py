@@ -11,10 +11,10 @@ import msgspec
 
 from loadtests.foreign.spec import Chosen
 from loadtests.scenario.asked import Asked
-from servers.targets.message import of_message
 from servers.targets import presets
 from servers.targets.adapter import SUBSCRIPTIONS, Adapter, AdapterError
 from servers.targets.classes import Faulty, client_of, digest, tables_of
+from servers.targets.message import of_message
 from servers.targets.reading import read_adapter
 from servers.targets.template import ENVIRONMENT, read
 from servers.targets.tls import tls_context

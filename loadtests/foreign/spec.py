@@ -65,7 +65,9 @@ class ForeignTarget(msgspec.Struct, frozen=True, kw_only=True):
         home = (to.scheme, to.address) == (self.base.scheme, self.base.address)
         proxy = base_url(self.adapter.proxy).address if self.adapter.proxy else None
         if self.via and not home and proxy is None:
-            raise Misunderstood(f"it redirects to {to}, and what delays its clients stands before {self.base}: name {to}")
+            raise Misunderstood(
+                f"it redirects to {to}, and what delays its clients stands before {self.base}: name {to}"
+            )
         through = base_url(f"http://{self.via}").address if self.via else proxy or to.address
         tls = to.host if to.scheme == "https" else ""
         tunnel = authority(*to.address) if proxy is not None and (tls or pattern == "websocket") else ""

@@ -182,8 +182,9 @@ def scenario_of(options: LoadOptions, stats: Stats, other: OtherServer | None = 
         name: getattr(options, name) if USER in each.who else said.get(name, each.default)
         for name, each in settings(UserSettings).items()
     }
-    named = {"target": other.asked.words(), "adapter": other.chosen.encoded()} if other is not None else {}
-    return Scenario(name=SESSION, purpose="driven by hand in Locust", clients=(1,), **in_force, **named)
+    if other is not None:
+        in_force |= {"target": other.asked.words(), "adapter": other.chosen.encoded()}
+    return Scenario(name=SESSION, purpose="driven by hand in Locust", clients=(1,), **in_force)
 
 
 def cells_of(scenario: Scenario, users: Mapping[str, int]) -> list[PlannedCell]:

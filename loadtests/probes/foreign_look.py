@@ -219,7 +219,11 @@ def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
 
 def _short(value: Any, tracer: str) -> str:
     text = json.dumps(value, ensure_ascii=False).replace(tracer, "TOKEN")
-    return text if len(text) <= FIELD_CHARACTERS else f"{text[:FIELD_CHARACTERS]}... {'with the TOKEN' * ('TOKEN' in text)}"
+    return (
+        text
+        if len(text) <= FIELD_CHARACTERS
+        else f"{text[:FIELD_CHARACTERS]}... {'with the TOKEN' * ('TOKEN' in text)}"
+    )
 
 
 def _escaped(key: object) -> str:

@@ -47,7 +47,6 @@ class LoadOptions(UserSettings):
     )
     run_dir: str = setting("", "folder for what is recorded; empty: runs/TIME-session", RUNNER, metavar="DIR")
 
-
     def asked(self, host: str) -> Asked:
         """Return which server is meant that is not ours, as `pollbench run` takes it; Asked() for one of ours.
 

@@ -21,7 +21,7 @@ def with_overrides(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def with_target(*without: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a typer command the options that name a server, as one argument: `asked`. without: names of those it lacks."""
+    """Give a typer command the options that name a server, as one argument: `asked`. without: those that it lacks."""
     table = {name: each for name, each in settings(Asked).items() if name not in without}
     panel = "A server that is not ours (docs/howto/own-server.md)"
     return lambda command: with_options(command, "asked", table, panel, lambda typed: read(Asked, typed))

@@ -21,7 +21,7 @@ Connect = Callable[[Receive], Connection]
 
 
 def take_steps(client: ForeignClient, connect: Connect) -> None:
-    """Ask what is to be asked before a subscription stands. Raises OSError, NoAnswer, ProtocolError and Misunderstood."""
+    """Ask what is to be asked before a subscription stands. Raises as a request does (`FAULTS` in user.py)."""
     for step in client.how.connect:
         if step.request:
             reader = _fetch(connect, client.step_request(step))

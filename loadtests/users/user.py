@@ -106,7 +106,9 @@ class PatternUser(User):
         way = self.way
         if not way.tls:
             return Connection(*way.address, receive, self.source, way.tunnel)
-        return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=self.http2), http2=self.http2)
+        return TlsConnection(
+            way, receive, self.source, session.secured(home=way.home, http2=self.http2), http2=self.http2
+        )
 
     def delivered(
         self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0

@@ -6,10 +6,10 @@ from typing import Final
 
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.scenario.settings import UserSettings
-from servers.targets.variables import secrets_of
 from servers.targets.adapter import Tls
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Scanner
+from servers.targets.variables import secrets_of
 
 USERS_OF_A_PROCESS: Final = 1_000_000
 

@@ -12,8 +12,8 @@ import typer
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
 from loadtests.runs.runner import NoRoom
-from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.asked import Asked
+from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario

@@ -12,8 +12,8 @@ import typer
 
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
-from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.asked import Asked
+from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario

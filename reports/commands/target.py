@@ -28,7 +28,9 @@ def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scena
         return scenario
     for option, given in {"--server": scenario.server, "--fault": scenario.fault, "--tls": scenario.tls}.items():
         if given:
-            raise ValueError(f"{option}{'' if given is True else f' {given}'} is for servers that we start: leave it out, or --target and --url")
+            raise ValueError(
+                f"{option}{'' if given is True else f' {given}'} is for servers that we start: leave it out, or --target and --url"
+            )
     if not asked.target and len(patterns) > 1:
         raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
     chosen = choose(asked, patterns)
@@ -80,7 +82,8 @@ def check(
     from loadtests.probes.target_check import CheckFailed
     from loadtests.probes.target_check import check as look
 
-    chosen = choose(replace(asked, **{"url" if "://" in source else "target": source}), (pattern,))
+    named = replace(asked, url=source) if "://" in source else replace(asked, target=source)
+    chosen = choose(named, (pattern,))
     if write is not None:
         try:
             write.write_text(as_toml(chosen), encoding="utf-8")

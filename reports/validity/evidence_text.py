@@ -17,7 +17,13 @@ from reports.validity.foreign import adapters, cost_unknown, identity
 from reports.validity.network import relays
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
-SIDES: Final = {"owed": "", "received": "delivered", "missed": "missed", "superseded": "superseded", "in_flight": "in flight"}
+SIDES: Final = {
+    "owed": "",
+    "received": "delivered",
+    "missed": "missed",
+    "superseded": "superseded",
+    "in_flight": "in flight",
+}
 ROLE_NAMES: Final = {"server": "server", "relay": "network delay", "generator": "load generator"}
 
 

@@ -12,9 +12,9 @@ from servers.feed.feed import Journal
 from servers.feed.history import History
 from servers.feed.message import Message, encode
 from servers.outlet.client import reason
-from servers.targets.message import of_message
 from servers.outlet.ways import Way
 from servers.targets.adapter import Adapter
+from servers.targets.message import of_message
 from servers.targets.variables import Misunderstood, Place, hidden, secrets_of
 from servers.timing.clock import now_ns, wall_timestamp
 from servers.web.errors import UnavailableError

@@ -57,18 +57,16 @@ class Publish(Part, frozen=True):
     content_type: Annotated[
         str, Says(description="of the body; without it JSON, a form or plain text, by how the body begins")
     ] = ""
-    pipe: Annotated[
-        str, Says(description="a command that reads one line a message, for as long as the run lasts")
-    ] = ""
+    pipe: Annotated[str, Says(description="a command that reads one line a message, for as long as the run lasts")] = ""
     line: Annotated[str, Says(description="what it reads")] = "{{message}}"
     websocket: Annotated[str, Says(description="a path, on which each message is a frame")] = ""
     send: Annotated[str, Says(description="text of that frame")] = "{{message}}"
     expect: Annotated[
         str, Says(description="what the answer must show: statuses such as `200, 202`, or a rule; without it, any 2xx")
     ] = ""
-    at_once: Annotated[
-        int, Says(ge=1, le=1024, description="how many messages may wait for their answer together")
-    ] = 16
+    at_once: Annotated[int, Says(ge=1, le=1024, description="how many messages may wait for their answer together")] = (
+        16
+    )
     timeout_s: Annotated[Seconds, Says(description="how long an answer may take")] = 10.0
     connect: Annotated[list[Step], Says(description="steps before the first message")] = []
     reply: Annotated[list[Reply], Says(description="what is answered on the WebSocket")] = []
@@ -77,7 +75,9 @@ class Publish(Part, frozen=True):
 class Subscribe(Part, frozen=True):
     """How one client asks, by one pattern."""
 
-    request: Annotated[str, Says(description="`METHOD PATH BODY`; `GET` where no method stands; not of a WebSocket")] = ""
+    request: Annotated[
+        str, Says(description="`METHOD PATH BODY`; `GET` where no method stands; not of a WebSocket")
+    ] = ""
     websocket: Annotated[str, Says(description="path of a WebSocket, in a table `[websocket]`")] = ""
     headers: Annotated[
         dict[str, str], Says(description="of the request; one whose variable has no value yet is not sent")

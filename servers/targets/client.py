@@ -161,7 +161,9 @@ class Client:
 
     def remember(self, values: Mapping[str, str | None]) -> None:
         """Give variables values; None leaves one as it is."""
-        self._variables = self._variables.with_values({name: value for name, value in values.items() if value is not None})
+        self._variables = self._variables.with_values(
+            {name: value for name, value in values.items() if value is not None}
+        )
 
     @property
     def _publish(self) -> Publish:

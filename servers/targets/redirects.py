@@ -9,7 +9,15 @@ from servers.web.urls import PORTS
 
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
 HARMLESS: Final = frozenset(
-    {"accept", "accept-encoding", "cache-control", "content-type", "if-modified-since", "if-none-match", "last-event-id"}
+    {
+        "accept",
+        "accept-encoding",
+        "cache-control",
+        "content-type",
+        "if-modified-since",
+        "if-none-match",
+        "last-event-id",
+    }
 )
 """The headers that go to another origin, too; any other may be there to say who asks."""
 

@@ -54,7 +54,10 @@ def test_the_example_is_as_short_as_is_promised() -> None:
         ("import no_such_library\n", r"chat\.py, line 1: ModuleNotFoundError: No module named 'no_such_library'"),
         ("x = 1\n", r"chat\.py has no class that is an adapter: derive it from Client"),
         (f"{BEGIN}    pass\n\n\nclass Other(Client):\n    pass\n", r"several adapters; it has: Chat, Other; name one"),
-        (f'{BEGIN}    tables = """\n    [publish]\n    reqest = 1\n    """\n', r"chat\.py, line 7: reqest is no key of"),
+        (
+            f'{BEGIN}    tables = """\n    [publish]\n    reqest = 1\n    """\n',
+            r"chat\.py, line 7: reqest is no key of",
+        ),
         (f'{BEGIN}    tables = """\n    [publish\n    """\n', r"chat\.py: not TOML: .*line 6"),
         (
             f"{BEGIN}{TABLES}\n    def subscribe(self):\n        return super().subscribe().headers['X']\n",

@@ -1,7 +1,6 @@
 """Locust's own way to a server that is not ours: headless, with worker processes, and by the form of its page."""
 
 import json
-import os
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -72,4 +71,4 @@ def test_the_form_names_a_server_and_its_adapter_and_can_start_no_program(tmp_pa
     (row,) = live["rows"]
     assert (row["missed"], row["duplicated"]) == (0, 0)
     assert per_cell(load(folder))[["missed", "duplicated", "unknown"]].to_numpy().sum() == 0
-    assert not os.path.exists("stolen")
+    assert not (tmp_path / "stolen").exists()

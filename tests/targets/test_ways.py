@@ -1,4 +1,4 @@
-"""Redirects, proxies and encodings: as the adapter says, for clients and publisher alike, and none that it does not ask for."""
+"""Redirects, proxies and encodings: for clients and publisher alike, and only as the adapter says."""
 
 import json
 import subprocess
@@ -60,12 +60,18 @@ def test_credentials_never_go_to_another_origin(location: str, path: str, kept: 
 @pytest.mark.parametrize(("status", "method"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")])
 def test_a_post_stays_one_only_where_browsers_leave_it_one(status: int, method: str) -> None:
     led = redirected(Request("POST", "/b", {"Content-Type": "x"}, b"m"), HERE, status, "/c")
-    assert (led.method, led.body, "Content-Type" in led.headers) == (method, b"m" * (method == "POST"), method == "POST")
+    assert (led.method, led.body, "Content-Type" in led.headers) == (
+        method,
+        b"m" * (method == "POST"),
+        method == "POST",
+    )
 
 
-@pytest.mark.parametrize("location", ["ftp://h/", "javascript:x", "http://[::1", "http://h:port/", "http://h.example@evil.example/c"])
+@pytest.mark.parametrize(
+    "location", ["ftp://h/", "javascript:x", "http://[::1", "http://h:port/", "http://h.example@evil.example/c"]
+)
 def test_what_is_no_url_of_http_is_not_followed(location: str) -> None:
-    with pytest.raises(Misunderstood, match="it redirects to .*, which is no http or https URL"):
+    with pytest.raises(Misunderstood, match=r"it redirects to .*, which is no http or https URL"):
         redirected(Request("GET", "/b"), HERE, 302, location)
 
 
