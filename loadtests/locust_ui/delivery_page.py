@@ -182,7 +182,7 @@ class DeliveryPage:
                 admit(given, host, users)
             elif more := powers_of(other[1].adapter) - self._powers():
                 return (
-                    f"{min(more)} is not for a form, of which nobody knows who sends it: name the server with --target, "
+                    f"{min(more)} is not for a form, as nobody knows who sends it: name the server with --target, "
                     "--publish or --set when you start Locust"
                 )
         except (ValueError, WrongServer, OSError) as wrong:

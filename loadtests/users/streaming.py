@@ -52,7 +52,7 @@ class StreamUser(PatternUser):
         return error
 
     def _follow(self) -> int:
-        """Make one request, record it, and return its error. An answer that leads elsewhere, and is followed, is none."""
+        """Make one request, record it, and return its error. An answer that leads on, and is followed, is none."""
         due_ns = now_ns()
         self._exchange = Exchange(due_ns)
         self._status = self._messages = 0

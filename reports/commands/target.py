@@ -26,11 +26,10 @@ def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scena
     """
     if asked == Asked():
         return scenario
-    for option, given in {"--server": scenario.server, "--fault": scenario.fault, "--tls": scenario.tls}.items():
+    ours = {f"--server {scenario.server}": scenario.server, f"--fault {scenario.fault}": scenario.fault}
+    for option, given in (ours | {"--tls": scenario.tls}).items():
         if given:
-            raise ValueError(
-                f"{option}{'' if given is True else f' {given}'} is for servers that we start: leave it out, or --target and --url"
-            )
+            raise ValueError(f"{option} is for servers that we start: leave it out, or --target and --url")
     if not asked.target and len(patterns) > 1:
         raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
     chosen = choose(asked, patterns)

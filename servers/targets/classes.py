@@ -1,4 +1,4 @@
-"""Adapters that are Python classes: found in the file that is named, and whatever is wrong in one told with its line."""
+"""Adapters that are Python classes: found in the file that is named, and what is wrong in one told with its line."""
 
 import ast
 import hashlib

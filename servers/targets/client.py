@@ -63,7 +63,7 @@ class Client:
         self._find = parse_finder(how.find) if isinstance(how, Subscribe) and how.find else None
 
     def publish(self, message: Mapping[str, str]) -> Request:
-        """Return what publishes a message over HTTP. message: what templates may say of it, `message` being its text."""
+        """Return what publishes a message over HTTP. message: what templates may say of it; `message` is its text."""
         how = self._publish
         written = request_line(how.request).body.text
         body = how.body or ("" if written else "{{message}}")

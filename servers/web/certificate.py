@@ -1,4 +1,4 @@
-"""A certificate for this machine that lives as long as the process: nobody has to get one, and no key is everybody's."""
+"""A certificate for this machine that lives as long as the process: nobody has to get one, no key is everybody's."""
 
 from pathlib import Path
 from typing import NamedTuple

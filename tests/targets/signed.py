@@ -1,4 +1,7 @@
-"""The server of docs/examples/signed_chat.py: it hears only who signs, and packs what it tells. `python signed.py PORT`."""
+"""The server of docs/examples/signed_chat.py: it hears only who signs, and packs what it tells.
+
+`python signed.py PORT`.
+"""
 
 import asyncio
 import base64
@@ -31,12 +34,15 @@ class Chat:
         await response.prepare(request)
         seen = int(request.headers.get("Last-Event-ID", len(self.texts)))
         while True:
-            async with self.news:
-                await self.news.wait_for(lambda: len(self.texts) > seen)
-            for text in self.texts[seen:]:
+            for text in await self.after(seen):
                 seen += 1
                 packed = base64.b64encode(zlib.compress(text.encode())).decode()
                 await response.write(f"id: {seen}\ndata: {packed}\n\n".encode())
+
+    async def after(self, seen: int) -> list[str]:
+        async with self.news:
+            await self.news.wait_for(lambda: len(self.texts) > seen)
+        return self.texts[seen:]
 
 
 async def check(request: web.Request) -> None:
