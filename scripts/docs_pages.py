@@ -149,8 +149,8 @@ def adapters() -> str:
         "# Adapter files",
         "",
         (
-            "What [Measure your own server](../howto/own-server.md) explains, key by key. Any key can be changed for one "
-            "run: `--set sse.request='GET /news'`. An unknown key is an error that names its line."
+            "What [Measure your own server](../howto/own-server.md) explains, key by key. Any key can be changed for "
+            "one run: `--set sse.request='GET /news'`. An unknown key is an error that names its line."
         ),
         *_keys("The file itself", Adapter),
     ]

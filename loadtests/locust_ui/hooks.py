@@ -62,7 +62,7 @@ class Conductor:
         self._recording = False
         self._by_hand: HandDriven | None = None
         self._other: OtherServer | None = None
-        self._silent: tuple[str, list[int]] = "", []
+        self._silent = ""
         self._page: delivery_page.DeliveryPage | None = None
         self._ended_ns = self._missing = 0
 
@@ -122,7 +122,7 @@ class Conductor:
         parsed = environment.parsed_options
         if isinstance(environment.runner, WorkerRunner):
             return str(parsed.published_at)
-        self._silent = "", []
+        self._silent = ""
         other = other_server(vars(parsed), environment.host or "", environment.user_classes)
         if other is not None:
             self._other = OtherServer(self.run_dir, *other)
@@ -183,7 +183,7 @@ class Conductor:
             silent = other.silent(users, options.poll_interval_s * parse_pace(options.poll_pace).longest)
             if other is not self._other:
                 return  # stopped meanwhile
-            if not silent[0]:
+            if not silent:
                 if not other.called:
                     other.begin(options.schedule or USUAL)
                 if self._by_hand is not None:
@@ -269,8 +269,8 @@ class Conductor:
         if not isinstance(environment.runner, MasterRunner):
             self._stop_recording()
         self.screen.settle()
-        if self._other is not None and self._silent[0]:
-            why = self._other.why(*self._silent)
+        if self._other is not None and self._silent:
+            why = self._other.why(self._silent)
             log.error("%s", why)
             self.screen.say(why)
         by_hand, self._by_hand = self._by_hand, None

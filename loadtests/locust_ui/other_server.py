@@ -54,26 +54,28 @@ class OtherServer:
         self.called = True
         self.target.begin(schedule, None)
 
-    def silent(self, users: Mapping[str, int], pause_s: float) -> tuple[str, list[int]]:
-        """Wait until all users have heard a message; return a pattern and which of its users have not, in time.
+    def silent(self, users: Mapping[str, int], pause_s: float) -> str:
+        """Wait until all users have heard a message; return the pattern of one that has not, in time, "" for none.
 
         users: pattern -> how many. pause_s: the longest between two polls. Rows are written once a second.
         """
         until_s = time.monotonic() + max(self.chosen.adapter.roll_call_s, pause_s + LIKE_OTHERS_S)
         for pattern, count in users.items():
-            while len(heard := roll_call.heard(self._run_dir, pattern)) < count:
+            while len(roll_call.heard(self._run_dir, pattern)) < count:
                 if time.monotonic() > until_s:
-                    return pattern, sorted(self._started(pattern) - heard)
+                    return pattern
                 time.sleep(LOOK_S)
-        return "", []
+        return ""
 
-    def why(self, pattern: str, silent: list[int]) -> str:
+    def why(self, pattern: str) -> str:
         """Say what a user was sent that heard nothing, once all that was recorded is written."""
+        asked, heard = (which(self._run_dir, pattern) for which in (roll_call.asked, roll_call.heard))
+        silent = sorted(asked - heard) or [1]
         words, failed = first_words(self._run_dir / "raw"), roll_call.failures(self._run_dir, pattern)
         state = Target(self.host, self.run).stats.backplane
         problem = f"the server did not take a message: {state.problem}; " if state and state.problem else ""
-        told = roll_call.report(pattern, self.run, silent or [1], words, failed, "")
-        return f"roll call: {problem}{len(silent) or 'some'} {pattern} users heard no message; {told}"
+        told = roll_call.report(pattern, self.run, silent, words, failed, "")
+        return f"roll call: {problem}{len(heard)} of {len(asked)} {pattern} users heard a message; {told}"
 
     def stop(self) -> None:
         self._outlet.stop()
@@ -82,6 +84,3 @@ class OtherServer:
     def way_up(self) -> WayUp | None:
         """How long the server took to accept messages, once stopped."""
         return way_up(self._folder)
-
-    def _started(self, pattern: str) -> set[int]:
-        return roll_call.asked(self._run_dir, pattern)

@@ -98,8 +98,8 @@ class _Pattern:
             self._look.close()
         return all(heard)
 
-    def _row(self, text: str) -> None:
-        self._say(f"{self._pattern:16}{' '.join(text.split())}")
+    def _row(self, text: str, indent: str = "") -> None:
+        self._say(f"{self._pattern:16}{indent}{' '.join(text.split())}")
 
     def _idle(self) -> None:
         """Say what a client is sent while there is no news."""
@@ -109,8 +109,8 @@ class _Pattern:
         answered = f"answered {look.status}{'' if look.status == SWITCHED else f', {kind}'}" if look.status else ""
         if not look.polled:
             self._row(answered or f"no answer within {self._idle_s:g} s")
-            said = look.body or b"nothing"
-            self._row(f"without news, within {self._idle_s:g} s: {said[:SHOWN_BYTES]!r}")
+            said = repr(look.body[:SHOWN_BYTES]) if look.body else "nothing"
+            self._row(f"without news, within {self._idle_s:g} s: {said}")
         elif answered:
             self._row(f"without news: {answered}, {look.body[:SHOWN_BYTES]!r}")
         else:
@@ -129,7 +129,7 @@ class _Pattern:
         passed_ms = (seen.received_ns - trace.published_ns) / 1e6
         self._row(f"message {number} came after {passed_ms:.1f} ms, its token {place_of(tracer, seen.body)}")
         for name, value in fields_of(tracer, seen, is_event=self._pattern == "sse"):
-            self._row(f"  {name}: {value}")
+            self._row(f"{name}: {value}", "  ")
         if number == 1 and self._pattern == "sse":
             self._browser(seen)
         return True
