@@ -23,7 +23,7 @@ class ProtocolError(Exception):
 class Head(NamedTuple):
     """The response to our request has begun. mode: "pushed", "inline", or "" when the server does not say.
 
-    retry_after: that header, as it came.
+    retry_after, location: those headers, as they came.
     """
 
     status: int
@@ -31,6 +31,7 @@ class Head(NamedTuple):
     cursor: str = ""
     first_id: int = 0
     retry_after: str = ""
+    location: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

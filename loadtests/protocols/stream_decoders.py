@@ -58,8 +58,8 @@ class Http1Stream:
             return b""
         head = self.head = reader.head
         self._head = None
-        cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
-        events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
+        cursor, retry_after, location = (head.headers.get(name, "") for name in ("x-cursor", "retry-after", "location"))
+        events.append(Head(head.status, cursor=cursor, retry_after=retry_after, location=location))
         if head.status != self.good_status:
             self._close("status", f"the server answered {head.status}", events)
         else:

@@ -88,8 +88,10 @@ class WebSocketDecoder:
             head, self._head = self._head, None
             if head.status == 101:
                 self._check(head)
-            cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
-            events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
+            cursor, retry_after, location = (
+                head.headers.get(name, "") for name in ("x-cursor", "retry-after", "location")
+            )
+            events.append(Head(head.status, cursor=cursor, retry_after=retry_after, location=location))
             if head.status != 101:
                 self._refused = True
                 events.append(Closed("status", f"the server answered {head.status}"))

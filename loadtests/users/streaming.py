@@ -2,14 +2,15 @@
 
 from contextlib import suppress
 
+from loadtests.foreign.client import decoder_of
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, message_bytes
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import UNTOLD
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.arrivals import arrivals
-from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignStream, take_steps
-from loadtests.users.user import CODES, CUT, INLINE, PUSHED, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
 from servers.timing.clock import now_ns
@@ -25,7 +26,11 @@ class StreamUser(PatternUser):
 
     def decoder(self) -> StreamDecoder:
         """Return a decoder whose first output is the request for what comes after `self.cursor`."""
-        raise NotImplementedError
+        options, asked = session.options, self.subscribe()
+        gzip = options.compress and self.pattern != "websocket"
+        if gzip:
+            asked = asked._replace(headers={**asked.headers, "Accept-Encoding": "gzip"})
+        return decoder_of(self.pattern, asked, self.base, self.random.randbytes, gzip, options.message_limit_bytes)
 
     def on_start(self) -> None:
         super().on_start()
@@ -40,20 +45,32 @@ class StreamUser(PatternUser):
             self.pause(self.backoff.failed(self._asked_for_s))
 
     def _listen(self) -> int:
-        """Follow one stream from request to end, and record it as one request; return its error."""
+        """Follow one stream from request to end, wherever its server leads, and return its error."""
+        error = self._follow()
+        while self.foreign is not None and self.foreign.is_led:
+            error = self._follow()
+        return error
+
+    def _follow(self) -> int:
+        """Make one request, record it, and return its error. An answer that leads on, and is followed, is none."""
         due_ns = now_ns()
         self._exchange = Exchange(due_ns)
         self._status = self._messages = 0
+        self._location = ""
         self._asked_for_s = 0.0
         self._closed: Closed | None = None
         error, connection = CUT, None
         try:
             if self.foreign is not None:
-                take_steps(self.foreign, self.connect)
+                self.way = self.foreign.way
+                if not self.foreign.is_led:
+                    take_steps(self.foreign, self.connect)
             connection = self._connection = self.connect(self._received)
             self._ask(connection)
             error = CODES[self._end_of(connection).error]
-        except (NoAnswer, OSError, ProtocolError) as wrong:
+            if self.foreign is not None and self.foreign.led(self._status, self._location):
+                error = 0
+        except FAULTS as wrong:
             error = self.code_of(wrong)
         finally:
             self.requested(due_ns, self._exchange, self._status, error, self._messages)
@@ -149,6 +166,7 @@ class StreamUser(PatternUser):
                 self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
         elif type(event) is Head:
             self._status = event.status
+            self._location = event.location
             self._asked_for_s = asked_for_s(event.retry_after)
             if self._foreign is None:
                 self.control((event.cursor,))
