@@ -231,9 +231,10 @@ def _by_weight(cells: pd.DataFrame, flag: "pd.Series[bool]") -> Iterable[tuple[p
     """
     weighs = flag.groupby([cells[key] for key in SITUATION], observed=True).transform("mean") >= 0.5
     few = " So it was in less than half of the repeats: the median over them stands, and its interval holds these too."
-    for chosen, severity, aside in ((flag & weighs, "suspect", ""), (flag & ~weighs, "note", few)):
-        if chosen.any():
-            yield cells[chosen], severity, aside
+    if (flag & weighs).any():
+        yield cells[flag & weighs], "suspect", ""
+    if (flag & ~weighs).any():
+        yield cells[flag & ~weighs], "note", few
 
 
 def _repeats_with(cells: pd.DataFrame, flag: "pd.Series[bool]", *, mostly: bool) -> pd.DataFrame:
