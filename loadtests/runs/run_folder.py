@@ -32,6 +32,10 @@ class NotARun(ValueError):
     """A file that is no part of a run: one line that names it, what is wrong, and the remedy."""
 
 
+class RunRefused(ValueError):
+    """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
+
+
 class _Versioned(msgspec.Struct):
     schema: int = 0
 

@@ -20,7 +20,7 @@ from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.keeping import described, keep
-from loadtests.runs.run_folder import NotARun, RunFolder, save
+from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
 from loadtests.scenario.settings import NETEM, RELAY
@@ -29,12 +29,8 @@ from servers.timing.clock import wall_timestamp
 RUNS: Final = Path("runs")
 
 
-class RunRefused(ValueError):
-    """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
-
-
 class Watcher(Protocol):
-    """Whoever shows how far a run is."""
+    """Shows the progress of a run."""
 
     def starts(self, planned: PlannedCell) -> None: ...
     def tick(self) -> None: ...
@@ -43,7 +39,7 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. cells: those measured now, in order. halted: why it stopped early, "" if it did not."""
+    """How a run ended. cells: those measured now, in order. halted: why it stopped early, "" if it did not."""
 
     cells: list[Cell] = field(default_factory=list)
     interrupted: bool = False

@@ -11,7 +11,7 @@ import typer
 
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
-from loadtests.runs.runner import RunRefused
+from loadtests.runs.run_folder import RunRefused
 from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, known_name

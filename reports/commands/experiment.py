@@ -18,8 +18,8 @@ from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 if TYPE_CHECKING:
-    from reports.experiments.arm_runner import Job
-    from reports.experiments.results import Results
+    from loadtests.experiments.arm_runner import Job
+    from reports.experiments.result import Results
 
 EXPERIMENT_EPILOG: Final = (
     "Exit codes: 0 measured, and nothing is proven to be against the advice (what is not proven at all says ~); "
@@ -54,15 +54,18 @@ def experiment(
         pollbench experiment caching
         pollbench experiment all --quick
     """
+    from loadtests import experiments as measuring
+    from loadtests.experiments import arm_runner
     from reports import experiments
-    from reports.experiments import arm_runner
-    from reports.experiments import results as stage
+    from reports.experiments import page
+    from reports.experiments.result import Results
 
     known = _experiments()
     if name == "list":
         return _list_experiments(known, as_json)
     names = known if name == "all" else [known_name(name, dict.fromkeys(known), "experiment")]
-    lacking = {each: line for each in names if (line := experiments.lacking(experiments.load(each)))}
+    practices = {each: measuring.load(each) for each in names}
+    lacking = {each: line for each, practice in practices.items() if (line := arm_runner.missing_program(practice))}
     if lacking and name != "all":
         raise ValueError(lacking[name])
     for each, line in lacking.items():
@@ -73,13 +76,21 @@ def experiment(
     root = resume or folder or folder_of(f"experiment-{name}")
     places = {each: root / each if name == "all" else root for each in names}
     jobs = [
-        arm_runner.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
+        arm_runner.enter(
+            each,
+            practices[each],
+            place,
+            quick=quick,
+            repeats=repeats,
+            resume=resume,
+            read=getattr(experiments.load(each), "read", None),
+        )
         for each, place in places.items()
     ]
     code, problem = _observe(jobs)
-    results = stage.Results(tuple(stage.judge(job) for job in jobs if job.comparable))
+    results = Results(tuple(page.judge(job.name, job.folder) for job in jobs if job.comparable))
     if name == "all":
-        stage.write_index(results.results, root)
+        page.write_index(results.results, root)
     advice.keep(runner.RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
     return fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
@@ -87,7 +98,7 @@ def experiment(
 
 def _observe(jobs: "Sequence[Job]") -> tuple[int, str]:
     """Make the observations that are lacking; return the exit code and what went wrong."""
-    from reports.experiments import arm_runner
+    from loadtests.experiments import arm_runner
 
     total = sum(len(job.lacking()) for job in jobs)
     err.print(f"experiment: {total} runs", highlight=False)

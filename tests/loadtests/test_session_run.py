@@ -14,7 +14,8 @@ from loadtests.records.manifest import SESSION, Session
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import DELIVERY, REQUEST, Delivery, Request, Sample
 from loadtests.runs.manual_run import make_run
-from loadtests.runs.runner import RunRefused, begin, reopen
+from loadtests.runs.run_folder import RunRefused
+from loadtests.runs.runner import begin, reopen
 from loadtests.runs.target import Stats
 from loadtests.scenario.options import LoadOptions
 from loadtests.scenario.plan import Plan
