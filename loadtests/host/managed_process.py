@@ -179,11 +179,11 @@ class Child:
     def last_words(self) -> str:
         """Return the last line of its log, which is where programs say why they ended."""
         if self._log is None:
-            return "it said it on our own output"
+            return "its output went to the terminal"
         with self._log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LINE_MAX_BYTES))
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip()[:QUOTED] if lines else "it said nothing"
+        return lines[-1].strip()[:QUOTED] if lines else "it printed nothing"
 
     def __enter__(self) -> Self:
         return self

@@ -150,7 +150,7 @@ class Sampler:
 
 
 def waited_ns(pid: int) -> int:
-    """Return how long the process's main thread stood in line for a core, in ns; -1 where nobody counts it."""
+    """Return how long the main thread of the process waited for CPU, in ns; -1 where that is not counted."""
     try:
         # Documentation/scheduler/sched-stats.rst: time on the cpu, time waiting on a runqueue, timeslices.
         return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[1])

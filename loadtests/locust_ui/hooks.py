@@ -219,11 +219,11 @@ class Conductor:
         try:
             by_hand.finish(self._ended_ns, self._users_now(), problems)
         except OSError as wrong:
-            log.error("cannot keep what was recorded in %s: %s", by_hand.folder, wrong.strerror)
+            log.error("cannot keep the records in %s: %s", by_hand.folder, wrong.strerror)
             return
         if self._page is not None:
             gevent.spawn(self._page.rule)
-        log.info("what was recorded is in %s; show it with: pollbench report %s", by_hand.folder, by_hand.folder)
+        log.info("the records are in %s; show them with: pollbench report %s", by_hand.folder, by_hand.folder)
 
     def _stop_recording(self) -> None:
         if not self._recording:

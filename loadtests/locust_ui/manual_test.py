@@ -117,7 +117,7 @@ class HandDriven:
         if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):
             return []
         problem = (
-            f"somebody had the server publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
+            f"the server was made to publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
             f"{then.schedule} ({then.message_bytes} bytes): start a new test"
         )
         return [problem]

@@ -137,7 +137,7 @@ class Target:
         """Return id,due_ns,published_ns of what was published after `last_id`, lines of CSV. Raises WrongServer."""
         status, body = self._ask("GET", f"/api/published?last_id={last_id}")
         if status != 200:
-            raise WrongServer(f"the server does not say what it published (GET /api/published answered {status})")
+            raise WrongServer(f"the server does not list what it published (GET /api/published answered {status})")
         return body
 
     def stats_with_tasks(self) -> Stats:

@@ -36,7 +36,7 @@ class LoadOptions(UserSettings):
         metavar="URL",
         tidy=lambda text: str(read_url(text, "http2-host")),
     )
-    run_dir: str = setting("", "folder for what is recorded; empty: runs/TIME-session", RUNNER, metavar="DIR")
+    run_dir: str = setting("", "folder for the records; empty: runs/TIME-session", RUNNER, metavar="DIR")
 
 
 TOLD: Final[Mapping[str, Setting]] = {

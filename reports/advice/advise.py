@@ -25,7 +25,7 @@ ROOM: Final = 0.7
 MOST_PROCESSES: Final = 4096
 MORE: Final = (2, 4, 8)
 """Times as many processes as have room, which are tried where that makes a goal be met."""
-SHARED: Final = "several processes share a feed through Redis (docs/scaling.md), which is not counted here"
+SHARED: Final = "several processes share a feed through Redis (docs/scaling.md); its cost is not included"
 REDUCED: Final = ("clients a process", "deliveries a second", "requests a second")
 """Quantities of which more processes leave less to each."""
 
@@ -63,7 +63,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One pattern's answer. figures: by measure of goals.py, of all processes together; those that nobody knows are
+    """One pattern's answer. figures: by measure of goals.py, of all processes together; unknown ones are
     left out, and `why` says why. met: of all goals; why: of what is not met, or not known; needs: what it takes.
     """
 
@@ -81,7 +81,7 @@ def advise(model: Model, question: Question) -> list[Row]:
     """Return a row for each pattern of the model. Raises ValueError where nothing can be said of any."""
     rows = [answer(model, question, pattern) for pattern in model.laws]
     if not any(set(row.figures) - {"missed", "processes", "connections"} for row in rows):
-        raise ValueError(f"the model cannot speak for that: {rows[0].why[0]}; --extrapolate says it all the same")
+        raise ValueError(f"the model does not cover that: {rows[0].why[0]}; use --extrapolate for an answer anyway")
     return rows
 
 
@@ -122,7 +122,7 @@ def worst(verdicts: Sequence[Met]) -> Met:
 
 
 def _why(goal: Goal, verdict: Met) -> str:
-    return f"{goal.text} is {'not met' if verdict is Met.NO else 'left open by the interval'}"
+    return f"{goal.text} is {'not met' if verdict is Met.NO else 'uncertain: the interval includes the limit'}"
 
 
 def _figures(

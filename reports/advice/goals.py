@@ -1,4 +1,4 @@
-"""PURE. What somebody wants of a pattern, as they type it: p99 < 1s, missed == 0, memory <= 2GB."""
+"""PURE. A goal for a pattern, as it is typed: p99 < 1s, missed == 0, memory <= 2GB."""
 
 import math
 import operator
@@ -37,7 +37,7 @@ EXAMPLE: Final = '--goal "p99 < 1s"'
 
 
 class Met(StrEnum):
-    """Whether a goal is met: surely, surely not, with luck, or nobody knows."""
+    """Whether a goal is met: certainly, certainly not, perhaps, or unknown."""
 
     YES = "yes"
     NO = "no"

@@ -76,7 +76,7 @@ def fan_out(scene: Scene) -> Figure:
         axes.set(xlim=(1, scene.clients), ylim=(0, 1.08 * (slowest[pattern] if apart else max(alike))))
         axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _at: quantity(value, "ms", 1))
-        note = " (scale of its own)" if apart else ""
+        note = " (own scale)" if apart else ""
         axes.set_title(scene.look.labels[pattern] + note, color=scene.look.text(pattern))
     for axes in all_panels.ravel()[len(slowest) :]:
         axes.set_axis_off()

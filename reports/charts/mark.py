@@ -12,7 +12,7 @@ from reports.validity.caution import WORTHLESS, Verdict
 
 ADVICE: Final[dict[Verdict, str]] = {
     "SUSPECT": "SUSPECT: some figures may be wrong, see the report",
-    "INVALID": "INVALID: decide nothing from this chart",
+    "INVALID": "INVALID: do not decide anything from this chart",
     "FAIL": "FAIL: the records of this run contradict each other",
 }
 

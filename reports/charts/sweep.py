@@ -29,7 +29,7 @@ COSTS_OF_A_DELIVERY: Final = {
 }
 REQUESTS: Final = {
     "requests_per_delivery": ("requests per delivery", ""),
-    "empty_ratio": ("responses that brought nothing", "%"),
+    "empty_ratio": ("empty responses", "%"),
 }
 
 

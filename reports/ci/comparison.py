@@ -20,7 +20,7 @@ NOTE: Final = (
     "Base and new are medians over repeats with their 95 % interval, or their range where there are fewer than 6. The "
     "shift is Hodges and Lehmann's, in percent of the base median, with its 95 % interval or the best that the repeats "
     "allow. delta is Cliff's: +1 when every new repeat is above every base one, -1 when below, 0 when neither tends to "
-    "be. p is Mann and Whitney's, after Holm's correction for everything asked here. "
+    "be. p is Mann and Whitney's, after Holm's correction for all comparisons. "
     f"~: p above {ALPHA:g}, or a shift below {LEAST_PERCENT:g} %."
 )
 WORST_FIRST: Final[tuple[Verdict, ...]] = ("worse", "changed", "better", "~", "only in base", "only in new")

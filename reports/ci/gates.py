@@ -175,7 +175,7 @@ def check_slo(run_dir: Path, slo: Path) -> Gate:
 
 
 def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:
-    """Hold each goal against every planned situation that it covers, also one whose cells all failed.
+    """Check each goal in every planned situation that it covers, also one whose cells all failed.
 
     cells: one row per finished cell, the KEYS columns and one numeric column per measure.
     Raises ReportError for a goal that covers nothing or names no measure: it could never fail.

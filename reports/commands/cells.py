@@ -40,9 +40,9 @@ def measure_series(
     with Bar(err, cells) as bar:
         outcome = run_series(folder, kind, plans, pattern_labels(), bar, measured, programs)
     if outcome.interrupted:
-        return fail(INTERRUPTED, f"interrupted; what was measured is in {folder}")
+        return fail(INTERRUPTED, f"interrupted; finished cells are in {folder}")
     if outcome.halted:
-        return fail(INCOMPLETE, f"{outcome.halted}; what was measured is in {folder}")
+        return fail(INCOMPLETE, f"{outcome.halted}; finished cells are in {folder}")
     if outcome.failed:
         return fail(FAILED, f"a cell failed, its logs are in {folder}: {'; '.join(outcome.failed[0].problems)}")
     return DONE

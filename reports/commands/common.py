@@ -1,4 +1,4 @@
-"""What commands share: where they print, the options that several have, and the patterns there are."""
+"""What commands share: where they print, common options, and the names of the patterns."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from loadtests.scenario.scenarios import SCENARIOS
 
-TARGET: Final = "A server that is not ours (docs/howto/own-server.md)"
+TARGET: Final = "Your own server (docs/howto/own-server.md)"
 out = Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 err = Console(stderr=True)
 
@@ -52,7 +52,7 @@ Named = Annotated[
     typer.Option(
         "--target",
         metavar="PRESET|FILE",
-        help="measure a server that is not ours: a preset (pollbench target list) or a TOML file",
+        help="measure your own server: a preset (see pollbench target list) or a TOML file",
         rich_help_panel=TARGET,
     ),
 ]
@@ -61,7 +61,7 @@ Url = Annotated[
     typer.Option(
         "--url",
         metavar="URL",
-        help="where that server is; without --target: the very URL that clients follow",
+        help="address of that server; without --target: the URL that clients request",
         rich_help_panel=TARGET,
     ),
 ]
@@ -70,20 +70,20 @@ Publishing = Annotated[
     typer.Option(
         "--publish",
         metavar="TEXT",
-        help="how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
+        help="how to publish a message: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
         rich_help_panel=TARGET,
     ),
 ]
 Authority = Annotated[
     str | None,
-    typer.Option("--ca", metavar="FILE", help="trust what this authority has signed (PEM)", rich_help_panel=TARGET),
+    typer.Option("--ca", metavar="FILE", help="trust certificates of this authority (PEM)", rich_help_panel=TARGET),
 ]
 Insecure = Annotated[
-    bool, typer.Option("--insecure", help="trust any certificate; the page says so", rich_help_panel=TARGET)
+    bool, typer.Option("--insecure", help="trust any certificate; the report says so", rich_help_panel=TARGET)
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="change any key of the adapter", rich_help_panel=TARGET),
+    typer.Option("--set", metavar="KEY=VALUE", help="change a key of the adapter", rich_help_panel=TARGET),
 ]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]

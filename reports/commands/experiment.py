@@ -1,4 +1,4 @@
-"""`experiment`: common advice, tried in arms that take turns."""
+"""`experiment`: common advice, measured in arms that take turns."""
 
 import json
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from reports.experiments.result import Results
 
 EXPERIMENT_EPILOG: Final = (
-    "Exit codes: 0 measured, and nothing is proven to be against the advice (what is not proven at all says ~); "
-    "1 a run of an arm failed; 2 unreadable; 4 incomplete, what was measured is kept; 7 an arm has INVALID runs only; "
-    "8 something is proven to be otherwise than the advice has it; 130 interrupted."
+    "Exit codes: 0 measured, and nothing contradicts the advice (~: not proven); 1 a run of an arm failed; "
+    "2 unreadable; 4 incomplete, finished runs are kept; 7 an arm has only INVALID runs; "
+    "8 the advice is proven wrong in a point; 130 interrupted."
 )
 
 
@@ -35,18 +35,22 @@ def _experiments() -> list[str]:
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_experiments)],
-    quick: Annotated[bool, typer.Option("--quick", help="short runs, two repeats: shows directions, for CI")] = False,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="an experiment, or list, or all", autocompletion=_experiments)
+    ],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="short runs, two repeats: shows only directions, for CI")
+    ] = False,
     repeats: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1000, help="how often each (default: 5)")
+        int | None, typer.Option(metavar="N", min=1, max=1000, help="repeats of each arm (default: 5)")
     ] = None,
     folder: Out = None,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this experiment lacks")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this experiment")] = None,
     as_json: Json = False,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Try common advice: a practice off and on, in turns, and by how much it matters here.
+    """Measure common advice: a practice off and on, in turns, and the size of its effect on this machine.
 
     Examples:
 
@@ -93,7 +97,7 @@ def experiment(
         page.write_index(results.results, root)
     advice.keep(runner.RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
-    return fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
+    return fail(code, f"{problem}; continue with: pollbench experiment {name} --resume {root}") if code else judged
 
 
 def _observe(jobs: "Sequence[Job]") -> tuple[int, str]:
@@ -126,7 +130,7 @@ def _list_experiments(names: Sequence[str], as_json: bool) -> int:
 
 
 def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, markdown: Path | None) -> int:
-    """Print what experiments came to, write what CI asked for, and return the exit code."""
+    """Print the results of experiments, write the files for CI, and return the exit code."""
     if not results.results:
         return DONE
     if as_json:

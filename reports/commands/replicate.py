@@ -1,4 +1,4 @@
-"""`replicate`: published experiments, each a few runs that are judged together."""
+"""`replicate`: published experiments, each measured in a few runs that are judged together."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,8 +17,9 @@ from reports.commands.common import Junit, Markdown, err, fail, out, pattern_lab
 from reports.commands.exits import DONE
 
 REPLICATE_EPILOG: Final = (
-    "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
-    "as a run is invalid; 8 something disagrees with what was published; 130 interrupted."
+    "Exit codes: 0 all judged claims agree; 1 a cell failed; 2 unreadable; 4 incomplete; 7 a run is INVALID or FAIL, "
+    "so "
+    "nothing can be judged; 8 a claim disagrees with the publication; 130 interrupted."
 )
 
 
@@ -29,12 +30,14 @@ def _replications() -> list[str]:
 
 
 def replicate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_replications)],
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this replication lacks")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="a replication, or list, or all", autocompletion=_replications)
+    ],
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this replication")] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Run a published experiment again, scaled to this machine, and see what agrees.
+    """Repeat a published experiment, scaled to this machine, and compare the results.
 
     Examples:
 
@@ -80,7 +83,7 @@ def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Pat
         cells = runner.lacking(folder / stage_name, plan)
         code, problem = ended(run_cells(folder / stage_name, cells, labels), folder / stage_name)
         if code:
-            return fail(code, f"{problem}; go on with: pollbench replicate {name} --resume {folder}")
+            return fail(code, f"{problem}; continue with: pollbench replicate {name} --resume {folder}")
     code = judge(lambda: stage.judge(name, folder), junit, markdown)
     out.print(f"\n{folder / 'index.html'}", highlight=False, soft_wrap=True)
     return code

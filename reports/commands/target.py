@@ -1,4 +1,4 @@
-"""Servers that are not ours: how commands name them, and `target check` and `target list`."""
+"""Your own servers: how commands name them, and `target check` and `target list`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from reports.commands.common import Authority, Changes, Insecure, Publishing, Ur
 from reports.commands.exits import DONE, FAILED
 from servers.targets import presets
 
-app = typer.Typer(help="Servers that are not ours: what there is, and whether one can be measured.")
+app = typer.Typer(help="Measure your own server: list the presets, or check that a server can be measured.")
 
 
 def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scenario:
@@ -26,9 +26,9 @@ def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scena
         return scenario
     for option, given in {"--server": scenario.server, "--fault": scenario.fault}.items():
         if given:
-            raise ValueError(f"{option} {given} is for servers that we start: leave it out, or --target and --url")
+            raise ValueError(f"{option} {given} is for servers that pollbench starts: drop it, or --target and --url")
     if not asked.target and len(patterns) > 1:
-        raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
+        raise ValueError("a URL serves one pattern: name the pattern, or describe all of them in a --target")
     chosen = choose(asked, patterns)
     if len(patterns) == 1:
         chosen.adapter.subscription(patterns[0])
@@ -42,7 +42,7 @@ def patterns_of(scenario: Scenario, otherwise: tuple[str, ...]) -> tuple[str, ..
 
 @app.command("list")
 def list_presets() -> int:
-    """List the presets: servers that are described already.
+    """List the presets: servers that pollbench knows how to measure.
 
     Example:
 
@@ -56,18 +56,20 @@ def list_presets() -> int:
 
 @app.command()
 def check(
-    source: Annotated[str, typer.Argument(metavar="PRESET|FILE|URL", help="which server")],
+    source: Annotated[str, typer.Argument(metavar="PRESET|FILE|URL", help="the server")],
     pattern: Annotated[
-        str, typer.Option(metavar="NAME", help="by which a URL is followed", autocompletion=pattern_names)
+        str, typer.Option(metavar="NAME", help="pattern of the URL", autocompletion=pattern_names)
     ] = "sse",
     url: Url = None,
     publish: Publishing = None,
     ca: Authority = None,
     insecure: Insecure = False,
     change: Changes = None,
-    write: Annotated[Path | None, typer.Option(metavar="FILE", help="write it as TOML, to go on from")] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write its description as TOML, to edit it")
+    ] = None,
 ) -> int:
-    """Send three messages through a server, and say what a client of each pattern saw.
+    """Send three messages through a server, and report what a client of each pattern received.
 
     Examples:
 

@@ -70,7 +70,7 @@ def _rows(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     for table in ROW_TYPES:
         said, there = int(cell[f"{table}_rows"]), len(tables[table])
         if said != there:
-            told = f"{said:,}" if said >= 0 else "nobody knows how many"
+            told = f"{said:,}" if said >= 0 else "an unknown number"
             yield f"{told} {table} were recorded, the file has {there:,}"
 
 

@@ -28,14 +28,14 @@ from servers.timing import NS_PER_S
 
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 FEW_MESSAGES: Final = 100
-"""Of fewer messages p99 is little more than the worst one."""
+"""With fewer messages p99 is little more than the worst one."""
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
 )
 """Columns of a cell that are added up over its repeats; so are errors."""
 WORST: Final = frozenset({"send_late_max_ms"})
-"""Columns of which the repeats' largest counts."""
+"""Columns whose largest repeat counts."""
 
 
 Cell = Mapping[Hashable, Any]
@@ -65,7 +65,7 @@ MEASURES: Final = (
     Measure("max_ms", "Delivery latency", "max", "ms", "the slowest delivery of a repeat"),
     Measure("requests_per_delivery", "Requests", "per delivery", "", "completed requests for each delivered message"),
     Measure("empty_ratio", "Requests", "empty", "%", "share of responses that brought no message", 0.01),
-    Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, heads included"),
+    Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, headers included"),
     Measure("wire_bytes_per_delivery", "Per delivery", "TCP", "B", "bytes both ways, as the kernel counted them"),
     Measure("cpu_ms_per_1000", "Server", "CPU / 1,000", "ms", "server CPU time for each 1,000 deliveries"),
     Measure("memory_per_client_bytes", "Server", "memory", "kB", "growth of resident memory for each client", 1e3),
@@ -81,15 +81,15 @@ MEASURES: Final = (
 )
 
 BREAKDOWN: Final = (
-    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
-    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
-    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
-    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, p99"),
+    Measure("wait_p50_ms", "Load generator", "p50", "ms", "in the client's kernel until the generator read it, median"),
+    Measure("wait_p99_ms", "Load generator", "p99", "ms", "the same, p99"),
     Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
-    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
-    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle client", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last client", "ms", "the median over messages"),
 )
-"""Latency taken apart: see latency_parts.py."""
+"""The parts of latency: see latency_parts.py."""
 
 
 def latencies(run: Run) -> pd.DataFrame:

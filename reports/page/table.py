@@ -1,4 +1,4 @@
-"""PURE. The summary as rows of text: what is printed, what is best, what stands in the header."""
+"""PURE. The summary as rows of text: the numbers, the best ones, the header."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from reports.measures.ranking import Row, ranking
 
 COUNTED: Final = (
     Measure(
-        "missed", "Lost", "missed", "", "deliveries that never came although newer ones did, or were still missing"
+        "missed", "Lost", "missed", "", "deliveries that were overtaken by newer ones, or had not arrived at the end"
     ),
-    Measure("duplicated", "Lost", "twice", "", "deliveries that came more than once"),
+    Measure("duplicated", "Lost", "twice", "", "deliveries that arrived more than once"),
     Measure("errors", "Lost", "errors", "", "requests that failed"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number and its interval as text. `best`: nobody is measurably better, and somebody is worse."""
+    """A number and its interval as text. `best`: no pattern is measurably better, and one is worse."""
 
     value: str
     interval: str = ""
@@ -91,7 +91,7 @@ def _measured(row: Row, measure: Measure, best: set[str]) -> Cell:
     if not np.isfinite(value):
         return Cell(NONE)
     if np.isnan(low):
-        # A single repeat knows nothing of chance, but of its instrument.
+        # A single repeat has no interval of chance, but one of its instrument.
         low, high = row.get(f"{measure.name}_floor", np.nan) / measure.scale, value
     ends = [number(low), number(high)]
     interval = "" if np.isnan(low) or ends[0] == ends[1] else "\N{EN DASH}".join(ends)

@@ -32,7 +32,7 @@ Cell = Mapping[Hashable, Any]
 
 
 def timetable(facts: Facts) -> Iterable[Caution]:
-    """Messages that are not the schedule's, or that it had and the server did not make."""
+    """Messages that the schedule does not have, or that it has and the server did not publish."""
     told = departures_by_hand if facts.run.manifest.kind == SESSION else departures
     lines = [
         f"{cell['cell']}: {line}"
@@ -44,8 +44,9 @@ def timetable(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "invalid",
             "The server did not publish by its schedule",
-            "; ".join(lines[:SHOWN]) + more + ". Latency counts from when the schedule wanted a message, so it means "
-            "nothing where the server says otherwise or leaves messages out.",
+            "; ".join(lines[:SHOWN]) + more + ". Latency counts from the instant that the schedule gives a message, so "
+            "it is "
+            "wrong where the server gives another instant or leaves messages out.",
             "Have the server set due_ns to start_at_ns plus the schedule's offset, and publish every message "
             "(docs/howto/own-server.md); if it could not keep up, lower the rate.",
             "publisher",
@@ -108,7 +109,7 @@ def departures_by_hand(cell: Cell, schedule: str, published: pd.DataFrame) -> li
 
 
 def unknown_timetable(facts: Facts) -> Iterable[Caution]:
-    """A test driven by hand whose messages cannot be held against a schedule."""
+    """A test driven by hand whose messages cannot be compared with a schedule."""
     if facts.run.manifest.kind != SESSION:
         return
     for cell in facts.run.finished.to_dict("records"):
@@ -116,10 +117,10 @@ def unknown_timetable(facts: Facts) -> Iterable[Caution]:
         if not cell["publish_from_ns"] or _begun_long_ago(cell, schedule):
             yield Caution(
                 "suspect",
-                "Nobody knows when messages should have been published",
-                f"the server shares what others publish, or began {schedule} too long ago to be gone through, so its "
-                "journal was not held against it.",
-                "Have each test begin a schedule of its own (--schedule, or the form's field).",
+                "The due instants of the messages are unknown",
+                f"the server shares a feed that others publish to, or began {schedule} too long ago, so its "
+                "journal was not compared with the schedule.",
+                "Start a new schedule for each test (--schedule, or the form's field).",
                 "publisher",
             )
             return

@@ -14,7 +14,7 @@ from reports.advice.advise import Question, Row, advise, ranked
 from reports.advice.constraints import Surroundings, conditions, parse_proxy, ruled_out
 from reports.advice.goals import Met, parse_goal
 from reports.advice.prices import Prices, parse_prices
-from reports.advice.told import changes, recommendation
+from reports.advice.recommendation import changes, recommendation
 from reports.basics.units import THIN
 from reports.model.law import Figure
 from reports.model.model import Model
@@ -79,8 +79,8 @@ def test_browsers_and_proxies_rule_patterns_out(model: Model) -> None:
 @pytest.mark.parametrize(
     ("pattern", "around", "said"),
     [
-        ("http2_push", Surroundings(browser=True), "no browser takes pushes"),
-        ("long_polling", Surroundings(cut_s=20.0), "hold them shorter"),
+        ("http2_push", Surroundings(browser=True), "no browser accepts pushes"),
+        ("long_polling", Surroundings(cut_s=20.0), "shorten the hold"),
         ("sse", Surroundings(cut_s=60.0, heartbeat_s=0.0), "heartbeats are off"),
         ("websocket", Surroundings(cut_s=10.0), "heartbeats come every 15 s"),
     ],
@@ -241,7 +241,7 @@ def test_the_command_prints_the_advice_and_what_it_rests_on(
         (["--model", "none.json"], "--model none.json: no such file"),
         (["--price", "none.toml"], "--price none.toml: cannot be read"),
         (["--goal", "soon"], "--goal 'soon' is no goal"),
-        (["--rate", "5000"], "--extrapolate says it all the same"),
+        (["--rate", "5000"], "use --extrapolate for an answer anyway"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line_and_exit_code_2(

@@ -142,7 +142,11 @@ def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhe
     ("invalid", "mark", "verdict"),
     [
         ((), "SUSPECT: some figures may be wrong, see the report", "It costs "),
-        (("the clock went back",), "INVALID: decide nothing from this chart", "No answer: nothing may be decided"),
+        (
+            ("the clock went back",),
+            "INVALID: do not decide anything from this chart",
+            "No answer: nothing may be decided",
+        ),
     ],
 )
 def test_an_experiments_chart_carries_what_it_is_worth_and_a_bad_one_has_no_answer(

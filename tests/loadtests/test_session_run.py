@@ -129,7 +129,7 @@ def test_a_process_that_did_not_say_what_it_recorded_is_a_problem(tmp_path: Path
     }
     counts.unlink()
     make_run(folder)
-    with pytest.raises(ReportError, match="no load process said what it recorded"):
+    with pytest.raises(ReportError, match="no load process reported its records"):
         load(folder)
 
 

@@ -146,7 +146,7 @@ def test_a_run_past_half_of_the_highest_honest_rate_is_told_so(
 ) -> None:
     (quote,) = quotes(calibrated(run, 1000.0), rows)
     found = cautions(calibrated(run, quote.per_s / share), cells, rows)
-    told = [caution.severity for caution in found if "More deliveries than the calibration vouches for" in caution.what]
+    told = [caution.severity for caution in found if "More deliveries than the calibration covers" in caution.what]
     assert told == ([severity] if severity else [])
 
 

@@ -73,7 +73,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         ('slo = ["p99_ms < 250ms"]', r"slo\.toml:1: `p99_ms < 250ms`: '250ms' is no number"),
         ('slo = ["p99_ms < nan"]', r"slo\.toml:1: .*'nan' is no number"),
         ("[slo]\n\np99_ms = 250", r'slo\.toml:3: `p99_ms = 250` has no comparison\. Write p99_ms = "< 250"'),
-        ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block without a goal"),
+        ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block has no goal"),
         ('[[slo]]\nscenario = 5\nmissed = "== 0"', r"slo\.toml:2: scenario 5 is no name"),
         ('[[slo]]\nclients = "50"\nmissed = "== 0"', r"slo\.toml:2: clients '50' is no number"),
         ('slo = ["p99_ms < inf"]', r"'inf' is no number"),

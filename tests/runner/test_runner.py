@@ -119,7 +119,7 @@ def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
         ("", "says nothing", "the load was not ready after"),
         ("", "too few users", "1 users were started instead of 2"),
         ("", "unhappy", "the load ended with exit code 4: the load is unhappy"),
-        ("", "silent about rows", "the load ended without saying what it recorded"),
+        ("", "silent about rows", "the load ended without reporting its records"),
         ("", "lost a row", "requests-sse-1.rows is missing: 1 rows"),
         (
             "",
