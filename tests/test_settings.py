@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.scenario.options import TOLD
+from loadtests.scenario.locust_options import TOLD
 from loadtests.scenario.settings import SETTINGS
 from servers.settings.options import ServerOptions
 from servers.settings.setting import WHO, Setting, settings

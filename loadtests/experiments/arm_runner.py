@@ -30,7 +30,7 @@ from servers.timing.clock import now_ns, wall_timestamp
 REPEATS, QUICK_REPEATS = 5, 2
 
 
-class Watcher(Protocol):
+class ArmsWatcher(Protocol):
     """Shows the progress."""
 
     def starts(self, name: str) -> None: ...
@@ -75,7 +75,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Outcome:
+class ArmsOutcome:
     """How observing ended. failed: one line for each run of an arm that raised; halted: why it stopped early."""
 
     failed: list[str] = field(default_factory=list)
@@ -148,9 +148,9 @@ def _versions(name: str) -> dict[str, str]:
     return environment.versions() | {"experiment": experiments.digest(name)}
 
 
-def observe(jobs: Iterable[Job], watcher: Watcher) -> Outcome:
+def observe(jobs: Iterable[Job], watcher: ArmsWatcher) -> ArmsOutcome:
     """Make what these experiments lack, one experiment after the other. Ctrl-C and a full disk end it early."""
-    outcome = Outcome()
+    outcome = ArmsOutcome()
     for job in jobs:
         try:
             _observe(job, watcher, outcome)
@@ -163,7 +163,7 @@ def observe(jobs: Iterable[Job], watcher: Watcher) -> Outcome:
     return outcome
 
 
-def _observe(job: Job, watcher: Watcher, outcome: Outcome) -> None:
+def _observe(job: Job, watcher: ArmsWatcher, outcome: ArmsOutcome) -> None:
     """Make the observations that a folder lacks. One that fails is noted and left out. Raises OSError."""
     drop_torn_line(job.folder)
     for arm, repeat in job.lacking():

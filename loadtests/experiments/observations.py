@@ -1,4 +1,4 @@
-"""What experiments observed, as plain rows in files that whoever judges them can read without measuring anything.
+"""Observations of experiments, as plain rows in files that can be judged without measuring anything.
 
 FOLDER/
     experiment.json        what was asked, of which machine; written first

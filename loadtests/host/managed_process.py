@@ -25,7 +25,7 @@ LOG_MAX_BYTES: Final = 256 * 2**20
 LINE_MAX_BYTES: Final = 65_536
 """What is longer is heard as several lines."""
 LINES_A_LOOK: Final = 1_000
-"""Some write faster than anybody reads."""
+"""Some write faster than they are read."""
 QUOTED: Final = 300
 TERMINATED: Final = frozenset({-signal.SIGTERM, 128 + signal.SIGTERM})
 """How a program ends by SIGTERM that does not care, and how a shell or a JVM then says so."""
@@ -172,7 +172,7 @@ class Child:
     def kill(self) -> int:
         """End it at once (SIGKILL), with all that it started; return its exit code."""
         if self._process.poll() is None:
-            # Not reaped yet, so its process group cannot have become somebody else's.
+            # Not reaped yet, so its process group cannot belong to another process.
             os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 

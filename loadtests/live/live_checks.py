@@ -31,17 +31,17 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class LiveVerdict:
     """reasons: why the figures cannot be trusted, worst first, each a few words; empty when there is none."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
 
 
-def judge(pattern: str, live: Live, health: Health) -> Judgement:
+def judge(pattern: str, live: Live, health: Health) -> LiveVerdict:
     """Judge one pattern's figures so far."""
     invalid, suspect = tuple(_invalid(pattern, live, health)), tuple(_suspect(pattern, live, health))
-    return Judgement("INVALID" if invalid else "SUSPECT" if suspect else "VALID", invalid + suspect)
+    return LiveVerdict("INVALID" if invalid else "SUSPECT" if suspect else "VALID", invalid + suspect)
 
 
 def _invalid(pattern: str, live: Live, health: Health) -> list[str]:

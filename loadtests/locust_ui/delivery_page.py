@@ -16,13 +16,13 @@ from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_S
 
 from loadtests import patterns
 from loadtests.live.chart_points import ChartPoints
-from loadtests.live.live_checks import Judgement, judge
+from loadtests.live.live_checks import LiveVerdict, judge
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.preflight import admit
 from loadtests.locust_ui.web_guard import ask_first, guard
 from loadtests.runs.commands import OURS
 from loadtests.runs.target import WrongServer
-from loadtests.scenario.options import TOLD, read_options
+from loadtests.scenario.locust_options import TOLD, read_options
 from servers.palette import colours_of
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
@@ -54,11 +54,11 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     return page
 
 
-def _ruling_in(folder: Path) -> Judgement:
+def _ruling_in(folder: Path) -> LiveVerdict:
     """Read the verdict of a run's report."""
     ruling = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     doubts = [caution["what"] for caution in ruling["cautions"] if caution["severity"] != "note"]
-    return Judgement(ruling["verdict"], tuple(doubts))
+    return LiveVerdict(ruling["verdict"], tuple(doubts))
 
 
 class DeliveryPage:
@@ -70,7 +70,7 @@ class DeliveryPage:
         self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
-        self._ruled: tuple[str, Judgement] | None = None
+        self._ruled: tuple[str, LiveVerdict] | None = None
 
     # The Delivery tab
 
@@ -129,7 +129,7 @@ class DeliveryPage:
         return rows
 
     @property
-    def _ruling(self) -> Judgement | None:
+    def _ruling(self) -> LiveVerdict | None:
         """The verdict of the report on the test that the board shows, None while there is none."""
         run, judgement = self._ruled or ("", None)
         return judgement if run == self._screen.board.run else None
@@ -138,7 +138,7 @@ class DeliveryPage:
         """Have the report made of a test that has ended, and show its verdict from then on: there is one judge."""
         folder = Path(self._screen.board.run)
         problem = self._folder_problem() or self._report()
-        self._ruled = (str(folder), Judgement("INVALID", (problem,)) if problem else _ruling_in(folder))
+        self._ruled = (str(folder), LiveVerdict("INVALID", (problem,)) if problem else _ruling_in(folder))
 
     def _phase(self) -> str:
         """Return "none" before the first test, "running" while there is more to come, "stopped" when all is final."""

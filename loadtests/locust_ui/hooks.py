@@ -20,7 +20,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtests.host import capacity
+from loadtests.host import machine_limits
 from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
@@ -28,7 +28,7 @@ from loadtests.locust_ui.preflight import admit, pattern_of
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions, read_options
+from loadtests.scenario.locust_options import NEWEST, LoadOptions, read_options
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
 from servers.timing.clock import now_ns
@@ -57,7 +57,7 @@ class Conductor:
         self._ended_ns = self._missing = 0
 
     def on_init(self, environment: Environment, **_kwargs: Any) -> None:
-        capacity.raise_open_files()
+        machine_limits.raise_open_files()
         self._environment = environment
         runner = environment.runner
         try:
@@ -117,7 +117,7 @@ class Conductor:
         session.seed = self.run_dir.name
 
     def _note(self, environment: Environment, options: LoadOptions, target: Target) -> None:
-        """Have the server publish, and prepare for a report, unless somebody who gave us the folder does that."""
+        """Have the server publish, and prepare for a report, unless the program that gave us the folder does that."""
         if options.run_dir:
             target.publish(options.schedule, options.message_bytes)
             return

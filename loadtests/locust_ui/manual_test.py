@@ -1,6 +1,6 @@
 """What is to be known of a test that a person drives, so that its folder can be reported like any other run.
 
-Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
+It has no plan: users come when the form is sent, and it ends with the Stop button. So the conductor notes
 here what happens when, and the server is asked from time to time what it has published; loadtests/runs/manual_run.py,
 in a process of its own, then ends its cells like planned ones, because pyarrow would stall the users.
 """
@@ -21,7 +21,7 @@ import msgspec
 from loadtests.records.manifest import SESSION, Session
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions
+from loadtests.scenario.locust_options import NEWEST, LoadOptions
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import UserSettings
@@ -108,7 +108,7 @@ class HandDriven:
         return 0 if shared else self._target.start_at_ns
 
     def _changes(self) -> list[str]:
-        """Return what somebody else changed at the server, after which no one setting describes the test."""
+        """Return what another client changed at the server, after which no one setting describes the test."""
         then = self._target.stats
         try:
             now = Target(self._target.host).stats

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import LoadOptions, read_options
+from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtests.scenario.options import OLDEST, TOLD
+from loadtests.scenario.locust_options import OLDEST, TOLD
 from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed

@@ -1,6 +1,6 @@
 """Reads run.json and cell.json as what they are: input. Whole, once, only what a run can hold; and writes them whole.
 
-What is read here may name files, be looped over and stand on pages; whoever asks for more than that asks here.
+What is read here may name files, be looped over and stand on pages; readers that need more than that ask here.
 """
 
 import errno

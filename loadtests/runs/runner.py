@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from loadtests.host import capacity, environment, netem
+from loadtests.host import environment, machine_limits, netem
 from loadtests.records.manifest import Cell, Machine
 from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
@@ -141,7 +141,7 @@ def _check_network(plan: Plan) -> None:
 
 def check_room(plan: Plan, machine: Machine) -> None:
     """Raise RunRefused when a cell of the plan needs more open files or ports than the machine has."""
-    if lacking := capacity.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
+    if lacking := machine_limits.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
         raise RunRefused(lacking)
 
 

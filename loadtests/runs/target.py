@@ -23,7 +23,7 @@ class WrongServer(Exception):
     """Nothing to measure at this address; the message says why and what to do."""
 
 
-class Backplane(msgspec.Struct, frozen=True):
+class BackplaneStats(msgspec.Struct, frozen=True):
     """What /stats says of a feed that is shared, or that goes into a server that is not ours.
 
     foreign: that server; refused: how many messages it did not take, and problem: what it said to the last of them.
@@ -56,7 +56,7 @@ class Stats(msgspec.Struct, frozen=True):
     streams: int = 0
     subscribers: int = 0
     tasks: int = 0
-    backplane: Backplane | None = None
+    backplane: BackplaneStats | None = None
 
 
 class Target:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reports.advice.advise import Question, Row, advise, along, ranked
+from reports.advice.advise import PatternAdvice, Question, advise, along, ranked
 from reports.advice.goals import Met
 from reports.basics.units import NONE, counted, listed, number, quantity
-from reports.model.law import Figure
+from reports.model.law import Estimate
 from reports.model.model import Model
 
 FACTORS: Final = [10 ** (step / 10) for step in range(1, 31)]
@@ -40,7 +40,7 @@ class Change:
         return f"{between} move on to {self.to}." if self.to else f"{between} no pattern meets the goals any more."
 
 
-def recommendation(question: Question, rows: Sequence[Row]) -> str:
+def recommendation(question: Question, rows: Sequence[PatternAdvice]) -> str:
     """Return two sentences: what to use and what it takes; what comes next, and why the others do not."""
     order = ranked(rows)
     if not order:
@@ -54,7 +54,7 @@ def recommendation(question: Question, rows: Sequence[Row]) -> str:
     return f"For {asked(question)}, use {best.label}: {taken}. {_rest(rows, best)}".rstrip()
 
 
-def _rest(rows: Sequence[Row], best: Row | None) -> str:
+def _rest(rows: Sequence[PatternAdvice], best: PatternAdvice | None) -> str:
     order = ranked(rows)
     parts = []
     if best is not None and len(order) > 1:
@@ -77,7 +77,7 @@ def _goals(question: Question) -> str:
     return listed([goal.text for goal in question.goals]) if question.goals else "the goals"
 
 
-def _takes(row: Row) -> str:
+def _takes(row: PatternAdvice) -> str:
     told = [f"p99 {ranged(row.figures.get('p99'), 'ms')}"] if "p99" in row.figures else []
     if "cores" in row.figures:
         cores = few(row.figures["cores"].value)
@@ -91,7 +91,7 @@ def plain(value: float) -> str:
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def ranged(figure: Figure | None, unit: str = "") -> str:
+def ranged(figure: Estimate | None, unit: str = "") -> str:
     """Return a figure with its interval: 289 ms (98 to 1.0 s); a dash where it is unknown."""
     if figure is None:
         return NONE
@@ -99,7 +99,7 @@ def ranged(figure: Figure | None, unit: str = "") -> str:
     return value if low == high else f"{value} ({low} to {high})"
 
 
-def middle(figure: Figure | None, unit: str = "") -> str:
+def middle(figure: Estimate | None, unit: str = "") -> str:
     """Return a figure without its interval."""
     return _said(figure.value, unit) if figure else NONE
 
@@ -113,7 +113,7 @@ def few(value: float) -> str:
     return "<0.001" if 0 < value < 0.0005 else number(value, 2 if value >= 0.1 else 3)
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[PatternAdvice]) -> list[str]:
     """Return why patterns are excluded or uncertain, and what they need: one line for all patterns that share it."""
     told: dict[str, list[str]] = {}
     for row in rows:
@@ -132,7 +132,7 @@ def changes(model: Model, question: Question) -> list[Change]:
     return [change for change in found if change.holds != change.changes]
 
 
-def _change(model: Model, question: Question, axis: str, factors: Sequence[float], best: Row) -> Change:
+def _change(model: Model, question: Question, axis: str, factors: Sequence[float], best: PatternAdvice) -> Change:
     field = "clients" if axis == "clients" else "rate_per_s"
     last = holds = float(getattr(question, field))
     for asked in along(question, axis, factors):

@@ -33,7 +33,7 @@ class Rung:
     """A load and what was seen at it. figures: the median over the repeats of each measure that a goal names.
 
     server_cores, generator_cores: of the busiest second. under_way: messages under way as a multiple of rate x time,
-    which is 1 where the load was held (Little's law). blame: who was at its limit, "" where nobody was.
+    which is 1 where the load was held (Little's law). blame: the process at its limit, "" for none.
     """
 
     tried: Tried

@@ -111,12 +111,12 @@ CHARTS: Final = (
         latency.over_time,
     ),
     Chart(
-        "whose-time",
+        "latency-parts",
         "Parts of latency",
         "Pale: the publisher was late. Colour: server and network, and for polls the wait until the next "
         "request. Grey: the message waited in the client's kernel until the load generator read it. Grey is part of "
         "the measurement, not of the pattern. A dash: too few messages came alone, so the parts are unknown.",
-        breakdown.whose,
+        breakdown.parts,
         breakdown.is_known,
     ),
     Chart(

@@ -1,4 +1,4 @@
-"""PURE. Latency taken apart: whose time it was, and how a message reaches one client after the other."""
+"""PURE. The parts of latency, and how a message reaches one client after the other."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ def is_broadcast(scene: Scene) -> bool:
 
 
 @marked
-def whose(scene: Scene) -> Figure:
+def parts(scene: Scene) -> Figure:
     """Shares of the latency: the publisher's, the server's and the network's, our own loop's."""
     canvas, axes = panels(scene, len(OVER))
     for panel, (over, title) in zip(axes, OVER.items(), strict=True):

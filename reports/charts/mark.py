@@ -21,7 +21,7 @@ P = ParamSpec("P")
 
 
 def marked(draw: Callable[Concatenate[Scene, P], Figure]) -> Callable[Concatenate[Scene, P], Figure]:
-    """Make a chart that carries the verdict on its scene, whoever draws it: a page, a notebook, a script."""
+    """Make a chart that carries the verdict on its scene, wherever it is drawn: page, notebook, script."""
 
     @wraps(draw)
     def drawn(scene: Scene, /, *args: P.args, **kwargs: P.kwargs) -> Figure:

@@ -13,7 +13,7 @@ from reports.commands.exits import DONE
 from servers.settings.units import parse_duration_ns
 
 if TYPE_CHECKING:
-    from reports.advice.advise import Question, Row
+    from reports.advice.advise import PatternAdvice, Question
     from reports.advice.prices import Prices
     from reports.model.model import Model
 
@@ -152,7 +152,7 @@ def _answer(model: "Model", rests_on: str, question: "Question", *, as_json: boo
     return DONE
 
 
-def _table(rows: "list[Row]", question: "Question") -> Table:
+def _table(rows: "list[PatternAdvice]", question: "Question") -> Table:
     from reports.advice.advise import ranked
     from reports.advice.recommendation import middle, ranged
 

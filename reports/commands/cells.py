@@ -13,9 +13,9 @@ from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
 def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
-    from reports.page.terminal import Board
+    from reports.page.terminal import LiveTable
 
-    with Bar(err, cells, Board(folder)) as bar:
+    with Bar(err, cells, LiveTable(folder)) as bar:
         return runner.run_cells(folder, cells, labels, bar)
 
 

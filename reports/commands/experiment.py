@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from loadtests.runs import advice, runner
+from loadtests.runs import kept_advice, runner
 from loadtests.runs.progress import TurnsBar
 from loadtests.runs.series import folder_of
 from loadtests.scenario.plan import known_name
@@ -61,7 +61,7 @@ def experiment(
     from loadtests import experiments as measuring
     from loadtests.experiments import arm_runner
     from reports import experiments
-    from reports.experiments import page
+    from reports.experiments import experiment_page
     from reports.experiments.result import Results
 
     known = _experiments()
@@ -92,10 +92,10 @@ def experiment(
         for each, place in places.items()
     ]
     code, problem = _observe(jobs)
-    results = Results(tuple(page.judge(job.name, job.folder) for job in jobs if job.comparable))
+    results = Results(tuple(experiment_page.judge(job.name, job.folder) for job in jobs if job.comparable))
     if name == "all":
-        page.write_index(results.results, root)
-    advice.keep(runner.RUNS, results.advice())
+        experiment_page.write_index(results.results, root)
+    kept_advice.keep(runner.RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
     return fail(code, f"{problem}; continue with: pollbench experiment {name} --resume {root}") if code else judged
 

@@ -75,7 +75,7 @@ def calibrate(
     """
     from loadtests.host import environment
     from loadtests.records.manifest import Calibration
-    from loadtests.runs.calibration import FILE
+    from loadtests.runs.kept_calibration import FILE
     from reports.page.terminal import calibration_table
     from reports.selftest import calibration as stage
 

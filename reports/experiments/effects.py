@@ -67,7 +67,7 @@ def change_text(found: MeasuredEffect) -> str:
 
 
 def interval_text(found: MeasuredEffect) -> str:
-    """Return where the change lies: -70 % to -67 %; "" when nobody knows."""
+    """Return the interval of the change: -70 % to -67 %; "" when it is unknown."""
     if not isfinite(found.change):
         return ""
     low, high = _one(found, found.low), _one(found, found.high)

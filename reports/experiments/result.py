@@ -1,6 +1,6 @@
 """PURE. One experiment, judged, and several together: rows of text, JUnit, Markdown, JSON, advice, an exit code.
 
-What is not proven says so with a `~`, also when it is what everybody expects. Runs from which nothing may be decided
+What is not proven says so with a `~`, also when it is what was expected. Runs that must not be used for a decision
 count for nothing, and where an arm has no others there is no answer.
 """
 

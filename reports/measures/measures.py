@@ -38,7 +38,7 @@ WORST: Final = frozenset({"send_late_max_ms"})
 """Columns whose largest repeat counts."""
 
 
-Cell = Mapping[Hashable, Any]
+CellRow = Mapping[Hashable, Any]
 """A row of `Run.finished`."""
 
 
@@ -133,24 +133,24 @@ def conservation(run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _accounts(run: Run, cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
+def _accounts(run: Run, cell: CellRow, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
     due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
     overdue = due["id"][due["due_ns"] <= cell["load_ended_ns"] - _allowed_ns(run, cell)]
     return account(by_user, np.sort(due["id"].to_numpy()), cell["clients"], int(overdue.max()) if len(overdue) else 0)
 
 
-def _allowed_ns(run: Run, cell: Cell) -> int:
+def _allowed_ns(run: Run, cell: CellRow) -> int:
     (setting,) = (each for each in run.manifest.scenarios if each["name"] == cell["scenario"])
     interval_s, jitter_ms = float(str(setting["poll_interval_s"])), float(str(setting.get("jitter_ms", 0)))
     pace = str(setting.get("poll_pace", "rate"))
     return round(allowed_s(interval_s, pace, float(cell["rtt_ms"]), jitter_ms) * NS_PER_S)
 
 
-def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
+def _tables(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
     return {table: _of(getattr(run, table), cell["cell"]) for table in (*ROW_TYPES, "published")}
 
 
-def open_books(run: Run, cell: Cell) -> list[str]:
+def open_books(run: Run, cell: CellRow) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see consistency.py."""
     tables = _tables(run, cell)
     by_user = ByUser.of(tables["deliveries"])
@@ -176,7 +176,7 @@ def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
 
-def _measure(run: Run, cell: Cell, latency: pd.DataFrame, interval_ns: int) -> dict[str, object]:
+def _measure(run: Run, cell: CellRow, latency: pd.DataFrame, interval_ns: int) -> dict[str, object]:
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]

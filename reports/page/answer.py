@@ -19,7 +19,7 @@ from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES, QUANTILES
-from reports.measures.ranking import PLAIN, Row, Stretch, furthest, ranking, stretches, swept
+from reports.measures.ranking import PLAIN, Stretch, SummaryRow, furthest, ranking, stretches, swept
 
 NAN: Final = float("nan")
 POLLED: Final = "short_polling"
@@ -48,7 +48,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class GoalMet:
     """The patterns that delivered `tail_percent` of the messages within a time, and the one with the least server CPU.
 
     at: the step of the sweep, if it is one.
@@ -112,7 +112,7 @@ def _conditions(rows: pd.DataFrame, setting: Mapping[str, Any] | None) -> str:
     return listed(told)
 
 
-def _of_the_instrument(row: Row) -> str:
+def _of_the_instrument(row: SummaryRow) -> str:
     """Say how much of a median the instrument may have added, where that is a notable part."""
     part_ms = float(row["p50_ms"]) - float(row.get("p50_ms_floor", NAN))
     return (
@@ -120,7 +120,7 @@ def _of_the_instrument(row: Row) -> str:
     )
 
 
-def _why(row: Row, setting: Mapping[str, Any]) -> str:
+def _why(row: SummaryRow, setting: Mapping[str, Any]) -> str:
     """Explain a median that is half of a poll interval."""
     half_ms = setting.get("poll_interval_s", NAN) * 500
     waits = row["pattern"] == POLLED and abs(row["p50_ms"] - half_ms) < HALF_WITHIN * half_ms
@@ -176,16 +176,16 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
     return " ".join(told)
 
 
-def _most(stretch: Stretch, rows: Sequence[Row]) -> str:
+def _most(stretch: Stretch, rows: Sequence[SummaryRow]) -> str:
     """Return the largest value of some patterns over a stretch."""
     return (UP_TO if len(stretch.scenes) > 1 else "") + quantity(
         max(max(stretch.values(row["pattern"])) for row in rows), "ms"
     )
 
 
-def goals(rows: pd.DataFrame) -> list[Goal]:
+def goals(rows: pd.DataFrame) -> list[GoalMet]:
     """Return the patterns that meet less and less strict latency goals; a goal that changes nothing is left out."""
-    told: list[Goal] = []
+    told: list[GoalMet] = []
     if too_few(rows):
         return told
     along, name = swept(rows), TAILS[tail_percent(rows)]
@@ -194,8 +194,8 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
     return told
 
 
-def _goals(rows: pd.DataFrame, name: str, at: str) -> list[Goal]:
-    told: list[Goal] = []
+def _goals(rows: pd.DataFrame, name: str, at: str) -> list[GoalMet]:
+    told: list[GoalMet] = []
     before: set[str] = set()
     for goal_ms in GOALS_MS:
         tail = rows[f"{name}_high"].fillna(rows[name])
@@ -208,7 +208,7 @@ def _goals(rows: pd.DataFrame, name: str, at: str) -> list[Goal]:
                 cost = quantity(float(first[0]["cpu_ms_per_1000"]), "ms")
                 cheapest = f"{sentence(_names(first, rows))} ({cost} per 1,000 deliveries)"
             met_by = sentence(_names([*met.to_dict("records")], rows))
-            told.append(Goal(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
+            told.append(GoalMet(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
     return told
 
 
@@ -249,14 +249,14 @@ def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
     return f"{told}. {listed([_multiple(row, leader, name) for row in rest])} {more}."
 
 
-def _closeness(first: Sequence[Row], name: str) -> str:
+def _closeness(first: Sequence[SummaryRow], name: str) -> str:
     if any(isnan(row[f"{name}_low"]) for row in first):
         return "too close to tell"
     overlap = all(row[f"{name}_low"] <= first[0][f"{name}_high"] for row in first)
     return "no measurable difference" if overlap else "nearly level"
 
 
-def _multiple(row: Row, leader: Row, name: str) -> str:
+def _multiple(row: SummaryRow, leader: SummaryRow, name: str) -> str:
     """Return a row's value as a multiple of the leader's, with its range over the repeats."""
     told = f"{row['label']} {times(row[name] / leader[name])}"
     low, high = row[f"{name}_low"] / leader[f"{name}_high"], row[f"{name}_high"] / leader[f"{name}_low"]
@@ -278,7 +278,7 @@ def _complete(rows: pd.DataFrame) -> str:
     return sentence(told)
 
 
-def _names(chosen: Sequence[Row], rows: pd.DataFrame) -> str:
+def _names(chosen: Sequence[SummaryRow], rows: pd.DataFrame) -> str:
     return grouped([str(row["label"]) for row in chosen], [str(label) for label in rows["label"]])
 
 

@@ -24,7 +24,7 @@ from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.page import interactive
-from reports.page.answer import Finding, Goal, answers, findings, goals, headline, tail_percent
+from reports.page.answer import Finding, GoalMet, answers, findings, goals, headline, tail_percent
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
@@ -57,7 +57,7 @@ class Section:
     purpose: str
     headline: str
     findings: Sequence[Finding]
-    goals: Sequence[Goal]
+    goals: Sequence[GoalMet]
     tail_percent: int
     table: Table
     breakdown: Table

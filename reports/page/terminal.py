@@ -43,7 +43,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
     return table
 
 
-class Board:
+class LiveTable:
     """The table of the cells that have ended so far, shown during a run."""
 
     def __init__(self, run_dir: Path) -> None:

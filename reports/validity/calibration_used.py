@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from loadtests.records.manifest import PatternCalibration
-from loadtests.runs.calibration import differences
+from loadtests.runs.kept_calibration import differences
 from reports.data.load import Run
 
 SAFE: Final = 0.5

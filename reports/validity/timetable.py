@@ -28,7 +28,7 @@ AFTER_NS: Final = 1_000_000_000
 GONE_THROUGH_MAX: Final = 5_000_000
 """Messages since the start of a schedule; so many take 2 s to be gone through."""
 SHOWN: Final = 3
-Cell = Mapping[Hashable, Any]
+CellRow = Mapping[Hashable, Any]
 
 
 def timetable(facts: Facts) -> Iterable[Caution]:
@@ -53,7 +53,7 @@ def timetable(facts: Facts) -> Iterable[Caution]:
         )
 
 
-def departures(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
+def departures(cell: CellRow, schedule: str, published: pd.DataFrame) -> list[str]:
     """Return how the journal of one cell departs from its schedule, one line each.
 
     cell: a row of `Run.finished`. published: its journal.
@@ -84,7 +84,7 @@ def departures(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
     return lines + _untimely(cell, due_ns, published_ns)
 
 
-def departures_by_hand(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
+def departures_by_hand(cell: CellRow, schedule: str, published: pd.DataFrame) -> list[str]:
     """The same of a test driven by hand, whose server has a past and may be published to by hand as well.
 
     What is posted is due when it is published. So a schedule's instants must all be there, and what else there is must
@@ -126,7 +126,7 @@ def unknown_timetable(facts: Facts) -> Iterable[Caution]:
             return
 
 
-def _begun_long_ago(cell: Cell, schedule: str) -> bool:
+def _begun_long_ago(cell: CellRow, schedule: str) -> bool:
     past_s = (int(cell["window_until_ns"]) - int(cell["publish_from_ns"])) / NS_PER_S
     return parse_schedule(schedule).rate_per_s * past_s > GONE_THROUGH_MAX
 
@@ -142,7 +142,7 @@ def _unlike(wanted_ns: np.ndarray, due_ns: np.ndarray) -> tuple[int, int]:
     return len(wanted_ns) - met, len(due_ns) - met
 
 
-def _untimely(cell: Cell, due_ns: np.ndarray, published_ns: np.ndarray) -> list[str]:
+def _untimely(cell: CellRow, due_ns: np.ndarray, published_ns: np.ndarray) -> list[str]:
     lines = []
     if early := int((published_ns < due_ns).sum()):
         lines.append(f"{counted(early, 'message')} published before being due")
@@ -151,17 +151,17 @@ def _untimely(cell: Cell, due_ns: np.ndarray, published_ns: np.ndarray) -> list[
     return lines
 
 
-def _setting(facts: Facts, cell: Cell) -> Mapping[str, Any]:
+def _setting(facts: Facts, cell: CellRow) -> Mapping[str, Any]:
     (setting,) = (each for each in facts.run.manifest.scenarios if each["name"] == cell["scenario"])
     return setting
 
 
-def _schedule(facts: Facts, cell: Cell) -> str:
+def _schedule(facts: Facts, cell: CellRow) -> str:
     """Return the schedule of a cell: the one of its scenario that has the cell's rate."""
     return schedules(str(_setting(facts, cell)["schedule"]))[float(cell["rate_per_s"])]
 
 
-def _scheduled(facts: Facts, cell: Cell) -> pd.DataFrame:
+def _scheduled(facts: Facts, cell: CellRow) -> pd.DataFrame:
     """Return the journal of a cell, of a server that is not ours without the roll call, which came before."""
     published: pd.DataFrame = facts.run.published[facts.run.published["cell"] == cell["cell"]]
     if not _setting(facts, cell).get("adapter"):

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 import pollbench
-from reports.advice.advise import Question, Row, advise, ranked
+from reports.advice.advise import PatternAdvice, Question, advise, ranked
 from reports.advice.constraints import Surroundings, conditions, parse_proxy, ruled_out
 from reports.advice.goals import Met, parse_goal
 from reports.advice.prices import Prices, parse_prices
 from reports.advice.recommendation import changes, recommendation
 from reports.basics.units import THIN
-from reports.model.law import Figure
+from reports.model.law import Estimate
 from reports.model.model import Model
 from tests.model.conftest import made_up_cells, made_up_model
 
@@ -31,7 +31,7 @@ def question(**changed: object) -> Question:
     return replace(asked, **changed)  # type: ignore[arg-type]
 
 
-def by_pattern(rows: Sequence[Row]) -> dict[str, Row]:
+def by_pattern(rows: Sequence[PatternAdvice]) -> dict[str, PatternAdvice]:
     return {row.pattern: row for row in rows}
 
 
@@ -130,7 +130,7 @@ def test_several_processes_need_something_that_shares_the_feed(model: Model) -> 
 
 def test_money_is_cores_memory_and_traffic_of_a_month() -> None:
     prices = Prices("EUR", core_hour=0.02, gb_memory_hour=0.003, gb_sent=0.08)
-    found = prices.month(Figure(2.0, 1.0, 4.0), Figure(1e9, 1e9, 1e9), Figure(1e6, 1e6, 1e6))
+    found = prices.month(Estimate(2.0, 1.0, 4.0), Estimate(1e9, 1e9, 1e9), Estimate(1e6, 1e6, 1e6))
     assert found.value == pytest.approx(730 * (2 * 0.02 + 0.003) + 730 * 3.6 * 0.08)
     assert found.high - found.low == pytest.approx(730 * 3 * 0.02)
 
@@ -189,7 +189,7 @@ def test_a_goal_that_cannot_be_read_is_told_with_the_remedy(text: str, said: str
 
 def test_an_interval_across_the_limit_leaves_a_goal_open() -> None:
     goal = parse_goal("p99 < 1s")
-    found = [goal.met(Figure(*each)) for each in ((500, 400, 600), (900, 800, 1100), (2000, 1500, 3000))]
+    found = [goal.met(Estimate(*each)) for each in ((500, 400, 600), (900, 800, 1100), (2000, 1500, 3000))]
     assert found == [Met.YES, Met.PERHAPS, Met.NO]
     assert goal.met(None) is Met.UNKNOWN
 

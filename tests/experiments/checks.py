@@ -10,7 +10,7 @@ from reports.charts import svg
 from reports.charts.style import styled
 from reports.experiments import Experiment
 from reports.experiments.effects import TILDE, change_text, measured
-from reports.experiments.page import look_of
+from reports.experiments.experiment_page import look_of
 
 
 def check_drawing(module: object, found: Mapping[str, Observation]) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from loadtests import experiments as measuring
-from loadtests.experiments.arm_runner import Job, Outcome, enter, missing_program, observe
+from loadtests.experiments.arm_runner import ArmsOutcome, Job, enter, missing_program, observe
 from loadtests.experiments.observations import OBSERVATIONS, read_observations
 from loadtests.runs.run_folder import RunRefused
 from reports import experiments
 from reports.basics.exit_codes import ExitCode
-from reports.experiments.page import judge, write_index
+from reports.experiments.experiment_page import judge, write_index
 from reports.experiments.result import Result, Results
 from tests.experiments.made_up import Figures, MadeUp, halves
 
@@ -36,14 +36,14 @@ def begin(folder: Path, made: MadeUp, repeats: int | None = None, *, quick: bool
 
 def judged(folder: Path, figures: Figures = halves, repeats: int | None = None) -> Result:
     job = begin(folder, MadeUp(figures), repeats)
-    assert observe([job], Watching()) == Outcome()
+    assert observe([job], Watching()) == ArmsOutcome()
     return judge("made-up", job.folder, MadeUp())
 
 
 def test_arms_take_turns_and_every_observation_is_saved_with_all_it_said(tmp_path: Path) -> None:
     made, watching = MadeUp(), Watching()
     job = begin(tmp_path, made, 3)
-    assert observe([job], watching) == Outcome()
+    assert observe([job], watching) == ArmsOutcome()
     assert [arm for arm, _ in made.measured] == ["off", "on"] * 3
     assert watching.started == [f"made-up {arm}-{repeat}" for repeat in (1, 2, 3) for arm in ("off", "on")]
     last = read_observations(tmp_path, ("off", "on"))[-1]

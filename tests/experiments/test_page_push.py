@@ -14,7 +14,7 @@ from loadtests.experiments.practices.page_push import CHROMIUM, OURS, RTTS_MS, T
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.page import look_of
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices.page_push import ARMS, EFFECTS, draw, expected_ms, verdict
 from tests.experiments.arms import observed_arm
 from tests.server_process import ROOT

@@ -10,7 +10,7 @@ from loadtests.probes.followers import CLIENTS, Followed
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.page import look_of
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices.proxy_buffering import ARMS, EFFECTS, MECHANISM, WINDOW_MS, draw, verdict
 from tests.experiments.arms import observed_arm
 

@@ -11,7 +11,7 @@ from loadtests.probes.cluster import Left
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.page import look_of
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices.scaling import ARMS, EFFECTS, draw, verdict
 from tests.experiments.arms import observed_arm
 

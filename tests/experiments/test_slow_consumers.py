@@ -7,7 +7,7 @@ import pytest
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.page import look_of
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices import slow_consumers
 from tests.experiments.arms import observed_arm
 from tests.experiments.made_up import repeated

@@ -7,7 +7,7 @@ import msgspec
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.records.manifest import Cell, Session
 from loadtests.runs.target import Target
-from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.locust_options import LoadOptions
 from servers.timing.clock import now_ns
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving

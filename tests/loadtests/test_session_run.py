@@ -17,7 +17,7 @@ from loadtests.runs.manual_run import make_run
 from loadtests.runs.run_folder import RunRefused
 from loadtests.runs.runner import begin, reopen
 from loadtests.runs.target import Stats
-from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.locust_options import LoadOptions
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, load

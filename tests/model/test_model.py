@@ -10,9 +10,9 @@ import pytest
 import pollbench
 from reports.data.load import ReportError, load
 from reports.model import model_file
+from reports.model.cell_figures import Load, message_payload_bytes, observations
 from reports.model.law import fit
 from reports.model.model import Model, coverage, predict
-from reports.model.observations import Load, message_payload_bytes, observations
 from reports.model.service import ASKED, HELD, quantile_s
 from tests.model.conftest import LABELS, made_up, made_up_cells, made_up_model, true_cores
 from tests.reports.conftest import SMALL

@@ -12,7 +12,7 @@ import pytest
 from loadtests.scenario.scenarios import Scenario
 from reports.basics.exit_codes import ExitCode, Judgement
 from reports.ci.comparison import Comparison
-from reports.ci.gates import Gate, Result, check_slo, judge
+from reports.ci.gates import Gate, GoalResult, check_slo, judge
 from reports.ci.questions import compare_cells
 from reports.ci.slo import Goal, parse_slo
 from reports.data.load import ReportError
@@ -25,11 +25,11 @@ FEED = Situation("feed", 50, 0.0, 5.0, "long_polling")
 QUIET = Situation("quiet", 10, 0.0, 0.4, "sse")
 
 
-def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[Result]:
+def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[GoalResult]:
     return judge(parse_slo(f"slo = ['{line}']", "slo.toml"), cells, situations or (FEED,))
 
 
-def one(line: str, make_cells: MakeCells, **measures: Sequence[float]) -> Result:
+def one(line: str, make_cells: MakeCells, **measures: Sequence[float]) -> GoalResult:
     (result,) = judged(line, make_cells({"long_polling": measures}))
     return result
 
@@ -244,7 +244,7 @@ def test_two_cells_that_claim_the_same_repeat_are_not_pooled(make_cells: MakeCel
         judged("missed == 0", pd.concat([cells, cells]))
 
 
-def gate(results: Sequence[Result], *invalid: str) -> Gate:
+def gate(results: Sequence[GoalResult], *invalid: str) -> Gate:
     return Gate("2026-run_1", "slo.toml", tuple(results), invalid)
 
 

@@ -46,7 +46,7 @@ async def _visited(server: Server, *, quick: bool) -> Observation:
     followed = {pattern: Followed() for pattern in LOYAL}
     loyal = [asyncio.create_task(follow(pattern, server.url, each)) for pattern, each in followed.items()]
     await asyncio.sleep(SETTLE_S)
-    looks = Looks(server)
+    looks = ServerOverTime(server)
     # The second look: the first has a connection of its own, and so a task, that is not gone yet.
     _, before = await looks.look(), await looks.look()
     looking = asyncio.create_task(looks.go_on())
@@ -80,7 +80,7 @@ async def _visited(server: Server, *, quick: bool) -> Observation:
     return Observation(figures, [*looks.points, {"cpu_us_per_message": cpu_us_per_message}])
 
 
-class Looks:
+class ServerOverTime:
     """A server seen from time to time. points: at_s since the first look, memory, waiting clients, tasks."""
 
     def __init__(self, server: Server) -> None:

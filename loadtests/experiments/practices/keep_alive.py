@@ -6,7 +6,7 @@ The clients are a round trip of 40 ms away and wait for 20 messages a second.
 from pathlib import Path
 from typing import Final
 
-from loadtests.experiments.cells import run_cell
+from loadtests.experiments.whole_cells import run_cell
 from loadtests.scenario.scenarios import Scenario
 
 ARMS: Final = {"off": True, "on": False}

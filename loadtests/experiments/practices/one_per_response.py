@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from loadtests.experiments.cells import run_cell
+from loadtests.experiments.whole_cells import run_cell
 from loadtests.scenario.scenarios import Scenario
 
 ARMS: Final = {"one": True, "all": False}

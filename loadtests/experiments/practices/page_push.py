@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from loadtests.experiments.observations import Observation, Points
 from loadtests.probes.chromium import PROGRAM, Certificate, Timing, certificate, chromium
-from loadtests.probes.page_load import Load, PageClient
+from loadtests.probes.page_load import PageClient, PageLoad
 from loadtests.probes.reference import reference, relay
 from loadtests.runs.commands import HOST
 
@@ -66,8 +66,8 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     return Observation(figures, points, ["Chromium took no hint"] if unhinted else [])
 
 
-def _loads(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> tuple[dict[float, Load], dict[float, Load]]:
-    """Load the page with our client, and again on the same connection, with the assets in its cache."""
+def _loads(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> tuple[dict[float, PageLoad], dict[float, PageLoad]]:
+    """PageLoad the page with our client, and again on the same connection, with the assets in its cache."""
     first, again = {}, {}
     with reference(where, "http2_push", "--page", arm, "--page-think", THINK_S) as server:
         for rtt_ms in rtts_ms:
@@ -77,7 +77,7 @@ def _loads(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> tuple[dict[floa
 
 
 def _browse(arm: str, where: Path, rtts_ms: tuple[float, ...]) -> Browsed:
-    """Load the page with Chromium, each time with an empty cache and on a connection of its own."""
+    """PageLoad the page with Chromium, each time with an empty cache and on a connection of its own."""
     made = certificate(where)
     options = ("--page", arm, "--page-think", THINK_S, "--tls-cert", made.chain, "--tls-key", made.key)
     with reference(where, "http2_push", *options, name="secure") as server, ExitStack() as stack:

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from loadtests.experiments.observations import Observation, Points
-from loadtests.probes.cluster import Left, Plan, run
+from loadtests.probes.cluster import ClusterPlan, Left, run
 
 PROGRAMS: Final = {"nginx": "nginx", "redis-server": "redis-server"}
 ARMS: Final[Mapping[str, tuple[str, int]]] = {
@@ -25,7 +25,7 @@ CLIENTS: Final = 40
 
 def measure(arm: str, where: Path, *, quick: bool) -> Observation:
     feed, servers = ARMS[arm]
-    plan = Plan(
+    plan = ClusterPlan(
         feed=feed,
         servers=servers,
         clients=10 if quick else CLIENTS,

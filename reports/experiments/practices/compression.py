@@ -10,8 +10,8 @@ from loadtests.experiments.observations import Observation, Points
 from reports.basics.units import quantity
 from reports.charts.style import INK, Look, figure, y_title
 from reports.experiments import Effect, Effects
-from reports.experiments.cells import cell, observed
 from reports.experiments.effects import said, with_doubt
+from reports.experiments.whole_cells import cell, observed
 
 TITLE: Final = "Compression of polls and streams"
 ADVICE: Final = "Compress what you send, and flush after every message of a stream."

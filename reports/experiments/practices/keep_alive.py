@@ -10,8 +10,8 @@ from loadtests.experiments.observations import Observation
 from reports.basics.units import quantity
 from reports.charts.style import MUTED, Look, figure, y_title
 from reports.experiments import Effect, Effects
-from reports.experiments.cells import cell, observed
 from reports.experiments.effects import said, with_doubt
+from reports.experiments.whole_cells import cell, observed
 
 TITLE: Final = "Keep-alive: connections that are used again"
 ADVICE: Final = "Reuse connections: send every poll on the connection that the last response came on."

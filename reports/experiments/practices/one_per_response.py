@@ -11,8 +11,8 @@ from loadtests.experiments.observations import Observation
 from reports.basics.units import number, quantity
 from reports.charts.style import MUTED, Look, figure, y_title
 from reports.experiments import Effect, Effects
-from reports.experiments.cells import cell, observed, rows_of
 from reports.experiments.effects import said, with_doubt
+from reports.experiments.whole_cells import cell, observed, rows_of
 from servers.feed.schedule import Stairs, parse_schedule
 
 TITLE: Final = "One message per response, or all that wait"

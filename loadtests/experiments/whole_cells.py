@@ -9,12 +9,12 @@ from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.scenarios import Scenario
 
 
-class CellFailed(Exception):
+class ArmFailed(Exception):
     """A cell that did not finish, and why."""
 
 
 def run_cell(pattern: str, label: str, scenario: Scenario, where: Path, programs: Programs = OURS) -> None:
-    """Measure one cell into an empty folder. label: of the pattern. Raises CellFailed, KeyboardInterrupt."""
+    """Measure one cell into an empty folder. label: of the pattern. Raises ArmFailed, KeyboardInterrupt."""
     plan, labels = Plan(scenario, (pattern,), 1), {pattern: label}
     runner.begin(where, plan, labels, "compare")
     outcome = runner.run_cells(where, plan.cells(), labels, _Unwatched(), programs)
@@ -22,7 +22,7 @@ def run_cell(pattern: str, label: str, scenario: Scenario, where: Path, programs
         raise KeyboardInterrupt
     problems = [outcome.halted, *(problem for cell in outcome.failed for problem in cell.problems)]
     if any(problems):
-        raise CellFailed("; ".join(filter(None, problems)))
+        raise ArmFailed("; ".join(filter(None, problems)))
 
 
 class _Unwatched:
