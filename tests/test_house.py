@@ -20,6 +20,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.settings.fault_specs",
     "servers.feed.message",
     "servers.palette",
+    "servers.patterns",
     "servers.settings.served",
     "servers.settings.setting",
     "servers.settings.units",
@@ -67,9 +68,8 @@ def law_of(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
-def pattern_names(folder: str, prefix: str = "") -> set[str]:
-    names = {path.stem.removeprefix(prefix) for path in (ROOT / folder).glob(f"{prefix}*.py")}
-    return {name for name in names if not name.startswith("_")} - {"conftest"}
+def pattern_names(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).glob("*.py") if not path.name.startswith("_")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -79,7 +79,7 @@ def test_every_source_file_opens_with_its_law(path: Path) -> None:
 
 def test_a_pattern_is_the_same_three_files_everywhere() -> None:
     assert pattern_names("servers/patterns") == pattern_names("loadtests/patterns")
-    assert pattern_names("servers/patterns") == pattern_names("tests/patterns", "test_")
+    assert pattern_names("servers/patterns") == pattern_names("reports/theory/patterns")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -142,6 +142,24 @@ def test_there_are_no_circles_between_rooms(stage: str) -> None:
         taken = {name.split(".")[1] for name in imports_of(path) if name.startswith(f"{stage}.")}
         rooms.setdefault(parts[1], set()).update(taken - {parts[1]})
     TopologicalSorter(rooms).prepare()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_private_is_of_one_file(path: Path) -> None:
+    """A module whose name begins with _ belongs to its package, any other such name to its file."""
+    tree, taken = ast.parse(path.read_text(encoding="utf-8")), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in STAGES:
+            room, _, last = str(node.module).rpartition(".")
+            beside = room.replace(".", "/") == str(path.parent.relative_to(ROOT))
+            private = [each.name for each in node.names if each.name.startswith("_")]
+            assert not private, f"{path.name} imports {node.module}.{private[0]}"
+            assert beside or not last.startswith("_"), f"{path.name} imports {node.module}"
+            taken |= {each.asname or each.name for each in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in taken:
+            public = not node.attr.startswith("_") or node.attr == "_fields"
+            assert public, f"{path.name} uses {node.value.id}.{node.attr}"
 
 
 def test_only_the_front_door_sees_the_commands() -> None:

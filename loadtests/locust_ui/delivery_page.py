@@ -14,7 +14,6 @@ from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
 
-from loadtests import patterns
 from loadtests.live.chart_points import ChartPoints
 from loadtests.live.live_checks import Judgement, judge
 from loadtests.locust_ui.locust_stats import Screen
@@ -24,6 +23,7 @@ from loadtests.runs.commands import OURS
 from loadtests.runs.target import WrongServer
 from loadtests.scenario.options import TOLD, read_options
 from servers.palette import colours_of
+from servers.patterns import facts, names
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
 CONFLICT: Final = 409
@@ -67,7 +67,7 @@ class DeliveryPage:
     def __init__(self, environment: Environment, screen: Screen) -> None:
         self._environment = environment
         self._screen = screen
-        self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
+        self._labels = {name: facts(name).label for name in names()}
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
         self._ruled: tuple[str, Judgement] | None = None

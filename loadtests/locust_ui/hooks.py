@@ -24,7 +24,7 @@ from loadtests.host import capacity
 from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
-from loadtests.locust_ui.preflight import admit, pattern_of
+from loadtests.locust_ui.preflight import admit
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
 from loadtests.runs.target import Target, WrongServer
@@ -122,7 +122,7 @@ class Conductor:
             target.publish(options.schedule, options.message_bytes)
             return
         target.begin(options.schedule, options.message_bytes)
-        labels = {pattern_of(user): user.label for user in environment.user_classes}
+        labels = {user.pattern: user.facts.label for user in environment.user_classes}
         self._by_hand = HandDriven(self.run_dir, target, options, labels)
         self._by_hand.start()
 
@@ -144,7 +144,7 @@ class Conductor:
         """Return pattern -> users that are to run."""
         runner = self._environment.runner
         classes = runner.user_classes_by_name
-        return {pattern_of(classes[name]): count for name, count in runner.target_user_classes_count.items()}
+        return {classes[name].pattern: count for name, count in runner.target_user_classes_count.items()}
 
     def _start_recording(self, environment: Environment) -> None:
         recorder.start(self.run_dir, session.secrets)

@@ -10,9 +10,10 @@ from typing import Any
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
+from loadtests.users.user import PatternUser
 
 
-def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[LoadOptions, Target]:
+def admit(given: Mapping[str, Any], host: str, users: Iterable[type[PatternUser]]) -> tuple[LoadOptions, Target]:
     """Return the options as read and the server as met.
 
     given: options by name; users: the chosen classes. Raises ValueError for a wrong option, WrongServer for a server
@@ -22,14 +23,14 @@ def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[L
     check_source(options)
     target = Target(host, options.server_token)
     chosen = list(users)
-    needing = [user.__name__ for user in chosen if getattr(user, "http2", False)]
+    needing = [user.__name__ for user in chosen if user.facts.http2]
     if needing and not (options.http2_host or target.http2_host):
         raise WrongServer(
             f"{host} serves no HTTP/2, which {', '.join(needing)} needs; have it serve http2_push, "
             "or choose other users"
         )
     served = target.stats.patterns
-    astray = [user.__name__ for user in chosen if served and pattern_of(user) not in served]
+    astray = [user.__name__ for user in chosen if served and user.pattern not in served]
     if astray:
         raise WrongServer(
             f"{host} serves {', '.join(served)}, which is nothing for {', '.join(astray)}; choose other users, or have "
@@ -51,8 +52,3 @@ def check_source(options: LoadOptions) -> None:
             f"--source {options.source}: {address} cannot be bound ({problem.strerror}); name an address of this "
             "machine (Linux has all of 127.0.0.0/8)"
         ) from None
-
-
-def pattern_of(user: type) -> str:
-    """Return the pattern a user class stands for: its file name is the registration."""
-    return user.__module__.rpartition(".")[2]

@@ -1,11 +1,11 @@
 """A simulated client: it keeps a cursor, stamps what arrives, records it, and comes back after an error.
 
-A pattern says how to ask (`loadtests/patterns/`); everything that must be the same for all patterns is here.
+A pattern says how to ask (`loadtests/patterns`); everything that must be the same for all patterns is here.
 """
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
 import gevent
@@ -13,7 +13,8 @@ import msgspec
 from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
-from loadtests.protocols.events import ProtocolError
+from loadtests.protocols.asking import Ask
+from loadtests.protocols.events import ProtocolError, StreamDecoder
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
@@ -24,6 +25,7 @@ from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
 from servers.outlet.message import hidden
+from servers.patterns import Facts
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 from servers.web.urls import read_url
@@ -42,21 +44,24 @@ def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
 
 
 class PatternUser(User):
-    """One client of one pattern. A pattern sets `label` and implements `live`, which goes on until it is killed."""
+    """One client of one pattern. How it lives is for its kind to say: `live` goes on until it is killed.
+
+    pattern, facts, follow: which pattern, and how it asks; `user_classes` sets them.
+    """
 
     abstract = True
-    label: ClassVar[str]
-    http2: ClassVar[bool] = False
+    pattern: ClassVar[str]
+    facts: ClassVar[Facts]
+    follow: ClassVar[Callable[[Ask], StreamDecoder]]
 
     def on_start(self) -> None:
-        self.pattern = type(self).__module__.rpartition(".")[2]
         self.number = session.next_user_number()
         # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
         self.random = random.Random(f"{session.seed}/{self.number}")
         self.connections = 0
         self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
-        target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
+        target = read_url(session.http2_host, "--http2-host") if self.facts.http2 else read_url(session.host, "--host")
         self.address, self.netloc = target.address, target.netloc
         self.foreign: ForeignClient | None = None
         if session.foreign is not None and session.scanner is not None:
@@ -71,6 +76,20 @@ class PatternUser(User):
 
     def live(self) -> None:
         raise NotImplementedError
+
+    def ask(self) -> Ask:
+        """Return what this user asks for now."""
+        options = session.options
+        return Ask(
+            netloc=self.netloc,
+            path=self.facts.path,
+            random_bytes=self.random.randbytes,
+            cursor=self.cursor,
+            gzip=options.compress,
+            limit_bytes=options.message_limit_bytes,
+            hold_s=options.hold_timeout_s,
+            one_per_response=options.one_per_response,
+        )
 
     def _joined(self) -> int:
         """Ask the server for its newest message, until it says: only a cursor can tell a poll what not to bring.
@@ -150,7 +169,7 @@ class PatternUser(User):
 
     def note(self, problem: ProtocolError) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
-        text = hidden(f"{self.label}: {problem}", session.secrets)
+        text = hidden(f"{self.facts.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:
             _noted.add(text)
             log.warning("%s", text)
