@@ -26,6 +26,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.settings.units",
     "servers.feed.schedule",
     "servers.timing.stamps",
+    "servers.outlet.listening",
     "servers.outlet.message",
     "servers.targets",
     "servers.targets.adapter",

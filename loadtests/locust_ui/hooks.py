@@ -28,7 +28,7 @@ from loadtests.locust_ui.preflight import admit
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions, read_options
+from loadtests.scenario.options import LoadOptions, read_options
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
 from servers.timing.clock import now_ns
@@ -101,7 +101,6 @@ class Conductor:
         via = urlsplit(options.http2_host).netloc
         session.follow(msgspec.structs.replace(target.foreign, via=via) if target.foreign else None)
         session.options = options
-        session.join_newest = options.join_at == NEWEST
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
         if target.fault:

@@ -20,11 +20,12 @@ import msgspec
 
 from loadtests.records.manifest import SESSION, Session
 from loadtests.runs.run_folder import save
+from loadtests.runs.server_costs import ServerCosts, serving
 from loadtests.runs.target import Stats, Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions
+from loadtests.scenario.options import LoadOptions
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
-from loadtests.scenario.settings import UserSettings
+from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.home import python
 from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
@@ -51,13 +52,16 @@ class HandDriven:
         self._spawned_by_ns = self._reset_ns = 0
         self._problems: list[str] = []
         self._asking: gevent.Greenlet | None = None
+        self._costs: ServerCosts | None = None
 
     def start(self) -> None:
-        """Begin to write down what the server publishes. Raises OSError."""
+        """Begin to write down what the server publishes, and what it costs. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
         self._ask()
         self._asking = gevent.spawn(self._ask_on)
+        if pids := serving(self._target):
+            self._costs = ServerCosts(self.folder, pids)
 
     def spawned(self, users: Mapping[str, int]) -> None:
         """Note that all users run, pattern -> users. They may become more while the test runs, and never fewer."""
@@ -78,6 +82,8 @@ class HandDriven:
         """Make a run of the folder. users: those that run now. Raises OSError."""
         if self._asking is not None:
             self._asking.kill()
+        if self._costs is not None:
+            self._costs.stop()
         self._ask()
         self._problems += self._changes()
         if not self._users:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from loadtests import patterns
 from loadtests.foreign.client import ForeignClient
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
@@ -27,7 +28,6 @@ CONNECT_S: Final = 10.0
 KEPT_BYTES: Final = 512
 BETWEEN_S: Final = 0.1
 """From an answer without news to the next poll."""
-POLLED: Final = {"short_polling", "long_polling"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Look:
     """A subscription by one pattern. first: the first bytes that came; asked: the request; status: of its answer."""
 
     def __init__(self, target: ForeignTarget, pattern: str) -> None:
-        self.polled = pattern in POLLED
+        self.polled = patterns.held(pattern) is not None
         self._target = target
         self._client = ForeignClient(target, pattern, 1, target.scanner())
         self._stream = ForeignStream(self._client, os.urandom)

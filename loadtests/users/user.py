@@ -19,6 +19,7 @@ from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff, parse_retry
+from loadtests.scenario.settings import NEWEST
 from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
@@ -68,7 +69,7 @@ class PatternUser(User):
             self.address = session.foreign.address
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
-        self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
+        self.cursor = self.first_cursor = self._joined() if session.options.join_at == NEWEST else 0
 
     @task
     def run_live(self) -> None:
