@@ -55,7 +55,7 @@ def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: 
     ):
         gevent.sleep(0.01)
         expire_overdue(now_ns())
-    found[name] = {"died": repr(task.exception) if task.exception else "", "failures": user.backoff._failures}
+    found[name] = {"died": repr(task.exception) if task.exception else "", "failures": user.backoff.failures}
     task.kill()
     rows = [Request(*row) for row in REQUEST.iter_unpack(bytes(user.tape.requests))]
     found[name]["requests"] = [
