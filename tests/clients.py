@@ -1,4 +1,4 @@
-"""What a client of any pattern hears of a server: it asks and reads as the load's users do, on a socket of asyncio's."""
+"""What a client of any pattern hears of a server: it asks and reads as the load's users do, on asyncio."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing

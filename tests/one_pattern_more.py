@@ -1,4 +1,4 @@
-"""`python one_pattern_more.py NAME ...`, in a copy of the sources: what is known everywhere of these patterns, as JSON."""
+"""`python one_pattern_more.py NAME ...`, in a copy of the sources: all that is known of these patterns, as JSON."""
 
 import json
 import sys

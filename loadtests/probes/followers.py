@@ -47,8 +47,8 @@ async def hear(
 ) -> AsyncGenerator[tuple[Event, int], None]:
     """Yield what one connection brings, each event with the instant of its read, until the server ends it.
 
-    pause_s: between an answer and the next request, where requests are not held. reads: asked before each read, for
-    how many bytes it may be, and answers when it likes. buffer_bytes: what the kernel takes for the client, 0: as usual.
+    pause_s: between an answer and the next request, where requests are not held. reads: asked before each read for
+    how many bytes it may be, and answers when it likes. buffer_bytes: of the kernel, for what is not read; 0: as usual.
     Closed early, the client vanishes without a good-bye. Raises OSError, also where the connection ends before the
     server has ended what it says, and ProtocolError.
     """
@@ -107,7 +107,7 @@ class Followed:
 
 
 async def follow(pattern: str, url: str, followed: Followed) -> None:
-    """Follow a pattern at this address until the server ends it. Compressed answers are taken, as a browser takes them."""
+    """Follow a pattern at this address until the server ends it. Compressed answers are taken, as browsers do."""
     address = read_url(url, "url").address
     heard = hear(pattern, ask_of(pattern, address, gzip=True), address, pause_s=POLL_INTERVAL_S)
     with suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""PURE. What a client of ours asks for, of any pattern: who follows one says this, and the pattern makes bytes of it."""
+"""PURE. What a client asks for, of any pattern: whoever follows one says this, and the pattern makes bytes of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`python -m loadtests.runs.server_costs DIR PID ...`: what a server that somebody else started costs, second by second.
+"""`python -m loadtests.runs.server_costs DIR PID ...`: what a server that somebody else started costs, each second.
 
 For tests driven by hand; the rows are those of planned runs. It is a process of its own because looking takes
 milliseconds that users would wait for: it begins before they do, says so, and ends when its stdin does.

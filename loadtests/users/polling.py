@@ -6,8 +6,8 @@ import msgspec
 
 from loadtests.protocols.events import ProtocolError
 from loadtests.protocols.http1 import ResponseReader
-from loadtests.protocols.polls import NO_CONTENT, NOT_MODIFIED, Polls, answer_of
 from loadtests.protocols.polls import GOOD as GOOD_OF_OURS
+from loadtests.protocols.polls import NOT_MODIFIED, Polls, answer_of
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.connection import Connection, Exchange, NoAnswer
@@ -17,7 +17,6 @@ from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
 from servers.timing.clock import now_ns
 
-
 REQUEST_TIMEOUT: Final = 408
 GOOD_OF_FOREIGN: Final = GOOD_OF_OURS | {REQUEST_TIMEOUT}
 """With which servers answer that there is nothing new: nchan says 408."""
@@ -26,7 +25,7 @@ GOOD_OF_FOREIGN: Final = GOOD_OF_OURS | {REQUEST_TIMEOUT}
 class PollingUser(PatternUser):
     """A user that asks, reads the whole answer, and asks again.
 
-    How often is for `live` to say. held: whether the server may keep a request; patience_s: how long an answer may take.
+    How often is for `live` to say. held: whether the server may keep a request; patience_s: how long that may take.
     """
 
     abstract = True
@@ -40,7 +39,7 @@ class PollingUser(PatternUser):
         self._foreign = ForeignPolls(foreign, repeats=not self.held) if foreign is not None else None
         self._reader = self._new_reader()
         self._exchange = Exchange(0)
-        self._polls = cast(Polls, self.follow(self.ask()))
+        self._polls = cast(Polls, self.how.follow(self.ask()))
         self._etag = ""
         self._asked_for = -1
         self._request = b""

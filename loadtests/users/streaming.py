@@ -2,7 +2,16 @@
 
 from contextlib import suppress
 
-from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, Refused, StreamDecoder, message_bytes
+from loadtests.protocols.events import (
+    Closed,
+    Event,
+    Head,
+    Message,
+    ProtocolError,
+    Refused,
+    StreamDecoder,
+    message_bytes,
+)
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import UNTOLD
 from loadtests.scenario.backoff import asked_for_s
@@ -61,7 +70,7 @@ class StreamUser(PatternUser):
         return error
 
     def _ask(self, connection: Connection) -> None:
-        self._decoder: StreamDecoder = self.follow(self.ask()) if self._foreign is None else self._foreign.decoder()
+        self._decoder: StreamDecoder = self.how.follow(self.ask()) if self._foreign is None else self._foreign.decoder()
         self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)

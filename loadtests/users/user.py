@@ -5,7 +5,7 @@ A pattern says how to ask (`loadtests/patterns`); everything that must be the sa
 
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 import gevent
@@ -13,8 +13,9 @@ import msgspec
 from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
+from loadtests.patterns import Pattern
 from loadtests.protocols.asking import Ask
-from loadtests.protocols.events import ProtocolError, StreamDecoder
+from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
@@ -47,13 +48,13 @@ def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
 class PatternUser(User):
     """One client of one pattern. How it lives is for its kind to say: `live` goes on until it is killed.
 
-    pattern, facts, follow: which pattern, and how it asks; `user_classes` sets them.
+    pattern, facts, how: which one, what is known of it, and how it asks; `user_class` sets them.
     """
 
     abstract = True
     pattern: ClassVar[str]
     facts: ClassVar[Facts]
-    follow: ClassVar[Callable[[Ask], StreamDecoder]]
+    how: ClassVar[Pattern]
 
     def on_start(self) -> None:
         self.number = session.next_user_number()

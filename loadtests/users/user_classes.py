@@ -19,5 +19,5 @@ KINDS: Final[dict[bool | None, type[PatternUser]]] = {
 
 def user_class(name: str) -> type[PatternUser]:
     """Raises ValueError naming the known patterns."""
-    about = {"pattern": name, "facts": facts(name), "follow": staticmethod(patterns.load(name).follow)}
+    about = {"pattern": name, "facts": facts(name), "how": patterns.load(name)}
     return cast("type[PatternUser]", type(user_class_name(name), (KINDS[patterns.held(name)],), about))

@@ -16,9 +16,9 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 @dataclass(slots=True)
 class Session:
     """host, http2_host: base URLs. options: what users are told. joined: which message those that start at the newest
-    found that to be, by number in this process. seed: what users' random numbers come from, together with their own number. foreign:
-    the server, where it is not ours, and scanner: finds the run's tracers in what it sends. secure: how its certificate
-    is checked, if it has one. secrets: what must not be written down.
+    found that to be, by number in this process. seed: what users' random numbers come from, together with their own
+    number. foreign: the server, where it is not ours, and scanner: finds the run's tracers in what it sends. secure:
+    how its certificate is checked, if it has one. secrets: what must not be written down.
     """
 
     host: str = ""

@@ -61,7 +61,7 @@ def facts(name: str) -> Facts:
         if isinstance(target, ast.Name)
     }
     if missing := [each for each in ("LABEL", "PATH") if not isinstance(said.get(each), str)]:
-        raise ValueError(f"{file.name} does not say {' and '.join(missing)}: give it as a literal, in a line of its own")
+        raise ValueError(f"{file.name} does not say {' and '.join(missing)}: give it as a literal on its own line")
     return Facts(str(said["LABEL"]), str(said["PATH"]), bool(said.get("HTTP2")), str(said.get("PROTOCOL", name)))
 
 

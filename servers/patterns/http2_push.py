@@ -45,7 +45,9 @@ def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
         last_id = parse_cursor(parse_fields(request.query_string).get("last_id", "0"))
         push, headers = pusher(request), cursor_headers(feed.after(last_id))
         if push is None:
-            return await serve_stream(inline, request, chunked.HEADERS | headers | {"x-updates-mode": "inline"}, last_id)
+            return await serve_stream(
+                inline, request, chunked.HEADERS | headers | {"x-updates-mode": "inline"}, last_id
+            )
         response = web.StreamResponse(headers=headers | {"x-updates-mode": "pushed", "Cache-Control": "no-cache"})
         response.content_type = "application/json"
         await response.prepare(request)

@@ -92,7 +92,9 @@ def test_what_patterns_sent_over_the_wire_is_told_apart_or_not_told(tmp_path: Pa
     assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["wire_bytes_in"].max() == 20
 
 
-def test_what_the_server_cost_is_told_of_one_pattern_and_of_several_at_once_only_of_all_together(tmp_path: Path) -> None:
+def test_what_the_server_cost_is_told_of_one_pattern_and_of_several_only_of_all_together(
+    tmp_path: Path,
+) -> None:
     make_run(record(tmp_path / "several", session()))
     make_run(record(tmp_path / "one", session(users={"sse": 2})))
     assert per_cell(load(tmp_path / "several"))["cpu_ms_per_1000"].isna().all()

@@ -13,7 +13,6 @@ from tests.http2 import h2_peer
 from tests.server_process import ServerProcess
 
 
-
 def test_the_head_keeps_proxies_from_buffering(server: ServerProcess) -> None:
     async def check() -> None:
         async with connected(server.port) as client:

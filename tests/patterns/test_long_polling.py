@@ -9,7 +9,6 @@ from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
 
 
-
 def test_a_hold_that_sees_no_message_ends_as_an_empty_list(server: ServerProcess) -> None:
     async def check() -> None:
         newest = server.stats()["newest_id"]

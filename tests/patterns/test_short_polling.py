@@ -11,7 +11,6 @@ from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
 
 
-
 def test_nothing_new_is_an_empty_list_at_once(server: ServerProcess) -> None:
     async def check() -> None:
         newest = server.post("x")

@@ -10,7 +10,6 @@ from tests.http1 import Line, connected, run
 from tests.server_process import ServerProcess
 
 
-
 def decoded(event: bytes) -> Line:
     """Read an event as a browser does (WHATWG HTML 9.2.6), and check its fields against its data."""
     fields = dict(line.split(b": ", 1) for line in event.split(b"\n"))

@@ -26,7 +26,6 @@ HANDSHAKE = {
 }
 
 
-
 @asynccontextmanager
 async def socket(server: ServerProcess, last_id: int) -> AsyncIterator[Http1]:
     """Connect and shake hands (RFC 6455 section 4)."""

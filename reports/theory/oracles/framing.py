@@ -9,8 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.theory.oracles.gaps import Floats
-
 Counts = NDArray[np.int64]
 
 BODY: Final = '{"id":,"due_ns":,"published_ns":,"timestamp":"2026-11-24T08:00:00.000000Z","content":""}'
