@@ -1,8 +1,9 @@
 """What is to be known of a test that a person drives, so that its folder can be reported like any other run.
 
 Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
-here what happens when, and the server is asked from time to time what it has published; loadtests/runs/manual_run.py,
-in a process of its own, then ends its cells like planned ones, because pyarrow would stall the users.
+here what happens when, the server is asked from time to time what it has published, and a process of its own looks at
+what it costs; another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall
+the users.
 """
 
 import logging
@@ -19,8 +20,8 @@ import gevent
 import msgspec
 
 from loadtests.records.manifest import SESSION, Session
+from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
-from loadtests.runs.server_costs import ServerCosts, serving
 from loadtests.runs.target import Stats, Target, WrongServer
 from loadtests.scenario.options import LoadOptions
 from loadtests.scenario.plan import PlannedCell
@@ -106,7 +107,7 @@ class HandDriven:
             for cell in cells_of(self._scenario, self._users or users)
         ]
         save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells))
-        subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
+        subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:
         """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""

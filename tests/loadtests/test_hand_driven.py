@@ -8,7 +8,7 @@ import pandas as pd
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.probes.reference import relay
 from loadtests.records.manifest import Cell, Session
-from loadtests.runs.server_costs import serving as costs_of
+from loadtests.runs.by_hand.server_costs import serving as costs_of
 from loadtests.runs.target import Target
 from loadtests.scenario.options import LoadOptions
 from servers.timing.clock import now_ns

@@ -13,7 +13,7 @@ from loadtests.locust_ui.manual_test import cells_of, scenario_of
 from loadtests.records.manifest import SESSION, Session
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import DELIVERY, REQUEST, ROLES, Delivery, Request, Sample
-from loadtests.runs.manual_run import make_run
+from loadtests.runs.by_hand.manual_run import make_run
 from loadtests.runs.runner import RunRefused, begin, reopen
 from loadtests.runs.target import Stats
 from loadtests.scenario.options import LoadOptions

@@ -1,4 +1,4 @@
-"""`python -m loadtests.runs.manual_run DIR`: ends a test driven by hand as planned runs end, to be reported like them.
+"""`python -m loadtests.runs.by_hand.manual_run DIR`: ends a test driven by hand as planned runs end.
 
 One run with one cell per pattern, because all patterns ran at once. What was due between the start of the last user
 (or the last reset of the statistics) and shortly before the end is measured; the end is left out by the drain that a

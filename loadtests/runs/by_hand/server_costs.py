@@ -1,4 +1,4 @@
-"""`python -m loadtests.runs.server_costs DIR PID ...`: what a server that somebody else started costs, each second.
+"""`python -m loadtests.runs.by_hand.server_costs DIR PID ...`: what a server costs that nobody here started.
 
 For tests driven by hand; the rows are those of planned runs. It is a process of its own because looking takes
 milliseconds that users would wait for: it begins before they do, says so, and ends when its stdin does.
@@ -25,7 +25,7 @@ class ServerCosts:
     """The process that looks, running once it is made and has looked for the first time. pids: whom it looks at."""
 
     def __init__(self, folder: Path, pids: Sequence[int]) -> None:
-        command = python("loadtests.runs.server_costs", str(folder), *map(str, pids))
+        command = python("loadtests.runs.by_hand.server_costs", str(folder), *map(str, pids))
         self._process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
