@@ -5,15 +5,17 @@ Asked by the conductor when a test starts and, so that the answer stands in the 
 
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
-from loadtests.users.user import PatternUser
+
+if TYPE_CHECKING:
+    from loadtests.users.user import PatternUser
 
 
-def admit(given: Mapping[str, Any], host: str, users: Iterable[type[PatternUser]]) -> tuple[LoadOptions, Target]:
+def admit(given: Mapping[str, Any], host: str, users: "Iterable[type[PatternUser]]") -> tuple[LoadOptions, Target]:
     """Return the options as read and the server as met.
 
     given: options by name; users: the chosen classes. Raises ValueError for a wrong option, WrongServer for a server
