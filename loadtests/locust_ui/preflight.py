@@ -7,15 +7,37 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from loadtests.foreign.choose import choose
+from loadtests.foreign.spec import Chosen
 from loadtests.runs.target import Target, WrongServer
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
 
 if TYPE_CHECKING:
     from loadtests.users.user import PatternUser
 
+    Users = Iterable[type[PatternUser]]
 
-def admit(given: Mapping[str, Any], host: str, users: "Iterable[type[PatternUser]]") -> tuple[LoadOptions, Target]:
+
+def other_server(given: Mapping[str, Any], host: str, users: "Users") -> tuple[Asked, Chosen] | None:
+    """Return the server that is not ours, as asked for and as found; None where it is one of ours.
+
+    Raises ValueError that names option, value and remedy.
+    """
+    asked = read_options(given).asked(host)
+    if asked == Asked():
+        return None
+    patterns = [user.pattern for user in users]
+    if not asked.target and len(patterns) > 1:
+        raise ValueError("a URL alone is followed by one kind of user: choose one, or describe the server (--target)")
+    chosen = choose(asked, patterns)
+    for pattern in patterns:
+        chosen.adapter.subscription(pattern)
+    return asked, chosen
+
+
+def admit(given: Mapping[str, Any], host: str, users: "Users") -> tuple[LoadOptions, Target]:
     """Return the options as read and the server as met.
 
     given: options by name; users: the chosen classes. Raises ValueError for a wrong option, WrongServer for a server
@@ -31,6 +53,8 @@ def admit(given: Mapping[str, Any], host: str, users: "Iterable[type[PatternUser
             f"{host} serves no HTTP/2, which {', '.join(needing)} needs; have it serve http2_push, "
             "or choose other users"
         )
+    if options.tls and not target.https_host:
+        raise WrongServer(f"{host} serves no TLS, which --tls asks for: start it with --tls, or leave it out")
     served = target.stats.patterns
     astray = [user.__name__ for user in chosen if served and user.pattern not in served]
     if astray:

@@ -8,4 +8,5 @@ from loadtests.protocols.push_decoder import PushDecoder
 
 
 def follow(ask: Ask) -> PushDecoder:
-    return PushDecoder(ask.netloc, ask.target, limit_bytes=ask.limit_bytes)
+    scheme = "https" if ask.tls else "http"
+    return PushDecoder(ask.netloc, ask.target, scheme=scheme, limit_bytes=ask.limit_bytes)

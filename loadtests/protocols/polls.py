@@ -76,6 +76,9 @@ class Polls:
         self._asked = True
         return self.request(self.cursor)
 
+    def lone(self, data: bytes) -> None:  # noqa: ARG002  (an answer is never one message and nothing else)
+        return None
+
     def receive(self, data: bytes) -> list[Event]:
         reader = self._reader
         begun = reader.begun

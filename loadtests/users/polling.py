@@ -10,9 +10,9 @@ from loadtests.protocols.polls import GOOD as GOOD_OF_OURS
 from loadtests.protocols.polls import NOT_MODIFIED, Polls, answer_of
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
-from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignPolls
-from loadtests.users.user import CODES, CUT, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
 from servers.timing.clock import now_ns
@@ -56,10 +56,12 @@ class PollingUser(PatternUser):
         try:
             self._prepare()
             self._ask()
+            while self._is_led_on(due_ns):
+                self._ask()
             error = 0 if self._is_good(self._reader.status) else CODES["status"]
             if not error:
                 self._answered(due_ns)
-        except (NoAnswer, OSError, ProtocolError) as wrong:
+        except FAULTS as wrong:
             error = self.code_of(wrong)
         finally:
             if error:
@@ -70,12 +72,27 @@ class PollingUser(PatternUser):
 
     def _prepare(self) -> None:
         """Have the request ready that asks for what comes after the cursor."""
-        if self._foreign is not None:
+        if self.foreign is not None and self._foreign is not None:
+            if (way := self.foreign.way) != self.way:
+                self.disconnect()
+                self.way = way
             self._request = self._foreign.request(self.connect)
         elif self._asked_for != self.cursor:
             # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
             self._asked_for, self._etag = self.cursor, ""
             self._request = self._polls.request(self.cursor)
+
+    def _is_led_on(self, due_ns: int) -> bool:
+        """Record an answer that leads elsewhere, and have the request ready that follows it; return whether it did."""
+        reader = self._reader
+        if self.foreign is None or not self.foreign.led(reader.status, reader.headers.get("location", "")):
+            return False
+        self.requested(due_ns, self._exchange, reader.status)
+        if not reader.keep_alive:
+            self.disconnect()
+        self._exchange = Exchange(now_ns())
+        self._prepare()
+        return True
 
     def _is_good(self, status: int) -> bool:
         if self._foreign is not None:

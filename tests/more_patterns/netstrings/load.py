@@ -19,6 +19,9 @@ class Netstrings:
     def at_rest(self) -> bool:
         return not self._held
 
+    def lone(self, data: bytes, start: int, end: int) -> None:
+        return None
+
     def feed(self, text: bytes) -> list[TextEvent]:
         self._held += text
         found = []
