@@ -108,7 +108,7 @@ def rows() -> str:
 def scenarios() -> str:
     told = ["# Patterns and scenarios", "", "| pattern | | endpoint |", "|---|---|---|"]
     told += [
-        f"| `{name}` | {patterns.load(name).LABEL} | `GET {patterns.load(name).PATH}` |" for name in patterns.names()
+        f"| `{name}` | {patterns.facts(name).label} | `GET {patterns.facts(name).path}` |" for name in patterns.names()
     ]
     told += ["", "| scenario | what it is for | clients | messages | window |", "|---|---|---|---|---|"]
     told += [

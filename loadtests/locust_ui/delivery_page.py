@@ -14,7 +14,6 @@ from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
 
-from loadtests import patterns
 from loadtests.foreign.choose import choose, powers_of
 from loadtests.live.chart_points import ChartPoints
 from loadtests.live.live_checks import Judgement, judge
@@ -26,6 +25,7 @@ from loadtests.runs.target import WrongServer
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.options import TOLD, read_options
 from servers.palette import colours_of
+from servers.patterns import facts, names
 from servers.targets.adapter import SUBSCRIPTIONS
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
@@ -70,7 +70,7 @@ class DeliveryPage:
     def __init__(self, environment: Environment, screen: Screen) -> None:
         self._environment = environment
         self._screen = screen
-        self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
+        self._labels = {name: facts(name).label for name in names()}
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
         self._ruled: tuple[str, Judgement] | None = None

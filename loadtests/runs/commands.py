@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtests.scenario.options import OLDEST, TOLD
 from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
@@ -99,7 +98,6 @@ class Programs:
             **hosts,
             "--server-token": token,
             "--run-dir": folder,
-            TOLD["join_at"].option: OLDEST,
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))
