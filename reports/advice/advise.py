@@ -26,6 +26,8 @@ MOST_PROCESSES: Final = 4096
 MORE: Final = (2, 4, 8)
 """Times as many processes as have room, which are tried where that makes a goal be met."""
 SHARED: Final = "several processes share a feed through Redis (docs/scaling.md), which is not counted here"
+NO_COSTS: Final = "no costs"
+COSTS: Final = frozenset({"cores", "memory", "mbit", "money"})
 REDUCED: Final = ("clients a process", "deliveries a second", "requests a second")
 """Quantities of which more processes leave less to each."""
 
@@ -142,7 +144,7 @@ def _figures(
     if question.extrapolate or not found.cost_beyond:
         figures |= _costs(model, question, found, processes)
     else:
-        unknown.append(f"no costs: {found.cost_beyond[0]}")
+        unknown.append(f"{NO_COSTS}: {found.cost_beyond[0]}")
     if question.extrapolate and (further := [*found.latency_beyond, *found.cost_beyond]):
         unknown.append(f"extrapolated: {further[0]}")
     return figures, unknown
