@@ -242,6 +242,12 @@ def ranked(rows: Sequence[Row], accepted: Collection[Met] = (), level: Level = l
     return found
 
 
+def best_first(rows: Sequence[Row]) -> list[Row]:
+    """Return all rows: those that meet the goals as `ranked` has them, then the others."""
+    order = ranked(rows)
+    return [*order, *(row for row in rows if row not in order)]
+
+
 def price(row: Row) -> Figure | None:
     """What a pattern is chosen by: money where there are prices, cores otherwise."""
     return row.figures.get("money", row.figures.get("cores"))
@@ -266,6 +272,7 @@ def as_json(row: Row) -> dict[str, object]:
     plain = {name: msgspec.to_builtins(figure) for name, figure in row.figures.items()}
     return {
         "pattern": row.pattern,
+        "label": row.label,
         "meets": str(row.met),
         "ruled_out": row.ruled_out,
         "why": list(row.why),

@@ -94,10 +94,10 @@ def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows
 
     if page.suffix != ".html":
         raise ValueError(f"--out {page}: no .html; name the file of a page, and the picture alone with --map")
-    with err.status("drawing the map"):
-        text = advice_page(model, rests_on, question, rows)
     try:
-        page.write_text(text, encoding="utf-8")
+        page.touch()  # before half a minute of work
+        with err.status("drawing the map"):
+            page.write_text(advice_page(model, rests_on, question, rows), encoding="utf-8")
     except OSError as problem:
         raise ValueError(f"--out {page}: {problem.strerror}; name a file that can be written") from None
 
@@ -132,11 +132,11 @@ def _prices(file: Path | None) -> "Prices | None":
 
 def _answer(model: "Model", rests_on: str, question: "Question", page: Path | None, *, as_json: bool) -> int:
     from reports.advice import told
-    from reports.advice.advise import advise
+    from reports.advice.advise import advise, best_first
     from reports.advice.advise import as_json as row_as_json
 
     with err.status("working it out"):
-        rows = advise(model, question)
+        rows = best_first(advise(model, question))
         moves = [str(change) for change in told.changes(model, question)]
     words = told.recommendation(question, rows)
     if page is not None:
@@ -156,7 +156,6 @@ def _answer(model: "Model", rests_on: str, question: "Question", page: Path | No
 
 
 def _table(rows: "list[Row]", question: "Question") -> Table:
-    from reports.advice.advise import ranked
     from reports.advice.told import middle, ranged
 
     money = [f"money\n{question.prices.currency} a month".replace("\n ", "\n")] if question.prices else []
@@ -164,8 +163,7 @@ def _table(rows: "list[Row]", question: "Question") -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, justify="left" if head in ("pattern", "meets") else "right", no_wrap=True)
-    order = ranked(rows)
-    for row in [*order, *(row for row in rows if row not in order)]:
+    for row in rows:
         known = row.figures.get
         cells = [ranged(known("p99"), "ms"), ranged(known("cores")), str(row.processes), middle(known("memory"), "B")]
         cells += [middle(known("mbit")), f"{question.clients:,}"]

@@ -7,8 +7,8 @@ from typing import Final
 from markupsafe import Markup
 
 from reports.advice import told
-from reports.advice.advise import Question, Row, ranked
-from reports.advice.decision_map import decision_map
+from reports.advice.advise import Question, Row, best_first, ranked
+from reports.advice.decision_map import COLUMNS, LINES, decision_map
 from reports.advice.goals import Met
 from reports.basics.templating import template
 from reports.basics.units import NONE, quantity, sentence
@@ -17,7 +17,7 @@ from reports.charts.decision import decision
 from reports.charts.style import Look, styled
 from reports.model.model import Model
 
-COLUMNS: Final = {
+FIGURES: Final = {
     "p50": ("p50", "ms"),
     "p99": ("p99", "ms"),
     "cores": ("cores", ""),
@@ -43,22 +43,28 @@ class Line:
     why: Sequence[str]
 
 
-def advice_page(model: Model, rests_on: str, question: Question, rows: Sequence[Row]) -> str:
-    """Return the page, the map and all in it. It takes half a minute, for the map."""
+def advice_page(
+    model: Model,
+    rests_on: str,
+    question: Question,
+    rows: Sequence[Row],
+    columns: int = COLUMNS,
+    lines: int = LINES,
+) -> str:
+    """Return the page, the map and all in it. columns, lines: of the map; the usual ones take half a minute."""
     look = Look.of(model.labels)
     with styled():
-        drawn = decision(decision_map(model, question))
+        drawn = decision(decision_map(model, question, columns, lines))
         picture = svg.inline(svg.standalone(drawn), "map", "Message rate and clients: the cheapest pattern", look)
-    titles = {name: title for name, title in COLUMNS.items() if name != "money" or question.prices}
+    titles = {name: title for name, title in FIGURES.items() if name != "money" or question.prices}
     if question.prices and question.prices.currency:
         titles["money"] = (f"{question.prices.currency} a month", "")
-    order = ranked(rows)
-    lines = [*order, *(row for row in rows if row not in order)]
+    best = ranked(rows)[:1]
     return template("advice.html.j2").render(
         words=told.recommendation(question, rows),
         moves=[str(change) for change in told.changes(model, question)],
         titles=[title for title, _ in titles.values()],
-        lines=[_line(row, row in order[:1], titles) for row in lines],
+        lines=[_line(row, row in best, titles) for row in best_first(rows)],
         notes=told.notes(rows),
         picture=picture,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704

@@ -1,7 +1,7 @@
 // The advice beneath the charts: after a test, which pattern for a load that was not measured. It rests on a model,
 // and never on the test, which ran all patterns at once.
 
-import { number } from "./units.js";
+import { NONE, count, number } from "./units.js";
 
 const HERE = new URL(".", import.meta.url);
 const FIELDS = [
@@ -13,7 +13,7 @@ const FIELDS = [
 const FIGURES = [
   ["p99 (ms)", (row) => row.p99?.value],
   ["Cores", (row) => row.cores?.value],
-  ["Processes", (row) => row.processes?.value],
+  ["Processes", (row) => row.processes?.value, count],
   ["Memory (MB)", (row) => row.memory && row.memory.value / 1e6],
   ["Sent (Mbit/s)", (row) => row.mbit?.value],
 ];
@@ -73,7 +73,7 @@ function table(rows) {
   const titles = ["Pattern", "Meets the goal", ...FIGURES.map(([title]) => title)];
   const head = element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)));
   const lines = rows.map((row) => {
-    const figures = FIGURES.map(([, value]) => element("td", {}, number(value(row) ?? null)));
+    const figures = FIGURES.map(([, value, text = number]) => element("td", {}, value(row) === undefined ? NONE : text(value(row))));
     const why = row.why.length ? `: ${row.why.join("; ")}` : "";
     return element("tr", {}, element("th", { scope: "row" }, row.label), element("td", { class: "verdict" }, `${row.meets}${why}`), ...figures);
   });
