@@ -24,7 +24,7 @@ BACKSTOP_S: Final = 120
 class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
-    report: the front door, which alone may ask the reports for something; a run folder is added behind.
+    report, advise: the front door, which alone may ask the reports for something; words are added behind.
     ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
     writes each message to each client, which costs it time.
     """
@@ -34,6 +34,7 @@ class Programs:
     outlet: Sequence[str] = python("servers.outlet")
     relay: Sequence[str] = python("servers.relay")
     report: Sequence[str] = python("pollbench", "report")
+    advise: Sequence[str] = python("pollbench", "advise")
     race: Sequence[str] = python("servers.race")
     ready_s: float = 60.0
     journal_writes: bool = False
