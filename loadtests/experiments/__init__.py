@@ -7,11 +7,12 @@ everything it started stopped on return and on error. It returns an Observation,
 must be read as a report reads them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import SimpleNamespace
 from typing import Protocol, cast
 
 from loadtests.experiments import practices
@@ -33,6 +34,12 @@ def names() -> list[str]:
 
 def load(name: str) -> Practice:
     return cast(Practice, import_module(f"{practices.__name__}.{name.replace('-', '_')}"))
+
+
+def with_arms(practice: Practice, arms: Collection[str]) -> Practice:
+    """Return a practice with only these of its arms."""
+    kept = {name: what for name, what in practice.ARMS.items() if name in arms}
+    return cast(Practice, SimpleNamespace(**vars(practice) | {"ARMS": kept}))
 
 
 def digest(name: str) -> str:

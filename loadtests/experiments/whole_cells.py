@@ -7,15 +7,16 @@ from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
 from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.scenarios import Scenario
+from servers.patterns import facts
 
 
 class ArmFailed(Exception):
     """A cell that did not finish, and why."""
 
 
-def run_cell(pattern: str, label: str, scenario: Scenario, where: Path, programs: Programs = OURS) -> None:
-    """Measure one cell into an empty folder. label: of the pattern. Raises ArmFailed, KeyboardInterrupt."""
-    plan, labels = Plan(scenario, (pattern,), 1), {pattern: label}
+def run_cell(pattern: str, scenario: Scenario, where: Path, programs: Programs = OURS) -> None:
+    """Measure one cell into an empty folder. Raises ArmFailed, KeyboardInterrupt."""
+    plan, labels = Plan(scenario, (pattern,), 1), {pattern: facts(pattern).label}
     runner.begin(where, plan, labels, "compare")
     outcome = runner.run_cells(where, plan.cells(), labels, _Unwatched(), programs)
     if outcome.interrupted:

@@ -29,6 +29,10 @@ from servers.timing.clock import wall_timestamp
 RUNS: Final = Path("runs")
 
 
+class NoRoom(RunRefused):
+    """This machine cannot hold what a cell needs."""
+
+
 class Watcher(Protocol):
     """Shows the progress of a run."""
 
@@ -140,9 +144,9 @@ def _check_network(plan: Plan) -> None:
 
 
 def check_room(plan: Plan, machine: Machine) -> None:
-    """Raise RunRefused when a cell of the plan needs more open files or ports than the machine has."""
+    """Raise NoRoom when a cell of the plan needs more open files or ports than the machine has."""
     if lacking := machine_limits.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
-        raise RunRefused(lacking)
+        raise NoRoom(lacking)
 
 
 def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:

@@ -64,6 +64,9 @@ def advise(
             "--map", metavar="FILE", help="draw a map of rate and clients as .svg or .png (takes half a minute)"
         ),
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="write the advice as one page, map and all: an .html")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Recommend a pattern for a load, with its cost, and when the recommendation changes.
@@ -98,7 +101,20 @@ def advise(
         raise ValueError(str(problem)) from None
     if picture is not None:
         _draw(model, question, picture)
-    return _answer(model, rests_on, question, as_json=as_json)
+    return _answer(model, rests_on, question, page, as_json=as_json)
+
+
+def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows: "list[PatternAdvice]") -> None:
+    from reports.page.advice_page import advice_page
+
+    if page.suffix != ".html":
+        raise ValueError(f"--out {page}: no .html; name the file of a page, and the picture alone with --map")
+    try:
+        page.touch()  # before half a minute of work
+        with err.status("drawing the map"):
+            page.write_text(advice_page(model, rests_on, question, rows), encoding="utf-8")
+    except OSError as problem:
+        raise ValueError(f"--out {page}: {problem.strerror}; name a file that can be written") from None
 
 
 def _draw(model: "Model", question: "Question", picture: Path) -> None:
@@ -129,15 +145,17 @@ def _prices(file: Path | None) -> "Prices | None":
         raise ValueError(f"--price {file}: cannot be read ({problem}); name a TOML file of prices") from None
 
 
-def _answer(model: "Model", rests_on: str, question: "Question", *, as_json: bool) -> int:
-    from reports.advice.advise import advise
+def _answer(model: "Model", rests_on: str, question: "Question", page: Path | None, *, as_json: bool) -> int:
+    from reports.advice.advise import advise, best_first
     from reports.advice.advise import as_json as row_as_json
     from reports.advice.recommendation import changes, notes, recommendation
 
     with err.status("calculating"):
-        rows = advise(model, question)
+        rows = best_first(advise(model, question))
         moves = [str(change) for change in changes(model, question)]
     words = recommendation(question, rows)
+    if page is not None:
+        _write(page, model, rests_on, question, rows)
     if as_json:
         ground = {"model": rests_on, "coverage": msgspec.to_builtins(model.coverage), "note": model.note}
         print(json.dumps({"advice": words, "move_on": moves, "rows": [row_as_json(row) for row in rows], **ground}))
@@ -153,7 +171,6 @@ def _answer(model: "Model", rests_on: str, question: "Question", *, as_json: boo
 
 
 def _table(rows: "list[PatternAdvice]", question: "Question") -> Table:
-    from reports.advice.advise import ranked
     from reports.advice.recommendation import middle, ranged
 
     money = [f"money\n{question.prices.currency} a month".replace("\n ", "\n")] if question.prices else []
@@ -161,8 +178,7 @@ def _table(rows: "list[PatternAdvice]", question: "Question") -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, justify="left" if head in ("pattern", "meets") else "right", no_wrap=True)
-    order = ranked(rows)
-    for row in [*order, *(row for row in rows if row not in order)]:
+    for row in rows:
         known = row.figures.get
         cells = [ranged(known("p99"), "ms"), ranged(known("cores")), str(row.processes), middle(known("memory"), "B")]
         cells += [middle(known("mbit")), f"{question.clients:,}"]

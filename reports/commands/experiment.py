@@ -1,7 +1,7 @@
 """`experiment`: common advice, measured in arms that take turns."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -60,7 +60,6 @@ def experiment(
     """
     from loadtests import experiments as measuring
     from loadtests.experiments import arm_runner
-    from reports import experiments
     from reports.experiments import experiment_page
     from reports.experiments.result import Results
 
@@ -80,18 +79,10 @@ def experiment(
     root = resume or folder or folder_of(f"experiment-{name}")
     places = {each: root / each if name == "all" else root for each in names}
     jobs = [
-        arm_runner.enter(
-            each,
-            practices[each],
-            place,
-            quick=quick,
-            repeats=repeats,
-            resume=resume,
-            read=getattr(experiments.load(each), "read", None),
-        )
+        enter(each, place, practices[each].ARMS, quick=quick, repeats=repeats, resume=resume)
         for each, place in places.items()
     ]
-    code, problem = _observe(jobs)
+    code, problem = observe(jobs)
     results = Results(tuple(experiment_page.judge(job.name, job.folder) for job in jobs if job.comparable))
     if name == "all":
         experiment_page.write_index(results.results, root)
@@ -100,7 +91,19 @@ def experiment(
     return fail(code, f"{problem}; continue with: pollbench experiment {name} --resume {root}") if code else judged
 
 
-def _observe(jobs: "Sequence[Job]") -> tuple[int, str]:
+def enter(
+    name: str, place: Path, arms: Collection[str], *, quick: bool, repeats: int | None, resume: Path | None
+) -> "Job":
+    """Make the folder of an experiment with these of its arms, or go on there. Raises RunRefused."""
+    from loadtests import experiments as measuring
+    from loadtests.experiments import arm_runner
+    from reports import experiments
+
+    practice, read = measuring.with_arms(measuring.load(name), arms), getattr(experiments.load(name), "read", None)
+    return arm_runner.enter(name, practice, place, quick=quick, repeats=repeats, resume=resume, read=read)
+
+
+def observe(jobs: "Sequence[Job]") -> tuple[int, str]:
     """Make the observations that are lacking; return the exit code and what went wrong."""
     from loadtests.experiments import arm_runner
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from reports.data.situations import SITUATION
 from reports.theory.compare import Agreement
-from reports.theory.predictions import THEORIES
+from reports.theory.patterns import why_none
 from reports.theory.theory_table import in_words, situation
 from reports.validity.caution import Caution, Facts
 from reports.validity.foreign import adapters
@@ -38,13 +38,13 @@ def without_theory(facts: Facts) -> Iterable[Caution]:
     bare = rows[[tuple(place) not in covered for place in rows[SITUATION].itertuples(index=False)]]
     if not len(bare) or adapters(facts):  # of a server that is not ours foreign.py says so
         return
-    unknown = not set(bare["pattern"].astype(str)) <= set(THEORIES)
+    unknown = sorted({why for pattern in bare["pattern"].astype(str) if (why := why_none(pattern))})
     yield Caution(
         "note",
         f"No theory covers {facts.names(bare)}",
         "no expected latency exists, so a server or a decoder that holds each message "
         "back would look like a slow pattern.",
-        "Give it a theory (reports/theory/predictions), or trust only what the contract tests prove."
+        f"It has no theory: {'; '.join(unknown)}. Trust only what the contract tests prove."
         if unknown
         else "Connect all clients before the window, and let polls begin spread over the interval, with a pause "
         "between them: then theory checks it.",

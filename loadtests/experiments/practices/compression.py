@@ -9,16 +9,16 @@ from loadtests.scenario.scenarios import Scenario
 ARMS: Final = {"off": False, "on": True}
 """Whether clients accept gzip, and the server sends it."""
 CASES: Final = {
-    "noise": ("sse", "Server-Sent Events", "noise"),
-    "json": ("sse", "Server-Sent Events", "json"),
-    "poll": ("long_polling", "Long polling", "json"),
+    "noise": ("sse", "noise"),
+    "json": ("sse", "json"),
+    "poll": ("long_polling", "json"),
 }
-"""Name -> pattern, its label, content of the messages. Each leaves a run folder of its name."""
+"""Name -> pattern, content of the messages. Each leaves a run folder of its name."""
 
 
 def measure(arm: str, where: Path, *, quick: bool) -> None:
     """Quick: only the cases of JSON."""
-    for name, (pattern, label, content) in CASES.items():
+    for name, (pattern, content) in CASES.items():
         if quick and name == "noise":
             continue
         scenario = Scenario(
@@ -33,4 +33,4 @@ def measure(arm: str, where: Path, *, quick: bool) -> None:
             drain_s=0.3,
             compress=ARMS[arm],
         )
-        run_cell(pattern, label, scenario, where / name)
+        run_cell(pattern, scenario, where / name)

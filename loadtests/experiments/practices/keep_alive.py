@@ -25,4 +25,4 @@ def measure(arm: str, where: Path, *, quick: bool) -> None:
         drain_s=0.5,
         no_keep_alive=ARMS[arm],
     )
-    run_cell("long_polling", "Long polling", scenario, where)
+    run_cell("long_polling", scenario, where)

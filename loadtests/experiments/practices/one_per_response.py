@@ -30,4 +30,4 @@ def measure(arm: str, where: Path, *, quick: bool) -> None:
         drain_s=step_s,
         one_per_response=ARMS[arm],
     )
-    run_cell("long_polling", "Long polling", scenario, where)
+    run_cell("long_polling", scenario, where)

@@ -11,7 +11,7 @@ from reports.charts.style import Look, figure, ms_axis, y_title
 from reports.experiments import Effect, Effects
 from reports.experiments.effects import TILDE
 from servers import patterns
-from servers.palette import KNOWN
+from servers.palette import colours_of
 
 TITLE: Final = "Streams through a buffering proxy"
 ADVICE: Final = "Behind nginx, switch buffering off or send X-Accel-Buffering: no, or your stream will not stream."
@@ -24,7 +24,7 @@ MECHANISM: Final = (
 LIMITS: Final = (
     "One version of nginx, which the chart names; messages of 200 bytes, 20 a second. nginx waits for bytes: at one "
     "message a second everything buffered takes twenty times as long. Other proxies, CDNs and antivirus software have "
-    "rules of their own. The clients are aiohttp's, so a few milliseconds are theirs."
+    "rules of their own. All clients share one loop, which adds a few milliseconds."
 )
 ARMS: Final = {
     "buffered": "HTTP/1.0 to the server, header ignored",
@@ -79,18 +79,21 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
     shown = points[points["repeat"] == points["repeat"].min()]
     highest_ms = 2 * float(shown["latency_ms"].max())
     axes = drawn.subplots(2, (len(arms) + 1) // 2, sharex=True, sharey=True, squeeze=False).flatten()
+    colours = colours_of(points["pattern"].unique())
     for panel, arm in zip(axes, arms, strict=False):
         rows = shown[shown["arm"] == arm]
         for pattern, got in rows.groupby("pattern", sort=True):
             got = got.sort_values("due_s")
-            colour = KNOWN[str(pattern)].line
+            colour = colours[str(pattern)].line
             panel.plot(got["due_s"], got["latency_ms"].clip(lower=LOWEST_MS), color=colour, lw=0.8, marker=".", ms=3)
         y_title(panel, "\n".join(look.labels[arm].split(", ")))
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
     for panel in axes[len(arms) :]:
         panel.set_visible(False)
     drawn.supxlabel(f"message due, s ({', '.join(sorted(set(filter(None, shown['proxy']))))})", fontsize=8.5)
-    names = sorted(points["pattern"].unique())
-    handles = [Line2D([], [], color=KNOWN[name].line, marker=".", label=patterns.load(name).LABEL) for name in names]
+    handles = [
+        Line2D([], [], color=colours[name].line, marker=".", label=patterns.facts(name).label)
+        for name in sorted(points["pattern"].unique())
+    ]
     drawn.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return drawn
