@@ -29,8 +29,8 @@ from reports.validity.evidence import evidence
 
 EXPERIMENTS: Final = "experiments"
 """The folder beside the runs that has a folder of each experiment."""
-OF_THE_LOAD: Final = "generator"
-"""Topic of cautions about the load process, which has a part in latencies and none in what a server pays."""
+OF_THE_LOAD: Final = frozenset({"generator", "starved"})
+"""Topics of cautions about the load process, which has a part in latencies and none in what a server pays."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Part:
     def worthless(self, name: str) -> str:
         """Say why nothing may be decided from a figure; "" where it may."""
         latency = unit_of(name) == "ms" and not name.startswith("cpu_")
-        found = [each for each in self.cautions if latency or each.topic != OF_THE_LOAD]
+        found = [each for each in self.cautions if latency or each.topic not in OF_THE_LOAD]
         return found[0].what if verdict(found) in WORTHLESS else ""
 
 

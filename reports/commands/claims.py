@@ -70,9 +70,9 @@ def claims(
     if only:
         asked = asked.only(choose(only, asked.claims, "claim"))
     written = _around(document) if document else None
-    root = _root(where, resume)
     try:
         chosen, rests_on = model_file.chosen(model)
+        root = _root(where, resume)
         lacking = _lacking(asked)
         code, problem = _measure(asked, root, lacking)
         go_on = f"{problem}; go on with: pollbench claims {folder or ''} --resume {root}"
