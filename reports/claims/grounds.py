@@ -7,7 +7,7 @@ load process that was late spoils latencies only: what the server paid is read f
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from math import isfinite, nan
+from math import exp, hypot, isfinite, log, nan
 from pathlib import Path
 from typing import Final
 
@@ -138,7 +138,7 @@ class Grounds:
                 why = [each for each in row.why if test.figure not in COSTS or each.startswith(NO_COSTS)]
                 return Step(at, None, f"{row.label}: {why[0] if why else 'messages were missed'}")
             figures.append(row.figures[test.figure])
-        return _compared(at, test, figures)
+        return _compared(at, test, figures, of_laws)
 
 
 def _step(at: float, test: OfRun, parts: Sequence[Part | str]) -> Step:
@@ -157,13 +157,33 @@ def _of_source(test: OfSource) -> Step:
     return _compared(0.0, test, [Figure(count, count, count) for count in counts])
 
 
-def _compared(at: float, test: Test, figures: Sequence[Figure | None]) -> Step:
-    """Return the one figure; of two, how many times the second the first is: at least, and at most."""
+def of_repeats(one: Figure, other: Figure) -> Figure:
+    """Return how many times another a figure is: of ranges over repeats at least, and at most."""
+    return Figure(one.value / other.value, one.low / other.high, one.high / other.low)
+
+
+def of_laws(one: Figure, other: Figure) -> Figure:
+    """The same of figures of two laws, fitted to cells of their own: their doubts do not come together, but add up as
+    those of independent things do, by squares of logarithms.
+    """
+    ratio = one.value / other.value
+    down = hypot(log(one.value / one.low), log(other.high / other.value))
+    up = hypot(log(one.high / one.value), log(other.value / other.low))
+    return Figure(ratio, ratio * exp(-down), ratio * exp(up))
+
+
+def _compared(
+    at: float,
+    test: Test,
+    figures: Sequence[Figure | None],
+    ratio: Callable[[Figure, Figure], Figure] = of_repeats,
+) -> Step:
+    """Return the one figure; of two, how many times the second the first is."""
     one, *others = figures
     if one is None or any(other is None for other in others):
         return Step(at, None, f"{test.figure} is not known there")
     for other in filter(None, others):
         if other.low <= 0:
             return Step(at, None, f"{test.figure} may be 0, and nothing is a multiple of that")
-        one = Figure(one.value / other.value, one.low / other.high, one.high / other.low)
+        one = ratio(one, other)
     return Step(at, one)

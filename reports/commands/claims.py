@@ -79,7 +79,7 @@ def claims(
         if code not in (DONE, FAILED):
             return fail(code, go_on)
         with err.status("judging, and writing the reports"):
-            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}. {chosen.coverage}", lacking))
+            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}; {chosen.coverage}", lacking))
     except ReportError as wrong:
         raise ValueError(str(wrong)) from None
     if document and written:
