@@ -14,7 +14,7 @@ from operator import gt, lt
 from typing import Final
 
 from reports.claims.claim import Claim, OfModel, OfRun, Test
-from reports.model.law import Figure
+from reports.model.law import Estimate
 
 
 class State(StrEnum):
@@ -42,7 +42,7 @@ class Step:
     """One figure of a test. at: its value along the test's dimension, 0 where it has none. why_not: why it is None."""
 
     at: float
-    figure: Figure | None
+    figure: Estimate | None
     why_not: str = ""
 
     def state(self, low: float, high: float) -> State:

@@ -10,7 +10,7 @@ from reports.claims.claim import OfExperiment, OfRun
 from reports.claims.folder import GUIDE, Folder, read, steps_of
 from reports.claims.grounds import of_laws, of_repeats
 from reports.claims.source import counted, lines, own, states
-from reports.model.law import Figure
+from reports.model.law import Estimate
 from servers import patterns
 from servers.home import HOME
 
@@ -130,7 +130,7 @@ def test_runs_that_cannot_be_planned_are_named_with_what_is_wrong(tmp_path: Path
 
 
 def test_doubts_of_two_laws_add_up_by_squares_and_ranges_of_repeats_end_to_end() -> None:
-    one, other = Figure(8.0, 8.0 / exp(0.3), 8.0 * exp(0.3)), Figure(2.0, 2.0 / exp(0.4), 2.0 * exp(0.4))
+    one, other = Estimate(8.0, 8.0 / exp(0.3), 8.0 * exp(0.3)), Estimate(2.0, 2.0 / exp(0.4), 2.0 * exp(0.4))
     apart, end_to_end = of_laws(one, other), of_repeats(one, other)
     assert (apart.value, apart.low, apart.high) == pytest.approx((4.0, 4.0 / exp(0.5), 4.0 * exp(0.5)))
     assert (end_to_end.low, end_to_end.high) == pytest.approx((4.0 / exp(0.7), 4.0 * exp(0.7)))
