@@ -143,6 +143,7 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
         "controls",
         "calibrate",
         "experiment",
+        "claims",
     ],
 )
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
