@@ -26,7 +26,7 @@ class Asked:
         metavar="TEXT",
     )
     ca: str = setting("", "trust what this authority has signed (PEM)", RUNNER, metavar="FILE")
-    insecure: bool = setting(False, "trust any certificate; the page says so", RUNNER)
+    insecure: bool = setting(False, "trust any certificate; the report says so", RUNNER)
     changes: tuple[str, ...] = setting(
         (), "change any key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True
     )

@@ -126,5 +126,5 @@ def _blamed(median: "pd.Series[float]", died: Sequence[str]) -> str:
     if median.get("server_waited_share", 0) > 1 - BUSY:
         return "the machine: the server waited for CPU"
     if isnan(used := float(median["server_cpu_peak"])):
-        return "the server, whose cost was not measured"
+        return "the server (its cost was not measured)"
     return f"the server, which used only {percent(used)} of a core in its busiest second: it waits for something else"
