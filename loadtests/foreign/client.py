@@ -152,7 +152,7 @@ def _whole(url: str) -> tuple[BaseUrl, str]:
     try:
         return server_and_path(url)
     except ValueError as wrong:
-        raise Misunderstood(f"it redirects to what is no URL of a server: {wrong}") from None
+        raise Misunderstood(f"it redirects to an address that is no URL of a server: {wrong}") from None
 
 
 def _target(base_path: str, path: str) -> str:

@@ -45,7 +45,7 @@ class Seen:
     id: str = ""
 
 
-class Wire:
+class SeenBytes:
     """A connection that waits."""
 
     def __init__(self, target: ForeignTarget, way: Way) -> None:
@@ -81,7 +81,7 @@ class Look:
         self._client = ForeignClient(target, pattern, 1, target.scanner())
         self._stream = ForeignStream(self._client, os.urandom)
         self._stepped = False
-        self._wire: Wire | None = None
+        self._wire: SeenBytes | None = None
         self.first = self.asked = b""
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -91,7 +91,7 @@ class Look:
         self.close()
         if not (self._client.is_led or (self._stepped and self.polled)):
             self._take_steps()
-        self._wire = Wire(self._target, self._client.way)
+        self._wire = SeenBytes(self._target, self._client.way)
         if self.polled:
             self._reader = ResponseReader(gzip=self._client.how.gzip)
             self.asked = self._client.request()
@@ -140,7 +140,7 @@ class Look:
     def _take_steps(self) -> None:
         for step in self._client.how.connect:
             if step.request:
-                wire, reader = Wire(self._target, self._client.way), ResponseReader()
+                wire, reader = SeenBytes(self._target, self._client.way), ResponseReader()
                 wire.send(self._client.step_request(step))
                 data = wire.read(time.monotonic() + CONNECT_S)
                 while data is not None and not reader.receive(data):

@@ -55,7 +55,7 @@ class Part:
         return found[0].what if verdict(found) in WORTHLESS else ""
 
 
-Measure = Callable[[str, tuple[str, ...]], Part | str]
+Measuring = Callable[[str, tuple[str, ...]], Part | str]
 """Run and names of cells -> what they come to, or why nothing."""
 
 
@@ -80,7 +80,7 @@ class Grounds:
             for name, claim in self.folder.claims.items()
         ]
 
-    def _tried(self, test: Test, measure: Measure) -> Tried:
+    def _tried(self, test: Test, measure: Measuring) -> Tried:
         match test:
             case OfRun():
                 return Tried(test, self._of_run(test, measure), f"run {test.run}")
@@ -91,7 +91,7 @@ class Grounds:
             case OfSource():
                 return Tried(test, [_of_source(test)], "source")
 
-    def _of_run(self, test: OfRun, measure: Measure) -> list[Step]:
+    def _of_run(self, test: OfRun, measure: Measuring) -> list[Step]:
         steps = steps_of(self.folder.plans[test.run], test)
         asked = [pattern for pattern in (test.pattern, test.over) if pattern]
         return [

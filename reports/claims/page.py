@@ -29,7 +29,7 @@ RESULTS: Final = "claims.json"
 
 
 @dataclass(frozen=True)
-class Line:
+class ClaimLine:
     """One row of a claim's table: a test, or an end of one that goes along a dimension."""
 
     says: str
@@ -40,10 +40,10 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedClaim:
     """A test as the page shows it. chart: of one along a dimension."""
 
-    lines: Sequence[Line]
+    lines: Sequence[ClaimLine]
     bound: str
     source: str
     chart: Markup
@@ -61,7 +61,7 @@ class Shown:
     outcome: str
     means: str
     conditions: str
-    tests: Sequence[Asked]
+    tests: Sequence[AskedClaim]
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,11 @@ def _shown(ruled: Ruled) -> Shown:
     )
 
 
-def _asked(tried: Tried, name: str) -> Asked:
-    return Asked([*_lines(tried)], bound(tried.test), tried.source, _chart(tried, name), _caption(tried))
+def _asked(tried: Tried, name: str) -> AskedClaim:
+    return AskedClaim([*_lines(tried)], bound(tried.test), tried.source, _chart(tried, name), _caption(tried))
 
 
-def _lines(tried: Tried) -> Iterator[Line]:
+def _lines(tried: Tried) -> Iterator[ClaimLine]:
     """One line; along a dimension one at each end of what is known, and one where nothing is."""
     test = tried.test
     says_ = f"{test.says}, {test.given}" if test.given else test.says
@@ -168,7 +168,7 @@ def _lines(tried: Tried) -> Iterator[Line]:
         where = f" at {says(tried.along, step.at)}" if tried.along and step.figure else ""
         told = said(tried, step)
         state = step.state(*test.bounds)
-        yield Line(f"{says_}{where}", told, strip(step, test.bounds, told), state, step.why_not or test.why)
+        yield ClaimLine(f"{says_}{where}", told, strip(step, test.bounds, told), state, step.why_not or test.why)
 
 
 def _chart(tried: Tried, name: str) -> Markup:

@@ -54,7 +54,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Crossover:
+class ClaimCrossover:
     """Where the answer changes: `at`, where the figures pass `bound`; surely so between low and high."""
 
     at: float
@@ -89,20 +89,20 @@ class Tried:
         return {state for _, state in self.known} or {State.UNKNOWN}
 
     @property
-    def crossovers(self) -> list[Crossover]:
+    def crossovers(self) -> list[ClaimCrossover]:
         """Return where the answer changes along the dimension."""
         sure = [at for at, (_, state) in enumerate(self.known) if state in SURE]
         changes = [(left, right) for left, right in pairwise(sure) if self.known[left][1] is not self.known[right][1]]
         return [self._crossover([step for step, _ in self.known[left : right + 1]]) for left, right in changes]
 
-    def _crossover(self, steps: Sequence[Step]) -> Crossover:
+    def _crossover(self, steps: Sequence[Step]) -> ClaimCrossover:
         for near, far in pairwise(steps):
             assert near.figure is not None and far.figure is not None
             values = near.figure.value, far.figure.value
             for bound, outside in zip(self.test.bounds, (lt, gt), strict=True):
                 if outside(values[0], bound) != outside(values[1], bound):
                     at = _passes((near.at, far.at), values, bound)
-                    return Crossover(at, bound, steps[0].at, steps[-1].at)
+                    return ClaimCrossover(at, bound, steps[0].at, steps[-1].at)
         raise AssertionError("what lay on one side of a bound, and then on the other, has passed it")
 
     def spans(self, wanted: State) -> list[Span]:

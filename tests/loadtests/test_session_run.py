@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from loadtests.locust_ui.manual_test import cells_of, scenario_of
-from loadtests.records.manifest import SESSION, Session
+from loadtests.records.manifest import SESSION, SessionRecord
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import DELIVERY, REQUEST, ROLES, Delivery, Request, Sample
 from loadtests.runs.by_hand.manual_run import make_run
@@ -33,7 +33,7 @@ LABELS = {"sse": "Server-Sent Events", "short_polling": "Short polling"}
 STATS = Stats(token="", clock_id="", newest_id=0, start_at_ns=0, schedule="steady:10", message_bytes=200)
 
 
-def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, **changes: object) -> Session:
+def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, **changes: object) -> SessionRecord:
     """Return what the process that started the test leaves. changes: facts of all cells."""
     facts = {"load_command": ["locust"], "server_pid": 1, "spawned_by_ns": 1 * S, "window_from_ns": 2 * S}
     facts |= {"load_ended_ns": 20 * S, "published": MESSAGES, **changes}
@@ -42,10 +42,10 @@ def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, *
         msgspec.structs.replace(cell.unmeasured(LABELS.get(cell.pattern, cell.pattern)), **facts)
         for cell in cells_of(scenario, users or {"sse": 2, "short_polling": 2})
     ]
-    return Session(command="locust -f loadtests/locustfile.py", started_at="2026-11-24T07:30:00Z", cells=cells)
+    return SessionRecord(command="locust -f loadtests/locustfile.py", started_at="2026-11-24T07:30:00Z", cells=cells)
 
 
-def record(folder: Path, told: Session) -> Path:
+def record(folder: Path, told: SessionRecord) -> Path:
     """Leave what the conductor leaves: rows, what was published (ten a second), and the facts."""
     recorder = Recorder()
     recorder.start(folder)

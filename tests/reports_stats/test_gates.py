@@ -67,7 +67,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         ("p99_ms < 250", r"slo\.toml: not TOML: .*line 1.*Write goals as"),
         ("", r"slo\.toml: no goal\. Write goals as: slo = "),
         ("slo = []", r"slo\.toml: no goal"),
-        ('goals = ["missed == 0"]', r"slo\.toml: `goals` means nothing here"),
+        ('goals = ["missed == 0"]', r"slo\.toml: `goals` is unknown here"),
         ("slo = 3", r"slo\.toml: slo holds 3\. A goal is text"),
         ('slo = ["missed == 0",\n"p99_ms = 250"]', r"slo\.toml:2: `p99_ms = 250`: = is none of <, <=, >, >=, =="),
         ('slo = ["p99_ms"]', r"slo\.toml:1: `p99_ms` is no goal\. Write: long_polling"),
@@ -92,7 +92,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         (f'slo = ["{"a" * 100_000}"]', r"slo\.toml:1: `a+…` is no goal"),
         (f'slo = ["p99_ms {"<" * 100_000} 1"]', r"<… is none of"),
         (f'slo = ["p99_ms < {"9" * 100_000}"]', r"9… is none of|'9+… is no number"),
-        (f"{'x' * 100_000} = 1", r"`x+…` means nothing here"),
+        (f"{'x' * 100_000} = 1", r"`x+…` is unknown here"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str, says: str) -> None:
