@@ -69,6 +69,13 @@ class StreamDecoder(Protocol):
 
     def take_output(self) -> bytes: ...
 
+    def lone(self, data: bytes) -> bytes | None:
+        """Return the body of the one message that these bytes are, and then they are taken; else None.
+
+        The short way for what nearly every read is: a decoder at rest, and one whole message with its framing. None
+        means that nothing was taken, for whatever reason: `receive` does any bytes. Raises ProtocolError as it does.
+        """
+
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut, b"" for the end of the connection.
 

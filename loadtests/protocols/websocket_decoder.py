@@ -75,6 +75,9 @@ class WebSocketDecoder:
         out, self._out = self._out, b""
         return out
 
+    def lone(self, data: bytes) -> bytes | None:
+        return self._frames.lone_text(data) if self._head is None and not self._refused else None
+
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut. Raises ProtocolError, with the events that came before it."""
         events: list[Event] = []
@@ -112,10 +115,6 @@ class WebSocketDecoder:
             raise ProtocolError(f"a subprotocol that was not asked for: {fields['sec-websocket-protocol'][:60]!r}")
 
     def _take(self, data: bytes, events: list[Event]) -> None:
-        text = self._frames.lone_text(data)
-        if text is not None:
-            events.append(Message(text, len(data)))
-            return
         try:
             for opcode, payload, wire_bytes in self._frames.receive(data):
                 if opcode <= BINARY:

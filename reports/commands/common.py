@@ -1,4 +1,4 @@
-"""What commands share: where they print, the options that several have, and the patterns there are."""
+"""What commands share: where they print, common options, and the names of the patterns."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ def pattern_labels() -> dict[str, str]:
     """Return name -> label of every pattern there is."""
     from servers import patterns
 
-    return {name: patterns.load(name).LABEL for name in patterns.names()}
+    return {name: patterns.facts(name).label for name in patterns.names()}
 
 
 def pattern_names() -> list[str]:

@@ -25,8 +25,9 @@ from servers.feed.history import History
 from servers.feed.journal import open_csv
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
+from servers.outlet.listening import listeners
 from servers.outlet.outlet import Outlet
-from servers.outlet.started import Started, listeners
+from servers.outlet.started import Started
 from servers.outlet.ways import way_of
 from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
@@ -101,7 +102,8 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, (started.pids() or listeners(base)) if adapter.cost.measured else [])
+        pids = started.pids() or listeners(base.host or "", base.port or 0)
+        announce(service, base, pids if adapter.cost.measured else [])
         await stopped
 
 
@@ -113,7 +115,7 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(build(service), access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    accept = patient(runner, service.options.head_timeout_s)
+    accept = patient(runner, service.options.head_timeout_s, service.unread)
     http = await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
 

@@ -19,6 +19,7 @@ from servers.feed.history import Replay
 from servers.settings.options import ServerOptions
 from servers.timing.clock import wall_timestamp
 from servers.web.compression import GZIP, Deflated, accepts_gzip
+from servers.web.patience import bounds_itself
 
 LINGER_S: Final = 3.0
 """How long a closed stream's client may take to read what was sent before its connection is cut."""
@@ -176,7 +177,7 @@ class Streams:
         self._beat_after(self._options.heartbeat_s - silence_s)
 
     def _cut_unheard(self) -> None:
-        """Cut without a word who has left too many heartbeats unanswered: nobody would read it.
+        """Cut clients without a close frame that left too many heartbeats unanswered: they would not read it.
 
         Who lags so far that bytes wait here has not got the last one yet; the limit on lagging is for those.
         """
@@ -252,6 +253,7 @@ async def serve_stream(
     response = web.StreamResponse(headers=UNBUFFERED | headers | encoding)
     response.force_close()
     await response.prepare(request)
+    bounds_itself(request)
     if request.version == HttpVersion11 and request.transport is not None:
         ended = asyncio.get_running_loop().create_future()
         end = partial(finish, ended)

@@ -1,6 +1,7 @@
 // The Delivery tab: a table with a row for each pattern, and charts of it over time.
 // Locust's page creates the element; it lives in a shadow tree, so neither's styles reach the other.
 
+import "./advice.js";
 import { LineChart } from "./line_chart.js";
 import { clock, count, number, percent } from "./units.js";
 
@@ -12,11 +13,11 @@ const COLUMNS = [
   ["p50 (ms)", "Half of all deliveries since the start took at most this", (row) => number(row.p50_ms)],
   ["p99 (ms)", "99 % of all deliveries since the start took at most this", (row) => number(row.p99_ms)],
   ["Deliveries/s", "Over the last 5 seconds, all users together", (row) => number(row.rate_per_s)],
-  ["Empty (%)", "Answers that brought no message; a stream has none", (row) => percent(row.empty_ratio)],
-  ["Bytes/delivery", "HTTP bytes both ways, heads included", (row) => number(row.bytes)],
-  ["Missed", "Messages that users never got although they got newer ones", (row) => count(row.missed), true],
-  ["Twice", "Deliveries of a message that the user had already", (row) => count(row.duplicated), true],
-  ["Lag (ms)", "How late the load generator's own loop usually is; all patterns share it", (row) => number(row.lag_ms)],
+  ["Empty (%)", "Responses without a message; a stream has none", (row) => percent(row.empty_ratio)],
+  ["Bytes/delivery", "HTTP bytes both ways, headers included", (row) => number(row.bytes)],
+  ["Missed", "Messages that users never received, although they received newer ones", (row) => count(row.missed), true],
+  ["Twice", "Deliveries of a message that the user already had", (row) => count(row.duplicated), true],
+  ["Lag (ms)", "The usual delay of the load generator's event loop; all patterns share it", (row) => number(row.lag_ms)],
   ["Errors", "Requests that failed", (row) => count(row.errors), true],
 ];
 
@@ -77,8 +78,9 @@ class DeliveryTab extends HTMLElement {
         <caption>Deliveries of each pattern since the test started, or since the last reset</caption>
         <thead><tr></tr></thead><tbody></tbody>
       </table></div>
-      <section class="charts" aria-label="Over time"></section>`;
-    const heads = [["Pattern", ""], ...COLUMNS, ["Verdict", "What speaks against these figures, if anything does"]];
+      <section class="charts" aria-label="Over time"></section>
+      <pollbench-advice hidden></pollbench-advice>`;
+    const heads = [["Pattern", ""], ...COLUMNS, ["Verdict", "Whether these figures can be trusted, and why not"]];
     root.querySelector("thead tr").append(...heads.map(([title, help]) => element("th", { scope: "col", title: help }, title)));
     this.charts = CHARTS.map((chart) => new LineChart(chart, (at) => this.point(at)));
     root.querySelector(".charts").append(...this.charts.map((chart) => chart.figure));
@@ -112,6 +114,7 @@ class DeliveryTab extends HTMLElement {
     renderDownloads(root.querySelector("nav"), state, root.querySelector(".problem"));
     root.querySelector("tbody").replaceChildren(...state.rows.map(tableRow));
     root.querySelector(".scroll").hidden = !state.rows.length;
+    root.querySelector("pollbench-advice").hidden = state.phase !== "stopped";
     const latencies = Object.values(live.points).flat().flatMap((point) => LATENCIES.map((column) => point[column]));
     for (const [nth, chart] of this.charts.entries()) {
       const { column } = CHARTS[nth];
@@ -123,7 +126,7 @@ class DeliveryTab extends HTMLElement {
 }
 
 function status(state) {
-  if (live.silent) return "Locust does not answer any more; these are the last figures it gave.";
+  if (live.silent) return "Locust does not respond any more; these are its last figures.";
   if (state.phase === "none") return "Nothing has been measured yet.";
   const lost = state.workers.lost ? ` ${state.workers.lost} of ${state.workers.all} workers lost.` : "";
   const shares = state.shares ? ` ${state.shares}.` : "";
