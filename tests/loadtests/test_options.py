@@ -35,6 +35,12 @@ def test_every_option_is_read() -> None:
         "server_token": "t",
         "http2_host": "http://127.0.0.1:1",
         "run_dir": "somewhere",
+        "tls": "True",
+        "target": "nchan",
+        "publish": "POST /pub {{message}}",
+        "ca": "/ca.pem",
+        "insecure": "True",
+        "set": "sse.request='GET /e' roll_call_s=9",
     }
     assert set(given) == set(TOLD)
     assert read_options(dict(given)) == LoadOptions(
@@ -56,6 +62,12 @@ def test_every_option_is_read() -> None:
         server_token="t",
         http2_host="http://127.0.0.1:1",
         run_dir="somewhere",
+        tls=True,
+        target="nchan",
+        publish="POST /pub {{message}}",
+        ca="/ca.pem",
+        insecure=True,
+        changes=("sse.request=GET /e", "roll_call_s=9"),
     )
 
 
