@@ -24,6 +24,8 @@ SMALLEST_RESAMPLED: Final = 6
 RESAMPLES: Final = 4_000
 EXACT_UP_TO: Final = 60
 """Repeats of both runs together up to which p is counted out; beyond, the normal approximation is as good."""
+SHUFFLES: Final = 4_999
+LEAST_LEVEL: Final = 2
 MESSAGES_PER_BATCH: Final = 5
 FEWEST_BATCHES: Final = 10
 
@@ -106,6 +108,46 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(order))
     adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
     return [float(p) for p in adjusted]
+
+
+def change_points(values: ArrayLike, alpha: float = ALPHA, seed: int = 1) -> list[tuple[int, float]]:
+    """Return where the level of a series changes, each the place of the first value behind it, and its p.
+
+    The series is cut where the ranks before and behind differ most, and each part again, while no more than `alpha` of
+    SHUFFLES orders of the same values have a cut as clear (after Pettitt 1979, and Matteson and James 2014). The place
+    was chosen for being the clearest, which a test of that place alone would not know. A value at an end alone
+    is no level yet. Fewer than `series_needed` values prove nothing.
+    """
+    sample, random = _finite(values), np.random.default_rng(seed)
+    found, parts = list[tuple[int, float]](), [(0, len(sample))]
+    while parts:
+        start, end = parts.pop()
+        if end - start < series_needed(alpha):
+            continue
+        cut, p = _clearest_cut(sample[start:end], random)
+        if p <= alpha:
+            found.append((start + cut, p))
+            parts += [(start, start + cut), (start + cut, end)]
+    return sorted(found)
+
+
+def series_needed(alpha: float = ALPHA) -> int:
+    """Return the fewest values of a series with which the clearest change of its level can be proven."""
+    values = 2
+    while 2 / comb(values, values // 2) > alpha:
+        values += 1
+    return values
+
+
+def _clearest_cut(values: Floats, random: np.random.Generator) -> tuple[int, float]:
+    n = len(values)
+    ranks, cuts = stats.rankdata(values) - (n + 1) / 2, np.arange(LEAST_LEVEL, n - LEAST_LEVEL + 1)
+    spread = np.sqrt(cuts * (n - cuts))
+    seen = np.abs(np.cumsum(ranks)[cuts - 1]) / spread
+    shuffled = random.permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
+    chance = (np.abs(np.cumsum(shuffled, axis=1)[:, cuts - 1]) / spread).max(axis=1)
+    # Rounding must not make a tie a miss; and the order that was seen is one of those that chance may bring.
+    return int(cuts[seen.argmax()]), float((1 + np.sum(chance >= seen.max() * (1 - 1e-9))) / (SHUFFLES + 1))
 
 
 def repeats_needed(comparisons: int, alpha: float = ALPHA) -> int:

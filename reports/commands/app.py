@@ -19,11 +19,11 @@ from reports.commands import (
     capacity,
     ci,
     experiment,
+    kept,
     lists,
     measure,
     model,
     replicate,
-    report,
     selftest,
     serve,
     target,
@@ -45,10 +45,14 @@ app.add_typer(target.app, name="target")
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
 app.command()(model.model)
 app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
-app.command()(report.report)
+app.command()(kept.report)
+app.command()(kept.explain)
+app.command()(kept.runs)
+app.command()(kept.history)
 app.command()(lists.scenarios)
 app.command()(lists.patterns)
 app.command()(lists.locustfile)
+app.command()(lists.schema)
 app.command()(serve.ui)
 app.command(epilog=selftest.CONTROLS_EPILOG)(selftest.controls)
 app.command()(selftest.calibrate)
@@ -57,8 +61,6 @@ app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
 app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
 app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
-app.command()(model.model)
-app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
 
 
 def _say_version(asked: bool) -> None:

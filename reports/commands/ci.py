@@ -1,7 +1,8 @@
 """`gate` and `compare-runs`: judge runs for a CI job, and print a judgement of whatever kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -42,17 +43,19 @@ def compare_runs(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="run folder to compare with")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="run folder to judge")],
     measure: Annotated[str, typer.Option(metavar="NAME[,NAME]", help="ask about these only")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="show what is not proven too")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the comparison as a page")] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Say what became better or worse from one run to another, and what is not proven.
+    """Say what became better or worse from one run to another: the conclusion first, then what is proven.
 
     Example:
 
         pollbench compare-runs runs/before runs/after --html compare.html
     """
     from reports.ci import compare_runs as stage
+    from reports.ci.comparison import FOLDED
     from reports.ci.comparison_page import comparison_page
     from reports.ci.questions import JUDGED
 
@@ -62,11 +65,21 @@ def compare_runs(
             html.write_text(comparison_page(comparison), encoding="utf-8")
         return comparison
 
-    return judge(compared, junit, markdown)
+    return judge(compared, junit, markdown, folded={} if everything else FOLDED)
 
 
-def judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
-    """Print a judgement unless `silent`, write what CI asked for, and return its exit code."""
+def judge(
+    judge: "Callable[[], Judgement]",
+    junit: Path | None,
+    markdown: Path | None,
+    *,
+    silent: bool = False,
+    folded: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Print a judgement unless `silent`, its conclusion first; write what CI asked for, and return its exit code.
+
+    folded: rows of these verdicts are counted, in these words, instead of shown.
+    """
     from reports.data.load import NothingMeasured, ReportError
 
     try:
@@ -82,11 +95,17 @@ def judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path |
         raise ValueError(str(problem)) from None
     if silent:
         return int(judgement.exit_code)
-    table = Table(*judgement.header, box=None, header_style="dim")
-    for row in judgement.table():
-        table.add_row(*row)
-    out.print(table)
+    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     for note in judgement.notes:
         err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
-    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
+    rows = judgement.table()
+    table = Table(*judgement.header, box=None, header_style="dim")
+    for row in rows:
+        if row[0] not in folded:
+            table.add_row(*row)
+    if table.row_count:
+        out.print()
+        out.print(table)
+    if away := [f"{count} {words}" for verdict, words in folded.items() if (count := sum(row[0] == verdict for row in rows))]:
+        out.print(f"\nNot shown: {', '.join(away)}. See them with --all.", markup=False, highlight=False, soft_wrap=True)
     return int(judgement.exit_code)

@@ -119,7 +119,7 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
     if not results.results:
         return DONE
     if as_json:
-        print(json.dumps(msgspec.to_builtins({"folder": str(root), "experiments": results.as_json()})))
+        print(msgspec.json.encode({"folder": str(root), "experiments": results.written()}).decode())
     code = judge(lambda: results, junit, markdown, silent=as_json)
     if not as_json:
         out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)

@@ -1,8 +1,7 @@
 """`run` and `compare`: measure a plan, report what is there, and say what it is worth."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,8 +165,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
 
 
 def _ruling(folder: Path) -> "Ruling":
-    from reports.page.page import VERDICT_FILE
-    from reports.validity.caution import Ruling
+    from reports.validity.caution import VERDICT_FILE, Ruling
 
     return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
 
@@ -176,17 +174,12 @@ def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: run
     """Print what a run came to: the summary, what it is worth, and where the page is."""
     import pandas as pd
 
+    from reports.page.outcome import told
     from reports.page.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
     if as_json:
-        cells = [{"name": cell.name, "status": cell.status, "problems": cell.problems} for cell in outcome.cells]
-        rows = json.loads(summary.to_json(orient="records"))
-        result = {"run": str(folder), "report": str(page) if page else None, "cells": cells, "summary": rows}
-        if ruling:
-            cautions = [asdict(each) for each in ruling.cautions]
-            result |= {"answers": ruling.answers, "verdict": ruling.verdict, "cautions": cautions}
-        print(json.dumps(result))
+        print(msgspec.json.encode(told(folder, page, outcome.cells, summary, ruling)).decode())
     elif ruling:
         if not ruling.worthless:  # figures in a row look like an answer
             out.print(summary_table(summary))

@@ -54,7 +54,7 @@ def _judge(job: Job) -> Result:
     look = look_of(job.experiment)
     chart = _draw(result, look, folder)
     write(folder / PAGE, _page(result, look, chart))
-    write(folder / "results.json", msgspec.json.format(msgspec.json.encode(result.as_json()), indent=2))
+    write(folder / "results.json", msgspec.json.format(msgspec.json.encode(result.written()), indent=2))
     write(folder / "results.md", Results((result,)).markdown())
     return result
 

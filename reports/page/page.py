@@ -13,10 +13,10 @@ import msgspec
 import pandas as pd
 from markupsafe import Markup
 
-from loadtests.scenario.dimensions import CLIENTS, DIMENSIONS, RATE, RTT, Dimension
+from loadtests.scenario.dimensions import Dimension
 from reports.basics.output import write
 from reports.basics.templating import template
-from reports.basics.units import counted, listed, percent, quantity
+from reports.basics.units import percent
 from reports.charts import CHARTS, Chart, svg
 from reports.charts.chart_data import Scene, scenes
 from reports.charts.latency import describe
@@ -25,18 +25,13 @@ from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.page import interactive
 from reports.page.answer import Finding, Goal, answers, findings, goals, headline, tail_percent
+from reports.page.conditions import settings, situation
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
-from reports.validity.caution import MEANING, NO_ANSWER, WORTHLESS, Caution, Facts, Ruling, verdict
+from reports.validity.caution import MEANING, NO_ANSWER, VERDICT_FILE, WORTHLESS, Caution, Facts, Ruling, verdict
 from reports.validity.checks import cautions_of
 from reports.validity.evidence_text import accounts, grounds, side_by_side
-from reports.validity.network import BY, conditions
-from servers.feed.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
-from servers.settings.fault_specs import parse_fault
-
-VERDICT_FILE = "verdict.json"
-
 
 Picture = tuple[str, Chart, Markup]
 """An id, the chart and its drawing."""
@@ -139,7 +134,7 @@ def render(
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
         quotes=quotes(facts.run, facts.summary),
         doubt=doubt(facts.run),
-        settings=[_settings(scene) for scene in shown if scene.furthest],
+        settings=[settings(scene) for scene in shown if scene.furthest],
         chart_data=interactive.data(shown),
         script=interactive.script(),
         plot_style=interactive.style(),
@@ -152,7 +147,7 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
     name, worthless = str(scene.setting["name"]), scene.verdict in WORTHLESS
     return Section(
         name=name,
-        title=_situation(scene),
+        title=situation(scene),
         along=scene.sweep,
         at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
         purpose=str(scene.setting["purpose"]),
@@ -178,46 +173,6 @@ def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Pic
     return found
 
 
-def _situation(scene: Scene) -> str:
-    """Say what the answers of a section are about: all steps of its sweep; in brackets what else the run has."""
-    rates, rtts_ms = (sorted(scene.steps[each.column].unique()) for each in (RATE, RTT))
-    told = [
-        counted(scene.clients, "client") + _besides(scene, CLIENTS),
-        _schedule([scene.schedules[rate] for rate in rates]) + _besides(scene, RATE),
-    ]
-    if fault := str(scene.setting.get("fault") or ""):
-        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
-    if rtts_ms[-1]:
-        told.append(f"round trip {listed([RTT.amount(ms) for ms in rtts_ms])}{_besides(scene, RTT)}")
-    told += [f"{what.lower()} {how}" for what, how in conditions(scene.setting).items()]
-    return ", ".join(told)
-
-
-def _besides(scene: Scene, dimension: Dimension) -> str:
-    others = sorted(set(scene.summary[dimension.column]) - set(scene.steps[dimension.column]))
-    return f" (this run has {listed([dimension.amount(value) for value in others])} too)" if others else ""
-
-
-def _schedule(several: Sequence[str]) -> str:
-    """Say schedules of one form in words; a form that is new to this page in its own short way."""
-    rates = listed([f"{parse_schedule(each).rate_per_s:,g}" for each in several])
-    match parse_schedule(several[0]):
-        case Poisson():
-            return f"{rates} messages a second at random instants"
-        case Steady():
-            return f"{rates} messages a second, evenly spaced"
-    return listed([_unusual(each) for each in several])
-
-
-def _unusual(text: str) -> str:
-    match parse_schedule(text):
-        case Burst(size=size, period_s=period_s):
-            return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
-        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
-            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
-    return text
-
-
 def _uncertainty(repeats: int) -> str:
     if repeats == 1:
         return "One repeat: no uncertainty is known."
@@ -237,30 +192,3 @@ def _stamped(ratios: "pd.Series[float]") -> str:
     span = least if least == most else f"{least} to {most}"
     return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
 
-
-def _settings(scene: Scene) -> dict[str, str]:
-    """The scenario as a list of names and values with units."""
-    setting = scene.setting
-    known = {
-        "message_bytes": "Message content",
-        "poll_interval_s": "Poll interval",
-        "hold_timeout_s": "Hold timeout",
-        "warmup_s": "Warm-up",
-        "window_s": "Measured window",
-    }
-    units = {"_bytes": ("B", 1), "_s": ("ms", 1000)}
-    told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
-    clients, rtts_ms, rates = (sorted(scene.summary[each.column].unique()) for each in DIMENSIONS)
-    told["Clients"] = ", ".join(CLIENTS.amount(count) for count in clients)
-    told["Round trip added"] = ", ".join(RTT.amount(ms) for ms in rtts_ms)
-    if rtts_ms[-1]:
-        told["Round trip added"] += f", {BY[str(setting.get('network', 'relay'))]}"
-    told |= conditions(setting)
-    told["Messages due"] = _schedule([scene.schedules[rate] for rate in rates])
-    for key, title in known.items():
-        value = setting.get(key)
-        if value is None:
-            continue
-        unit, scale = next(unit for ending, unit in units.items() if key.endswith(ending))
-        told[title] = quantity(float(str(value)) * scale, unit)
-    return told

@@ -6,12 +6,14 @@ from math import isnan
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from loadtests.runs.runner import RunRefused
 from reports import experiments
 from reports.basics.exit_codes import ExitCode
 from reports.experiments.arm_runner import OBSERVATIONS, Job, Outcome, enter, observe, read_observations
 from reports.experiments.results import Result, Results, judge, write_index
+from reports.schemas import schema
 from tests.experiments.made_up import Figures, MadeUp, halves
 
 
@@ -126,6 +128,7 @@ def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhe
     assert "://" not in page.replace("http://www.w3.org", "")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
     kept = json.loads((tmp_path / "results.json").read_text())
+    assert list(Draft202012Validator(schema("results")).iter_errors(kept)) == []
     assert [(each["effect"]["figure"], each["state"]) for each in kept["effects"]] == [
         ("cost_ms", "as expected"),
         ("missed", "same"),

@@ -18,8 +18,8 @@ from reports.charts import CHARTS
 from reports.charts.chart_data import Scene
 from reports.data.load import ReportError, Run
 from reports.page import interactive
-from reports.page.page import VERDICT_FILE, render, write_report
-from reports.validity.caution import Facts, Ruling
+from reports.page.page import render, write_report
+from reports.validity.caution import VERDICT_FILE, Facts, Ruling
 from reports.validity.checks import cautions
 from reports.validity.network import conditions
 from tests.bench.report import measure
