@@ -162,16 +162,22 @@ class Gate:
 
 def check_slo(run_dir: Path, slo: Path) -> Gate:
     """Read both and judge. Raises ReportError, one line, when either cannot be read or a goal could never fail."""
-    try:
-        goals = parse_slo(regular_bytes(slo).decode("utf-8-sig"), str(slo))
-    except OSError as problem:
-        raise ReportError(f"{slo}: cannot be read ({problem.strerror}). Name a TOML file with goals.") from problem
-    except UnicodeDecodeError as problem:
-        raise ReportError(f"{slo}: cannot be read ({problem}). Save it as UTF-8.") from problem
+    goals = read_slo(slo)
     found = evidence(run_dir)
     results = judge(goals, found.cells, planned(found.run.manifest))
+    results.sort(key=lambda result: not result.missed)
     told = () if found.invalid else tuple(answers(found.run, found.summary))
     return Gate(run_dir.name, slo.name, tuple(results), found.invalid, found.doubts, told)
+
+
+def read_slo(file: Path) -> list[Goal]:
+    """Read goals. Raises ReportError, one line."""
+    try:
+        return parse_slo(regular_bytes(file).decode("utf-8-sig"), str(file))
+    except OSError as problem:
+        raise ReportError(f"{file}: cannot be read ({problem.strerror}). Name a TOML file with goals.") from problem
+    except UnicodeDecodeError as problem:
+        raise ReportError(f"{file}: cannot be read ({problem}). Save it as UTF-8.") from problem
 
 
 def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:

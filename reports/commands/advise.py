@@ -10,6 +10,7 @@ from rich.table import Table
 
 from reports.commands.common import Json, err, out
 from reports.commands.exits import DONE
+from loadtests.scenario.settings import SETTINGS
 from servers.settings.units import parse_duration_ns
 
 if TYPE_CHECKING:
@@ -22,19 +23,20 @@ ADVISE_EPILOG: Final = (
     "the model cannot speak for."
 )
 GOALS: Final = ("p99 < 1s", "missed == 0")
+MODEL: Final = "runs/model.json, or the one that ships"
 
 
 def advise(
     clients: Annotated[int, typer.Option(metavar="N", min=1, max=10_000_000, help="how many clients wait")],
     rate: Annotated[float, typer.Option(metavar="N", min=1e-6, max=1e6, help="messages a second, each to all clients")],
-    rtt: Annotated[str, typer.Option(metavar="MS", help="round trip between clients and server: 60ms")] = "0",
+    rtt: Annotated[str, typer.Option(metavar="TIME", help="round trip between clients and server: 60ms")] = "0",
     goal: Annotated[
         list[str] | None, typer.Option(metavar="GOAL", help='what must hold, "p99 < 1s"; may be given again')
     ] = None,
     message_bytes: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="length of a message")] = 200,
-    poll_interval: Annotated[float, typer.Option(metavar="S", min=0.001, help="between two short polls")] = 1.0,
-    hold_timeout: Annotated[float, typer.Option(metavar="S", min=1, max=300, help="of a long poll")] = 30.0,
-    heartbeat: Annotated[float, typer.Option(metavar="S", min=0, help="longest silence on a stream; 0: no end")] = 15.0,
+    poll_interval: Annotated[str, typer.Option(metavar="TIME", help="between two short polls")] = "1s",
+    hold_timeout: Annotated[str, typer.Option(metavar="TIME", help="of a long poll")] = "30s",
+    heartbeat: Annotated[str, typer.Option(metavar="TIME", help="longest silence on a stream; 0: no end")] = "15s",
     processes: Annotated[int, typer.Option(metavar="N", min=0, help="server processes (0: as few as it takes)")] = 0,
     proxy: Annotated[str, typer.Option(metavar="WHAT", help="on the way: nginx, buffering, or 60s where it cuts")] = "",
     browser: Annotated[bool, typer.Option("--browser", help="the clients are browsers")] = False,
@@ -44,7 +46,7 @@ def advise(
         bool, typer.Option("--extrapolate", help="speak of what is far beyond the measured")
     ] = False,
     file: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="default: runs/model.json, or the one that ships")
+        Path | None, typer.Option("--model", metavar="FILE", help="what it rests on", show_default=MODEL)
     ] = None,
     picture: Annotated[
         Path | None, typer.Option("--map", metavar="FILE", help="draw rate x clients: an .svg or .png, half a minute")
@@ -64,13 +66,14 @@ def advise(
     from reports.model import model_file
 
     buffering, nginx, cut_s = parse_proxy(proxy)
-    around = Surroundings(browser, tls, buffering, nginx, cut_s, hold_timeout, heartbeat)
+    hold_s, heartbeat_s = _seconds("hold_timeout_s", hold_timeout), _seconds("heartbeat_s", heartbeat)
+    around = Surroundings(browser, tls, buffering, nginx, cut_s, hold_s, heartbeat_s)
     question = Question(
         clients=clients,
         rate_per_s=rate,
         rtt_s=parse_duration_ns("--rtt", rtt) / 1e9,
         message_bytes=message_bytes,
-        poll_interval_s=poll_interval,
+        poll_interval_s=_seconds("poll_interval_s", poll_interval),
         processes=processes,
         extrapolate=extrapolate,
         around=around,
@@ -84,6 +87,14 @@ def advise(
     if picture is not None:
         _draw(model, question, picture)
     return _answer(model, rests_on, question, as_json=as_json)
+
+
+def _seconds(setting: str, text: str) -> float:
+    """Read a duration as the setting of that name is read. Raises ValueError naming option, value and range."""
+    each = SETTINGS[setting]
+    value: float = each.of(text)
+    each.check(value)
+    return value
 
 
 def _draw(model: "Model", question: "Question", picture: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -37,8 +37,7 @@ app = typer.Typer(
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-app.command(context_settings=AS_TYPED)(serve.serve)
+app.command()(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
 app.add_typer(target.app, name="target")

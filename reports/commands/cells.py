@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, duration
@@ -12,10 +14,13 @@ from reports.commands.common import err, fail, pattern_labels
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
-def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
+def run_cells(
+    folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str], *, quiet: bool = False
+) -> runner.Outcome:
+    """Measure cells into a run folder. quiet: without a word of how far it is."""
     from reports.page.terminal import Board
 
-    with Bar(err, cells, Board(folder)) as bar:
+    with Bar(Console(quiet=True) if quiet else err, cells, Board(folder)) as bar:
         return runner.run_cells(folder, cells, labels, bar)
 
 

@@ -95,6 +95,12 @@ def judge(
         raise ValueError(str(problem)) from None
     if silent:
         return int(judgement.exit_code)
+    show(judgement, folded)
+    return int(judgement.exit_code)
+
+
+def show(judgement: "Judgement", folded: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Print a judgement: its conclusion, what to know before believing it, its rows."""
     out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     for note in judgement.notes:
         err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
@@ -106,6 +112,6 @@ def judge(
     if table.row_count:
         out.print()
         out.print(table)
-    if away := [f"{count} {words}" for verdict, words in folded.items() if (count := sum(row[0] == verdict for row in rows))]:
-        out.print(f"\nNot shown: {', '.join(away)}. See them with --all.", markup=False, highlight=False, soft_wrap=True)
-    return int(judgement.exit_code)
+    counts = {words: sum(row[0] == verdict for row in rows) for verdict, words in folded.items()}
+    if away := [f"{count} {words}" for words, count in counts.items() if count]:
+        out.print(f"\nNot shown: {', '.join(away)}. See them with --all.", highlight=False, soft_wrap=True)

@@ -38,7 +38,8 @@ def experiment(
     name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_experiments)],
     quick: Annotated[bool, typer.Option("--quick", help="short runs, two repeats: shows directions, for CI")] = False,
     repeats: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1000, help="how often each (default: 5)")
+        int | None,
+        typer.Option(metavar="N", min=1, max=1000, help="how often each", show_default="5, or 2 with --quick"),
     ] = None,
     folder: Out = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this experiment lacks")] = None,

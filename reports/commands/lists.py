@@ -70,7 +70,7 @@ def _schemas() -> list[str]:
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="which (default: list them)", autocompletion=_schemas)
+        str | None, typer.Argument(metavar="[NAME]", help="which", show_default="list them", autocompletion=_schemas)
     ] = None,
 ) -> int:
     """Print the JSON Schema of what is written for machines.

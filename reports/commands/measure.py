@@ -1,7 +1,7 @@
 """`run` and `compare`: measure a plan, report what is there, and say what it is worth."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,15 +16,20 @@ from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import typed
 from reports.commands.cells import ended, run_cells, write_page
+from reports.commands.ci import show
 from reports.commands.common import (
     Authority,
     Changes,
+    Export,
     Insecure,
     Json,
     Named,
     Out,
     Publishing,
+    Quiet,
+    Slo,
     Url,
     err,
     fail,
@@ -32,12 +37,34 @@ from reports.commands.common import (
     pattern_labels,
     pattern_names,
     scenario_names,
+    write_export,
 )
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
 
 if TYPE_CHECKING:
+    from reports.ci.gates import Gate
     from reports.validity.caution import Ruling
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a result is told. slo: goals to hold it against. Raises ValueError for goals that cannot be read."""
+
+    as_json: bool
+    quiet: bool
+    slo: Path | None
+    markdown: Path | None
+
+    def __post_init__(self) -> None:
+        if self.slo is not None:
+            from reports.ci.gates import read_slo
+            from reports.data.load import ReportError
+
+            try:
+                read_slo(self.slo)
+            except ReportError as problem:
+                raise ValueError(str(problem)) from None
 
 
 @with_overrides
@@ -53,6 +80,9 @@ def run(
     insecure: Insecure = False,
     change: Changes = None,
     folder: Out = None,
+    slo: Slo = None,
+    export: Export = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Measure one pattern under one scenario.
@@ -68,7 +98,7 @@ def run(
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
     plan = Plan(_enough(wanted, overrides), patterns, repeats)
-    return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
+    return _measure(_new_run("run", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export))
 
 
 @with_overrides
@@ -76,12 +106,13 @@ def compare(
     overrides: Mapping[str, object],
     pattern: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[,NAME]", help="which (default: all)", autocompletion=pattern_names),
+        typer.Option(metavar="NAME[,NAME]", help="which", show_default="all", autocompletion=pattern_names),
     ] = None,
     scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="which (default: feed)", autocompletion=scenario_names)
+        str | None,
+        typer.Option(metavar="NAME", help="which", show_default="feed", autocompletion=scenario_names),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each (default: 3)")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each", show_default="3")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
     target: Named = None,
     url: Url = None,
@@ -90,6 +121,9 @@ def compare(
     insecure: Insecure = False,
     change: Changes = None,
     folder: Out = None,
+    slo: Slo = None,
+    export: Export = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Measure patterns side by side and write a report: all six in under 3 minutes.
@@ -112,13 +146,13 @@ def compare(
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:
-        return _measure(_new_run("compare", folder, plan, labels), plan, labels, as_json)
+        return _measure(_new_run("compare", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export))
     if folder is not None:
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
         )
     runner.check_resumable(resume, plan)
-    return _measure(resume, plan, labels, as_json)
+    return _measure(resume, plan, labels, Telling(as_json, quiet, slo, export))
 
 
 def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
@@ -128,7 +162,7 @@ def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
     longer = long_enough(scenario)
     if longer is not scenario:
         err.print(
-            f"the window is {longer.window_s:g} s instead of {scenario.window_s:g} s, so that {ENOUGH_MESSAGES} "
+            f"the window is {typed('window_s', longer.window_s)} instead of {typed('window_s', scenario.window_s)}, so that {ENOUGH_MESSAGES} "
             "messages are due in it (--window says otherwise)",
             highlight=False,
             soft_wrap=True,
@@ -142,13 +176,14 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
     return folder
 
 
-def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool) -> int:
+def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling) -> int:
     """Measure what a run folder lacks, report what it then has, and return the exit code."""
     names = [cell.name for cell in plan.cells()]
     cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
-    err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
-    outcome = run_cells(folder, cells, labels)
+    if not telling.quiet:
+        err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
+    outcome = run_cells(folder, cells, labels, quiet=telling.quiet)
     kept = runner.finished_cells(folder, names)
     page, halted = None, outcome.halted
     try:
@@ -156,12 +191,26 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
     except ValueError as problem:
         halted = halted or str(problem)
     ruling = _ruling(folder) if page else None
-    _show(folder, page, ruling, outcome, as_json)
+    gate = _held(folder, telling.slo) if page and telling.slo else None
+    _show(folder, page, ruling, gate, outcome, telling)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
     code, what = ended(replace(outcome, halted=halted), folder)
-    if code in {INTERRUPTED, INCOMPLETE} or not (ruling and ruling.worthless):
-        return fail(code, f"{what}; {resume}") if code else DONE
-    return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; nothing may be decided from {folder}")
+    if code in {INTERRUPTED, INCOMPLETE} or (code and not (ruling and ruling.worthless)):
+        return fail(code, f"{what}; {resume}")
+    if ruling and ruling.worthless:
+        return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; nothing may be decided from {folder}")
+    return int(gate.exit_code) if gate else DONE
+
+
+def _held(folder: Path, slo: Path) -> "Gate":
+    """Hold a run against goals. Raises ValueError."""
+    from reports.ci.gates import check_slo
+    from reports.data.load import ReportError
+
+    try:
+        return check_slo(folder, slo)
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None
 
 
 def _ruling(folder: Path) -> "Ruling":
@@ -170,19 +219,33 @@ def _ruling(folder: Path) -> "Ruling":
     return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
 
 
-def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: runner.Outcome, as_json: bool) -> None:
-    """Print what a run came to: the summary, what it is worth, and where the page is."""
+def _show(
+    folder: Path,
+    page: Path | None,
+    ruling: "Ruling | None",
+    gate: "Gate | None",
+    outcome: runner.Outcome,
+    telling: Telling,
+) -> None:
+    """Print what a run came to: goals met or missed, the figures, what it says and is worth, and where the page is."""
     import pandas as pd
 
+    from reports.page.markdown import run_markdown
     from reports.page.outcome import told
     from reports.page.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
-    if as_json:
-        print(msgspec.json.encode(told(folder, page, outcome.cells, summary, ruling)).decode())
+    if telling.markdown and ruling:
+        write_export(telling.markdown, run_markdown(folder.name, ruling, summary, gate.markdown() if gate else ""))
+    if telling.as_json:
+        print(msgspec.json.encode(told(folder, page, outcome.cells, summary, ruling, gate.table() if gate else ())).decode())
     elif ruling:
-        if not ruling.worthless:  # figures in a row look like an answer
+        if gate:
+            show(gate)
+            out.print()
+        if not ruling.worthless and not telling.quiet:  # figures in a row look like an answer
             out.print(summary_table(summary))
-        for line in ("", *ruling_lines(ruling)):
+            out.print()
+        for line in ruling_lines(ruling):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{page}", highlight=False, soft_wrap=True)

@@ -2,26 +2,45 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from loadtests.runs import webui
-from reports.commands.common import out
+from loadtests.scenario.overrides import with_settings
+from reports.commands.common import out, pattern_names
 from servers.home import python
+from servers.settings.options import ServerOptions
+from servers.settings.setting import Setting, settings
 
 
-def serve(context: typer.Context) -> None:
+@with_settings(settings(ServerOptions), "options", "What it is told")
+def serve(
+    options: Mapping[str, object],
+    patterns: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATTERN]...", help="which", show_default="all", autocompletion=pattern_names)
+    ] = None,
+    announce_json: Annotated[
+        bool, typer.Option("--announce-json", help="say what was bound as one line of JSON")
+    ] = False,
+) -> int:
     """Run the reference servers, to poke with curl or with your own client.
-
-    Everything behind `serve` goes to python -m servers as it is; `pollbench serve --help` lists it.
 
     Examples:
 
         pollbench serve --schedule steady:1
         pollbench serve sse websocket --port 9000
     """
-    os.execv(sys.executable, python("servers", *context.args))  # noqa: S606
+    table = settings(ServerOptions)
+    words = [word for name, value in options.items() if value is not None for word in _words(table[name], value)]
+    os.execv(  # noqa: S606
+        sys.executable, python("servers", *(patterns or ()), *words, *["--announce-json"] * announce_json)
+    )
+
+
+def _words(each: Setting, value: object) -> list[str]:
+    return [each.option] if each.kind is bool else [each.option, str(value)]
 
 
 def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089) -> int:

@@ -20,6 +20,16 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     problems: list[str]
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal of --slo and one situation. state: met, missed, not measured, does not apply, and unproven where it is."""
+
+    state: str
+    pattern: str
+    scenario: str
+    goal: str
+    measured: str
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """run, report: the folder and the page, null without a finished cell, as is then the verdict.
 
@@ -33,12 +43,18 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     answers: list[str] = []
     verdict: Verdict | None = None
     cautions: list[Caution] = []
+    goals: list[Held] = []
 
 
 def told(
-    folder: Path, page: Path | None, cells: Sequence[Cell], summary: pd.DataFrame, ruling: Ruling | None
+    folder: Path,
+    page: Path | None,
+    cells: Sequence[Cell],
+    summary: pd.DataFrame,
+    ruling: Ruling | None,
+    goals: Sequence[Sequence[str]] = (),
 ) -> Told:
-    """Say what a run came to."""
+    """Say what a run came to. goals: rows as `Gate.table` has them."""
     return Told(
         run=str(folder),
         report=str(page) if page else None,
@@ -47,4 +63,5 @@ def told(
         answers=list(ruling.answers) if ruling else [],
         verdict=ruling.verdict if ruling else None,
         cautions=list(ruling.cautions) if ruling else [],
+        goals=[Held(**dict(zip(Held.__struct_fields__, row, strict=False))) for row in goals],
     )
