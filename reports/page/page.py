@@ -19,7 +19,6 @@ from reports.basics.templating import template
 from reports.basics.units import percent
 from reports.charts import CHARTS, Chart, svg
 from reports.charts.chart_data import Scene, scenes
-from reports.charts.latency import describe
 from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
@@ -33,8 +32,10 @@ from reports.validity.caution import MEANING, NO_ANSWER, VERDICT_FILE, WORTHLESS
 from reports.validity.checks import cautions_of
 from reports.validity.evidence_text import accounts, grounds, side_by_side
 
-Picture = tuple[str, Chart, Markup]
-"""An id, the chart and its drawing."""
+Picture = tuple[str, Chart, Markup, Markup]
+"""An id, the chart, its drawing, and the one for a phone."""
+Drawn = Mapping[str, tuple[str, str]]
+"""SVG documents by the chart's name: for the page, and for a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +92,33 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def _draw(scene: Scene, folder: Path) -> dict[str, str]:
-    """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
+def _draw(scene: Scene, folder: Path) -> Drawn:
+    """Draw every chart that has something to show, save each as SVG and PNG, and return it with one for a phone."""
     folder.mkdir(exist_ok=True)
-    drawn = {}
+    chosen = [chart for chart in CHARTS if chart.applies(scene)]
     with styled():
-        for chart in CHARTS:
-            if chart.applies(scene):
-                figure = chart.draw(scene)
-                file = folder / f"{scene.name}-{chart.name}.svg"
-                drawn[chart.name] = svg.standalone(figure)
-                write(file, drawn[chart.name])
-                figure.set_layout_engine("none")  # it is laid out already
-                write(file.with_suffix(".png"), svg.png(figure))
-    return drawn
+        wide = {chart.name: _saved(chart, scene, folder) for chart in chosen}
+    with styled(narrow=True):
+        return {chart.name: (wide[chart.name], svg.standalone(chart.draw(scene))) for chart in chosen}
+
+
+def _saved(chart: Chart, scene: Scene, folder: Path) -> str:
+    figure = chart.draw(scene)
+    file = folder / f"{scene.name}-{chart.name}.svg"
+    document = svg.standalone(figure)
+    write(file, document)
+    figure.set_layout_engine("none")  # it is laid out already
+    write(file.with_suffix(".png"), svg.png(figure))
+    return document
 
 
 def render(
     facts: Facts,
     found: Sequence[Caution],
     shown: Sequence[Scene],
-    charts: Mapping[str, Mapping[str, str]],
+    charts: Mapping[str, Drawn],
 ) -> str:
-    """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
+    """Return the page. charts: per scene. Touches no file but the template."""
     run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
     sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
@@ -141,7 +146,7 @@ def render(
     )
 
 
-def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> Section:
+def _section(near: Sequence[Scene], charts: Mapping[str, Drawn]) -> Section:
     """near: the scenes of one scenario, the furthest last."""
     *nearer, scene = near
     name, worthless = str(scene.setting["name"]), scene.verdict in WORTHLESS
@@ -163,13 +168,15 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
     )
 
 
-def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
-    """Return (id, chart, picture) of what was drawn of a scene."""
-    drawn, found = charts.get(scene.name, {}), []
+def _pictures(scene: Scene, charts: Mapping[str, Drawn]) -> list[Picture]:
+    """Return what was drawn of a scene. Only one of a chart's two drawings is ever shown, so both have its words."""
+    drawn, found = charts.get(scene.name, {}), list[Picture]()
     for chart in CHARTS:
         if chart.name in drawn:
-            at, words = f"{scene.name}-{chart.name}", describe(scene, chart.along)
-            found.append((at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {words}", scene.look)))
+            at, words = f"{scene.name}-{chart.name}", f"{chart.title}. {chart.words(scene)}"
+            wide, narrow = drawn[chart.name]
+            pictures = svg.inline(wide, at, words, scene.look), svg.inline(narrow, f"{at}-narrow", words, scene.look)
+            found.append((at, chart, *pictures))
     return found
 
 
