@@ -96,6 +96,14 @@ Slo = Annotated[
     Path | None,
     typer.Option("--slo", metavar="FILE", help="hold the run against these goals: exit code 5 where one is missed"),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        metavar="WHERE",
+        help="tell live figures: prometheus:PORT (to be scraped) or otlp:URL (told once a second); may be repeated",
+    ),
+]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]
 Markdown = Annotated[
     Path | None,

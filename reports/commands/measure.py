@@ -1,6 +1,7 @@
 """`run` and `compare`: measure a plan, report what is there, and say what it is worth."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from loadtests.foreign.choose import Asked
+from loadtests.foreign.choose import Asked as Server
+from loadtests.metrics.exporter import Asked, parse_metrics
+from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
@@ -25,6 +28,7 @@ from reports.commands.common import (
     Export,
     Insecure,
     Json,
+    Metrics,
     Named,
     Out,
     Publishing,
@@ -55,6 +59,7 @@ class Telling:
     quiet: bool
     slo: Path | None
     markdown: Path | None
+    metrics: Asked
 
     def __post_init__(self) -> None:
         if self.slo is not None:
@@ -81,6 +86,7 @@ def run(
     change: Changes = None,
     folder: Out = None,
     slo: Slo = None,
+    metrics: Metrics = None,
     export: Export = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -93,12 +99,12 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
         pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
-    asked = Asked.of(target, url, publish, ca, insecure, change)
+    asked = Server.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
     plan = Plan(_enough(wanted, overrides), patterns, repeats)
-    return _measure(_new_run("run", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export))
+    return _measure(_new_run("run", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export, parse_metrics(metrics or ())))
 
 
 @with_overrides
@@ -122,6 +128,7 @@ def compare(
     change: Changes = None,
     folder: Out = None,
     slo: Slo = None,
+    metrics: Metrics = None,
     export: Export = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -135,7 +142,7 @@ def compare(
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
         pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
-    asked = Asked.of(target, url, publish, ca, insecure, change)
+    asked = Server.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     named = None if pattern is None else choose(pattern, labels, "pattern")
@@ -146,13 +153,13 @@ def compare(
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:
-        return _measure(_new_run("compare", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export))
+        return _measure(_new_run("compare", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export, parse_metrics(metrics or ())))
     if folder is not None:
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
         )
     runner.check_resumable(resume, plan)
-    return _measure(resume, plan, labels, Telling(as_json, quiet, slo, export))
+    return _measure(resume, plan, labels, Telling(as_json, quiet, slo, export, parse_metrics(metrics or ())))
 
 
 def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
@@ -183,16 +190,23 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
     expected_s = sum(cell.expected_s for cell in cells)
     if not telling.quiet:
         err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
-    outcome = run_cells(folder, cells, labels, quiet=telling.quiet)
-    kept = runner.finished_cells(folder, names)
-    page, halted = None, outcome.halted
-    try:
-        page = write_page(folder) if kept else None
-    except ValueError as problem:
-        halted = halted or str(problem)
-    ruling = _ruling(folder) if page else None
-    gate = _held(folder, telling.slo) if page and telling.slo else None
-    _show(folder, page, ruling, gate, outcome, telling)
+    with ExitStack() as stack:
+        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Asked() else []
+        for each in watched:
+            if each.url:
+                err.print(f"metrics: {each.url}", highlight=False, soft_wrap=True)
+        outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet)
+        kept = runner.finished_cells(folder, names)
+        page, halted = None, outcome.halted
+        try:
+            page = write_page(folder) if kept else None
+        except ValueError as problem:
+            halted = halted or str(problem)
+        ruling = _ruling(folder) if page else None
+        for each in watched:
+            each.rule(ruling.verdict if ruling else "FAIL")
+        gate = _held(folder, telling.slo) if page and telling.slo else None
+        _show(folder, page, ruling, gate, outcome, telling)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
     code, what = ended(replace(outcome, halted=halted), folder)
     if code in {INTERRUPTED, INCOMPLETE} or (code and not (ruling and ruling.worthless)):

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from loadtests.runs import webui
+from loadtests.metrics.exporter import Asked, parse_metrics
+from loadtests.metrics.watched import ByHand
+from loadtests.runs import runner, webui
 from loadtests.scenario.overrides import with_settings
-from reports.commands.common import out, pattern_names
+from reports.commands.common import Metrics, out, pattern_names
 from servers.home import python
 from servers.settings.options import ServerOptions
 from servers.settings.setting import Setting, settings
@@ -43,14 +45,19 @@ def _words(each: Setting, value: object) -> list[str]:
     return [each.option] if each.kind is bool else [each.option, str(value)]
 
 
-def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089) -> int:
+def ui(
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089,
+    metrics: Metrics = None,
+) -> int:
     """Start a server and Locust's web UI: pick patterns, turn the knobs, watch.
 
     Example:
 
         pollbench ui
     """
-    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True))
+    asked = parse_metrics(metrics or ())
+    beside = ByHand(runner.RUNS, asked) if asked != Asked() else None
+    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside)
 
 
 def race(
