@@ -99,12 +99,13 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
         pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
+    telling = Telling(as_json, quiet, slo, export, parse_metrics(metrics or ()))
     asked = Server.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
-    plan = Plan(_enough(wanted, overrides), patterns, repeats)
-    return _measure(_new_run("run", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export, parse_metrics(metrics or ())))
+    plan = Plan(_enough(wanted, overrides, telling), patterns, repeats)
+    return _measure(_new_run("run", folder, plan, labels), plan, labels, telling)
 
 
 @with_overrides
@@ -142,35 +143,37 @@ def compare(
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
         pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
+    telling = Telling(as_json, quiet, slo, export, parse_metrics(metrics or ()))
     asked = Server.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     named = None if pattern is None else choose(pattern, labels, "pattern")
     wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
-        wanted if resume else _enough(wanted, overrides),
+        wanted if resume else _enough(wanted, overrides, telling),
         (saved.patterns if resume else patterns_of(wanted, saved.patterns)) if named is None else named,
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:
-        return _measure(_new_run("compare", folder, plan, labels), plan, labels, Telling(as_json, quiet, slo, export, parse_metrics(metrics or ())))
+        return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling)
     if folder is not None:
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
         )
     runner.check_resumable(resume, plan)
-    return _measure(resume, plan, labels, Telling(as_json, quiet, slo, export, parse_metrics(metrics or ())))
+    return _measure(resume, plan, labels, telling)
 
 
-def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
+def _enough(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
     """Lengthen a window that is too short for its messages, unless it was asked for, and say so."""
     if overrides.get("window_s") is not None:
         return scenario
     longer = long_enough(scenario)
-    if longer is not scenario:
+    if longer is not scenario and not telling.quiet:
+        lengths = [typed("window_s", each.window_s) for each in (longer, scenario)]
         err.print(
-            f"the window is {typed('window_s', longer.window_s)} instead of {typed('window_s', scenario.window_s)}, so that {ENOUGH_MESSAGES} "
-            "messages are due in it (--window says otherwise)",
+            f"the window is {lengths[0]} instead of {lengths[1]}, so that {ENOUGH_MESSAGES} messages are due in it "
+XX,
             highlight=False,
             soft_wrap=True,
         )
@@ -204,7 +207,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
             halted = halted or str(problem)
         ruling = _ruling(folder) if page else None
         for each in watched:
-            each.rule(ruling.verdict if ruling else "FAIL")
+            each.rule(ruling.verdict if ruling else "")
         gate = _held(folder, telling.slo) if page and telling.slo else None
         _show(folder, page, ruling, gate, outcome, telling)
     resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
