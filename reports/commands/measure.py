@@ -173,7 +173,7 @@ def _enough(scenario: Scenario, overrides: Mapping[str, object], telling: "Telli
         lengths = [typed("window_s", each.window_s) for each in (longer, scenario)]
         err.print(
             f"the window is {lengths[0]} instead of {lengths[1]}, so that {ENOUGH_MESSAGES} messages are due in it "
-XX,
+            "(--window says otherwise)",
             highlight=False,
             soft_wrap=True,
         )
