@@ -30,9 +30,9 @@ from reports.model.model import Model
 from reports.model.model_file import RECORDED, read
 from reports.theory import oracles
 from reports.theory.compare import agreements
+from reports.validity import evidence as _evidence
 from reports.validity.caution import verdict
 from reports.validity.checks import cautions
-from reports.validity import evidence as _evidence
 from reports.validity.evidence import Evidence
 
 __all__ = [

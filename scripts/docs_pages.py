@@ -31,10 +31,10 @@ from servers import patterns  # noqa: E402
 from servers.settings.options import ServerOptions  # noqa: E402
 from servers.settings.setting import Setting, settings  # noqa: E402
 
-LLMS: Final = """To learn what a run says, read `verdict.json` in its folder first, or ask `pollbench explain RUN --json`: conclusions,
-figures with their intervals, conditions and doubts. Nothing may be decided from a run whose verdict is INVALID or FAIL.
-Latency counts from the instant a message was due. Every command has `--help`, and those that measure or judge have
-`--json`; schemas are printed by `pollbench schema`."""
+LLMS: Final = """To learn what a run says, read `verdict.json` in its folder, or ask `pollbench explain RUN --json`:
+conclusions, figures with their intervals, conditions and doubts. Nothing may be decided from a run whose verdict is
+INVALID or FAIL. Latency counts from the instant a message was due. Every command has `--help`, and those that measure
+or judge have `--json`; `pollbench schema` prints what that holds."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

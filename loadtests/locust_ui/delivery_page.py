@@ -54,7 +54,8 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     web_ui.template_args.update(
         extended_tabs=[{"title": "Delivery", "key": "delivery", "component": "pollbench-delivery"}],
         extended_csv_files=[
-            {"href": f"./pollbench/{name}", "title": f"Download {title.replace('this', 'the Delivery')} of the run"} for name, title in FILES.items()
+            {"href": f"./pollbench/{name}", "title": f"Download {title.replace('this', 'the Delivery')} of the run"}
+            for name, title in FILES.items()
         ],
     )
     return page

@@ -14,12 +14,12 @@ PER_OCTAVE: Final = 2**SCHEMA
 ZERO_S: Final = 1e-6
 """What is no longer than this, or below nothing, is counted as none."""
 CLASSIC: Final = range(-12 * PER_OCTAVE, 6 * PER_OCTAVE + 1, PER_OCTAVE // 2)
-"""Buckets at whose ends classic histograms count: 0.24 ms to 64 s, two an octave. Both kinds so agree to the last one."""
+"""Buckets at whose ends classic histograms count, 0.24 ms to 64 s, two an octave: both kinds agree to the last one."""
 NS_PER_S: Final = 1e9
 
 
 def upper_s(bucket: int) -> float:
-    """Return what a bucket reaches up to, and holds: (upper_s(bucket - 1), upper_s(bucket)], as Prometheus numbers it."""
+    """Return what a bucket reaches up to: it holds (upper_s(bucket - 1), upper_s(bucket)], as Prometheus numbers it."""
     return float(2.0 ** (bucket / PER_OCTAVE))
 
 

@@ -100,7 +100,9 @@ class Tally:
         return family
 
     def _instrument(self) -> Iterator[Family]:
-        lag = Family("pollbench_generator_lag_seconds", "gauge", "How late the load generator's loop was at worst.", "s")
+        lag = Family(
+            "pollbench_generator_lag_seconds", "gauge", "How late the load generator's loop was at worst.", "s"
+        )
         lag.samples.append(({}, self._lag_ns / NS_PER_S))
         yield lag
         busy = self._health.cpu_share
@@ -122,7 +124,10 @@ NAMES: Final = {
 }
 TOTALS: Final[Mapping[str, tuple[Kind, str]]] = {
     "deliveries": ("counter", "Messages that reached a client, every client's counted."),
-    "missed": ("gauge", "Messages that clients never got although they got newer ones; one that comes late is taken off."),
+    "missed": (
+        "gauge",
+        "Messages that clients never got although they got newer ones; one that comes late is taken off.",
+    ),
     "duplicated": ("counter", "Deliveries of a message that the client had already."),
     "requests": ("counter", "Requests that ended."),
     "empty": ("counter", "Answers that brought no message."),

@@ -13,7 +13,6 @@ from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import SETTINGS
 from servers.settings.setting import Setting
 
-
 INSTEAD: Final = "Instead of the scenario's own (defaults: of scenarios that do not say otherwise)"
 
 
@@ -39,9 +38,7 @@ def with_settings(
         own = inspect.signature(command)
         kept = [parameter for name, parameter in own.parameters.items() if name != into]
         added = [
-            inspect.Parameter(
-                field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(each, panel)
-            )
+            inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(each, panel))
             for field, each in table.items()
         ]
         called.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ share a machine state, so treating 100,000 of them as independent would make eve
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from math import ceil, comb
 from typing import Final, Literal
 
 import numpy as np
@@ -24,7 +24,8 @@ SMALLEST_RESAMPLED: Final = 6
 RESAMPLES: Final = 4_000
 EXACT_UP_TO: Final = 60
 """Repeats of both runs together up to which p is counted out; beyond, the normal approximation is as good."""
-SHUFFLES: Final = 4_999
+SHUFFLES: Final = 5
+"""Random orders for each of what is to be told from chance: of alpha = 0.01, 500."""
 LEAST_LEVEL: Final = 2
 MESSAGES_PER_BATCH: Final = 5
 FEWEST_BATCHES: Final = 10
@@ -113,10 +114,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def change_points(values: ArrayLike, alpha: float = ALPHA, seed: int = 1) -> list[tuple[int, float]]:
     """Return where the level of a series changes, each the place of the first value behind it, and its p.
 
-    The series is cut where the ranks before and behind differ most, and each part again, while no more than `alpha` of
-    SHUFFLES orders of the same values have a cut as clear (after Pettitt 1979, and Matteson and James 2014). The place
-    was chosen for being the clearest, which a test of that place alone would not know. A value at an end alone
-    is no level yet. Fewer than `series_needed` values prove nothing.
+    Two things are looked for, each at half of alpha: one change (Pettitt 1979), and a stretch that is unlike all around
+    it, as a slow week is that was mended (Olshen 2004). The series is cut where the ranks of the two sides differ most,
+    and each part again, while so clear a cut is rare among random orders of the same values: the place was chosen for
+    being the clearest, which a test of that place alone would not know. A value alone at an end is no level yet. Fewer
+    than `series_needed` values prove nothing.
     """
     sample, random = _finite(values), np.random.default_rng(seed)
     found, parts = list[tuple[int, float]](), [(0, len(sample))]
@@ -124,30 +126,47 @@ def change_points(values: ArrayLike, alpha: float = ALPHA, seed: int = 1) -> lis
         start, end = parts.pop()
         if end - start < series_needed(alpha):
             continue
-        cut, p = _clearest_cut(sample[start:end], random)
-        if p <= alpha:
-            found.append((start + cut, p))
-            parts += [(start, start + cut), (start + cut, end)]
+        for stretches in (False, True):
+            cuts, p = _clearest(sample[start:end], alpha / 2, random, stretches=stretches)
+            if p <= alpha / 2:
+                edges = [start, *(start + cut for cut in cuts), end]
+                found += [(edge, p) for edge in edges[1:-1]]
+                parts += zip(edges, edges[1:], strict=False)
+                break
     return sorted(found)
 
 
 def series_needed(alpha: float = ALPHA) -> int:
     """Return the fewest values of a series with which the clearest change of its level can be proven."""
     values = 2
-    while 2 / comb(values, values // 2) > alpha:
+    while 2 / comb(values, values // 2) > alpha / 2:
         values += 1
     return values
 
 
-def _clearest_cut(values: Floats, random: np.random.Generator) -> tuple[int, float]:
+def _clearest(values: Floats, alpha: float, random: np.random.Generator, *, stretches: bool) -> tuple[list[int], float]:
+    """Return where the ranks before a cut, or in a stretch, differ most from the others, and how rare that is."""
     n = len(values)
-    ranks, cuts = stats.rankdata(values) - (n + 1) / 2, np.arange(LEAST_LEVEL, n - LEAST_LEVEL + 1)
-    spread = np.sqrt(cuts * (n - cuts))
-    seen = np.abs(np.cumsum(ranks)[cuts - 1]) / spread
-    shuffled = random.permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
-    chance = (np.abs(np.cumsum(shuffled, axis=1)[:, cuts - 1]) / spread).max(axis=1)
+    starts, ends = np.triu_indices(n + 1, k=LEAST_LEVEL) if stretches else (np.array([0]), np.arange(n + 1))
+    starts, ends = np.broadcast_arrays(starts, ends)
+    rest = n - (ends - starts)
+    inner = (ends - starts >= LEAST_LEVEL) & (rest >= LEAST_LEVEL)
+    inner &= (starts == 0) | ((starts >= LEAST_LEVEL) & (n - ends >= LEAST_LEVEL))
+    starts, ends = starts[inner], ends[inner]
+    spread = np.sqrt((ends - starts) * (n - (ends - starts)))
+
+    def differences(ranks: Floats) -> Floats:
+        sums = np.concatenate([[0.0], np.cumsum(ranks)])
+        found: Floats = np.abs(sums[ends] - sums[starts]) / spread
+        return found
+
+    ranks = stats.rankdata(values) - (n + 1) / 2
+    seen = differences(ranks)
+    shuffles = ceil(SHUFFLES / alpha)
     # Rounding must not make a tie a miss; and the order that was seen is one of those that chance may bring.
-    return int(cuts[seen.argmax()]), float((1 + np.sum(chance >= seen.max() * (1 - 1e-9))) / (SHUFFLES + 1))
+    as_clear = sum(differences(random.permutation(ranks)).max() >= seen.max() * (1 - 1e-9) for _ in range(shuffles))
+    cuts = [int(cut) for cut in (starts[seen.argmax()], ends[seen.argmax()]) if 0 < cut < n]
+    return cuts, (1 + as_clear) / (shuffles + 1)
 
 
 def repeats_needed(comparisons: int, alpha: float = ALPHA) -> int:

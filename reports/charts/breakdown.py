@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
-from reports.charts.cost import BAR, panels
+from reports.charts.cost import panels
 from reports.charts.mark import marked
 from reports.charts.style import INK, MUTED, beside, figure, ms_axis
 from reports.measures.latency_parts import PARTS
@@ -40,7 +40,7 @@ def is_broadcast(scene: Scene) -> bool:
 
 @marked
 def whose(scene: Scene) -> Figure:
-    """Parts of the latency, each a mark on one logarithmic scale: a share of 1 ms and one of 500 ms do not look alike."""
+    """Parts of the latency, each a mark on one logarithmic scale: 1 ms and 500 ms do not look alike."""
     canvas, axes = panels(scene, len(OVER))
     for panel, (over, title) in zip(axes, OVER.items(), strict=True):
         _parts(panel, scene, over)

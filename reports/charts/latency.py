@@ -13,11 +13,21 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.charts.chart_data import LEVELS, Scene
 from reports.charts.mark import marked
-from reports.charts.style import MUTED, NARROW_IN, WIDTH_IN, beside, figure, is_narrow, label_ends, ms_axis, spread, y_title
+from reports.charts.style import (
+    MUTED,
+    beside,
+    figure,
+    is_narrow,
+    label_ends,
+    ms_axis,
+    spread,
+    width_in,
+    y_title,
+)
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 POINTS: Final = 1200
-"""Dots drawn per pattern, a third in charts that are folded away or narrow; the lines are worked out from every delivery."""
+"""Dots drawn per pattern, a third where a chart is folded away or narrow; lines are worked out from every delivery."""
 SLICES: Final = 40
 NAME_IN: Final = 1.6
 """About what the longest label takes."""
@@ -50,7 +60,7 @@ def _label_risers(axes: Axes, scene: Scene) -> None:
         curve = scene.curves[pattern][edge].ffill()
         return float(to_axes.transform((np.interp(level, curve.index, curve), level))[0])
 
-    name_width = NAME_IN / (NARROW_IN if is_narrow() else WIDTH_IN)
+    name_width = NAME_IN / width_in()
     for together in _bundles(scene, at, name_width):
         room = at(together[0], 0.5) > name_width
         half = len(together) // 2 if at(together[-1], 0.5) < 1 - name_width else len(together)
@@ -169,4 +179,3 @@ def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
     if not len(shown):
         return 0.1, 10.0
     return float(shown.min()) * 0.8, float(shown.max()) * 1.25
-

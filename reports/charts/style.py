@@ -103,9 +103,13 @@ def is_narrow() -> bool:
     return _NARROW.get()
 
 
+def width_in() -> float:
+    return NARROW_IN if is_narrow() else WIDTH_IN
+
+
 def figure(height_in: float) -> Figure:
     """Return an empty figure of the page's width. It belongs to nobody: pyplot never hears of it."""
-    return Figure(figsize=(NARROW_IN if is_narrow() else WIDTH_IN, height_in))
+    return Figure(figsize=(width_in(), height_in))
 
 
 def beside(panels: int, wide: int, narrow: int = 1) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """PURE. How each pattern changes with the number of clients, the round trip or the message rate: sweeps."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -80,9 +81,13 @@ def linear(scene: Scene, along: Dimension = CLIENTS, shown: Panels = COSTS) -> F
     for axes, (name, (title, unit)) in zip(panels, shown.items(), strict=True):
         highest = float(np.nanmax([0.0, *rows[name], *rows[f"{name}_high"]]))
         axes.set_ylim(min(0.0, float(np.nanmin([0.0, *rows[name]]))), highest * 1.1 or 1.0)
-        axes.yaxis.set_major_formatter(lambda value, _at, unit=unit: quantity(value, unit))
+        axes.yaxis.set_major_formatter(partial(_tick, unit))
         _lines(axes, scene, along, name, title, unit, named=True)
     return canvas
+
+
+def _tick(unit: str, value: float, _at: int) -> str:
+    return quantity(value, unit)
 
 
 def _panels(count: int, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:

@@ -45,7 +45,9 @@ def tail(scene: Scene) -> str:
     told = []
     for label, curve in _curves(scene):
         known = {level: words for level, words in TAIL.items() if len(curve) and level <= curve[:0.999999].index.max()}
-        told.append(f"{label}: " + ", ".join(f"{words} within {_ms(_at(curve, level))}" for level, words in known.items()))
+        told.append(
+            f"{label}: " + ", ".join(f"{words} within {_ms(_at(curve, level))}" for level, words in known.items())
+        )
     return "; ".join(told)
 
 
@@ -56,7 +58,8 @@ def _at(curve: Any, level: float) -> float:
 def timeline(scene: Scene) -> str:
     """What a client of each pattern does."""
     return "; ".join(
-        f"{label}: {number(row['requests_per_delivery'], 2)} requests for each message, median latency {_ms(row['p50_ms'])}"
+        f"{label}: {number(row['requests_per_delivery'], 2)} requests for each message, "
+        f"median latency {_ms(row['p50_ms'])}"
         for label, row in _rows(scene)
     )
 
@@ -84,8 +87,8 @@ def over_time(scene: Scene) -> str:
         medians = own["latency_ms"].groupby(which).median()
         if len(medians):
             told.append(
-                f"{scene.look.labels[pattern]}: median {_ms(medians.iloc[0])} at first, {_ms(medians.iloc[-1])} at last, "
-                f"between {_ms(medians.min())} and {_ms(medians.max())}"
+                f"{scene.look.labels[pattern]}: median {_ms(medians.iloc[0])} at first, "
+                f"{_ms(medians.iloc[-1])} at last, between {_ms(medians.min())} and {_ms(medians.max())}"
             )
     return "; ".join(told)
 

@@ -1,6 +1,7 @@
 """PURE. Two runs side by side, and how that is shown: rows of text, a frame, Markdown, JUnit, an exit code."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -16,7 +17,11 @@ Verdict = Literal["worse", "better", "changed", "~", "only in base", "only in ne
 NOT_JUDGED: Final[Verdict] = "not judged"
 TILDE: Final[Verdict] = "~"
 PROVEN: Final[tuple[Verdict, ...]] = ("worse", "changed", "better")
-FOLDED: Final = {TILDE: "no difference proven", "only in base": "only in base", "only in new": "only in new"}
+FOLDED: Final[Mapping[str, str]] = {
+    TILDE: "no difference proven",
+    "only in base": "only in base",
+    "only in new": "only in new",
+}
 """What a page and a terminal fold away, and what they say of it."""
 NAMED: Final = 3
 """So many findings of a kind stand in the sentence by name; of more it has the number."""

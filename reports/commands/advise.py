@@ -8,9 +8,9 @@ import msgspec
 import typer
 from rich.table import Table
 
+from loadtests.scenario.settings import SETTINGS
 from reports.commands.common import Json, err, out
 from reports.commands.exits import DONE
-from loadtests.scenario.settings import SETTINGS
 from servers.settings.units import parse_duration_ns
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ from reports.commands.common import (
 from reports.commands.exits import DONE, INVALID
 
 if TYPE_CHECKING:
-    from reports.capacity.told import Found
     from reports.capacity.rungs import Rung
+    from reports.capacity.told import Found
     from reports.ci.slo import Goal
 
 CAPACITY_EPILOG: Final = (

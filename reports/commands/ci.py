@@ -16,6 +16,7 @@ from reports.commands.exits import INVALID
 if TYPE_CHECKING:
     from reports.basics.exit_codes import Judgement
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 JUDGED_EPILOG: Final = (
     "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
     "7 nothing can be judged, as a run is invalid."
@@ -65,7 +66,7 @@ def compare_runs(
             html.write_text(comparison_page(comparison), encoding="utf-8")
         return comparison
 
-    return judge(compared, junit, markdown, folded={} if everything else FOLDED)
+    return judge(compared, junit, markdown, folded=NOTHING if everything else FOLDED)
 
 
 def judge(
@@ -74,7 +75,7 @@ def judge(
     markdown: Path | None,
     *,
     silent: bool = False,
-    folded: Mapping[str, str] = MappingProxyType({}),
+    folded: Mapping[str, str] = NOTHING,
 ) -> int:
     """Print a judgement unless `silent`, its conclusion first; write what CI asked for, and return its exit code.
 
@@ -99,7 +100,7 @@ def judge(
     return int(judgement.exit_code)
 
 
-def show(judgement: "Judgement", folded: Mapping[str, str] = MappingProxyType({})) -> None:
+def show(judgement: "Judgement", folded: Mapping[str, str] = NOTHING) -> None:
     """Print a judgement: its conclusion, what to know before believing it, its rows."""
     out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     for note in judgement.notes:

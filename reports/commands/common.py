@@ -85,7 +85,9 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="change any key of the adapter", rich_help_panel=TARGET),
 ]
-RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder", show_default="the newest in runs/")]
+RunFolder = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", help="run folder", show_default="the newest in runs/")
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="no progress and no table: the answer, the verdict and where the page is")
 ]

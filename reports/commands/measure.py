@@ -255,7 +255,11 @@ def _show(
     if telling.markdown and ruling:
         write_export(telling.markdown, run_markdown(folder.name, ruling, summary, gate.markdown() if gate else ""))
     if telling.as_json:
-        print(msgspec.json.encode(told(folder, page, outcome.cells, summary, ruling, gate.table() if gate else ())).decode())
+        print(
+            msgspec.json.encode(
+                told(folder, page, outcome.cells, summary, ruling, gate.table() if gate else ())
+            ).decode()
+        )
     elif ruling:
         if gate:
             show(gate)

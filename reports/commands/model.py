@@ -24,7 +24,9 @@ def model(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="run folders to fit")] = None,
     measure: Annotated[bool, typer.Option("--measure", help="measure the series first: 20 minutes, resumable")] = False,
     series: Annotated[Path, typer.Option(metavar="DIR", help="where the series is, or goes")] = SERIES,
-    file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where it is kept", show_default="runs/model.json")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="where it is kept", show_default="runs/model.json")
+    ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="what else is to be known of where it was measured")] = "",
     as_json: Json = False,
 ) -> int:

@@ -13,10 +13,10 @@ from loadtests.runs import runner
 from loadtests.runs.commands import Programs
 from loadtests.runs.run_folder import save
 from loadtests.runs.series import folder_of
+from reports.basics.units import counted
 from reports.commands.cells import measure_series
 from reports.commands.common import Json, Out, fail, out, pattern_labels
 from reports.commands.exits import DONE, UNTRUE
-from reports.basics.units import counted
 from servers.timing.clock import wall_timestamp
 
 CONTROLS_EPILOG: Final = (

@@ -21,7 +21,8 @@ from servers.settings.setting import Setting, settings
 def serve(
     options: Mapping[str, object],
     patterns: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATTERN]...", help="which", show_default="all", autocompletion=pattern_names)
+        list[str] | None,
+        typer.Argument(metavar="[PATTERN]...", help="which", show_default="all", autocompletion=pattern_names),
     ] = None,
     announce_json: Annotated[
         bool, typer.Option("--announce-json", help="say what was bound as one line of JSON")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import pandas as pd
@@ -23,7 +23,6 @@ from reports.experiments.effects import FEWEST_REPEATS, TILDE, change_text, inte
 from reports.validity.caution import NO_ANSWER, WORTHLESS, Verdict
 
 HEADER: Final = ("", "what", "without", "with", "change", "expected")
-FIGURES: Final = ("base", "arm", "change", "low", "high")
 
 
 class WrittenEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +37,7 @@ class WrittenEffect(msgspec.Struct, frozen=True, kw_only=True):
     proven: bool
     confidence: float
     repeats: Count
-    state: Literal["as expected", "opposite", "differs", "same", "~"]
+    state: str
 
 
 class Written(Setup, frozen=True, kw_only=True):
@@ -222,9 +221,21 @@ class Results:
 
 
 def _written(each: Measured) -> WrittenEffect:
-    known = {name: value if isfinite(value := getattr(each, name)) else None for name in FIGURES}
-    rest = {name: getattr(each, name) for name in ("effect", "proven", "confidence", "repeats", "state")}
-    return WrittenEffect(**known, **rest)
+    base, arm, change, low, high = (
+        value if isfinite(value) else None for value in (each.base, each.arm, each.change, each.low, each.high)
+    )
+    return WrittenEffect(
+        effect=each.effect,
+        base=base,
+        arm=arm,
+        change=change,
+        low=low,
+        high=high,
+        proven=each.proven,
+        confidence=each.confidence,
+        repeats=each.repeats,
+        state=each.state,
+    )
 
 
 def _left_out(each: Observed) -> list[str]:

@@ -172,7 +172,9 @@ def _series(
 ) -> dict[Situation, tuple[Interval | None, ...]]:
     """Return the value of each run for every situation that any of them has."""
     groups = [by_situation(each) for each in cells]
-    wanted = [each for each in dict.fromkeys(s for group in groups for s in group) if each.pattern in patterns or not patterns]
+    wanted = [
+        each for each in dict.fromkeys(s for group in groups for s in group) if each.pattern in patterns or not patterns
+    ]
     found = {each: tuple(_value(group.get(each), measure) for group in groups) for each in wanted}
     return {each: values for each, values in found.items() if any(values)}
 
@@ -191,9 +193,9 @@ def _changes(values: Sequence[Interval | None], measure: str, alpha: float) -> I
     edges = [0, *(cut for cut, _ in cuts), len(series)]
     for (cut, p), before, after in zip(cuts, edges, edges[2:], strict=False):
         shift, base = compare(series[before:cut], series[cut:after]), abs(float(pd.Series(series[before:cut]).median()))
-        percents = [100 * change / base if base else nan for change in (shift.amount, shift.low, shift.high)]
-        if not abs(percents[0]) < LEAST_PERCENT:  # from nothing to something counts, however little
-            yield Change(known[cut][0], *percents, p, direction(measure, shift.amount))
+        percent, low, high = (100 * each / base if base else nan for each in (shift.amount, shift.low, shift.high))
+        if not abs(percent) < LEAST_PERCENT:  # from nothing to something counts, however little
+            yield Change(known[cut][0], percent, low, high, p, direction(measure, shift.amount))
 
 
 def _steps(found: Sequence[tuple[str, Evidence]]) -> tuple[Step, ...]:

@@ -146,6 +146,4 @@ def _series(folder: Path, within: Sequence[Path], left: Sequence[Path]) -> Kept:
 
 def _size_bytes(folder: Path) -> int:
     """Add up the files; what a link leads to is not the folder's."""
-    return sum(
-        (Path(where) / name).lstat().st_size for where, _, names in os.walk(folder) for name in names
-    )
+    return sum((Path(where) / name).lstat().st_size for where, _, names in os.walk(folder) for name in names)

@@ -180,6 +180,8 @@ def told(found: Explanation) -> Iterator[str]:
 
 
 def _line(figure: Figure) -> str:
-    value, low, high = (NONE if each is None else quantity(each, figure.unit, 3) for each in (figure.value, figure.low, figure.high))
+    value, low, high = (
+        NONE if each is None else quantity(each, figure.unit, 3) for each in (figure.value, figure.low, figure.high)
+    )
     interval = f" ({low} to {high})" if figure.low is not None and low != high else ""
     return f"{figure.measure} {value}{interval}: {figure.meaning}"

@@ -66,6 +66,7 @@ def _ecdf(scene: Scene) -> dict[str, Any]:
     ends = [curve["mid"].dropna() for curve in scene.curves.values()]
     known = np.concatenate([curve[curve > 0].to_numpy() for curve in ends] or [np.array([1.0])])
     grid = np.geomspace(known.min() * 0.9, known.max() * 1.1, POINTS)
+
     def shares(curve: pd.DataFrame, edge: str) -> Series:
         known = curve[edge].dropna()
         return [_rounded(100 * share) for share in np.interp(grid, known, known.index, left=0.0, right=1.0)]
@@ -99,7 +100,13 @@ def _spectrum(scene: Scene) -> dict[str, Any]:
     }
     bands = {pattern: (edges["low"][pattern], edges["high"][pattern]) for pattern in scene.curves}
     rarity = (1 / (1 - shown)).tolist()
-    axes = {"xTitle": "at least this fast", "xUnit": "rarity", "xLog": True, "yTitle": "latency", "yUnit": "ms"}
+    axes: dict[str, Any] = {
+        "xTitle": "at least this fast",
+        "xUnit": "rarity",
+        "xLog": True,
+        "yTitle": "latency",
+        "yUnit": "ms",
+    }
     return _chart(scene, rarity, edges["mid"], bands, **axes, yLog=True)
 
 
@@ -114,7 +121,13 @@ def _over_time(scene: Scene) -> dict[str, Any]:
         medians = pd.Series(own["latency_ms"].to_numpy()).groupby(at).median().reindex(range(SLICES))
         series[pattern] = [_rounded(value) for value in medians]
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
-    axes = {"xTitle": "into the window", "xUnit": "s", "xLog": False, "yTitle": "median latency", "yUnit": "ms"}
+    axes: dict[str, Any] = {
+        "xTitle": "into the window",
+        "xUnit": "s",
+        "xLog": False,
+        "yTitle": "median latency",
+        "yUnit": "ms",
+    }
     drawn = _chart(scene, middles, series, **axes, yLog=True)
     for line in drawn["series"]:
         line["dots"] = _dots(scene.latency[scene.latency["pattern"] == line["pattern"]])

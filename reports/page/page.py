@@ -198,4 +198,3 @@ def _stamped(ratios: "pd.Series[float]") -> str:
     least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
     span = least if least == most else f"{least} to {most}"
     return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
-

@@ -97,7 +97,8 @@ def calibration_answer(calibration: Calibration) -> str:
     machine = calibration.machine
     return (
         f"With {counted(calibration.clients, 'client')} on {machine.cpu or 'this machine'} "
-        f"({counted(machine.cores, 'core')}), medians read at most {max(each.bias_ms for each in known):.2f} ms too much, "
+        f"({counted(machine.cores, 'core')}), medians read at most "
+        f"{max(each.bias_ms for each in known):.2f} ms too much, "
         f"and p99 at most {max(each.tail_ms for each in known):.2f} ms, up to half of the "
         f"{min(each.honest_per_s for each in known):,.0f} deliveries a second that every pattern reports truly."
     )

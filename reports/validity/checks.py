@@ -248,6 +248,7 @@ def _session(facts: Facts) -> Iterable[Caution]:
         "Measure patterns one at a time, in turns, with: pollbench compare",
     )
 
+
 REASONS_SHOWN: Final = 3
 
 CHECKS: Final[tuple[Check, ...]] = (

@@ -44,7 +44,9 @@ def format_duration(ns: int) -> str:
 
 def format_span(ns: int) -> str:
     """Write a duration as shortly as is exact, with minutes and hours: 5m, 24h, 90s."""
-    return _format(ns, {unit: scale for unit, scale in (NS_PER_UNIT | NS_PER_LONG_UNIT).items() if not ns % scale} or NS_PER_UNIT)
+    return _format(
+        ns, {unit: scale for unit, scale in (NS_PER_UNIT | NS_PER_LONG_UNIT).items() if not ns % scale} or NS_PER_UNIT
+    )
 
 
 def parse_bandwidth_bits_per_s(option: str, text: str) -> int:

@@ -16,7 +16,13 @@ from reports.validity.caution import VERDICT_FILE
 from tests.synthetic import write_run
 
 SMALL = Scenario(
-    name="small", purpose="for tests", clients=(4,), schedule="poisson:8", poll_interval_s=0.4, warmup_s=0.2, window_s=4.0
+    name="small",
+    purpose="for tests",
+    clients=(4,),
+    schedule="poisson:8",
+    poll_interval_s=0.4,
+    warmup_s=0.2,
+    window_s=4.0,
 )
 TWO = {"short_polling": "Short polling", "sse": "SSE"}
 

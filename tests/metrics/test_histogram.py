@@ -58,7 +58,9 @@ def test_protobuf_and_otlp_tell_the_same_buckets(values_ns: list[int]) -> None:
         "exponentialHistogram"
     ]["dataPoints"]
     first = point["positive"]["offset"] + 1
-    assert {first + at: int(n) for at, n in enumerate(point["positive"]["bucketCounts"]) if n != "0"} == histogram.counts
+    assert {
+        first + at: int(n) for at, n in enumerate(point["positive"]["bucketCounts"]) if n != "0"
+    } == histogram.counts
     assert (int(point["count"]), int(point["zeroCount"])) == (histogram.count, histogram.zero)
 
 
@@ -68,7 +70,9 @@ def test_an_octave_has_so_many_buckets() -> None:
 
 def test_text_has_every_series_with_its_labels_quoted() -> None:
     family = Family("x", "counter", "About.", "", [({"name": 'a"b\\c\nd'}, 2.0)])
-    assert prometheus.text([family]) == '# HELP x_total About.\n# TYPE x_total counter\nx_total{name="a\\"b\\\\c\\nd"} 2\n'
+    assert (
+        prometheus.text([family]) == '# HELP x_total About.\n# TYPE x_total counter\nx_total{name="a\\"b\\\\c\\nd"} 2\n'
+    )
     assert prometheus.text([Family("y", "gauge", "About.")]) == ""
 
 

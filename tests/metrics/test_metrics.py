@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,15 @@ def collector() -> Iterator[Collector]:
 def told(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> tuple[Path, Scrape]:
     """A run of two patterns, and the last scrape of it, which has the report's verdict."""
     folder, port = tmp_path_factory.mktemp("told") / "run", free_port()
-    command = [sys.executable, str(ROOT / "pollbench.py"), "compare", "--pattern", "sse,short_polling", "--repeats", "1"]
+    command = [
+        sys.executable,
+        str(ROOT / "pollbench.py"),
+        "compare",
+        "--pattern",
+        "sse,short_polling",
+        "--repeats",
+        "1",
+    ]
     where = ["--metrics", f"prometheus:{port}", "--metrics", f"otlp:{collector.url}", "--poll-interval", "200ms"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     last: Scrape = []
@@ -79,10 +88,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> tupl
         deadline = time.monotonic() + HANG_S
         while run.poll() is None:
             assert time.monotonic() < deadline, "the run does not end"
-            try:
+            with suppress(OSError):
                 last = scraped(port)
-            except OSError:
-                pass
             time.sleep(0.2)
     assert run.returncode in {pollbench.DONE, pollbench.INVALID}
     return folder, last

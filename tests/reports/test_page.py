@@ -65,7 +65,7 @@ def test_the_page_says_what_it_said(
 ) -> None:
     """Rewrite it with: pytest tests/reports/test_page.py --update-golden, and read the difference."""
     blank = '<svg viewBox="0 0 1 1"></svg>'
-    charts = {chart.name: blank for chart in CHARTS if chart.applies(scene)}
+    charts = {chart.name: (blank, blank) for chart in CHARTS if chart.applies(scene)}
     run = replace(run, manifest=msgspec.structs.replace(run.manifest, kind="compare"))
     page = render(Facts(run, cells, rows), cautions(run, cells, rows), [scene], {"small": charts})
     for part in (interactive.script(), interactive.style(), interactive.data([scene])):
