@@ -13,7 +13,7 @@ from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import SETTINGS
 from servers.settings.setting import Setting
 
-INSTEAD: Final = "Instead of the scenario's own (defaults: of scenarios that do not say otherwise)"
+INSTEAD: Final = "Instead of the scenario's own"
 
 
 def with_overrides(command: Callable[..., int]) -> Callable[..., int]:
@@ -54,7 +54,7 @@ def _annotation(each: Setting, panel: str) -> Any:
     usual = "the scenario's" if each.default is MISSING else each.usual
     option = typer.Option(
         each.option,
-        metavar=each.placeholder,
+        metavar=None if each.kind is bool else each.placeholder,
         help=each.described,
         show_default=usual or False,
         rich_help_panel=panel,

@@ -12,7 +12,7 @@ from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.cost import panels
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, beside, figure, ms_axis
+from reports.charts.style import INK, MUTED, beside, figure, ms_axis, width_in
 from reports.measures.latency_parts import PARTS
 
 ONE_SCALE: Final = 10
@@ -26,8 +26,8 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "wait": {"marker": "s", "ms": 5, "color": MUTED},
 }
 """Of PARTS: the publisher's a ring, the server's and network's a dot, our own a grey square."""
-ROOM: Final = 30.0
-"""What is written behind a mark takes about as much of a logarithmic axis."""
+ROOM_IN: Final = 1.5
+"""What is written behind a mark takes about as much of the axis."""
 
 
 def is_known(scene: Scene) -> bool:
@@ -52,7 +52,9 @@ def _parts(axes: Axes, scene: Scene, over: str) -> None:
     table = np.array([[row[f"{part}_{over}_ms"] for part in PARTS] for row in scene.rows.to_dict("records")], float)
     shown = table[np.isfinite(table) & (table > 0)]
     lowest, highest = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
-    ms_axis(axes.xaxis, lowest / 2, highest * ROOM)
+    panel_in = width_in() / beside(len(OVER), len(OVER))[1] - 1.3
+    ms_axis(axes.xaxis, lowest / 2, highest * (2 * highest / lowest) ** (ROOM_IN / (panel_in - ROOM_IN)))
+    axes.set_ylim(len(table) - 0.4, -0.6)
     for at, (pattern, parts_ms) in enumerate(zip(scene.patterns, table, strict=True)):
         total_ms = parts_ms.sum()
         if not np.isfinite(total_ms):
@@ -81,7 +83,7 @@ def fan_out(scene: Scene) -> Figure:
         axes.set(xlim=(1, scene.clients), ylim=(0, 1.08 * (slowest[pattern] if apart else max(alike))))
         axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _at: quantity(value, "ms", 1))
-        note = " (scale of its own)" if apart else ""
+        note = " (own scale)" if apart else ""
         axes.set_title(scene.look.labels[pattern] + note, color=scene.look.text(pattern))
     for axes in all_panels.ravel()[len(slowest) :]:
         axes.set_axis_off()

@@ -114,5 +114,5 @@ def show(judgement: "Judgement", folded: Mapping[str, str] = NOTHING) -> None:
         out.print()
         out.print(table)
     counts = {words: sum(row[0] == verdict for row in rows) for verdict, words in folded.items()}
-    if away := [f"{count} {words}" for words, count in counts.items() if count]:
-        out.print(f"\nNot shown: {', '.join(away)}. See them with --all.", highlight=False, soft_wrap=True)
+    if away := [f"{words} ({count})" for words, count in counts.items() if count]:
+        out.print(f"\nFolded away: {', '.join(away)}; --all shows them.", highlight=False, soft_wrap=True)

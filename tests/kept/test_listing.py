@@ -52,7 +52,7 @@ def only(runs: Path) -> Kept:
 def test_a_run_is_told_with_question_cells_verdict_figure_and_size(runs: Path) -> None:
     kept = only(runs)
     assert kept.what == "compare small: 2 patterns, 4 clients, poisson:8, 2 times"
-    assert (kept.cells, kept.verdict, kept.problem) == ("4 of 4", "SUSPECT", "")
+    assert (kept.cells, kept.verdict, kept.problem) == ("4 of 4", "VALID", "")
     assert kept.headline.startswith("SSE: p50 ")
     files = [file for file in (runs / "fine").rglob("*") if file.is_file()]
     assert kept.size_bytes == sum(file.stat().st_size for file in files)
@@ -93,9 +93,9 @@ def test_other_folders_are_left_out_and_searches_say_what_they_found(runs: Path)
 
 def test_the_command_lists_them_as_text_and_as_json(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", str(runs)]) == 0
-    assert "SUSPECT" in capsys.readouterr().out
+    assert "VALID" in capsys.readouterr().out
     assert main(["runs", str(runs), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["folder"], row["verdict"]) == (str(runs / "fine"), "SUSPECT")
+    assert (row["folder"], row["verdict"]) == (str(runs / "fine"), "VALID")
     assert main(["runs", str(runs / "none")]) == 0
     assert "there is no run in" in capsys.readouterr().err.replace("\n", " ")
