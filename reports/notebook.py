@@ -28,10 +28,11 @@ from reports.measures.crossovers import crossovers
 from reports.measures.measures import conservation, latencies, per_cell, summary
 from reports.model.model import Model
 from reports.model.model_file import RECORDED, read
+from reports.page.answer import answers as _answers
 from reports.theory import oracles
 from reports.theory.compare import agreements
 from reports.validity import evidence as _evidence
-from reports.validity.caution import verdict
+from reports.validity.caution import NO_ANSWER, Ruling, verdict
 from reports.validity.checks import cautions
 from reports.validity.evidence import Evidence
 
@@ -42,6 +43,7 @@ __all__ = [
     "Question",
     "advise",
     "agreements",
+    "answers",
     "cautions",
     "changes",
     "charts",
@@ -95,6 +97,14 @@ def evidence(folder: str | Path) -> Evidence:
 def compare_runs(base: str | Path, new: str | Path, measures: Sequence[str] = JUDGED) -> Comparison:
     """Say what became better or worse from one run folder to another. Raises ReportError."""
     return _two_runs.compare_runs(Path(base), Path(new), measures)
+
+
+def answers(run: Run) -> list[str]:
+    """Return what a run says, in the words with which page, terminal and pull request open: one for each scenario."""
+    cells = per_cell(run)
+    rows = summary(run, cells)
+    ruling = Ruling.on(cautions(run, cells, rows), _answers(run, rows))
+    return [*ruling.answers] or [f"{NO_ANSWER}: this run is {ruling.verdict}."]
 
 
 @dataclass(frozen=True)

@@ -10,31 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from loadtests.foreign.choose import Asked as Server
-from loadtests.metrics.exporter import Asked, parse_metrics
+from loadtests.metrics.exporter import Asked as Metering
+from loadtests.metrics.exporter import parse_metrics
 from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
-from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import typed
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.ci import show
 from reports.commands.common import (
-    Authority,
-    Changes,
     Export,
-    Insecure,
     Json,
     Metrics,
-    Named,
     Out,
-    Publishing,
     Quiet,
     Slo,
-    Url,
     err,
     fail,
     out,
@@ -59,7 +54,7 @@ class Telling:
     quiet: bool
     slo: Path | None
     markdown: Path | None
-    metrics: Asked
+    metrics: Metering
 
     def __post_init__(self) -> None:
         if self.slo is not None:
@@ -73,17 +68,13 @@ class Telling:
 
 
 @with_overrides
+@with_target()
 def run(
     overrides: Mapping[str, object],
+    asked: Asked,
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
-    target: Named = None,
-    url: Url = None,
-    publish: Publishing = None,
-    ca: Authority = None,
-    insecure: Insecure = False,
-    change: Changes = None,
     folder: Out = None,
     slo: Slo = None,
     metrics: Metrics = None,
@@ -100,7 +91,6 @@ def run(
         pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
     telling = Telling(as_json, quiet, slo, export, parse_metrics(metrics or ()))
-    asked = Server.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
@@ -109,8 +99,10 @@ def run(
 
 
 @with_overrides
+@with_target()
 def compare(
     overrides: Mapping[str, object],
+    asked: Asked,
     pattern: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME[,NAME]", help="which", show_default="all", autocompletion=pattern_names),
@@ -121,12 +113,6 @@ def compare(
     ] = None,
     repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each", show_default="3")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
-    target: Named = None,
-    url: Url = None,
-    publish: Publishing = None,
-    ca: Authority = None,
-    insecure: Insecure = False,
-    change: Changes = None,
     folder: Out = None,
     slo: Slo = None,
     metrics: Metrics = None,
@@ -144,7 +130,6 @@ def compare(
         pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
     telling = Telling(as_json, quiet, slo, export, parse_metrics(metrics or ()))
-    asked = Server.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     named = None if pattern is None else choose(pattern, labels, "pattern")
@@ -194,7 +179,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
     if not telling.quiet:
         err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
     with ExitStack() as stack:
-        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Asked() else []
+        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Metering() else []
         for each in watched:
             if each.url:
                 err.print(f"metrics: {each.url}", highlight=False, soft_wrap=True)

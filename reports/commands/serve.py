@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,14 +11,14 @@ import typer
 from loadtests.metrics.exporter import Asked, parse_metrics
 from loadtests.metrics.watched import ByHand
 from loadtests.runs import runner, webui
-from loadtests.scenario.overrides import with_settings
+from loadtests.scenario.overrides import with_options
 from reports.commands.common import Metrics, out, pattern_names
 from servers.home import python
 from servers.settings.options import ServerOptions
 from servers.settings.setting import Setting, settings
 
 
-@with_settings(settings(ServerOptions), "options", "What it is told")
+@partial(with_options, argument="options", table=settings(ServerOptions), panel="What it is told")
 def serve(
     options: Mapping[str, object],
     patterns: Annotated[

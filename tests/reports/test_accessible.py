@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from reports.ci.compare_runs import compare_runs
 from reports.ci.comparison_page import comparison_page
 from tests.reports.test_interactive import UNFOLD
 
 pytestmark = pytest.mark.peer
-PHONE = {"width": 390, "height": 844}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_axe_finds_nothing_in_a_comparison(browser: Browser, comparison: Path) -
 
 
 def test_a_chart_is_explored_by_keyboard_and_by_touch(browser: Browser, frequent_page: Path) -> None:
-    context = browser.new_context(viewport=PHONE, has_touch=True)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=PHONE, has_touch=True)
     page = context.new_page()
     page.goto(frequent_page.as_uri())
     page.evaluate(UNFOLD)
