@@ -8,7 +8,7 @@ import shlex
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
-from math import inf
+from math import inf, isfinite
 from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
@@ -192,7 +192,9 @@ def plain(value: object) -> str:
 
 def duration(value: float, unit: str) -> str:
     """Write a duration, exact to the nanosecond: 40ms, 1.5s, 0."""
-    return format_duration(round(value * NS_PER_UNIT[unit])) if 0 <= value < inf else f"{value}{unit}"
+    if 0 <= value < inf:
+        return format_duration(round(value * NS_PER_UNIT[unit]))
+    return f"{plain(value)}{unit}" if isfinite(value) else str(value)
 
 
 def setting(default: Any, help_text: str, *who: str, **says: Any) -> Any:

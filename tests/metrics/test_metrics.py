@@ -26,7 +26,7 @@ DASHBOARD = ROOT / "docs/examples/grafana-dashboard.json"
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 BRIEF = ["--clients", "4", "--schedule", "steady:20", "--warmup", "200ms", "--window", "2s", "--drain", "300ms"]
-HANG_S = 90
+HANG_S = 270
 Scrape = list[tuple[str, dict[str, str], float]]
 
 

@@ -235,7 +235,9 @@ def test_the_verdict_lies_beside_the_page_and_on_every_chart(worthless: Path) ->
         texts = ET.fromstring(file.read_text(encoding="utf-8")).itertext()
         assert {"INVALID", "INVALID: decide nothing from this chart"} <= {text.strip() for text in texts}, file.name
     page = written.read_text(encoding="utf-8")
-    assert page.count(">INVALID: decide nothing from this chart<") == len(drawn)
+    assert page.count(">INVALID: decide nothing from this chart<") == 2 * len(drawn), (
+        "each for the page and for a phone"
+    )
     assert "var(--bad)" in page[page.index('id="small-latency"') :]
     # Charts that one explores are drawn by the page's script; its style writes the verdict on them.
     assert '<body data-verdict="INVALID">' in page

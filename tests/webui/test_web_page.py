@@ -97,6 +97,7 @@ def check_downloads(driver: Driver, folder: Path) -> None:
         rows = {row["pattern"]: row for row in csv.DictReader(file)}
     assert set(rows) == set(LABELS)
     assert all(row["delivered"] == row["owed"] != "0" for row in rows.values())
+    expect(driver.page.get_by_role("status")).to_contain_text("The verdict is the report's.")
     shown = folder / "shown.csv"
     assert driver.download("Download this table as CSV", shown) == f"{folder.name}-delivery.csv"
     with shown.open(encoding="utf-8") as file:
