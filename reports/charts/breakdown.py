@@ -1,4 +1,4 @@
-"""PURE. Latency taken apart: whose time it was, and how a message reaches one client after the other."""
+"""PURE. The parts of latency, and how a message reaches one client after the other."""
 
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ def is_broadcast(scene: Scene) -> bool:
 
 
 @marked
-def whose(scene: Scene) -> Figure:
+def parts(scene: Scene) -> Figure:
     """Parts of the latency, each a mark on one logarithmic scale: 1 ms and 500 ms do not look alike."""
     canvas, axes = panels(scene, len(OVER))
     for panel, (over, title) in zip(axes, OVER.items(), strict=True):

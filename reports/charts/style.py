@@ -108,7 +108,7 @@ def width_in() -> float:
 
 
 def figure(height_in: float) -> Figure:
-    """Return an empty figure of the page's width. It belongs to nobody: pyplot never hears of it."""
+    """Return an empty figure of the page's width, unknown to pyplot."""
     return Figure(figsize=(width_in(), height_in))
 
 

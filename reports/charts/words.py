@@ -93,14 +93,16 @@ def over_time(scene: Scene) -> str:
     return "; ".join(told)
 
 
-def whose(scene: Scene) -> str:
+def parts(scene: Scene) -> str:
     """The parts of an average delivery, and of the slowest ones."""
     told = []
     for label, row in _rows(scene):
         for over, words in {"mean": "average delivery", "tail": "slowest 1 %"}.items():
-            parts = {name: float(row[f"{part}_{over}_ms"]) for part, name in WHOSE.items()}
-            if all(np.isfinite(value) for value in parts.values()):
-                told.append(f"{label}, {words}: {', '.join(f'{name} {_ms(value)}' for name, value in parts.items())}")
+            times_ms = {name: float(row[f"{part}_{over}_ms"]) for part, name in WHOSE.items()}
+            if all(np.isfinite(value) for value in times_ms.values()):
+                told.append(
+                    f"{label}, {words}: {', '.join(f'{name} {_ms(value)}' for name, value in times_ms.items())}"
+                )
             else:
                 told.append(f"{label}, {words}: not known")
     return "; ".join(told)

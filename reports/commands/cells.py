@@ -42,9 +42,9 @@ def run_cells(
     quiet: bool = False,
 ) -> runner.Outcome:
     """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is."""
-    from reports.page.terminal import Board
+    from reports.page.terminal import LiveTable
 
-    with Bar(Console(quiet=True) if quiet else err, cells, Board(folder)) as bar:
+    with Bar(Console(quiet=True) if quiet else err, cells, LiveTable(folder)) as bar:
         return runner.run_cells(folder, cells, labels, _All(bar, *beside))
 
 
@@ -69,9 +69,9 @@ def measure_series(
     with Bar(err, cells) as bar:
         outcome = run_series(folder, kind, plans, pattern_labels(), bar, measured, programs)
     if outcome.interrupted:
-        return fail(INTERRUPTED, f"interrupted; what was measured is in {folder}")
+        return fail(INTERRUPTED, f"interrupted; finished cells are in {folder}")
     if outcome.halted:
-        return fail(INCOMPLETE, f"{outcome.halted}; what was measured is in {folder}")
+        return fail(INCOMPLETE, f"{outcome.halted}; finished cells are in {folder}")
     if outcome.failed:
         return fail(FAILED, f"a cell failed, its logs are in {folder}: {'; '.join(outcome.failed[0].problems)}")
     return DONE

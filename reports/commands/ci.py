@@ -1,4 +1,4 @@
-"""`gate` and `compare-runs`: judge runs for a CI job, and print a judgement of whatever kind."""
+"""`gate` and `compare-runs`: judge runs for a CI job, and print judgements."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 SLO: Final = Path("slo.toml")
 JUDGED_EPILOG: Final = (
-    "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
-    "7 nothing can be judged, as a run is invalid."
+    "Exit codes: 0 done; 2 unreadable or not comparable; 5 a goal was missed; 6 a regression was proven; "
+    "7 a run is INVALID or FAIL, so nothing can be judged."
 )
 
 
@@ -29,13 +29,14 @@ def gate(
     slo: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="goals, see docs/gates.md (default: slo.toml, or the goals of the run's scenario)"
+            metavar="FILE",
+            help="file of goals, see docs/gates.md (default: slo.toml, or the goals of the run's scenario)",
         ),
     ] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Hold a run against its goals, for CI.
+    """Check a run against goals, for CI.
 
     Example:
 
@@ -51,13 +52,15 @@ def gate(
 def compare_runs(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="run folder to compare with")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="run folder to judge")],
-    measure: Annotated[str, typer.Option(metavar="NAME[,NAME]", help="ask about these only")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="show what is not proven too")] = False,
+    measure: Annotated[
+        str, typer.Option(metavar="NAME[,NAME]", help="measures to compare", show_default="all that are judged")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="also show what is not proven")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the comparison as a page")] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Say what became better or worse from one run to another: the conclusion first, then what is proven.
+    """Compare two runs: the conclusion first, then what became better or worse.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""`run` and `compare`: measure a plan, report what is there, and say what it is worth."""
+"""`run` and `compare`: measure a plan, write the report, and print the verdict."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -74,7 +74,7 @@ def run(
     asked: Asked,
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
-    repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
+    repeats: Annotated[int, typer.Option(metavar="N", help="number of repeats")] = 1,
     folder: Out = None,
     slo: Slo = None,
     metrics: Metrics = None,
@@ -105,14 +105,18 @@ def compare(
     asked: Asked,
     pattern: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[,NAME]", help="which", show_default="all", autocompletion=pattern_names),
+        typer.Option(
+            metavar="NAME[,NAME]", help="patterns to measure", show_default="all", autocompletion=pattern_names
+        ),
     ] = None,
     scenario: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="which", show_default="feed", autocompletion=scenario_names),
+        typer.Option(metavar="NAME", help="scenario", show_default="feed", autocompletion=scenario_names),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each", show_default="3")] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="N", help="repeats of each cell", show_default="3")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="continue this run: measure its missing cells")
+    ] = None,
     folder: Out = None,
     slo: Slo = None,
     metrics: Metrics = None,
@@ -143,7 +147,7 @@ def compare(
         return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling)
     if folder is not None:
         raise ValueError(
-            f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
+            f"--out {folder} and --resume {resume} exclude each other: missing cells are added to the resumed run"
         )
     runner.check_resumable(resume, plan)
     return _measure(resume, plan, labels, telling)
@@ -158,7 +162,7 @@ def _enough(scenario: Scenario, overrides: Mapping[str, object], telling: "Telli
         lengths = [typed("window_s", each.window_s) for each in (longer, scenario)]
         err.print(
             f"the window is {lengths[0]} instead of {lengths[1]}, so that {ENOUGH_MESSAGES} messages are due in it "
-            "(--window says otherwise)",
+            "(set --window to change that)",
             highlight=False,
             soft_wrap=True,
         )
@@ -172,7 +176,7 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
 
 
 def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling) -> int:
-    """Measure what a run folder lacks, report what it then has, and return the exit code."""
+    """Measure the missing cells of a run folder, write its report, and return the exit code."""
     names = [cell.name for cell in plan.cells()]
     cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
@@ -195,12 +199,12 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
             each.rule(ruling.verdict if ruling else "")
         gate = _held(folder, telling.slo) if page and telling.slo else None
         _show(folder, page, ruling, gate, outcome, telling)
-    resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
+    resume = f"{len(kept)} of {len(names)} cells are kept; continue with: pollbench compare --resume {folder}"
     code, what = ended(replace(outcome, halted=halted), folder)
     if code in {INTERRUPTED, INCOMPLETE} or (code and not (ruling and ruling.worthless)):
         return fail(code, f"{what}; {resume}")
     if ruling and ruling.worthless:
-        return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; nothing may be decided from {folder}")
+        return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; do not decide anything from {folder}")
     return int(gate.exit_code) if gate else DONE
 
 

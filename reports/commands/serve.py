@@ -29,7 +29,7 @@ def serve(
         bool, typer.Option("--announce-json", help="say what was bound as one line of JSON")
     ] = False,
 ) -> int:
-    """Run the reference servers, to poke with curl or with your own client.
+    """Run the reference servers, for curl or your own client.
 
     Examples:
 
@@ -48,10 +48,10 @@ def _words(each: Setting, value: object) -> list[str]:
 
 
 def ui(
-    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089,
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="port of the web page")] = 8089,
     metrics: Metrics = None,
 ) -> int:
-    """Start a server and Locust's web UI: pick patterns, turn the knobs, watch.
+    """Start a server and Locust's web UI: choose patterns and settings, and watch live.
 
     Example:
 
@@ -63,8 +63,12 @@ def ui(
 
 
 def race(
-    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="of the page, 0 for any free one")] = 8090,
-    no_open: Annotated[bool, typer.Option("--no-open", help="only print the address of the page")] = False,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="port of the page, 0 for any free one")
+    ] = 8090,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="print the address of the page instead of opening it")
+    ] = False,
 ) -> int:
     """Watch the patterns in your browser: real clients side by side on one feed.
 

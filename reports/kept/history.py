@@ -19,7 +19,7 @@ from reports.basics.exit_codes import interval_text
 from reports.basics.statistics import ALPHA, Interval, change_points, compare, median_interval, series_needed
 from reports.basics.units import counted
 from reports.ci.compare_runs import MACHINE_MAY_DIFFER, refusals
-from reports.ci.comparison import LEAST_PERCENT, Verdict
+from reports.ci.comparison import LEAST_PERCENT, Direction
 from reports.ci.questions import direction
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation
@@ -49,7 +49,7 @@ class Change:
     low_percent: float
     high_percent: float
     p: float
-    verdict: Verdict
+    verdict: Direction
 
 
 @dataclass(frozen=True, slots=True)

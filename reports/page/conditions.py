@@ -11,7 +11,7 @@ from servers.settings.fault_specs import parse_fault
 
 
 def situation(scene: Scene) -> str:
-    """Say what the answers of a section are about: all steps of its sweep; in brackets what else the run has."""
+    """Describe the situation of a section: all steps of its sweep; in brackets what else the run has."""
     rates, rtts_ms = (sorted(scene.steps[each.column].unique()) for each in (RATE, RTT))
     told = [
         counted(scene.clients, "client") + _besides(scene, CLIENTS),
@@ -27,11 +27,11 @@ def situation(scene: Scene) -> str:
 
 def _besides(scene: Scene, dimension: Dimension) -> str:
     others = sorted(set(scene.summary[dimension.column]) - set(scene.steps[dimension.column]))
-    return f" (this run has {listed([dimension.amount(value) for value in others])} too)" if others else ""
+    return f" (this run also has {listed([dimension.amount(value) for value in others])})" if others else ""
 
 
 def _schedule(several: Sequence[str]) -> str:
-    """Say schedules of one form in words; a form that is new to this page in its own short way."""
+    """Describe schedules of one form in words; a form unknown here as it is typed."""
     rates = listed([f"{parse_schedule(each).rate_per_s:,g}" for each in several])
     match parse_schedule(several[0]):
         case Poisson():

@@ -15,7 +15,7 @@ from reports.basics.units import NONE, counted, quantity
 from reports.charts.chart_data import Scene, scenes
 from reports.data.load import load
 from reports.measures.measures import MEASURES, Measure, latencies, per_cell, summary
-from reports.measures.ranking import Row
+from reports.measures.ranking import SummaryRow
 from reports.page.answer import findings, headline
 from reports.page.conditions import settings
 from reports.validity.caution import MEANING, NO_ANSWER, WORTHLESS, Caution, Facts, Verdict, verdict
@@ -127,7 +127,7 @@ def _scenario(scene: Scene) -> Explained:
     )
 
 
-def _measured(row: Row) -> Measured:
+def _measured(row: SummaryRow) -> Measured:
     return Measured(
         pattern=str(row["pattern"]),
         label=str(row["label"]),
@@ -141,7 +141,7 @@ def _measured(row: Row) -> Measured:
     )
 
 
-def _figure(row: Row, measure: Measure) -> Figure:
+def _figure(row: SummaryRow, measure: Measure) -> Figure:
     value, low, high, floor = (_known(row.get(f"{measure.name}{end}")) for end in ("", "_low", "_high", "_floor"))
     ratio = measure.unit == "%"
     return Figure(

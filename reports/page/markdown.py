@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from reports.basics.exit_codes import markdown_notes, markdown_table, markdown_text
-from reports.page.table import Cell, table
+from reports.page.table import TableCell, table
 from reports.validity.caution import Ruling
 
 
@@ -29,5 +29,5 @@ def _figures(rows: pd.DataFrame) -> str:
     return markdown_table(header, lines)
 
 
-def _words(cells: Iterable[Cell]) -> list[str]:
+def _words(cells: Iterable[TableCell]) -> list[str]:
     return [f"{cell.value} ({cell.interval})" if cell.interval else cell.value for cell in cells]

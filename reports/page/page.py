@@ -23,7 +23,7 @@ from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
 from reports.page import interactive
-from reports.page.answer import Finding, Goal, answers, findings, goals, headline, tail_percent
+from reports.page.answer import Finding, GoalMet, answers, findings, goals, headline, tail_percent
 from reports.page.conditions import settings, situation
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
@@ -53,7 +53,7 @@ class Section:
     purpose: str
     headline: str
     findings: Sequence[Finding]
-    goals: Sequence[Goal]
+    goals: Sequence[GoalMet]
     tail_percent: int
     table: Table
     breakdown: Table
@@ -184,19 +184,19 @@ def _pictures(scene: Scene, charts: Mapping[str, Drawn]) -> list[Picture]:
 
 def _uncertainty(repeats: int) -> str:
     if repeats == 1:
-        return "One repeat: no uncertainty is known."
+        return "One repeat: the uncertainty is unknown."
     if repeats < 6:
         return (
-            f"Figures are medians of {repeats} repeats, with their range beneath, down to what is left without the "
+            f"Figures are medians of {repeats} repeats, with their range below; its lower end leaves out the "
             "instrument's own part."
         )
-    return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
+    return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval below."
 
 
 def _stamped(ratios: "pd.Series[float]") -> str:
-    """Say how much of what is said about waiting is known at all."""
+    """Say for which share of the deliveries the parts of latency are known."""
     if not ratios.any():
-        return "When the client's kernel had a message is not known: this platform does not tell."
+        return "This platform does not report when the client's kernel had a message."
     least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
     span = least if least == most else f"{least} to {most}"
-    return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
+    return f"The instant at which the client's kernel had a message is known for {span} of a pattern's deliveries."

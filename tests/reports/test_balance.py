@@ -82,7 +82,7 @@ def test_a_run_whose_books_do_not_close_fails_and_says_which_cell(run: Run) -> N
     cells = per_cell(broken)
     found = cautions(broken, cells, summary(broken, cells))
     assert verdict(found) == "FAIL"
-    assert found[0].what == "The books of 1 cell do not close"
+    assert found[0].what == "The message counts of 1 cell are inconsistent"
     assert found[0].cause.startswith(f"{CELL}: 174 deliveries were recorded, the file has 173")
 
 

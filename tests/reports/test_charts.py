@@ -286,8 +286,8 @@ def test_every_chart_carries_the_verdict_in_room_of_its_own(scene: Scene, chart:
             assert all(axes.get_window_extent().y1 <= bottom for axes in figure.axes)
 
 
-def test_the_marks_of_whose_time_stand_where_the_parts_are_and_slow_ones_further_right(scene: Scene) -> None:
-    for axes, over in zip(breakdown.whose(scene).axes, breakdown.OVER, strict=True):
+def test_the_marks_of_latency_stand_where_the_parts_are_and_slow_ones_further_right(scene: Scene) -> None:
+    for axes, over in zip(breakdown.parts(scene).axes, breakdown.OVER, strict=True):
         assert axes.get_xscale() == "log"
         marks = {mark.get_gid(): mark.get_xdata()[0] for mark in axes.lines}  # type: ignore[index]
         for row in scene.rows.to_dict("records"):
@@ -318,9 +318,9 @@ def test_each_chart_has_words_of_its_own(scene: Scene) -> None:
         assert "nan" not in words
 
 
-def test_whose_time_a_tail_was_that_nobody_knows_gets_a_dash_and_no_mark(scene: Scene) -> None:
+def test_parts_of_a_tail_that_are_unknown_get_a_dash_and_no_mark(scene: Scene) -> None:
     rows = scene.summary.assign(**dict.fromkeys(TAIL_PARTS, np.nan))
-    _, tail = breakdown.whose(replace(scene, summary=rows)).axes
+    _, tail = breakdown.parts(replace(scene, summary=rows)).axes
     assert texts(tail) == ["\N{EN DASH}"] * len(scene.patterns)
     assert not tail.lines
 
@@ -342,7 +342,7 @@ def test_patterns_that_are_far_apart_are_not_drawn_on_one_scale(scene: Scene) ->
     assert polling.get_ylim()[1] > breakdown.ONE_SCALE * streams[0].get_ylim()[1]
 
 
-def test_a_platform_without_stamps_has_no_chart_of_whose_time_and_still_a_fan_out(scene: Scene) -> None:
+def test_a_platform_without_stamps_has_no_chart_of_parts_and_still_a_fan_out(scene: Scene) -> None:
     without = [str(name) for name in scene.summary if "wait_" in str(name) or "network_" in str(name)]
     mac = replace(
         scene,

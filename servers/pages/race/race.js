@@ -162,7 +162,7 @@ class Race {
       `server has counted ${count(total.counted)} and ${count(total.countedEmpty)}, from all open pages.`;
   }
 
-  // What the controls do. Figures begin anew with every change: a median over two settings is of neither.
+  // What the controls do. Figures start again with every change: a median over two settings is of neither.
 
   /** Set what the address asks for: rate, interval and rtt. What is not there, or no number, stays as it is. */
   async #obey(asked) {
@@ -195,7 +195,7 @@ class Race {
     const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
     for (const row of this.rows) row.restart((lanes.get(row.name) ?? GONE).bytes);
     this.#take(state);
-    say(`${words} Figures begin anew.`);
+    say(`${words} Figures start again.`);
     this.#remember();
   }
 
