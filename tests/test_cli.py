@@ -74,9 +74,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--schedule", "manual"], "--schedule manual is out of range: .*publishes"),
         (["compare", "--message-bytes", "-1"], "--message-bytes -1 is out of range"),
         (["compare", "--poll-interval", "0"], "--poll-interval 0 is out of range"),
-        (["compare", "--hold-timeout", "0.5"], "--hold-timeout 0.5 is out of range: it must be 1 to 300"),
+        (["compare", "--hold-timeout", "0.5"], "--hold-timeout 500ms is out of range: it must be 1s to 5m"),
         (["compare", "--spawn-rate", "0"], "--spawn-rate 0 is out of range"),
-        (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
+        (["compare", "--warmup", "-1"], "--warmup -1s is out of range"),
         (["run", "sse", "--fault", "drop:2"], "fault 'drop:2' is none of: drop:SHARE"),
         (["compare", "--drain", "nan"], "--drain nan is out of range"),
         (

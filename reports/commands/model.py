@@ -26,7 +26,9 @@ def model(
         bool, typer.Option("--measure", help="first measure the runs to fit: 20 minutes, can be resumed")
     ] = False,
     series: Annotated[Path, typer.Option(metavar="DIR", help="folder of these runs")] = SERIES,
-    file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: runs/model.json")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="the model to write", show_default="runs/model.json")
+    ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="a remark about the machine, kept in the model")] = "",
     as_json: Json = False,
 ) -> int:

@@ -192,7 +192,7 @@ def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomple
     ("arguments", "code", "words"),
     [
         (("--poll-interval", "often"), 2, "--poll-interval 'often' is not a duration: write 5s,"),
-        (("--hold-timeout", "301"), 2, "--hold-timeout 301 is out of range: it must be 1 to 300 s"),
+        (("--hold-timeout", "301"), 2, "--hold-timeout 301s is out of range: it must be 1s to 5m"),
         (("--schedule", "daily"), 2, "schedule 'daily' is none of"),
         (("--server-token", "mine"), 3, "is another server: its token is"),
         (("--host", "http://127.0.0.1:1"), 3, "http://127.0.0.1:1 cannot be reached"),

@@ -41,12 +41,6 @@ def test_every_option_is_read() -> None:
         "insecure": "True",
         "set": "sse.latest=true 'headers.X-Team=a b'",
         "run_dir": "somewhere",
-        "tls": "True",
-        "target": "nchan",
-        "publish": "POST /pub {{message}}",
-        "ca": "/ca.pem",
-        "insecure": "True",
-        "set": "sse.request='GET /e' roll_call_s=9",
     }
     assert set(given) == set(TOLD)
     assert read_options(dict(given)) == LoadOptions(
@@ -74,12 +68,6 @@ def test_every_option_is_read() -> None:
         insecure=True,
         changes=("sse.latest=true", "headers.X-Team=a b"),
         run_dir="somewhere",
-        tls=True,
-        target="nchan",
-        publish="POST /pub {{message}}",
-        ca="/ca.pem",
-        insecure=True,
-        changes=("sse.request=GET /e", "roll_call_s=9"),
     )
 
 
