@@ -25,6 +25,7 @@ PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patt
 ROOT = Path(pollbench.__file__).parent
 
 
+pytestmark = pytest.mark.apart
 MEASURED = {pollbench.DONE, pollbench.INVALID}
 """A busy machine has a late generator, which is said; the rows are all there nevertheless."""
 

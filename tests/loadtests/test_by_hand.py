@@ -25,7 +25,7 @@ from tests.server_process import ROOT, ServerProcess, serving
 from tests.webui.site import Site, site, workers_of
 
 USERS, JOINING_PER_S = 31, 8.0
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(300)]
 
 
 def swarm(started: Site, users: int, *classes: str, rate: float = 100, **options: str) -> None:
