@@ -150,6 +150,8 @@ def series_needed(alpha: float = ALPHA) -> int:
 
 def _clearest(values: Floats, alpha: float, random: np.random.Generator, *, stretches: bool) -> tuple[list[int], float]:
     """Return where the ranks before a cut, or in a stretch, differ most from the others, and how rare that is."""
+    from scipy import stats
+
     n = len(values)
     starts, ends = np.triu_indices(n + 1, k=LEAST_LEVEL) if stretches else (np.array([0]), np.arange(n + 1))
     starts, ends = np.broadcast_arrays(starts, ends)
