@@ -14,15 +14,14 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import patterns
 from loadtests.locust_ui import hooks
-from loadtests.scenario import options
+from loadtests.scenario import locust_options
+from loadtests.scenario.plan import user_class_name
+from loadtests.users.user_classes import user_class
 from servers.home import pass_on
 
 pass_on()
 
-for name in patterns.names():
-    user_class = patterns.load(name)
-    globals()[user_class.__name__] = user_class
-del user_class
+globals().update((user_class_name(name), user_class(name)) for name in patterns.names())
 
 hooks.listen(events)
 
@@ -37,4 +36,4 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
         include_in_web_ui=False,
         help="Other names, a,b, under which pages and clients may use the web interface",
     )
-    options.add_to(parser)
+    locust_options.add_to(parser)

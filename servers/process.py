@@ -158,7 +158,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
         from servers.faults.slow import slowed
 
         runner.server.request_handler = slowed(runner.server.request_handler, fault)
-    if any(patterns.load(name).HTTP2 for name in service.names):
+    if any(patterns.facts(name).http2 for name in service.names):
         from servers.http2 import Limits, serve_h2
 
         sock2 = bind(options, options.http2_port, "--http2-port")

@@ -17,11 +17,12 @@ from reports.data.load import Run
 from reports.data.situations import SITUATION
 from reports.measures.costs import NS_PER_MS
 from reports.theory.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
-from reports.theory.predictions import THEORIES, Bound, Conditions, Rows, Theory
+from reports.theory.patterns import theory_of
+from reports.theory.predictions import Bound, Conditions, Rows, Theory
 from reports.theory.predictions.conditions import WAKE_S
 from servers.feed.content import CONTENTS
 
-Row = Mapping[Any, Any]
+SummaryRow = Mapping[Any, Any]
 """One row of measures.summary."""
 
 BUSY_CORE: Final = 0.8
@@ -68,10 +69,11 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
     settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
     found = []
     for row in summary.to_dict("records"):
-        if _theory(row["pattern"], settings[row["scenario"]]) is None or not row["delivered"]:
+        theory = _theory(row["pattern"], settings[row["scenario"]])
+        if theory is None or not row["delivered"]:
             continue
         where: dict[str, Any] = {key: row[key] for key in (*SITUATION, "label")}
-        for name, bound in _bounds(run, row, settings[row["scenario"]]).items():
+        for name, bound in _bounds(theory, run, row, settings[row["scenario"]]).items():
             if isfinite(row[name]):
                 figures = {"measured": row[name], "theory": bound.theory, "low": bound.low, "high": bound.high}
                 found.append(Agreement(**where, name=name, **figures, saturated=_saturated(row)))
@@ -79,17 +81,14 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
 
 
 def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
-    """Return none for polls that start together: they share one phase, and clients do not even out what it does.
-
-    Nor is there one of a server that is not ours: nobody knows what it does with a message before it sends it.
-    """
-    together = pattern == "short_polling" and setting.get("poll_start") == "together"
-    return None if together or setting.get("adapter") else THEORIES.get(pattern)
+    """Return none of a server that is not ours: it is unknown what it does with a message before it sends it."""
+    theory = theory_of(pattern)
+    return theory if theory is not None and theory.speaks(setting) and not setting.get("adapter") else None
 
 
-def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
+def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any]) -> dict[str, Bound]:
     """Return the bounds of a situation: in each of them, the median over its cells."""
-    theory, cells = THEORIES[row["pattern"]], []
+    cells = []
     for cell in run.finished.to_dict("records"):
         if any(cell[key] != row[key] for key in SITUATION):
             continue
@@ -106,7 +105,7 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         unknown = setting.get("server") or setting.get("compress") or each_its_own
         content_bytes = None if unknown else int(setting["message_bytes"])
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
-        rows = Rows(pattern=row["pattern"], content_bytes=content_bytes, **edges, **own)
+        rows = Rows(framed=theory.framed, content_bytes=content_bytes, **edges, **own)
         traffic = theory.traffic(at, rows, expected)
         if setting.get("no_keep_alive") or each_its_own or setting.get("tls"):
             traffic.pop("segments_per_delivery", None)  # theory's are those of requests, and of wake-ups
@@ -121,7 +120,7 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
 
 
 def expected_curve(
-    cells: pd.DataFrame, published: pd.DataFrame, row: Row, setting: Mapping[str, Any], levels: Floats
+    cells: pd.DataFrame, published: pd.DataFrame, row: SummaryRow, setting: Mapping[str, Any], levels: Floats
 ) -> Floats | None:
     """Return the latency (ms) that theory has at each quantile level, the median over cells; None without a theory.
 
@@ -138,7 +137,9 @@ def expected_curve(
     return np.median(curves, axis=0) if curves else None
 
 
-def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setting: Mapping[str, Any]) -> Conditions:
+def conditions(
+    cell: Mapping[Any, Any], published: pd.DataFrame, row: SummaryRow, setting: Mapping[str, Any]
+) -> Conditions:
     """Put together what theory needs to know of a cell. published: its messages, by id."""
 
     def since_window(instant_ns: Any) -> Any:
@@ -178,7 +179,7 @@ def _handshake_ms(cell: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
     return float(cell["rtt_ms"]) if unseen else 0.0
 
 
-def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:
+def _gaps(row: SummaryRow, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:
     """Return how polls follow each other, and how much longer than that their gaps may be."""
     interval, pace = float(setting["poll_interval_s"]), parse_pace(str(setting.get("poll_pace", "rate")))
     if pace.after_answer:
@@ -190,7 +191,7 @@ def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, flo
     return Every(interval), 0.0
 
 
-def _cost(row: Row) -> float:
+def _cost(row: SummaryRow) -> float:
     """Return the server's CPU (s) for one delivery, or for one answer where there are requests. 0 where unknown."""
     each = _known(row["cpu_ms_per_1000"]) * NS_PER_MS / 1e12
     return each / row["requests_per_delivery"] if row["requests_per_delivery"] else each
@@ -200,7 +201,7 @@ def _known(value: float) -> float:
     return value if isfinite(value) else 0.0
 
 
-def _saturated(row: Row) -> str:
+def _saturated(row: SummaryRow) -> str:
     """Say who used up its core in some repeat: then theory, which assumes no overload, says nothing."""
     shares = {who: np.nanmax([row[f"{who}_cpu_share"], row[f"{who}_cpu_share_high"], 0.0]) for who in BUSY}
     return next((name for who, name in BUSY.items() if shares[who] > BUSY_CORE), "")

@@ -1,14 +1,16 @@
 """A run folder as evidence for a judgement: one row of measures per cell, and what speaks against believing them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from loadtests.records.rows import ERRORS
 from reports.data.load import Run, load
-from reports.measures.measures import per_cell, summary
+from reports.measures.measures import latencies, per_cell, summary
 from reports.validity.caution import Caution
 from reports.validity.checks import cautions
 
@@ -24,9 +26,23 @@ class Evidence:
     summary: pd.DataFrame
     cautions: list[Caution]
 
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """The latency of every delivery of the measured windows."""
+        return latencies(self.run)
+
+    def row(self, pattern: str, **where: float) -> dict[str, Any]:
+        """Return the one row of the summary that this names. Raises KeyError when it was not measured."""
+        rows = self.summary[self.summary["pattern"] == pattern]
+        for column, value in where.items():
+            rows = rows[rows[column] == value]
+        if len(rows) != 1:
+            raise KeyError(f"{pattern} {where}: {len(rows)} rows")
+        return {str(name): value for name, value in rows.iloc[0].items()}
+
     @property
     def invalid(self) -> tuple[str, ...]:
-        """Why nothing may be decided from this run, one line each; empty when it may."""
+        """Why this run must not be used for a decision, one line each; empty when it may."""
         return self._lines("invalid", "fail")
 
     @property
@@ -38,9 +54,9 @@ class Evidence:
         return tuple(f"{c.what}: {c.cause} {c.remedy}" for c in self.cautions if c.severity in severities)
 
 
-def evidence(run_dir: Path) -> Evidence:
-    """Load and measure. Raises ReportError, one line, when the folder cannot be read."""
-    run = load(run_dir)
+def evidence(run_dir: Path, only: Collection[str] | None = None) -> Evidence:
+    """Load and measure a run, or only the named cells of it. Raises ReportError, one line, when it cannot be read."""
+    run = load(run_dir, only)
     cells = per_cell(run)
     rows = summary(run, cells)
     absent = {name: 0 for name in ERROR_COLUMNS if name not in cells}

@@ -2,7 +2,7 @@
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
 difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
-use, and `pids`, whose cost is the server's.
+use, and `pids`, that count as the server.
 """
 
 import argparse
@@ -25,8 +25,9 @@ from servers.feed.history import History
 from servers.feed.journal import open_csv
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
+from servers.outlet.listening import listeners
 from servers.outlet.outlet import Outlet
-from servers.outlet.started import Started, listeners
+from servers.outlet.started import Started
 from servers.outlet.ways import way_of
 from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--url", default="", help="where the server is, if not where the adapter says")
     p.add_argument("--run", required=True, help="name of this run in channels and tracers: 4 to 32 hexadecimal digits")
     add_arguments(p, TAKEN)
-    p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for what was refused")
+    p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for refused messages")
     return p
 
 
@@ -101,7 +102,8 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, (started.pids() or listeners(base)) if adapter.cost.measured else [])
+        pids = started.pids() or listeners(base.host or "", base.port or 0)
+        announce(service, base, pids if adapter.cost.measured else [])
         await stopped
 
 

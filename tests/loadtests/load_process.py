@@ -14,18 +14,13 @@ import pandas as pd
 
 from loadtests.records.recorder import DTYPES
 from loadtests.records.to_parquet import collect
+from loadtests.scenario.plan import user_class_name
+from servers.patterns import names
 from tests.server_process import ROOT, ServerProcess
 
 HANG_S = 60.0
 """Only catches hangs."""
-ALL_USERS = (
-    "ShortPollingUser",
-    "LongPollingUser",
-    "ChunkedUser",
-    "Http2PushUser",
-    "SseUser",
-    "WebsocketUser",
-)
+ALL_USERS = tuple(map(user_class_name, names()))
 FOR_LONG = ("--run-time", "120s")
 """Longer than any test waits: it is told to stop when what the test is about has happened."""
 LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"), "--only-summary"]

@@ -41,8 +41,7 @@ def test_bytes_on_the_wire_are_those_of_records_and_bytes_of_http_are_not(tmp_pa
         done = command("run", "sse", *more, *BRIEF, "--json", "--out", str(tmp_path / name))
         (row,) = json.loads(done.stdout)["summary"]
         wire[name] = row["wire_bytes_per_delivery"] - row["http_bytes_per_delivery"]
-    # RFC 8446: 22 bytes a record, which may hold several messages where a machine is busy.
-    assert wire["plain"] < 1 < wire["tls"] < 60
+    assert wire["plain"] < 1 < wire["tls"] < 60  # RFC 8446: 22 bytes a record, which may hold several messages
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(tmp_path: Path) -> None:

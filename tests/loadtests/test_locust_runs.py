@@ -186,7 +186,7 @@ def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomple
     assert load.ended() == -signal.SIGKILL
     collected = collect(loads.cell)
     assert collected.rows["deliveries"] > 0
-    assert collected.problems == ["no load process said what it recorded: it did not end in order"]
+    assert collected.problems == ["no load process reported its records: it did not end in order"]
     assert (loads.cell / "raw").exists()
 
 
@@ -197,7 +197,7 @@ def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomple
     ("arguments", "code", "words"),
     [
         (("--poll-interval", "often"), 2, "--poll-interval 'often' is not a duration: write 5s,"),
-        (("--hold-timeout", "301"), 2, "--hold-timeout 301 is out of range: it must be 1 to 300 s"),
+        (("--hold-timeout", "301"), 2, "--hold-timeout 301s is out of range: it must be 1s to 5m"),
         (("--schedule", "daily"), 2, "schedule 'daily' is none of"),
         (("--server-token", "mine"), 3, "is another server: its token is"),
         (("--host", "http://127.0.0.1:1"), 3, "http://127.0.0.1:1 cannot be reached"),
