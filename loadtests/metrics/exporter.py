@@ -12,7 +12,7 @@ from typing import Final
 from urllib.error import URLError
 
 from loadtests.metrics import otlp, prometheus
-from loadtests.metrics.family import Family
+from loadtests.metrics.family import MetricFamily
 from servers.home import VERSION
 from servers.settings.units import parse_port
 from servers.web.urls import read_url
@@ -22,7 +22,7 @@ LINGER_S: Final = 20.0
 """How long the last figures wait for a Prometheus that has asked before."""
 TIMEOUT_S: Final = 2.0
 FORMS: Final = "prometheus:PORT (to be scraped) or otlp:URL (told once a second)"
-Families = Callable[[], list[Family]]
+Families = Callable[[], list[MetricFamily]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Exporter:
             self.refresh()
             self._tell()
 
-    def _known(self) -> list[Family]:
+    def _known(self) -> list[MetricFamily]:
         with self.lock:
             return self._families()
 
