@@ -38,8 +38,8 @@ from reports.commands.exits import DONE, INVALID
 from reports.commands.target import followed
 
 if TYPE_CHECKING:
-    from reports.capacity.rungs import Rung
     from reports.capacity.found import Found
+    from reports.capacity.rungs import Rung
     from reports.ci.slo import Goal
 
 CAPACITY_EPILOG: Final = (
