@@ -25,6 +25,7 @@ PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patt
 ROOT = Path(pollbench.__file__).parent
 
 
+pytestmark = pytest.mark.apart
 MEASURED = {pollbench.DONE, pollbench.INVALID}
 """A busy machine has a late generator, which is said; the rows are all there nevertheless."""
 
@@ -143,6 +144,7 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
         "controls",
         "calibrate",
         "experiment",
+        "claims",
     ],
 )
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:

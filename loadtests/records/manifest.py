@@ -189,7 +189,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     seal: dict[Text, Text] = {}
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: a test driven by hand that has stopped, and its cells as far as they are known by then.
 
     Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows. target,

@@ -17,13 +17,13 @@ from servers.settings.setting import Setting, read, settings
 
 def with_overrides(command: Callable[..., int]) -> Callable[..., int]:
     """Give a typer command these options. It takes them as one argument, `overrides`: field -> text, True or None."""
-    return with_options(command, "overrides", SETTINGS, "Instead of the scenario's own")
+    return with_options(command, "overrides", SETTINGS, "Settings of the scenario")
 
 
 def with_target(*without: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a typer command the options that name a server, as one argument: `asked`. without: those that it lacks."""
     table = {name: each for name, each in settings(Asked).items() if name not in without}
-    panel = "A server that is not ours (docs/howto/own-server.md)"
+    panel = "Your own server (docs/howto/own-server.md)"
     return lambda command: with_options(command, "asked", table, panel, lambda typed: read(Asked, typed))
 
 
@@ -61,7 +61,7 @@ def _annotation(each: Setting, panel: str) -> Any:
     usual = "the scenario's" if each.default is MISSING else each.usual
     option = typer.Option(
         each.option,
-        metavar=None if kind is bool else each.placeholder,
+        metavar=None if each.kind is bool else each.placeholder,
         help=each.described,
         show_default=usual or False,
         rich_help_panel=panel,

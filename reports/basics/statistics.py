@@ -3,6 +3,8 @@
 The sample is one number per repeat (a cell's p99, its CPU per delivery), never the deliveries: those of one repeat
 share a machine state, so treating 100,000 of them as independent would make every difference "significant"
 (Treadmill, ISCA 2016). Latencies are not normal, so everything here is rank-based or resampled.
+
+Every report needs this, and few need `scipy.stats`, which takes half a second to import: those import it themselves.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -79,8 +81,8 @@ def median_interval(values: ArrayLike, confidence: float = CONFIDENCE, seed: int
         # The range misses the true median only when all n values fall on one side of it.
         return Interval(median, low, high, 1 - 2.0 ** (1 - n), n, "single" if n == 1 else "range")
     picks = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
-    reach = np.sqrt(n / (n - 1)) * stats.t.ppf((1 + confidence) / 2, n - 1)
-    tail = float(stats.norm.sf(reach))
+    reach = np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, (1 + confidence) / 2)
+    tail = float(special.ndtr(-reach))
     low, high = (float(edge) for edge in np.quantile(np.median(sample[picks], axis=1), (tail, 1 - tail)))
     return Interval(median, min(low, median), max(high, median), confidence, n, "bootstrap")
 
@@ -148,6 +150,8 @@ def series_needed(alpha: float = ALPHA) -> int:
 
 def _clearest(values: Floats, alpha: float, random: np.random.Generator, *, stretches: bool) -> tuple[list[int], float]:
     """Return where the ranks before a cut, or in a stretch, differ most from the others, and how rare that is."""
+    from scipy import stats
+
     n = len(values)
     starts, ends = np.triu_indices(n + 1, k=LEAST_LEVEL) if stretches else (np.array([0]), np.arange(n + 1))
     starts, ends = np.broadcast_arrays(starts, ends)
@@ -187,6 +191,8 @@ def share_interval(count: int, total: int, confidence: float = CONFIDENCE) -> tu
     """
     if total == 0:
         return (0.0, 1.0)
+    from scipy import stats
+
     interval = stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
     return (float(interval.low), float(interval.high))
 
@@ -237,6 +243,8 @@ def _finite(values: ArrayLike) -> Floats:
 
 def _mann_whitney(base: Floats, new: Floats) -> float:
     """Return the two-sided p. Exact given the ties, by counting every way to deal the ranks out to the two runs."""
+    from scipy import stats
+
     pooled = np.concatenate([base, new])
     if (pooled == pooled[0]).all():
         return 1.0
@@ -264,7 +272,7 @@ def _interval_rank(base: int, new: int, confidence: float) -> tuple[int, float]:
     """Return k, so that the k-th smallest and largest differences bound the shift, and the confidence they attain."""
     pairs, total = base * new, base + new
     if total > EXACT_UP_TO:
-        reach = stats.norm.ppf((1 + confidence) / 2) * np.sqrt(pairs * (total + 1) / 12)
+        reach = special.ndtri((1 + confidence) / 2) * np.sqrt(pairs * (total + 1) / 12)
         return max(1, int(pairs / 2 - reach)), confidence
     ways = _ways(np.arange(1, total + 1), base)[base * (base + 1) // 2 :]
     outside = 2 * np.cumsum(ways)[: (pairs + 1) // 2] / ways.sum()

@@ -186,7 +186,7 @@ def _own(run: manifest.Run) -> list[Goal]:
     ]
     if not goals:
         names = listed([str(each["name"]) for each in run.scenarios])
-        raise ReportError(f"{names} has no goals of its own, and there is no slo.toml: name a file with --slo")
+        raise ReportError(f"{names} has no goals, and there is no slo.toml: name a file with --slo")
     return goals
 
 

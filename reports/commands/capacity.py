@@ -172,7 +172,7 @@ def _search(
 def _climb(where: Path, search: Search, labels: Mapping[str, str], *, quiet: bool) -> "tuple[int, list[Rung]]":
     """Measure load after load, and return the exit code and the rungs."""
     from reports.capacity.rungs import Rung, judged
-    from reports.capacity.search import Tried, following
+    from reports.capacity.search import TriedLoad, following
     from reports.data.load import ReportError
 
     rungs: list[Rung] = []
@@ -183,7 +183,7 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str], *, quiet: boo
         except NoRoom as full:
             if not rungs:
                 raise
-            rungs.append(Rung(Tried(load, (), f"this machine is the limit: {full}"), {}))
+            rungs.append(Rung(TriedLoad(load, (), f"this machine is the limit: {full}"), {}))
             continue
         if outcome.interrupted or outcome.halted:
             code, what = ended(outcome, run_dir)

@@ -82,6 +82,7 @@ def _measure(series: Path) -> int:
 
 
 def _show(fitted: "Model", file: Path, as_json: bool) -> None:
+    from reports.model.model import LATENCIES, coverage
     from reports.model.text import law_rows
 
     if as_json:
@@ -94,5 +95,8 @@ def _show(fitted: "Model", file: Path, as_json: bool) -> None:
         table.add_row("" if label == before else label, *row)
         before = label
     out.print(table)
-    out.print(f"\n{fitted.coverage}", highlight=False, soft_wrap=True)
+    latencies = coverage(fitted.observations, LATENCIES)
+    out.print(
+        f"\n{fitted.coverage}, of latencies {latencies.inside} of {latencies.of}", highlight=False, soft_wrap=True
+    )
     out.print(f"{file}, from {len(fitted.observations)} cells", highlight=False, soft_wrap=True)

@@ -241,15 +241,15 @@ def _session(facts: Facts) -> Iterable[Caution]:
     side_by_side = len(facts.run.manifest.patterns) > 1
     clients = facts.run.cells["clients"]
     whys = {
-        "the patterns shared one server and one load generator: one may have slowed another, and what each cost cannot "
-        "be told": side_by_side,
+        "the patterns shared one server and one load generator: one may have slowed another, and their costs cannot "
+        "be separated": side_by_side,
         f"patterns had from {clients.min()} to {clients.max()} users, and only those with as many are compared": (
             clients.nunique() > 1
         ),
-        "what the server cost was not measured, as none of its processes was seen to listen where users connected": (
+        "the server's cost was not measured, as none of its processes listened where users connected": (
             not side_by_side and facts.cells["cpu_ms_per_1000"].isna().all()
         ),
-        "nobody planned how long it takes and what the server had done before": not side_by_side,
+        "its length and the server's past were not planned": not side_by_side,
     }
     yield Caution(
         "note",

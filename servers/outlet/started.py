@@ -43,7 +43,7 @@ class Started:
         return base
 
     def pids(self) -> list[int]:
-        """Return whose cost is the server's: the process we started, and those the adapter names."""
+        """Return that count as the server: the process we started, and those the adapter names."""
         own = [self._program.pid] if self._program is not None else []
         return own + [
             each.pid for each in psutil.process_iter(["name"]) if each.info["name"] in self._adapter.cost.also
@@ -71,7 +71,7 @@ class Started:
             async with asyncio.timeout(patience_s):
                 while not await connects(base):
                     if self._program is None:
-                        problem = "nobody listens there"
+                        problem = "no server listens there"
                         break
                     if self._program.returncode is not None:
                         problem = f"the command ended with exit code {self._program.returncode}"

@@ -100,7 +100,7 @@ class _Check:
         self._texts("headers", adapter.headers, ALWAYS)
         if adapter.proxy:
             with self._at("proxy"):
-                read_url(adapter.proxy, "proxy", instead="a proxy that wants to know who asks is not supported")
+                read_url(adapter.proxy, "proxy", instead="a proxy with a login is not supported")
         publish = adapter.publish
         self._request("publish", publish, OF_A_MESSAGE)
         own = {"line": publish.line, "send": publish.send, "websocket": publish.websocket}
