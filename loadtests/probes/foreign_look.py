@@ -17,6 +17,7 @@ from loadtests import patterns
 from loadtests.foreign.client import ForeignClient
 from loadtests.foreign.spec import ForeignTarget, Way
 from loadtests.foreign.tunnel import through_proxy
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
@@ -79,7 +80,8 @@ class Look:
         self.polled = patterns.held(pattern) is not None
         self._target = target
         self._client = ForeignClient(target, pattern, 1, target.scanner())
-        self._stream = ForeignStream(self._client, os.urandom)
+        self._stream = ForeignStream(self._client)
+        self._ask = Ask(netloc=target.base.netloc, path=target.base.path, random_bytes=os.urandom)
         self._stepped = False
         self._wire: SeenBytes | None = None
         self.first = self.asked = b""
@@ -96,7 +98,7 @@ class Look:
             self._reader = ResponseReader(gzip=self._client.how.gzip)
             self.asked = self._client.request()
         else:
-            self._decoder = self._stream.decoder()
+            self._decoder = self._stream.follow(self._ask)
             self.asked = self._decoder.take_output()
         self._wire.send(self.asked)
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import MISSING, replace
 from functools import wraps
 from typing import Annotated, Any
 
@@ -58,8 +58,14 @@ def with_options(
 def _annotation(each: Setting, panel: str) -> Any:
     # The table reads the text: typer would read numbers only, and refuse them in words of its own.
     kind: Any = list[str] if each.repeated else bool if each.kind is bool else str
-    placeholder = None if each.kind is bool else each.placeholder
-    option = typer.Option(each.option, metavar=placeholder, help=each.described, rich_help_panel=panel)
+    usual = "the scenario's" if each.default is MISSING else each.usual
+    option = typer.Option(
+        each.option,
+        metavar=None if each.kind is bool else each.placeholder,
+        help=each.described,
+        show_default=usual or False,
+        rich_help_panel=panel,
+    )
     return Annotated[kind | None, option]
 
 

@@ -85,7 +85,7 @@ def judge(grounds: Grounds) -> Judged:
 
     Raises ReportError or RunRefused, one line, where something cannot be read or written.
     """
-    doubts, runs = [], {}
+    doubts, runs, measured = [], {}, ""
     for name, plan in grounds.folder.plans.items():
         try:
             found = evidence(grounds.path / name)
@@ -94,10 +94,12 @@ def judge(grounds: Grounds) -> Judged:
             doubts.append(f"run {name}: {problem}")
             runs[name] = RunShown(str(plan), "")
             continue
+        run = found.run.manifest
+        measured = measured or f"Measured on {run.machine.cpu}, {run.machine.cores} cores, {run.started_at[:10]}."
         doubts += [f"run {name}: {line}" for line in (*found.invalid, *found.doubts)]
-        runs[name] = RunShown(found.run.manifest.command, str(page))
+        runs[name] = RunShown(run.command, str(page))
     runs |= {name: _experiment(name, arms, grounds) for name, arms in grounds.folder.arms.items()}
-    judged = Judged(grounds.ruled(), tuple(doubts), f"The model: {grounds.rests_on}.")
+    judged = Judged(grounds.ruled(), tuple(doubts), measured, f"Figures of the model rest on {grounds.rests_on}.")
     try:
         write(grounds.path / RESULTS, msgspec.json.format(msgspec.json.encode(judged.as_json()), indent=2))
         write(grounds.path / PAGE, render(judged, grounds, runs))

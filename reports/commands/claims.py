@@ -74,16 +74,16 @@ def claims(
     if only:
         asked = asked.only(choose(only, asked.claims, "claim"))
     written = _around(document) if document else None
-    root = _root(where, resume)
     try:
         chosen, rests_on = model_file.chosen(model)
+        root = _root(where, resume)
         lacking = _lacking(asked)
         code, problem = _measure(asked, root, lacking)
         go_on = f"{problem}; continue with: pollbench claims {folder or ''} --resume {root}"
         if code not in (DONE, FAILED):
             return fail(code, go_on)
         with err.status("judging, and writing the reports"):
-            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}. {chosen.coverage}", lacking))
+            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}; {chosen.coverage}", lacking))
     except ReportError as wrong:
         raise ValueError(str(wrong)) from None
     if document and written:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
-from reports.basics.units import counted, listed, number, percent
+from reports.basics.units import counted, examples, listed, number, percent
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES
 from reports.validity import foreign, instrument
@@ -64,7 +64,7 @@ def _incomplete(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "suspect",
             f"{counted(len(failed), 'cell')} of {len(facts.run.manifest.cells)} failed",
-            f"{'; '.join(reasons[:3])}{' …' if len(reasons) > 3 else ''}. Their numbers are left out.",
+            f"{examples(reasons, REASONS_SHOWN)}. Their numbers are left out.",
             "Read cells/<name>/load.log and server.log, then resume the run.",
         )
     if unfinished := set(facts.run.manifest.cells) - set(cells["cell"]):
@@ -258,6 +258,8 @@ def _session(facts: Facts) -> Iterable[Caution]:
         "Measure patterns one at a time, in turns, with: pollbench compare",
     )
 
+
+REASONS_SHOWN: Final = 3
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,

@@ -1,6 +1,7 @@
 """A test driven by hand becomes a run that the reports read: one cell a pattern, all rows, nothing mixed."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from loadtests.runs.target import Stats
 from loadtests.scenario.locust_options import LoadOptions
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
-from reports.data.load import ReportError, load
+from reports.data.load import ReportError, Run, load
 from reports.measures.measures import per_cell, summary
 from reports.theory.compare import agreements
+from reports.validity.checks import cautions
 
 S = 10**9
 MESSAGES = 200
@@ -67,6 +69,10 @@ def record(folder: Path, told: SessionRecord) -> Path:
     return folder
 
 
+def told(run: Run) -> str:
+    return " ".join(each.cause for each in cautions(run, per_cell(run), summary(run)))
+
+
 def test_each_pattern_is_a_cell_with_its_own_rows_over_the_window_that_all_share(tmp_path: Path) -> None:
     make_run(record(tmp_path, session()))
     run = load(tmp_path)
@@ -99,8 +105,11 @@ def test_what_the_server_cost_is_told_of_one_pattern_and_of_several_only_of_all_
     make_run(record(tmp_path / "several", session()))
     make_run(record(tmp_path / "one", session(users={"sse": 2})))
     assert per_cell(load(tmp_path / "several"))["cpu_ms_per_1000"].isna().all()
-    (share,) = per_cell(load(tmp_path / "one"))["server_cpu_share"]
+    one = load(tmp_path / "one")
+    (share,) = per_cell(one)["server_cpu_share"]
     assert share == pytest.approx(0.02)
+    assert "was not measured" not in told(one)
+    assert "was not measured" in told(replace(one, samples=one.samples[one.samples["role"] != "server"]))
     assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["cpu_ns"].max() == 20 * 20_000_000
 
 

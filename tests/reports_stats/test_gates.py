@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
 
-from loadtests.scenario.scenarios import Scenario
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.basics.exit_codes import ExitCode, Judgement
 from reports.ci.comparison import Comparison
 from reports.ci.gates import Gate, GoalResult, check_slo, judge
@@ -309,14 +310,14 @@ def test_a_run_folder_is_held_against_a_file(run: Path, tmp_path: Path) -> None:
     slo.write_text('slo = ["*.missed == 0", "sse.latency_p99_ms < 20", "s*.latency_p99_ms < 20", "error_timeout == 0"]')
     gate = check_slo(run, slo)
     assert [(result.situation.pattern, result.state) for result in gate.results] == [
-        ("short_polling", "met"),
-        ("sse", "met"),
-        ("sse", "met"),
         ("short_polling", "missed"),
+        ("short_polling", "met"),
+        ("sse", "met"),
+        ("sse", "met"),
         ("sse", "met"),
         ("short_polling", "met"),
         ("sse", "met"),
-    ]
+    ], "what is missed comes first"
     assert gate.exit_code is ExitCode.SLO_MISSED
 
 
@@ -379,3 +380,20 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "INVALID": 7,
         "DISAGREES": 8,
     }
+
+
+@pytest.mark.parametrize("name", [name for name, each in SCENARIOS.items() if each.goals])
+def test_a_run_of_what_people_build_is_held_against_the_goals_of_its_scenario(name: str, tmp_path: Path) -> None:
+    """A world without faults meets them by a stream, and the poll interval leaves room for them by short polling."""
+    scenario = replace(SCENARIOS[name], clients=(3,))
+    labels = {"sse": "SSE", "short_polling": "Short polling"}
+    run = write_run(tmp_path / "run", [scenario], repeats=1, labels=labels)
+    results = check_slo(run, None).results
+    assert [result.state for result in results] == ["met, unproven", "met, unproven", "met", "met"]
+    assert {result.goal.scenario for result in results} == {name}
+
+
+def test_a_scenario_without_goals_says_that_it_has_none(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [SCENARIOS["feed"]], repeats=1, labels={"sse": "SSE"})
+    with pytest.raises(ReportError, match=r"feed has no goals of its own, and there is no slo\.toml: .* --slo"):
+        check_slo(run, None)
