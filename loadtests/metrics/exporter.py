@@ -26,22 +26,22 @@ Families = Callable[[], list[MetricFamily]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Destination:
     """Where metrics are to go. port: to be scraped at, 0 for any; url: of a collector."""
 
     port: int | None = None
     url: str = ""
 
 
-def parse_metrics(texts: Iterable[str]) -> Asked:
+def parse_metrics(texts: Iterable[str]) -> Destination:
     """Read what --metrics was given. Raises ValueError naming option, value and remedy."""
-    asked = Asked()
+    asked = Destination()
     for text in texts:
         kind, _, where = text.partition(":")
         if kind == "prometheus" and asked.port is None:
-            asked = Asked(parse_port("--metrics", where), asked.url)
+            asked = Destination(parse_port("--metrics", where), asked.url)
         elif kind == "otlp" and not asked.url:
-            asked = Asked(asked.port, str(read_url(where, "metrics")))
+            asked = Destination(asked.port, str(read_url(where, "metrics")))
         else:
             raise ValueError(f"--metrics {text!r}: write {FORMS}, each once")
     return asked
@@ -53,7 +53,7 @@ class Exporter:
     lock: held while either is called; refused: why the collector took nothing the last time, "" where it did.
     """
 
-    def __init__(self, asked: Asked, read: Callable[[], None], families: Families) -> None:
+    def __init__(self, asked: Destination, read: Callable[[], None], families: Families) -> None:
         """Raises ValueError for a port that is taken."""
         self._asked, self._read, self._families = asked, read, families
         self._since_ns = time.time_ns()
