@@ -8,9 +8,10 @@ from typing import Final
 from urllib.parse import quote
 
 from loadtests.foreign.spec import ForeignTarget
+from loadtests.foreign.traced_lines import TracedLinesDecoder
 from loadtests.protocols.events import ProtocolError, StreamDecoder
 from loadtests.protocols.http1_bodies import LIMIT_BYTES
-from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.stream_decoders import SseDecoder
 from loadtests.protocols.text_parsers import TextEvent
 from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
 from servers.outlet.message import Variables
@@ -59,7 +60,7 @@ class ForeignClient:
             offered = [self.how.subprotocol] if self.how.subprotocol else []
             asked = handshake(self._base.netloc, self._target(self.how.websocket), key, own, offered)
             return WebSocketDecoder(asked, key, limit_bytes, offered)
-        kind = SseDecoder if self._pattern == "sse" else LinesDecoder
+        kind = SseDecoder if self._pattern == "sse" else TracedLinesDecoder
         return kind(self.request(), gzip=self.how.gzip, limit_bytes=limit_bytes)
 
     def traces(self, body: bytes) -> list[Trace]:

@@ -25,9 +25,14 @@ def way_up(facts: Facts) -> str:
     )
 
 
-def cost_unknown(facts: Facts) -> bool:
-    """Whether nobody knows which processes are the server."""
-    return bool(adapters(facts)) and not facts.cells["cpu_ms_per_1000"].notna().any()
+def cost(facts: Facts) -> str:
+    """Say whose cost is the server's, or that it is not measured and why; "" where the server is ours."""
+    if not adapters(facts):
+        return ""
+    told = dict.fromkeys(filter(None, facts.run.finished["cost_of"]))
+    unknown = not facts.cells["cpu_ms_per_1000"].notna().any()
+    known = "; ".join(told) or ("not measured" if unknown else "that of the processes that were found")
+    return f"The server's cost is {known}."
 
 
 def identity(facts: Facts) -> str:
@@ -45,12 +50,11 @@ def foreign(facts: Facts) -> Iterable[Caution]:
     known = adapters(facts)
     if not known:
         return
-    cost = " Its cost was not measured." if cost_unknown(facts) else ""
     yield Caution(
         "note",
         "The server is not ours: identity by echo of a token, theory: none",
         f"it was asked for nothing but its usual way in and out, and nothing says beforehand how long its messages "
-        f"should take: {way_up(facts)}.{cost}",
+        f"should take: {way_up(facts)}. {cost(facts)}",
         "Compare it with others that were measured the same way.",
         "identity",
     )

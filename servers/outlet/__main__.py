@@ -2,7 +2,7 @@
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
 difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
-use, and `pids`, whose cost is the server's.
+use, and `pids`, whose cost is the server's, and `cost_of`, how that is known.
 """
 
 import argparse
@@ -26,9 +26,10 @@ from servers.feed.journal import open_csv
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
 from servers.outlet.client import Refused
+from servers.outlet.costs import CostOf, cost_of
 from servers.outlet.message import Place, SecretMissing
 from servers.outlet.outlet import Outlet
-from servers.outlet.started import Started, listeners
+from servers.outlet.started import Started
 from servers.outlet.ways import way_of
 from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
@@ -101,7 +102,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, (started.pids() or listeners(base)) if adapter.cost.measured else [])
+        announce(service, base, cost_of(adapter.cost, started.pid, base))
         await stopped
 
 
@@ -118,8 +119,8 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     stack.callback(http.close)
 
 
-def announce(service: Service, base: URL, pids: list[int]) -> None:
-    line = {"event": "ready", **service.identity(), "target": str(base), "pids": pids}
+def announce(service: Service, base: URL, cost: CostOf) -> None:
+    line = {"event": "ready", **service.identity(), "target": str(base), "pids": cost.pids, "cost_of": cost.known}
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A foreign server: started by its command, or met where it is; and which processes it consists of."""
+"""A foreign server: started by its command, or met where it is."""
 
 import asyncio
 import os
@@ -7,7 +7,6 @@ import signal
 from contextlib import suppress
 from typing import Final
 
-import psutil
 from yarl import URL
 
 from servers.outlet.client import Refused
@@ -42,12 +41,10 @@ class Started:
         await self._accepts(base)
         return base
 
-    def pids(self) -> list[int]:
-        """Return whose cost is the server's: the process we started, and those the adapter names."""
-        own = [self._program.pid] if self._program is not None else []
-        return own + [
-            each.pid for each in psutil.process_iter(["name"]) if each.info["name"] in self._adapter.cost.also
-        ]
+    @property
+    def pid(self) -> int | None:
+        """The process that we started, None for a server that was there."""
+        return self._program.pid if self._program is not None else None
 
     async def stop(self) -> None:
         program = self._program
@@ -89,29 +86,3 @@ async def connects(base: URL) -> bool:
         return False
     writer.close()
     return True
-
-
-def listeners(base: URL) -> list[int]:
-    """Return which processes of this machine listen on a URL's port; none where that cannot be seen."""
-    try:
-        local = {"127.0.0.1", "::1", "localhost"} | {
-            each.address for addresses in psutil.net_if_addrs().values() for each in addresses
-        }
-        if base.host not in local:
-            return []
-        found = psutil.net_connections("tcp")
-    except (psutil.Error, OSError):
-        return []
-    listening = [each for each in found if each.status == psutil.CONN_LISTEN and each.laddr]
-    pids = {each.pid for each in listening if tuple(each.laddr)[-1] == base.port}
-    return sorted(_roots({pid for pid in pids if pid}))
-
-
-def _roots(pids: set[int]) -> set[int]:
-    """Leave out who is a child of another, because a process is sampled with its children."""
-    roots = set()
-    for pid in pids:
-        with suppress(psutil.Error):
-            if not {parent.pid for parent in psutil.Process(pid).parents()} & pids:
-                roots.add(pid)
-    return roots

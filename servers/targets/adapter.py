@@ -106,8 +106,8 @@ class Tls(Part, frozen=True):
 class Cost(Part, frozen=True):
     """Whose CPU and memory is the server's: the process we started and its children; else who listens on the port.
 
-    also: names of more processes. cgroup: a folder below /sys/fs/cgroup instead. measured: false for a
-    server elsewhere.
+    also: names of more processes. cgroup: the processes in this folder below /sys/fs/cgroup instead, such as a
+    container's. measured: false for a server elsewhere.
     """
 
     also: list[str] = []

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 RUN_CHARACTERS: Final = "0123456789abcdef"
 _LARGEST: Final = 2**63 - 1
 _FORM: Final = re.compile(rb"pb([0-9a-f]{4,32})\.([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})\.z")
-_BEGUN: Final = re.compile(rb"pb[0-9a-f]{4,32}\.")
+LONGEST_BYTES: Final = 2 + 32 + 3 * 20 + 2
 
 
 class Trace(NamedTuple):
@@ -63,6 +63,6 @@ class Scanner:
         return list(found.values())
 
 
-def begins(data: bytes) -> bool:
-    """Say whether a tracer of any run begins somewhere in these bytes."""
-    return _BEGUN.search(data) is not None
+def is_in(data: bytes | bytearray, start: int = 0) -> bool:
+    """Say whether a whole tracer of any run is in these bytes, from `start` on."""
+    return _FORM.search(data, start) is not None

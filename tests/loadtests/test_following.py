@@ -239,6 +239,11 @@ FORMS: dict[str, Case] = {
         stream(LINES, b"\n", text(1) + b"\r\n" + text(2)[:20], text(2)[20:] + b"\n", text(3) + b"\n"),
         adapter=f'{PUBLISH}[chunked]\nrequest = "/feed"',
     ),
+    "chunks without a line end": Case(
+        "chunked",
+        stream(LINES, b"hello ", text(1), text(2)[:-20], text(2)[-20:] + text(3)),
+        adapter=f'{PUBLISH}[chunked]\nrequest = "/feed"',
+    ),
     "polls, by a header": Case(
         "long_polling",
         cursor_polls,

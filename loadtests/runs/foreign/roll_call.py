@@ -99,8 +99,8 @@ def _of_content(pattern: str, run: str, head: bytes, body: bytes) -> str:
     if ours in body and not whole:
         return "a tracer begins and does not end: the server cuts messages or changes them"
     if whole:
-        ends = "an empty line behind each event" if pattern == "sse" else "a line end behind each message"
-        return f"our message came, but its end did not: the stream needs {ends}"
+        ends = "an empty line behind each event" if pattern == "sse" else "as many bytes as were announced"
+        return f"our message came, but its end did not: the client waits for {ends}"
     if re.search(rb"pb[0-9a-f]{4,32}\.\d+\.", body):
         return "only another run's messages came: put {{run}} into the channel's name"
     if re.search(rb"p\W{0,3}b\W{0,3}" + run[:4].encode(), body, re.IGNORECASE):
