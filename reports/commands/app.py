@@ -22,6 +22,7 @@ from reports.commands import (
     lists,
     measure,
     model,
+    peers,
     replicate,
     report,
     selftest,
@@ -42,6 +43,7 @@ app.command(context_settings=AS_TYPED)(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
 app.add_typer(target.app, name="target")
+app.command(epilog=peers.PEERS_EPILOG)(peers.peers)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
 app.command()(model.model)
 app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)

@@ -1,0 +1,125 @@
+"""Who takes part: servers that are installed, in which version, and how each is named to a run. The rest, and why not."""
+
+import shlex
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from loadtests.foreign.choose import Asked, choose
+from loadtests.host.installed import lacking, version_of
+from loadtests.runs.run_folder import save
+from loadtests.runs.runner import RunRefused, check_same
+from servers.home import VERSION, python
+from servers.targets import presets
+from servers.targets.peers.catalogue import PEERS, Peer
+
+OURS_BUILT_IN, OURS_AS_A_STRANGER = "pollbench", "pollbench-as-a-stranger"
+RECORD = "peers.json"
+INSTALL = "scripts/install-peers"
+
+
+class Entrant(msgspec.Struct, frozen=True, kw_only=True):
+    """One server. versions: of what it needs. patterns: by which it is followed. target, command: what a run is told of
+    it, both "" for ours as a run knows it.
+    """
+
+    name: str
+    title: str
+    versions: dict[str, str]
+    patterns: list[str]
+    target: str = ""
+    command: str = ""
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(target=self.target, changes=(f"command={self.command}",)) if self.target else Asked()
+
+    @property
+    def version(self) -> str:
+        """Return the versions of what the title names."""
+        named = [word.strip().lower() for word in self.title.split(",")]
+        return ", ".join(list(self.versions.values())[: len(named)])
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """peers.json of a series. absent: title -> what it lacks."""
+
+    started_at: str
+    servers: list[Entrant]
+    absent: dict[str, list[str]]
+
+
+def entrants(installed: Path, names: Collection[str]) -> tuple[list[Entrant], dict[str, list[str]]]:
+    """Return who takes part, ours last, and what the others lack. names: only these, where there are any.
+
+    Raises ValueError for a server that is named and not there.
+    """
+    known = [OURS_BUILT_IN, OURS_AS_A_STRANGER, *(peer.name for peer in PEERS)]
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"server {unknown[0]!r} is none of: {', '.join(known)}")
+    wanted = [peer for peer in PEERS if not names or peer.name in names]
+    absent = {peer: missing for peer in wanted if (missing := lacking(peer.needs, installed))}
+    if names and absent:
+        peer, missing = next(iter(absent.items()))
+        raise ValueError(f"{peer.name} lacks {', '.join(missing)}, looked for in {installed}: {INSTALL} installs it")
+    there = [_of(peer, installed) for peer in wanted if peer not in absent]
+    ours = [each for each in _ours() if not names or each.name in names]
+    return [*there, *ours], {peer.title: missing for peer, missing in absent.items()}
+
+
+def _of(peer: Peer, installed: Path) -> Entrant:
+    command = peer.command(installed.absolute())
+    followed = choose(Asked(target=peer.named(), changes=(f"command={command}",)), ()).adapter.subscriptions()
+    return Entrant(
+        name=peer.name,
+        title=peer.title,
+        versions={need: version_of(need, installed) for need in peer.needs},
+        patterns=list(followed),
+        target=peer.named(),
+        command=command,
+    )
+
+
+def _ours() -> Sequence[Entrant]:
+    followed = list(presets.load("pollbench").subscriptions())
+    words = python("servers", "--host", "127.0.0.1", "--http2-port", "0", "--schedule", "manual", "--port")
+    start, version = f"{shlex.join(words)} {{{{port}}}}", {"pollbench": VERSION}
+    return [
+        Entrant(name=OURS_BUILT_IN, title="pollbench", versions=version, patterns=followed),
+        Entrant(
+            name=OURS_AS_A_STRANGER,
+            title="pollbench as a stranger",
+            versions=version,
+            patterns=followed,
+            target="pollbench",
+            command=start,
+        ),
+    ]
+
+
+def enter(folder: Path, record: Record) -> Record:
+    """Begin a series, or go on with one, and return all that it has then.
+
+    Raises RunRefused where other versions are installed now.
+    """
+    if (folder / RECORD).exists():
+        then = recorded(folder)
+        old, new = ({each.name: _told(each) for each in one.servers} for one in (then, record))
+        check_same(folder, {name: versions for name, versions in old.items() if name in new}, new)
+        more = [each for each in record.servers if each.name not in old]
+        record = msgspec.structs.replace(record, started_at=then.started_at, servers=[*then.servers, *more])
+    save(folder / RECORD, record)
+    return record
+
+
+def recorded(folder: Path) -> Record:
+    """Raises RunRefused."""
+    try:
+        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError) as problem:
+        raise RunRefused(f"--resume {folder}: it has no {RECORD} that can be read ({problem})") from None
+
+
+def _told(entrant: Entrant) -> str:
+    return ", ".join(f"{need} {version}" for need, version in entrant.versions.items())
