@@ -55,8 +55,8 @@ class Client:
         assert self._session is not None
         line, variables = request_line(request), self._variables.with_values(values)
         sent = self.headers(headers, variables)
-        text = template.read(body).fill(variables) if body else line.body.fill(variables)
-        url = self.url(line.path.fill(variables))
+        text = filled(template.read(body) if body else line.body, variables)
+        url = self.url(filled(line.path, variables))
         try:
             async with self._session.request(
                 line.method,
@@ -86,13 +86,13 @@ class Client:
         return filled
 
     async def websocket(self, path: str) -> Socket:
-        """Raises aiohttp.ClientError or OSError."""
+        """Raises aiohttp.ClientError, OSError or Refused."""
         assert self._session is not None
-        where = self.url(template.read(path).fill(self._variables))
+        where = self.url(filled(template.read(path), self._variables))
         return await self._session.ws_connect(where, headers=self.headers({}, self._variables), max_msg_size=0)
 
     def fill(self, text: str, values: Mapping[str, str]) -> str:
-        return template.read(text).fill(self._variables.with_values(values))
+        return filled(template.read(text), self._variables.with_values(values))
 
     def learn(self, values: Mapping[str, str]) -> None:
         self._variables = self._variables.with_values(values)
@@ -103,6 +103,14 @@ class Client:
             raise Refused(f"connect: {step.request.split(' ')[0]}: {shown(*answer)}")
         found = {key: parse_rule(rule)(answer[1], answer[2]) for key, rule in step.remember.items()}
         self.learn({key: value for key, value in found.items() if value is not None})
+
+
+def filled(text: template.Template, variables: Variables) -> str:
+    """Raises Refused for a variable that has no value yet."""
+    try:
+        return text.fill(variables)
+    except KeyError as unknown:
+        raise Refused(f"no answer has said yet what {unknown.args[0]} is, and {text.text[:60]!r} needs it") from None
 
 
 def shown(status: int, headers: Mapping[str, str], body: bytes) -> str:

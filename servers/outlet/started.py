@@ -10,6 +10,7 @@ from typing import Final
 from yarl import URL
 
 from servers.outlet.client import Refused
+from servers.outlet.message import Variables
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
 from servers.targets.url import base_url
@@ -30,10 +31,10 @@ class Started:
 
     async def ready(self) -> URL:
         """Start it if it has a command; return its URL once it accepts connections. Raises ValueError and Refused."""
-        adapter, port = self._adapter, str(free_port())
-        base = URL(str(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))), encoded=True)
+        adapter, known = self._adapter, Variables({"port": str(free_port())})
+        base = URL(str(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill(known))), encoded=True)
         if adapter.command:
-            words = shlex.split(Template(adapter.command).fill({"port": port}))
+            words = shlex.split(Template(adapter.command).fill(known))
             try:
                 self._program = await asyncio.create_subprocess_exec(*words, stdout=2, start_new_session=True)
             except OSError as wrong:

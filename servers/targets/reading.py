@@ -97,6 +97,9 @@ class _Check:
 
     def adapter(self, adapter: Adapter) -> None:
         self._texts("headers", adapter.headers, ALWAYS)
+        for key in ("command", "url"):
+            with self._at(key):
+                check_names(Template(getattr(adapter, key)), {"port"})
         publish = adapter.publish
         self._request("publish", publish, OF_A_MESSAGE)
         own = {"line": publish.line, "send": publish.send, "websocket": publish.websocket}
