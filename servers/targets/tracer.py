@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 RUN_CHARACTERS: Final = "0123456789abcdef"
 _LARGEST: Final = 2**63 - 1
-_FORM: Final = re.compile(rb"pb([0-9a-f]{4,32})\.([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})\.z")
+_NUMBERS: Final = rb"\.([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})\.z"
+_FORM: Final = re.compile(rb"pb[0-9a-f]{4,32}" + _NUMBERS)
 LONGEST_BYTES: Final = 2 + 32 + 3 * 20 + 2
 
 
@@ -31,36 +32,24 @@ def mint(run: str, number: int, due_ns: int, published_ns: int) -> str:
 
 
 class Scanner:
-    """Finds this run's tracers.
-
-    foreign: how many of other runs there were; damaged: how many began and did not end well.
-    """
+    """Finds the whole tracers of one run: those of other runs, and what is left of one that was cut, are none."""
 
     def __init__(self, run: str) -> None:
-        self._run = run.encode()
-        self._here = b"pb" + self._run + b"."
-        self.foreign = 0
-        self.damaged = 0
+        self._all = re.compile(rb"pb%b%b" % (run.encode(), _NUMBERS)).finditer
 
     def scan(self, data: bytes) -> list[Trace]:
         """Return the whole tracers in these bytes, in order; each only once, however often the payload repeats it."""
-        if b"pb" not in data:
-            return []
-        found: dict[int, Trace] = {}
-        before = self.damaged
-        for match in _FORM.finditer(data):
-            run, number, due_ns, late_ns = match.groups()
-            if run != self._run:
-                self.foreign += 1
-                continue
-            due, published = int(due_ns), int(due_ns) + int(late_ns)
-            if published > _LARGEST:
-                self.damaged += 1
-                continue
-            found.setdefault(int(number), Trace(int(number), due, published, match.end()))
-        if not found and self.damaged == before and self._here in data:
-            self.damaged += 1
-        return list(found.values())
+        found = []
+        for match in self._all(data):
+            number, due_ns, late_ns = map(int, match.groups())
+            if due_ns + late_ns <= _LARGEST:
+                found.append(Trace(number, due_ns, due_ns + late_ns, match.end()))
+        if len(found) > 1:
+            known: dict[int, Trace] = {}
+            for trace in found:
+                known.setdefault(trace.id, trace)
+            return list(known.values())
+        return found
 
 
 def is_in(data: bytes | bytearray, start: int = 0) -> bool:
