@@ -51,6 +51,11 @@ class ForeignClient:
     def step_request(self, step: Step) -> bytes:
         return self._request(step.request, step.headers, step.body)
 
+    def replies(self, body: bytes) -> list[bytes]:
+        """Return the requests by which an answer to a poll is to be answered."""
+        found = ((reply.send, parse_rule(reply.when)({}, body)) for reply in self.how.reply)
+        return [self._request(send, NO_HEADERS, "", {"found": text}) for send, text in found if text is not None]
+
     def decoder(self, random_bytes: Callable[[int], bytes], limit_bytes: int = LIMIT_BYTES) -> StreamDecoder:
         """Return a decoder whose first output asks for messages. What was heard so far is looked at for that."""
         self._recall()
@@ -109,14 +114,16 @@ class ForeignClient:
         except binascii.Error as wrong:
             raise ProtocolError(f"{text[:60]!r} is not base64: {wrong}") from None
 
-    def _target(self, path: str) -> str:
-        return quote(f"{self._base.path}{self.fill(path)}", safe=PATH_MARKS)
+    def _target(self, path: str, more: Mapping[str, str] = NO_HEADERS) -> str:
+        return quote(f"{self._base.path}{self.fill(path, more)}", safe=PATH_MARKS)
 
-    def _request(self, request: str, headers: Mapping[str, str], body: str) -> bytes:
+    def _request(
+        self, request: str, headers: Mapping[str, str], body: str, more: Mapping[str, str] = NO_HEADERS
+    ) -> bytes:
         line = request_line(request)
-        sent = self.fill(body or line.body.text).encode()
+        sent = self.fill(body or line.body.text, more).encode()
         length = f"Content-Length: {len(sent)}\r\n" if sent or line.method in WITH_A_BODY else ""
-        head = f"{line.method} {self._target(line.path.text)} HTTP/1.1\r\nHost: {self._base.netloc}\r\n"
+        head = f"{line.method} {self._target(line.path.text, more)} HTTP/1.1\r\nHost: {self._base.netloc}\r\n"
         return f"{head}{self._header_lines(headers)}{length}\r\n".encode() + sent
 
     def _header_lines(self, own: Mapping[str, str]) -> str:

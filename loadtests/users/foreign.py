@@ -27,6 +27,7 @@ def take_steps(client: ForeignClient, connect: Connect) -> None:
 
 
 def _fetch(connect: Connect, request: bytes) -> ResponseReader:
+    """Ask on a connection of its own; return the answer, whole."""
     reader, whole = ResponseReader(limit_bytes=session.options.message_limit_bytes), False
 
     def received(data: bytes, _received_ns: int, _arrived_ns: int) -> None:
@@ -86,22 +87,28 @@ class ForeignPolls:
         self._client = client
         self._repeats = repeats
         self._stepped = False
+        self._owed: list[bytes] = []
         self._seen: set[int] = set()
 
     def request(self, connect: Connect) -> bytes:
-        """Return the next request, once what comes before the first was asked. Raises as `take_steps` does."""
+        """Return the next request, once what is to be asked before it was asked. Raises as `take_steps` does."""
         if not self._stepped:
             take_steps(self._client, connect)
             self._stepped = True
+        while self._owed:
+            _fetch(connect, self._owed.pop(0))
         return self._client.request()
 
     def failed(self) -> None:
         """What the steps led to may be over."""
         self._stepped = False
+        self._owed.clear()
 
     def take(self, headers: Mapping[str, str], body: bytes) -> list[Trace]:
         found = self._client.traces(body)
         self._client.learn(self._client.how.remember, headers, body)
+        if self._client.how.reply:
+            self._owed += self._client.replies(body)
         if self._repeats or self._client.how.latest:
             found = [trace for trace in found if trace.id not in self._seen]
             self._seen.update(trace.id for trace in found)

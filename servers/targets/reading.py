@@ -16,6 +16,7 @@ from servers.targets.template import Template, check_names
 ALWAYS: Final = frozenset({"run", "client", "uuid", "host", "port"})
 """Variables that every text may use."""
 OF_A_MESSAGE: Final = ALWAYS | {"message", "tracer", "id", "due_ns"}
+POLLED: Final = ("short_polling", "long_polling")
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 Expect = Callable[[int, Mapping[str, str], bytes], bool]
 """Takes status, headers with names in lower case, and body; says whether that is what was expected."""
@@ -128,6 +129,11 @@ class _Check:
         self._rules(f"{name}.remember", each.remember)
         self._rules(name, {"find": each.find} if each.find else {})
         self._steps(name, each.connect, each.reply, known)
+        for reply in each.reply if each.request else ():
+            with self._at(f"{name}.reply"):
+                if name not in POLLED:
+                    raise ValueError("nothing can be said on a stream: a WebSocket replies, and a poll")
+                request_line(reply.send)
 
     def _steps(self, table: str, steps: Sequence[Step], replies: Sequence[Reply], known: Collection[str]) -> None:
         known = {*known, *(key for step in steps for key in step.remember)}
