@@ -30,7 +30,7 @@ PEERS_EPILOG: Final = EPILOG
 INSTALLED: Final = Path("build/peers")
 LOAD: Final = replace(SCENARIOS["busy"], clients=(100,), schedule="steady:50", window_s=5.0)
 """5,000 deliveries a second: enough to tell servers apart, and within the reach of each of them."""
-PAGE: Final = "peers.md"
+PAGE: Final = "index.html"
 
 
 @with_overrides
@@ -128,11 +128,13 @@ def _rows(root: Path, entrant: "Entrant") -> "list[Row]":
 def _tell(root: Path, record: "Record", rows: "Sequence[Row]", write: Path | None, as_json: bool) -> None:
     """Write the page, and print the table or the same for machines."""
     from reports.basics import output
-    from reports.peers.table import HEADER, page
+    from reports.peers.table import Page
 
-    first = next(folder for each in record.servers for by in each.patterns if (folder := root / f"{each.name}-{by}").is_dir())
-    text = page(record, rows, RunFolder.open(first).run)
-    for file in (root / PAGE, *([write] if write else [])):
+    folders = (root / f"{each.name}-{by}" for each in record.servers for by in each.patterns)
+    first = next(folder for folder in folders if folder.is_dir())
+    page = Page(record, rows, RunFolder.open(first).run)
+    files = {root / PAGE: page.html(), root / "peers.md": page.markdown()} | ({write: page.markdown()} if write else {})
+    for file, text in files.items():
         try:
             output.write(file, text)
         except OSError as problem:
@@ -141,7 +143,7 @@ def _tell(root: Path, record: "Record", rows: "Sequence[Row]", write: Path | Non
         told = [row.as_json() for row in rows]
         print(json.dumps({"folder": str(root), "rows": told, "absent": record.absent}, default=str))
         return
-    table = Table(*HEADER, box=None, header_style="dim", padding=(0, 1, 0, 0))
+    table = Table(*page.header, box=None, header_style="dim", padding=(0, 1, 0, 0))
     for row in rows:
         table.add_row(*row.cells())
     out.print(table)

@@ -9,8 +9,9 @@ import msgspec
 from loadtests.records.manifest import Run
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import typed
-from reports.basics.exit_codes import markdown_notes, markdown_table, markdown_text
-from reports.basics.units import NONE, counted, listed, number
+from reports.basics.exit_codes import markdown_notes, markdown_table
+from reports.basics.templating import template
+from reports.basics.units import NONE, counted, number
 from reports.peers.entrants import INSTALL, Record
 from reports.validity.caution import WORTHLESS, Verdict, verdict
 from reports.validity.evidence import Evidence
@@ -79,37 +80,70 @@ def _figure(figure: tuple[float, float, float] | None, scale: float) -> str:
     return value if NONE in {low, high} or low == high else f"{value} ({low} to {high})"
 
 
-def page(record: Record, rows: Sequence[Row], run: Run) -> str:
-    """Return the table as a page of Markdown, with all that says what it holds for. run: one of them, all alike."""
-    machine, load = run.machine, msgspec.convert(run.scenarios[0], Scenario)
-    bad = [f"{row.server}, {row.pattern}: {row.verdict}. {why}" for row in rows for why in row.why]
-    needs = [f"{title}: {', '.join(missing)} ({INSTALL})" for title, missing in record.absent.items()]
-    made = {need: version for each in record.servers for need, version in each.versions.items()}
-    return "".join(
-        [
-            "# Servers of others, measured\n\n",
+TITLE: Final = "Servers of others, measured"
+ABOUT: Final = (
+    "Servers that others wrote, unchanged, each run by the small program that its own documentation shows, beside "
+    "pollbench's own. One process each, untuned: what one gets without effort, and no league of frameworks."
+)
+HOW_TO_READ: Final = (
+    "Latency is from when a message was due to be published to when a client had read it. Of servers that are not ours "
+    "the way up is in it; of the rows `pollbench` it is not. An interval is that of the repeats. CPU is that of all "
+    "processes of a server for each 1,000 deliveries, publishing included; memory is growth for each client. Where a "
+    "verdict is INVALID, no figure is shown."
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The table, with all that says what it holds for. run: one of the runs, which are alike but for the server."""
+
+    record: Record
+    rows: Sequence[Row]
+    run: Run
+
+    @property
+    def facts(self) -> list[str]:
+        machine, load = self.run.machine, msgspec.convert(self.run.scenarios[0], Scenario)
+        servers = counted(len({row.server for row in self.rows}), "server")
+        pairs = counted(len(self.rows), "pair")
+        return [
             (
-                "What `pollbench peers` measures: servers that others wrote, unchanged, each run by the smallest program "
-                "that its own documentation shows (`servers/targets/peers`), beside pollbench's own. One process each, "
-                "no tuning: the table compares what one gets without effort, and is no league of frameworks.\n\n"
+                f"Measured at {self.record.started_at}: {typed('clients', load.clients)} clients, {load.schedule}, "
+                f"windows of {load.window_s:g} s, {counted(self.run.repeats, 'repeat')} each."
             ),
-            f"- Measured at {markdown_text(record.started_at)}: {typed('clients', load.clients)} clients, ",
-            f"{markdown_text(load.schedule)}, windows of {load.window_s:g} s, {counted(run.repeats, 'repeat')} each.\n",
-            f"- On {markdown_text(machine.cpu)}, {machine.cores} cores, {machine.memory_bytes / 1e9:.0f} GB, ",
-            f"{markdown_text(machine.system)}, Python {machine.python}. Servers and clients share them.\n",
-            f"- By pollbench {run.versions['pollbench']}, sources {run.versions['sources']}.\n",
-            f"- {len({row.server for row in rows})} servers, {len(rows)} pairs of server and pattern; ",
-            f"every message reached every client once in {sum(row.complete for row in rows)} of them.\n\n",
-            markdown_table(HEADER, (row.cells() for row in rows)),
             (
-                "\nLatency is from when a message was due to be published to when a client had read it: of servers that "
-                "are not ours the way up is in it, of the rows `pollbench` it is not. An interval is that of the "
-                "repeats. CPU is of all processes of the server, for each 1,000 deliveries, publishing included; memory "
-                "is growth for each client. Of what is INVALID no figure is shown.\n"
+                f"On {machine.cpu}, {counted(machine.cores, 'core')}, {machine.memory_bytes / 1e9:.0f} GB, "
+                f"{machine.system}, Python {machine.python}. Servers and clients share it."
             ),
-            *(["\n## Doubts\n\n", markdown_notes(bad)] if bad else []),
-            *(["\n## Not installed where this was measured\n\n", markdown_notes(needs)] if needs else []),
-            "\n## Versions\n\n",
-            markdown_notes([listed([f"{need} {version}" for need, version in made.items()])]),
+            f"By pollbench {self.run.versions['pollbench']}, sources {self.run.versions['sources']}.",
+            (
+                f"{servers}, {pairs} of server and pattern; every message reached every client once in "
+                f"{sum(row.complete for row in self.rows)} of them."
+            ),
         ]
-    )
+
+    @property
+    def header(self) -> Sequence[str]:
+        return HEADER
+
+    @property
+    def lists(self) -> dict[str, list[str]]:
+        """Return title -> lines, of what stands below the table."""
+        versions = {need: version for each in self.record.servers for need, version in each.versions.items()}
+        found = {
+            "Doubts": [f"{row.server}, {row.pattern}: {row.verdict}. {why}" for row in self.rows for why in row.why],
+            "Not installed where this was measured": [
+                f"{title}: {', '.join(missing)} ({INSTALL})" for title, missing in self.record.absent.items()
+            ],
+            "Versions": [f"{', '.join(f'{need} {version}' for need, version in versions.items())}."],
+        }
+        return {title: lines for title, lines in found.items() if lines}
+
+    def markdown(self) -> str:
+        below = [f"\n## {title}\n\n{markdown_notes(lines)}".rstrip("\n") + "\n" for title, lines in self.lists.items()]
+        table = markdown_table(HEADER, (row.cells() for row in self.rows))
+        head = f"# {TITLE}\n\n{ABOUT} `pollbench peers` makes this page.\n\n{markdown_notes(self.facts)}"
+        return "".join([head, table, f"\n{HOW_TO_READ}\n", *below])
+
+    def html(self) -> str:
+        return template("peers.html.j2").render(page=self, title=TITLE, about=ABOUT, how=HOW_TO_READ)
