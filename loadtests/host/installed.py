@@ -1,4 +1,4 @@
-"""Which packages of others are installed, and in which version: of pip and npm in a folder of ours, of Debian, or none."""
+"""Which packages of others are installed, and in which version: of pip and npm in a folder of ours, of Debian."""
 
 import json
 import shutil

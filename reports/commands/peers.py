@@ -36,7 +36,9 @@ PAGE: Final = "index.html"
 @with_overrides
 def peers(
     overrides: Mapping[str, object],
-    name: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="which (default: all there are)")] = None,
+    name: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="which (default: all there are)")
+    ] = None,
     pattern: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME[,NAME]", help="by which (default: all)", autocompletion=pattern_names),
@@ -66,7 +68,9 @@ def peers(
     wanted = choose(pattern, labels, "pattern") if pattern else tuple(labels)
     servers, absent = entrants(installed, name or [])
     for title, missing in absent.items():
-        err.print(f"{title} is left out: it lacks {', '.join(missing)}; scripts/install-peers installs it", soft_wrap=True)
+        err.print(
+            f"{title} is left out: it lacks {', '.join(missing)}; scripts/install-peers installs it", soft_wrap=True
+        )
     if resume and folder:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a series goes on where it was")
     load = overridden(None, overrides, LOAD)
@@ -82,7 +86,11 @@ def peers(
     if not resume:
         runner.make_folder(root, "continue that series")
     record = enter(root, Record(started_at=wall_timestamp(), servers=servers, absent=absent))
-    cells = [(root / name, cell) for name, plan in plans.items() for cell in runner.taken_up(root / name, plan, labels, "run")]
+    cells = [
+        (root / name, cell)
+        for name, plan in plans.items()
+        for cell in runner.taken_up(root / name, plan, labels, "run")
+    ]
     outcome = _measure(sorted(cells, key=lambda each: each[1].repeat), labels)
     rows = [row for each in record.servers for row in _rows(root, each)]
     code, problem = ended(outcome, root)

@@ -1,4 +1,4 @@
-"""Who takes part: servers that are installed, in which version, and how each is named to a run. The rest, and why not."""
+"""Who takes part: servers that are installed, in which version, how each is named to a run; and what others lack."""
 
 import shlex
 from collections.abc import Collection, Sequence

@@ -54,7 +54,9 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("server", "version", "pattern", "verdict", "delivered", "owed")}
-        figures = {name: {"value": value, "low": low, "high": high} for name, (value, low, high) in self.figures.items()}
+        figures = {
+            name: {"value": value, "low": low, "high": high} for name, (value, low, high) in self.figures.items()
+        }
         return {**plain, "twice": self.twice, "why": list(self.why), "figures": figures}
 
 
@@ -65,8 +67,8 @@ def row_of(server: str, version: str, found: Evidence) -> Row:
     if ruled in WORTHLESS:
         return Row(server, version, str(row["label"]), ruled, {}, why=why)
     figures = {name: _interval(row, name) for name, _ in FIGURES.values()}
-    counts = (int(row[name]) for name in ("delivered", "owed", "duplicated"))
-    return Row(server, version, str(row["label"]), ruled, figures, *counts, why)
+    delivered, owed, twice = (int(row[name]) for name in ("delivered", "owed", "duplicated"))
+    return Row(server, version, str(row["label"]), ruled, figures, delivered, owed, twice, why)
 
 
 def _interval(row: Mapping[Hashable, Any], name: str) -> tuple[float, float, float]:

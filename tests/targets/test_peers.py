@@ -1,4 +1,4 @@
-"""Servers of others: each is described whole, those that are installed deliver, and the rest are named with the remedy."""
+"""Servers of others: each is described whole, those that are installed deliver, the rest are named with the remedy."""
 
 import json
 import re

@@ -30,9 +30,7 @@ def wrong() -> Iterator[str]:
         process.terminate()
 
 
-def run(
-    folder: Path, url: str, publish: str, *more: str, pattern: str = "sse"
-) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, url: str, publish: str, *more: str, pattern: str = "sse") -> subprocess.CompletedProcess[str]:
     publish = publish if " " in publish else f"POST {publish} {{{{message}}}}"
     words = ["run", pattern, "--url", url, "--publish", publish, "--set", "roll_call_s=3"]
     line = [sys.executable, str(ROOT / "pollbench.py"), *words, *more, "--clients", "2", "--window", "1"]

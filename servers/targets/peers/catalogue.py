@@ -1,4 +1,4 @@
-"""PURE. The servers that `pollbench peers` runs: what starts each, how it is followed, and what has to be there for it."""
+"""PURE. The servers that `pollbench peers` runs: what starts each, how it is followed, and what must be there."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,9 @@ class Peer(NamedTuple):
     def command(self, folder: Path) -> str:
         """Return what starts it, where its packages lie in a folder."""
         node = folder / "node_modules"
-        return Template(self.start).substitute(here=HERE, venv=folder / "venv" / "bin", node=f"env NODE_PATH={node} node")
+        return Template(self.start).substitute(
+            here=HERE, venv=folder / "venv" / "bin", node=f"env NODE_PATH={node} node"
+        )
 
 
 UVICORN: Final = "$venv/uvicorn --app-dir $here --host 127.0.0.1 --port {{port}} --log-level warning"

@@ -7,5 +7,5 @@ app = socketio.ASGIApp(server)
 
 
 @server.event
-async def message(sid: str, data: str) -> None:
+async def message(_: str, data: str) -> None:
     await server.emit("message", data)

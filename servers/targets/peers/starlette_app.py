@@ -15,11 +15,11 @@ class Chat(WebSocketEndpoint):
         await websocket.accept()
         sockets.add(websocket)
 
-    async def on_receive(self, websocket: WebSocket, data: str) -> None:
+    async def on_receive(self, _: WebSocket, data: str) -> None:
         for each in list(sockets):
             await each.send_text(data)
 
-    async def on_disconnect(self, websocket: WebSocket, close_code: int) -> None:
+    async def on_disconnect(self, websocket: WebSocket, _: int) -> None:
         sockets.discard(websocket)
 
 
