@@ -1,4 +1,4 @@
-"""PURE. Text that goes on and may have no line ends: what ends with a line, or has a whole tracer in it, is a message."""
+"""PURE. Text that goes on, perhaps without line ends: what ends with a line, or has a whole tracer, is a message."""
 
 from loadtests.protocols.stream_decoders import TextStream
 from loadtests.protocols.text_parsers import LineParser, TextEvent

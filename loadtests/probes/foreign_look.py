@@ -79,6 +79,10 @@ class Look:
         self.status = 0
         self.headers: dict[str, str] = {}
 
+    @property
+    def is_open(self) -> bool:
+        return self._wire is not None
+
     def open(self) -> None:
         """Ask. Raises OSError and ProtocolError."""
         self.close()

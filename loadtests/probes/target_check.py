@@ -29,8 +29,13 @@ MESSAGES: Final = 3
 SETTLE_S: Final = 0.25
 """From asking to the first message, as in a cell."""
 IDLE_S: Final = 1.0
+BEYOND_S: Final = 5.0
+"""What publishes says by then that it had no answer in time."""
 CONTENT: Final = "x" * 120
 FAULTS: Final = (OSError, ProtocolError, WrongServer)
+
+
+LOST: Final = "others came: it was lost between two answers or connections, so let `remember` say where to go on"
 
 
 class CheckFailed(Exception):
@@ -70,13 +75,13 @@ class _Pattern:
         self._target, self._pattern, self._control = target, pattern, control
         self._say = say
         self._limit_s = target.adapter.roll_call_s
+        self._post_s = target.adapter.publish.timeout_s + BEYOND_S
         self._look = Look(target, pattern)
 
     def look(self) -> bool:
         """Say all; return whether every message was heard."""
         try:
-            self._look.open()
-            time.sleep(SETTLE_S)
+            self._wait()
             if self._pattern == "short_polling":
                 self._idle()
             heard = [self._message(number) for number in range(1, MESSAGES + 1)]
@@ -97,14 +102,21 @@ class _Pattern:
         self._look.hear(IDLE_S)
         self._row(f"without news: {self._look.status}, {self._look.headers.get('content-type', 'no Content-Type')}")
 
+    def _wait(self) -> set[int]:
+        """Be there before something is published; return what came meanwhile: a WebSocket may have to talk first."""
+        if not self._look.is_open:
+            self._look.open()
+        return {each.trace.id for each in self._look.hear(SETTLE_S)}
+
     def _message(self, number: int) -> bool:
-        posted = self._control.post(CONTENT)
+        self._wait()
+        posted = self._control.post(CONTENT, self._post_s)
         seen = next((each for each in self._heard() if each.trace.id == posted), None)
         if number == 1:
             self._row(_request_line(self._look.asked))
             self._row(f"answered {self._look.status}, {self._look.headers.get('content-type', 'no Content-Type')}")
         if seen is None:
-            likely = cause(self._pattern, self._target.run, self._look.first, {})
+            likely = cause(self._pattern, self._target.run, self._look.first, {}) if number == 1 else LOST
             self._row(f"message {number} was taken and did not come within {self._limit_s:g} s: {self._look.first!r}")
             self._row(f"likely: {likely}")
             return False
@@ -131,11 +143,9 @@ class _Pattern:
     def _cut(self) -> None:
         """Break off, publish, ask again."""
         self._look.close()
-        missed = self._control.post(CONTENT)
-        self._look.open()
-        time.sleep(SETTLE_S)
-        later = self._control.post(CONTENT)
-        ids: set[int] = set()
+        missed = self._control.post(CONTENT, self._post_s)
+        ids = self._wait()
+        later = self._control.post(CONTENT, self._post_s)
         for each in self._heard():
             ids.add(each.trace.id)
             if ids & {missed, later}:

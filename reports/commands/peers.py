@@ -52,7 +52,7 @@ def peers(
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="write the page here too, as Markdown")] = None,
     as_json: Json = False,
 ) -> int:
-    """Measure servers of others beside ours: nginx with nchan, FastAPI, Socket.IO and the like, as far as they are here.
+    """Measure servers of others beside ours: nginx with nchan, FastAPI, Socket.IO and the like, those that are here.
 
     Nothing is installed: scripts/install-peers does that, in a folder of its own. Each server is started afresh for
     each cell, and the repeats of all take turns.

@@ -73,9 +73,9 @@ class Subscribe(Part, frozen=True):
     request: METHOD PATH, and a body behind it; websocket: a path instead. remember: variable -> rule, for the next
     request; a header whose variable has no value yet is not sent. connect: steps before it. reply: what a WebSocket
     client, or one that polls, answers. latest: the channel holds a state, and versions that were overwritten are
-    superseded, not missed. gzip: ask for it. hold_s: how long the server may keep a long poll. find: rule that finds the text with the tracer
-    when the payload hides it; base64 in it is undone. subprotocol: of a WebSocket. parameters: the first value of
-    variables that `remember` sets later.
+    superseded, not missed. gzip: ask for it. hold_s: how long the server may keep a long poll. find: rule that finds
+    the text with the tracer when the payload hides it; base64 in it is undone. subprotocol: of a WebSocket. first: the
+    values of variables that `remember` sets later.
     """
 
     request: str = ""

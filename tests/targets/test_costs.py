@@ -21,9 +21,9 @@ SLEEPS = "import sys, subprocess; print('ready', flush=True); subprocess.run([*s
 LISTENS = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
 AS_NOBODY = """
 import os, sys
+from loadtests.host.sampler import Sampler
 os.setgroups([])
 os.setuid(65534)
-from loadtests.host.sampler import Sampler
 print(*Sampler(int(sys.argv[1]), "server").sample()[3:7])
 """
 NOWHERE = URL("http://127.0.0.1:1/")

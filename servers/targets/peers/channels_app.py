@@ -6,7 +6,7 @@ import django
 from django.conf import settings
 
 settings.configure(
-    SECRET_KEY="an example's, which guards nothing",  # noqa: S106
+    SECRET_KEY="an example's, which guards nothing",
     ALLOWED_HOSTS=["127.0.0.1"],
     INSTALLED_APPS=["channels"],
     CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}},

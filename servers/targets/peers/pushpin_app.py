@@ -15,12 +15,15 @@ CONFIG = """
 include={{libdir}}/internal.conf
 rundir={folder}
 [runner]
-services=condure,pushpin-proxy,pushpin-handler
+services=condure,zurl,pushpin-proxy,pushpin-handler
 http_port=127.0.0.1:{port}
 logdir={folder}
 log_level=1
 client_maxconn=50000
 [proxy]
+zurl_out_specs=ipc://{folder}/pushpin-zurl-in
+zurl_out_stream_specs=ipc://{folder}/pushpin-zurl-in-stream
+zurl_in_specs=ipc://{folder}/pushpin-zurl-out
 routesfile={folder}/routes
 updates_check=off
 [handler]
