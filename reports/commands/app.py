@@ -24,7 +24,6 @@ from reports.commands import (
     model,
     peers,
     replicate,
-    report,
     selftest,
     serve,
     target,
@@ -47,7 +46,7 @@ app.command(epilog=peers.PEERS_EPILOG)(peers.peers)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
 app.command()(model.model)
 app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
-app.command()(report.report)
+app.command()(measure.report)
 app.command()(lists.scenarios)
 app.command()(lists.patterns)
 app.command()(lists.locustfile)

@@ -1,4 +1,4 @@
-"""`run` and `compare`: measure a plan, report what is there, and say what it is worth."""
+"""`run`, `compare` and `report`: measure a plan, report what is there, and say what it is worth."""
 
 import json
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ import typer
 from loadtests.foreign.choose import Asked
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
+from loadtests.runs.run_folder import newest
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, choose, known_name
@@ -26,6 +27,7 @@ from reports.commands.common import (
     Named,
     Out,
     Publishing,
+    RunFolder,
     Url,
     err,
     fail,
@@ -120,6 +122,24 @@ def compare(
         )
     runner.check_resumable(resume, plan)
     return _measure(resume, plan, labels, as_json)
+
+
+def report(
+    folder: RunFolder = None,
+    show: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> int:
+    """Make the report of a run again: one HTML page, with its tables and charts as files beside it.
+
+    Examples:
+
+        pollbench report --open
+        pollbench report runs/2026-11-24T07-30-00-compare-feed
+    """
+    page = write_page(folder or newest(runner.RUNS))
+    out.print(page, highlight=False, soft_wrap=True)
+    if show:
+        typer.launch(page.resolve().as_uri())
+    return DONE
 
 
 def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:

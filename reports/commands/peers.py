@@ -107,6 +107,7 @@ def _measure(cells: Sequence[tuple[Path, PlannedCell]], labels: Mapping[str, str
     err.print(f"peers: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in planned))}", highlight=False)
     with Bar(err, planned) as bar:
         for folder, cell in cells:
+            bar.place = f"{folder.name}: "
             outcome = runner.run_cells(folder, [cell], labels, bar)
             total.cells += outcome.cells
             total.interrupted, total.halted = outcome.interrupted, outcome.halted
@@ -151,8 +152,13 @@ def _tell(root: Path, record: "Record", rows: "Sequence[Row]", write: Path | Non
         told = [row.as_json() for row in rows]
         print(json.dumps({"folder": str(root), "rows": told, "absent": record.absent}, default=str))
         return
-    table = Table(*page.header, box=None, header_style="dim", padding=(0, 1, 0, 0))
+    table = Table(*_without_version(page.header), box=None, header_style="dim", padding=(0, 1, 0, 0))
     for row in rows:
-        table.add_row(*row.cells())
+        table.add_row(*_without_version(row.cells()))
     out.print(table)
     out.print(f"\n{root / PAGE}", highlight=False, soft_wrap=True)
+
+
+def _without_version(cells: Sequence[str]) -> Sequence[str]:
+    """A terminal is narrower than a page."""
+    return [cells[0], *cells[2:]]

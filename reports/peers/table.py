@@ -63,7 +63,7 @@ class Row:
 def row_of(server: str, version: str, found: Evidence) -> Row:
     """Return what one run says, which is of one pattern; of one that proves nothing only why."""
     ruled, (row,) = verdict(found.cautions), found.summary.to_dict("records")
-    why = [*found.invalid, *found.doubts]
+    why = [caution.what for caution in found.cautions if caution.severity != "note"]
     if ruled in WORTHLESS:
         return Row(server, version, str(row["label"]), ruled, {}, why=why)
     figures = {name: _interval(row, name) for name, _ in FIGURES.values()}
@@ -90,8 +90,8 @@ ABOUT: Final = (
 HOW_TO_READ: Final = (
     "Latency is from when a message was due to be published to when a client had read it. Of servers that are not ours "
     "the way up is in it; of the rows `pollbench` it is not. An interval is that of the repeats. CPU is that of all "
-    "processes of a server for each 1,000 deliveries, publishing included; memory is growth for each client. Where a "
-    "verdict is INVALID, no figure is shown."
+    "processes of a server for each 1,000 deliveries, with what it takes to be published to; memory is growth for each "
+    "client. Where a verdict is INVALID, no figure is shown."
 )
 
 
@@ -133,7 +133,7 @@ class Page:
         """Return title -> lines, of what stands below the table."""
         versions = {need: version for each in self.record.servers for need, version in each.versions.items()}
         found = {
-            "Doubts": [f"{row.server}, {row.pattern}: {row.verdict}. {why}" for row in self.rows for why in row.why],
+            "Doubts": [f"{row.server}, {row.pattern}: {'; '.join(row.why)}." for row in self.rows if row.why],
             "Not installed where this was measured": [
                 f"{title}: {', '.join(missing)} ({INSTALL})" for title, missing in self.record.absent.items()
             ],
