@@ -58,6 +58,7 @@ class ForeignStream:
     def decoder(self) -> StreamDecoder:
         self._conversation = Conversation(self._client)
         self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
+        self._text = self._decoder if isinstance(self._decoder, TextStream) else None
         return self._decoder
 
     def opened(self) -> bytes:
@@ -66,12 +67,14 @@ class ForeignStream:
 
     def take(self, message: Message) -> tuple[list[Trace], bytes]:
         """Return our messages in what came, and what is to be answered. Raises ProtocolError."""
-        body, decoder = message.body, self._decoder
-        answer = self._conversation.heard(body)
-        if isinstance(decoder, TextStream) and self._client.how.remember:
-            self._client.hear(next((each for each in decoder.found if each.data is body), body), decoder.head.headers)
-        elif not isinstance(decoder, TextStream):
+        body, text, answer = message.body, self._text, b""
+        if text is None:
+            answer = self._conversation.heard(body)
             self._client.hear(body)
+        elif self._client.how.remember:
+            events = text.found
+            event = events[0] if len(events) == 1 else next((each for each in events if each.data is body), body)
+            self._client.hear(event, text.head.headers)
         found = self._client.traces(body)
         if self._client.how.latest:
             # A state that is told again is not a second delivery.
