@@ -34,8 +34,8 @@ push_in_http_addr=127.0.0.1
 push_in_http_port={control}
 push_in_http_max_headers_size=10000
 push_in_http_max_body_size=1000000
-message_rate=2500
-message_hwm=25000
+message_rate=100000
+message_hwm=1000000
 """
 
 
