@@ -74,9 +74,11 @@ def announce_lines(service: Service) -> None:
         )
     for name in service.names:
         pattern = patterns.load(name)
-        port = service.http2_port if pattern.HTTP2 else service.http_port
-        scheme = "https" if pattern.HTTP2 and options.tls_cert else "http"
+        port = service.http2_port if pattern.HTTP2 else service.https_port or service.http_port
+        scheme = "https" if options.tls or (pattern.HTTP2 and options.tls_cert) else "http"
         lines.append(f"  {pattern.LABEL:20} {scheme}://{authority(host, port or 0)}{pattern.PATH}")
+    if service.authority:
+        lines.append(f"  {'trust, by --cacert':20} {service.authority}")
     lines.append(f"  {'who is waiting':20} http://{authority(host, service.http_port or 0)}/stats")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

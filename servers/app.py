@@ -48,8 +48,9 @@ class Upstream(Protocol):
 
 @dataclass(slots=True)
 class Service:
-    """One server process: what it serves, and on which ports (None until bound).
+    """One server process: what it serves, and on which ports (None until bound, or for none).
 
+    authority: file of whoever signed the certificate that was made for https_port, "" for one of others.
     backplane: what it shares its feed through, None when it does not.
     """
 
@@ -59,6 +60,8 @@ class Service:
     names: list[str]
     http_port: int | None = None
     http2_port: int | None = None
+    https_port: int | None = None
+    authority: str = ""
     backplane: Upstream | None = None
 
     def identity(self) -> dict[str, object]:
@@ -70,6 +73,7 @@ class Service:
             "clock_id": clock_id(),
             "http_port": self.http_port,
             "http2_port": self.http2_port,
+            **({"https_port": self.https_port, "authority": self.authority} if self.https_port else {}),
         }
 
     async def body(self, request: web.Request) -> bytes:

@@ -8,10 +8,12 @@ import secrets
 import signal
 import socket
 import ssl
+import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
@@ -28,7 +30,9 @@ from servers.feed.schedule import parse_schedule
 from servers.settings.fault_specs import IgnoreDisconnect, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
+from servers.web.certificate import Certificate, write_certificate
 from servers.web.patience import patient
+from servers.web.urls import reachable
 from servers.web.write_log import WRITE_COLUMNS, Writes
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
+LAST_WORDS_S: Final = 1.0
+"""How long a client may take to answer the end of TLS."""
 
 Extend = Callable[[Service, web.Application], None]
 
@@ -138,6 +144,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     stack.callback(sock.close)
     service.http_port = sock.getsockname()[1]
     app = build(service)
+    files = certified(options, stack)
     watch = watcher(options, stack)
     if extend is not None:
         extend(service, app)
@@ -157,12 +164,25 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
         sock2 = bind(options, options.http2_port, "--http2-port")
         stack.callback(sock2.close)
         limits = Limits(head_timeout_s=options.head_timeout_s)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(options), limits=limits, watch=watch)
+        h2 = await serve_h2(app, sock2, ssl_context=tls(files), limits=limits, watch=watch)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    accept = patient(runner, options.head_timeout_s)
-    http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
+    accept, loop = patient(runner, options.head_timeout_s), asyncio.get_running_loop()
+    http = await loop.create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
+    if options.tls:
+        sock3 = bind(options, options.https_port, "--https-port")
+        stack.callback(sock3.close)
+        https = await loop.create_server(
+            lambda: watch(accept()),
+            sock=sock3,
+            backlog=BACKLOG,
+            ssl=tls(files),
+            ssl_handshake_timeout=options.head_timeout_s or None,
+            ssl_shutdown_timeout=LAST_WORDS_S,
+        )
+        stack.callback(https.close)
+        service.https_port, service.authority = sock3.getsockname()[1], files.authority if files else ""
 
 
 def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.Protocol], asyncio.Protocol]:
@@ -204,15 +224,26 @@ def notice_dead_peers(sock: socket.socket, heartbeat_s: float) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1000, round(3 * heartbeat_s * 1000)))
 
 
-def tls(options: ServerOptions) -> ssl.SSLContext | None:
-    if not options.tls_cert:
+def certified(options: ServerOptions, stack: AsyncExitStack) -> Certificate | None:
+    """Return the certificate that was named, or one that lives as long as the process; None where none is needed."""
+    if options.tls_cert:
+        return Certificate(options.tls_cert, options.tls_key, authority="")
+    if not options.tls:
+        return None
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pollbench-tls-"))
+    return write_certificate(Path(folder), *filter(None, [reachable(options.host), *options.allow_host.split(",")]))
+
+
+def tls(files: Certificate | None) -> ssl.SSLContext | None:
+    if files is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])  # HTTP/2 says so itself
     try:
-        context.load_cert_chain(options.tls_cert, options.tls_key)
+        context.load_cert_chain(files.chain, files.key)
     except OSError as wrong:
-        files = f"--tls-cert {options.tls_cert!r} with --tls-key {options.tls_key!r}"
-        raise OSError(f"{files} cannot be used: {wrong.strerror or wrong}") from None
+        named = f"--tls-cert {files.chain!r} with --tls-key {files.key!r}"
+        raise OSError(f"{named} cannot be used: {wrong.strerror or wrong}") from None
     return context
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import gevent
 import msgspec
 
+from loadtests.locust_ui.other_server import OtherServer
 from loadtests.records.manifest import SESSION, Session
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
@@ -36,16 +37,24 @@ ASK_EACH_S: Final = 5.0
 
 
 class HandDriven:
-    """One test, as seen by the process that started it. labels: pattern -> name."""
+    """One test, as seen by the process that started it. labels: pattern -> name. other: a server that is not ours."""
 
-    def __init__(self, folder: Path, target: Target, options: LoadOptions, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        target: Target,
+        options: LoadOptions,
+        labels: Mapping[str, str],
+        other: OtherServer | None = None,
+    ) -> None:
         self.folder = folder
         self._target = target
+        self._other = other
         self._before = self._target.newest_id if options.join_at == NEWEST else None
         self._last_id = self._before or 0
         self._started_at = wall_timestamp()
         self._scheduled = bool(options.schedule)
-        self._scenario = scenario_of(options, self._target.stats)
+        self._scenario = scenario_of(options, self._target.stats, other)
         self._labels = labels
         self._users: dict[str, int] = {}
         self._spawned_by_ns = self._reset_ns = 0
@@ -74,6 +83,11 @@ class HandDriven:
         """Leave out what came before, as the screen does from now on."""
         self._reset_ns = now_ns()
 
+    def begun(self, target: Target) -> None:
+        """Leave out what came before the roll call was over. target: as it publishes now."""
+        self._target = target
+        self.reset()
+
     def finish(self, ended_ns: int, users: Mapping[str, int], problems: list[str]) -> None:
         """Make a run of the folder. users: those that run now. Raises OSError."""
         if self._asking is not None:
@@ -95,11 +109,15 @@ class HandDriven:
             "published": self._last_id,
             "published_before": self._before or 0,
         }
+        if self._other is not None:
+            self._other.stop()  # now its journals are whole
+            facts |= {"server_pid": self._other.pid, "way_up": self._other.way_up}
         cells = [
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)
         ]
-        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells))
+        named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
+        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells, **named))
         subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:
@@ -153,7 +171,7 @@ class HandDriven:
         self._last_id = last
 
 
-def scenario_of(options: LoadOptions, stats: Stats) -> Scenario:
+def scenario_of(options: LoadOptions, stats: Stats, other: OtherServer | None = None) -> Scenario:
     """Return what would have been planned: users obey the form, and the server what it was started with.
 
     Raises ValueError for a server that says what no server can be told.
@@ -164,6 +182,8 @@ def scenario_of(options: LoadOptions, stats: Stats) -> Scenario:
         name: getattr(options, name) if USER in each.who else said.get(name, each.default)
         for name, each in settings(UserSettings).items()
     }
+    if other is not None:
+        in_force |= {"target": other.asked.words(), "adapter": other.chosen.encoded()}
     return Scenario(name=SESSION, purpose="driven by hand in Locust", clients=(1,), **in_force)
 
 

@@ -7,9 +7,29 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from loadtests.foreign.choose import choose
+from loadtests.foreign.spec import Chosen
 from loadtests.runs.target import Target, WrongServer
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
+
+
+def other_server(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[Asked, Chosen] | None:
+    """Return the server that is not ours, as asked for and as found; None where it is one of ours.
+
+    Raises ValueError that names option, value and remedy.
+    """
+    asked = read_options(given).asked(host)
+    if asked == Asked():
+        return None
+    patterns = [pattern_of(user) for user in users]
+    if not asked.target and len(patterns) > 1:
+        raise ValueError("a URL alone is followed by one kind of user: choose one, or describe the server (--target)")
+    chosen = choose(asked, patterns)
+    for pattern in patterns:
+        chosen.adapter.subscription(pattern)
+    return asked, chosen
 
 
 def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[LoadOptions, Target]:
@@ -28,6 +48,8 @@ def admit(given: Mapping[str, Any], host: str, users: Iterable[type]) -> tuple[L
             f"{host} serves no HTTP/2, which {', '.join(needing)} needs; have it serve http2_push, "
             "or choose other users"
         )
+    if options.tls and not target.https_host:
+        raise WrongServer(f"{host} serves no TLS, which --tls asks for: start it with --tls, or leave it out")
     served = target.stats.patterns
     astray = [user.__name__ for user in chosen if served and pattern_of(user) not in served]
     if astray:

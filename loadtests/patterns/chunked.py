@@ -1,9 +1,7 @@
 """Chunked streaming: JSON lines on a response that never ends."""
 
-from loadtests.protocols.http1 import ACCEPT_GZIP, get
-from loadtests.protocols.stream_decoders import LinesDecoder
 from loadtests.users.streaming import StreamUser
-from loadtests.users.user_settings import session
+from servers.targets.client import Request
 
 
 class ChunkedUser(StreamUser):
@@ -11,8 +9,5 @@ class ChunkedUser(StreamUser):
 
     label = "Chunked streaming"
 
-    def decoder(self) -> LinesDecoder:
-        request = get(
-            self.netloc, f"/api/stream?last_id={self.cursor}", ACCEPT_GZIP if session.options.compress else ""
-        )
-        return LinesDecoder(request, gzip=session.options.compress, limit_bytes=session.options.message_limit_bytes)
+    def subscribe(self) -> Request:
+        return Request("GET", f"/api/stream?last_id={self.cursor}")

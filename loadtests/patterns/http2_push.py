@@ -21,7 +21,8 @@ class Http2PushUser(StreamUser):
 
     def decoder(self) -> PushDecoder:
         target = f"/api/updates?last_id={self.cursor}"
-        return PushDecoder(self.netloc, target, limit_bytes=session.options.message_limit_bytes)
+        scheme = "https" if self.way.tls else "http"
+        return PushDecoder(self.base.netloc, target, scheme=scheme, limit_bytes=session.options.message_limit_bytes)
 
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Refused:

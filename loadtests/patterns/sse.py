@@ -1,9 +1,7 @@
 """Server-sent events: what EventSource does, resumed with Last-Event-ID."""
 
-from loadtests.protocols.http1 import ACCEPT_GZIP, get
-from loadtests.protocols.stream_decoders import SseDecoder
 from loadtests.users.streaming import StreamUser
-from loadtests.users.user_settings import session
+from servers.targets.client import Request
 
 
 class SseUser(StreamUser):
@@ -11,8 +9,5 @@ class SseUser(StreamUser):
 
     label = "Server-Sent Events"
 
-    def decoder(self) -> SseDecoder:
-        encoding = ACCEPT_GZIP if session.options.compress else ""
-        headers = f"Accept: text/event-stream\r\nLast-Event-ID: {self.cursor}\r\n{encoding}"
-        request = get(self.netloc, "/api/events", headers)
-        return SseDecoder(request, gzip=session.options.compress, limit_bytes=session.options.message_limit_bytes)
+    def subscribe(self) -> Request:
+        return Request("GET", "/api/events", {"Accept": "text/event-stream", "Last-Event-ID": str(self.cursor)})

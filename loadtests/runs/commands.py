@@ -49,6 +49,8 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
+        if scenario.tls:
+            options["--https-port"] = 0
         if scenario.fault:
             options["--fault-journal"] = folder / "faults.csv"
         if self.journal_writes:
@@ -88,7 +90,7 @@ class Programs:
         return [*self.relay, *_flat(options), *shaped, "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
-        """hosts: --host, and --http2-host where it differs from what the server says of itself."""
+        """hosts: --host, and --http2-host where users go elsewhere than to what the server says of itself."""
         scenario = planned.scenario
         options = {
             "--users": planned.clients,

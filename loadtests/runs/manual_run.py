@@ -37,7 +37,7 @@ def make_run(folder: Path) -> list[Cell]:
     session = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session)
     folders = {cell.name: folder / "cells" / cell.name for cell in session.cells}
     joined_ns = max((_give_rows(folder, folders[cell.name], cell, session) for cell in session.cells), default=0)
-    found = [_windowed(cell, joined_ns) for cell in session.cells]
+    found = [_windowed(cell, joined_ns, session) for cell in session.cells]
     cells = [ended(planned, cell, folders[cell.name]) for planned, cell in found]
     run = described(
         kind=SESSION,
@@ -54,12 +54,13 @@ def make_run(folder: Path) -> list[Cell]:
     return [keep(folders[cell.name], cell) for cell in cells]
 
 
-def _windowed(cell: Cell, joined_ns: int) -> tuple[PlannedCell, Cell]:
+def _windowed(cell: Cell, joined_ns: int, session: Session) -> tuple[PlannedCell, Cell]:
     """Find the window of a cell, and with it the plan that would have given it.
 
     joined_ns: when the last user of all asked for the first time. Locust says that users run before that.
     """
-    about = {**cell.settings, "name": cell.scenario, "purpose": "driven by hand in Locust"}
+    named = {"target": session.target, "adapter": session.adapter}
+    about = {**cell.settings, **named, "name": cell.scenario, "purpose": "driven by hand in Locust"}
     asked = msgspec.convert(about, Scenario)
     spawned_by_ns, drain_s = max(cell.spawned_by_ns, joined_ns), asked.drain_or_default_s(cell.rtt_ms)
     from_ns = max(spawned_by_ns + SETTLE_NS, cell.window_from_ns)

@@ -4,22 +4,24 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from loadtests.foreign.client import ForeignClient
-from loadtests.foreign.conversation import Conversation
 from loadtests.protocols.events import Message, StreamDecoder
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
+from loadtests.protocols.text_parsers import TextEvent
 from loadtests.users.connection import Connection, Receive
 from loadtests.users.user_settings import session
+from servers.targets.client import Heard
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
+NO_EVENT: Final = TextEvent(b"", 0)
 STEP_NS: Final = 10_000_000_000
 """How long the answer to a step may take."""
 Connect = Callable[[Receive], Connection]
 
 
 def take_steps(client: ForeignClient, connect: Connect) -> None:
-    """Ask what is to be asked before a subscription stands. Raises OSError, NoAnswer and ProtocolError."""
+    """Ask what is to be asked before a subscription stands. Raises as a request does (`FAULTS` in user.py)."""
     for step in client.how.connect:
         if step.request:
             reader = _fetch(connect, client.step_request(step))
@@ -27,7 +29,6 @@ def take_steps(client: ForeignClient, connect: Connect) -> None:
 
 
 def _fetch(connect: Connect, request: bytes) -> ResponseReader:
-    """Ask on a connection of its own; return the answer, whole."""
     reader, whole = ResponseReader(limit_bytes=session.options.message_limit_bytes), False
 
     def received(data: bytes, _received_ns: int, _arrived_ns: int) -> None:
@@ -56,31 +57,33 @@ class ForeignStream:
         self._newest_id = 0
 
     def decoder(self) -> StreamDecoder:
-        self._conversation = Conversation(self._client)
         self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
-        self._text = self._decoder if isinstance(self._decoder, TextStream) else None
         return self._decoder
 
     def opened(self) -> bytes:
         """Return what is to be said now that it stands."""
-        return self._conversation.opened()
+        return self._client.opened()
 
     def take(self, message: Message) -> tuple[list[Trace], bytes]:
-        """Return our messages in what came, and what is to be answered. Raises ProtocolError."""
-        body, text, answer = message.body, self._text, b""
-        if text is None:
-            answer = self._conversation.heard(body)
-            self._client.hear(body)
-        elif self._client.how.remember:
-            events = text.found
-            event = events[0] if len(events) == 1 else next((each for each in events if each.data is body), body)
-            self._client.hear(event, text.head.headers)
+        """Return our messages in what came, and what is to be answered. Raises Misunderstood."""
+        body, decoder, answer = message.body, self._decoder, b""
+        if isinstance(decoder, TextStream):
+            if self._client.hears:
+                event = next((each for each in decoder.found if each.data is body), NO_EVENT)
+                self._client.hear(Heard(body, decoder.head.headers, _text(event.name), _text(event.id)))
+        else:
+            answer = self._client.answer(body)
+            self._client.hear(Heard(body))
         found = self._client.traces(body)
         if self._client.how.latest:
             # A state that is told again is not a second delivery.
             found = [trace for trace in found if trace.id > self._newest_id]
             self._newest_id = max((trace.id for trace in found), default=self._newest_id)
         return found, answer
+
+
+def _text(field: bytes) -> str:
+    return field.decode("utf-8", "replace")
 
 
 class ForeignPolls:
@@ -109,7 +112,7 @@ class ForeignPolls:
 
     def take(self, headers: Mapping[str, str], body: bytes) -> list[Trace]:
         found = self._client.traces(body)
-        self._client.learn(self._client.how.remember, headers, body)
+        self._client.hear(Heard(body, headers))
         if self._client.how.reply:
             self._owed += self._client.replies(body)
         if self._repeats or self._client.how.latest:

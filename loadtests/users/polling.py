@@ -4,15 +4,17 @@ from typing import Final
 
 import msgspec
 
+from loadtests.foreign.client import encoded
 from loadtests.protocols.events import ProtocolError
-from loadtests.protocols.http1 import ACCEPT_GZIP, ResponseReader
+from loadtests.protocols.http1 import ResponseReader
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
-from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignPolls
-from loadtests.users.user import CODES, CUT, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
+from servers.targets.client import Request
 from servers.timing.clock import now_ns
 
 
@@ -52,9 +54,7 @@ class PollingUser(PatternUser):
         self._foreign = ForeignPolls(foreign, repeats=not self.held) if foreign is not None else None
         self._reader = self._new_reader()
         self._exchange = Exchange(0)
-        self._head = f"GET {self.path}?{self.query}last_id="
-        accepted = ACCEPT_GZIP if session.options.compress else ""
-        self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n{accepted}"
+        self._accepted = {"Accept-Encoding": "gzip"} if session.options.compress else {}
         self._etag = ""
         self._asked_for = -1
         self._request = b""
@@ -71,10 +71,12 @@ class PollingUser(PatternUser):
         try:
             self._prepare()
             self._ask()
+            while self._is_led_on(due_ns):
+                self._ask()
             error = 0 if self._is_good(self._reader.status) else CODES["status"]
             if not error:
                 self._answered(due_ns)
-        except (NoAnswer, OSError, ProtocolError) as wrong:
+        except FAULTS as wrong:
             error = self.code_of(wrong)
         finally:
             if error:
@@ -83,14 +85,33 @@ class PollingUser(PatternUser):
             self.pause(self.backoff.failed(self._retry_after_s(error)))
         return not error
 
+    def subscribe(self) -> Request:
+        known = {"If-None-Match": self._etag} if self._etag else {}
+        return Request("GET", f"{self.path}?{self.query}last_id={self.cursor}", {**self._accepted, **known})
+
     def _prepare(self) -> None:
         """Have the request ready that asks for what comes after the cursor."""
-        if self._foreign is not None:
+        if self.foreign is not None and self._foreign is not None:
+            if (way := self.foreign.way) != self.way:
+                self.disconnect()
+                self.way = way
             self._request = self._foreign.request(self.connect)
         elif self._asked_for != self.cursor:
             # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
             self._asked_for, self._etag = self.cursor, ""
-            self._request = f"{self._head}{self.cursor}{self._tail}\r\n".encode("ascii")
+            self._request = encoded(self.subscribe(), self.base)
+
+    def _is_led_on(self, due_ns: int) -> bool:
+        """Record an answer that leads elsewhere, and have the request ready that follows it; return whether it did."""
+        reader = self._reader
+        if self.foreign is None or not self.foreign.led(reader.status, reader.headers.get("location", "")):
+            return False
+        self.requested(due_ns, self._exchange, reader.status)
+        if not reader.keep_alive:
+            self.disconnect()
+        self._exchange = Exchange(now_ns())
+        self._prepare()
+        return True
 
     def _is_good(self, status: int) -> bool:
         if self._foreign is not None:
@@ -207,8 +228,7 @@ class PollingUser(PatternUser):
         """Ask with the validator of this state from now on, until the cursor moves."""
         self._etag = self._reader.headers.get("etag", "")
         if self._etag:
-            field = f"If-None-Match: {self._etag}\r\n"
-            self._request = f"{self._head}{self.cursor}{self._tail}{field}\r\n".encode("latin-1")
+            self._request = encoded(self.subscribe(), self.base)
 
     def _failed(self, due_ns: int, error: int) -> None:
         if self._foreign is not None:

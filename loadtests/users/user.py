@@ -13,6 +13,7 @@ import msgspec
 from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
+from loadtests.foreign.spec import Way
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
@@ -23,8 +24,9 @@ from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
-from servers.outlet.message import hidden
+from servers.targets.client import Request
 from servers.targets.tracer import Trace
+from servers.targets.variables import Misunderstood, hidden
 from servers.timing.clock import now_ns
 from servers.web.urls import read_url
 
@@ -37,12 +39,18 @@ log = logging.getLogger("pollbench")
 _noted: Final[set[str]] = set()
 
 
+FAULTS: Final = (NoAnswer, OSError, ProtocolError, Misunderstood)
+"""How a request may fail."""
+
+
 def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
     return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
 class PatternUser(User):
-    """One client of one pattern. A pattern sets `label` and implements `live`, which goes on until it is killed."""
+    """One client of one pattern. A pattern sets `label`, and says by `subscribe` how it asks our own servers, as the
+    clients of others do (servers/targets/client.py). `live` goes on until it is killed.
+    """
 
     abstract = True
     label: ClassVar[str]
@@ -56,20 +64,23 @@ class PatternUser(User):
         self.connections = 0
         self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
-        target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
-        self.address, self.netloc = target.address, target.netloc
+        self.base = read_url(*session.served_at(http2=self.http2))
+        self.way = Way(self.base.address, tls=self.base.host if session.options.tls else "")
         self.foreign: ForeignClient | None = None
         if session.foreign is not None and session.scanner is not None:
-            self.address = session.foreign.address
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
-        self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
+        self.cursor = self.first_cursor = self._joined() if session.join_newest and self.foreign is None else 0
 
     @task
     def run_live(self) -> None:
         self.live()
 
     def live(self) -> None:
+        raise NotImplementedError
+
+    def subscribe(self) -> Request:
+        """Return what asks for what comes after `self.cursor`."""
         raise NotImplementedError
 
     def _joined(self) -> int:
@@ -92,9 +103,12 @@ class PatternUser(User):
     def connect(self, receive: Receive) -> Connection:
         """Open the next connection; `receive` is called with all that comes. Raises OSError and ProtocolError."""
         self.connections += 1
-        if session.secure is not None and session.foreign is not None:
-            return TlsConnection(self.address, receive, self.source, session.secure, session.foreign.place.host)
-        return Connection(*self.address, receive, self.source)
+        way = self.way
+        if not way.tls:
+            return Connection(*way.address, receive, self.source, way.tunnel)
+        return TlsConnection(
+            way, receive, self.source, session.secured(home=way.home, http2=self.http2), http2=self.http2
+        )
 
     def delivered(
         self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0
@@ -141,14 +155,14 @@ class PatternUser(User):
 
     def code_of(self, problem: Exception) -> int:
         """Return what a request that failed is recorded as; a broken protocol is said, too."""
-        if isinstance(problem, ProtocolError):
+        if isinstance(problem, ProtocolError | Misunderstood):
             self.note(problem)
             return CODES["protocol"]
         if isinstance(problem, NoAnswer):
             return CODES["timeout"]
         return CODES["refused" if isinstance(problem, ConnectionRefusedError) else "reset"]
 
-    def note(self, problem: ProtocolError) -> None:
+    def note(self, problem: Exception) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
         text = hidden(f"{self.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:

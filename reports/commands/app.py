@@ -58,8 +58,6 @@ app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
 app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
 app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
-app.command()(model.model)
-app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
 
 
 def _say_version(asked: bool) -> None:

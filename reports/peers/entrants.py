@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from loadtests.foreign.choose import Asked, choose
+from loadtests.foreign.choose import choose
 from loadtests.host.installed import lacking, version_of
 from loadtests.runs.run_folder import save
 from loadtests.runs.runner import RunRefused, check_same
+from loadtests.scenario.asked import Asked
 from servers.home import VERSION, python
 from servers.targets import presets
 from servers.targets.peers.catalogue import PEERS, Peer

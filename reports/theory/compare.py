@@ -108,8 +108,10 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
         rows = Rows(pattern=row["pattern"], content_bytes=content_bytes, **edges, **own)
         traffic = theory.traffic(at, rows, expected)
-        if setting.get("no_keep_alive") or each_its_own:
+        if setting.get("no_keep_alive") or each_its_own or setting.get("tls"):
             traffic.pop("segments_per_delivery", None)  # theory's are those of requests, and of wake-ups
+        if setting.get("tls"):
+            traffic.pop("wire_bytes_per_delivery", None)  # theory's are those of HTTP, and not of its records
         cells.append({**expected.bounds, **traffic})
     return {
         name: Bound(*(float(np.median([getattr(each[name], side) for each in cells])) for side in Bound.__slots__))
@@ -168,9 +170,12 @@ def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setti
 
 
 def _handshake_ms(cell: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
-    """What a connection for each poll adds to the gap: the relay is connected at once and makes the request wait."""
-    relayed = setting.get("network", RELAY) == RELAY
-    return float(cell["rtt_ms"]) if setting.get("no_keep_alive") and relayed else 0.0
+    """What a connection for each poll adds to the gap: the relay is connected at once and makes the request wait.
+
+    Under TLS it makes the handshake wait, which is over before the request is sent, and is seen with the turnaround.
+    """
+    unseen = setting.get("no_keep_alive") and setting.get("network", RELAY) == RELAY and not setting.get("tls")
+    return float(cell["rtt_ms"]) if unseen else 0.0
 
 
 def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:

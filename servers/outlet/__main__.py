@@ -2,7 +2,7 @@
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
 difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
-use, and `pids`, whose cost is the server's, and `cost_of`, how that is known.
+use, `pids`, whose cost is the server's, and `cost_of`, how that is known.
 """
 
 import argparse
@@ -25,16 +25,16 @@ from servers.feed.history import History
 from servers.feed.journal import open_csv
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
-from servers.outlet.client import Refused
 from servers.outlet.costs import CostOf, cost_of
-from servers.outlet.message import Place, SecretMissing
 from servers.outlet.outlet import Outlet
 from servers.outlet.started import Started
 from servers.outlet.ways import way_of
 from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, settings
-from servers.targets.adapter import Adapter, AdapterError
+from servers.targets.adapter import Adapter
+from servers.targets.classes import client_of
+from servers.targets.variables import Misunderstood, Place
 from servers.timing.clock import now_ns
 from servers.web.patience import patient
 
@@ -59,9 +59,9 @@ def main() -> int:
         raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(adapter, given.url, given.run, options, given.accepted))
-    except (Refused, SecretMissing) as wrong:
+    except Misunderstood as wrong:
         return fail(UNREACHABLE, wrong)
-    except (ValueError, OSError, AdapterError) as wrong:
+    except (ValueError, OSError) as wrong:
         return fail(USAGE, wrong)
     return 0
 
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, accepted: str) -> None:
-    """Publish until told to stop. Raises Refused when the server cannot be reached or does not let us in."""
+    """Publish until told to stop. Raises Misunderstood when the server cannot be reached or does not let us in."""
     stopped = stop_signal()
     failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
@@ -85,7 +85,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.push_async_callback(started.stop)
         base = await started.ready()
         place = Place(run, base.host or "", base.port or 80)
-        way = way_of(adapter, base, place)
+        way = way_of(client_of(adapter, adapter.publish, place, "publisher"), base)
         stack.push_async_callback(way.close)
         await way.open()
         history = History(options.history, options.history_bytes)

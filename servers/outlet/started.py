@@ -10,10 +10,10 @@ from typing import Final
 from yarl import URL
 
 from servers.outlet.client import Refused
-from servers.outlet.message import Variables
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
 from servers.targets.url import base_url
+from servers.targets.variables import Variables
 from servers.web.free_port import free_port
 
 ASK_EACH_S: Final = 0.05

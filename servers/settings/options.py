@@ -47,8 +47,14 @@ class ServerOptions(Served):
     http2_port: int = setting(
         8081, "HTTP/2 port for http2_push", SERVER, metavar="PORT", low=0, high=PORT_MAX, off="any free one"
     )
+    https_port: int = setting(
+        8443, "HTTP/1.1 port under --tls", SERVER, metavar="PORT", low=0, high=PORT_MAX, off="any free one"
+    )
     tls_cert: str = setting(
-        "", "certificate chain (PEM): serve HTTP/2 over TLS instead of cleartext", SERVER, metavar="FILE"
+        "",
+        "certificate chain (PEM) for --tls; without --tls, serve HTTP/2 over TLS instead of cleartext",
+        SERVER,
+        metavar="FILE",
     )
     tls_key: str = setting("", "its private key (PEM)", SERVER, metavar="FILE")
     start_at_ns: int | None = setting(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from loadtests.foreign.choose import Asked, choose
+from loadtests.foreign.choose import choose
 from loadtests.host.installed import lacking, version_of
+from loadtests.scenario.asked import Asked
 from reports.validity.evidence import evidence
 from servers.targets.peers.catalogue import HERE, PEERS, Peer
 from tests.server_process import ROOT
