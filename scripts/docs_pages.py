@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
 from loadtests.scenario.asked import Asked  # noqa: E402
 from loadtests.scenario.options import TOLD  # noqa: E402
-from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402
+from loadtests.scenario.scenarios import SCENARIOS, Scenario  # noqa: E402
 from loadtests.scenario.settings import SETTINGS, typed  # noqa: E402
 from reports.commands.app import app  # noqa: E402
 from servers import patterns  # noqa: E402
@@ -45,6 +45,12 @@ from servers.targets.adapter import (  # noqa: E402
 from servers.targets.classes import MAY_SAY  # noqa: E402
 from servers.targets.client import Client  # noqa: E402
 from servers.targets.reading import ALWAYS, OF_A_MESSAGE  # noqa: E402
+
+BUILT: Final = (
+    "Rate, size, clients and goals are those of such a thing; `pollbench gate` holds the newest run against the goals "
+    "of its scenario where there is no `slo.toml`, and `pollbench capacity` takes them where no `--goal` is given. "
+    "Every client gets every message, as followers of one thing do."
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -108,14 +114,27 @@ def rows() -> str:
 def scenarios() -> str:
     told = ["# Patterns and scenarios", "", "| pattern | | endpoint |", "|---|---|---|"]
     told += [
-        f"| `{name}` | {patterns.load(name).LABEL} | `GET {patterns.load(name).PATH}` |" for name in patterns.names()
+        f"| `{name}` | {patterns.facts(name).label} | `GET {patterns.facts(name).path}` |" for name in patterns.names()
     ]
     told += ["", "| scenario | what it is for | clients | messages | window |", "|---|---|---|---|---|"]
     told += [
         f"| `{name}` | {each.purpose} | {typed('clients', each.clients)} | `{each.schedule}` | {each.window_s:g} s |"
         for name, each in SCENARIOS.items()
     ]
+    told += ["", "## Things that people build", "", BUILT]
+    for name, each in SCENARIOS.items():
+        told += [*_built(name, each)] if each.goals else []
     return "\n".join(told)
+
+
+def _built(name: str, each: Scenario) -> Iterable[str]:
+    away = f", {each.rtt_ms[-1]:g} ms away" if any(each.rtt_ms) else ""
+    yield from ("", f"### {name}", "", f"{each.purpose[0].upper()}{each.purpose[1:]}.", "")
+    yield f"- {typed('clients', each.clients)} clients{away}, `{each.schedule}`, {each.message_bytes} bytes a message"
+    yield f"- a poll every {each.poll_interval_s:g} s, where clients poll"
+    yield f"- its goals: {' and '.join(f'`{goal}`' for goal in each.goals)}"
+    yield f"- where that comes from: {each.basis}"
+    yield from ("", "```", f"pollbench compare --scenario {name}", "pollbench gate", "```")
 
 
 def settings_page() -> str:

@@ -30,10 +30,10 @@ from servers.feed.schedule import parse_schedule
 from servers.settings.fault_specs import IgnoreDisconnect, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
+from servers.timing.write_log import WRITE_COLUMNS, Writes
 from servers.web.certificate import Certificate, write_certificate
 from servers.web.patience import patient
 from servers.web.urls import reachable
-from servers.web.write_log import WRITE_COLUMNS, Writes
 
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane
@@ -158,16 +158,16 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
         from servers.faults.slow import slowed
 
         runner.server.request_handler = slowed(runner.server.request_handler, fault)
-    if any(patterns.load(name).HTTP2 for name in service.names):
+    if any(patterns.facts(name).http2 for name in service.names):
         from servers.http2 import Limits, serve_h2
 
         sock2 = bind(options, options.http2_port, "--http2-port")
         stack.callback(sock2.close)
         limits = Limits(head_timeout_s=options.head_timeout_s)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(files), limits=limits, watch=watch)
+        h2 = await serve_h2(app, sock2, ssl_context=tls(files), limits=limits, watch=watch, unread=service.unread)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    accept, loop = patient(runner, options.head_timeout_s), asyncio.get_running_loop()
+    accept, loop = patient(runner, options.head_timeout_s, service.unread), asyncio.get_running_loop()
     http = await loop.create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
     if options.tls:

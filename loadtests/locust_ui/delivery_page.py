@@ -14,10 +14,10 @@ from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
 
-from loadtests import patterns
 from loadtests.foreign.choose import choose, powers_of
 from loadtests.live.chart_points import ChartPoints
 from loadtests.live.live_checks import Judgement, judge
+from loadtests.locust_ui.advice_cell import advice, refused
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.web_guard import ask_first, guard
@@ -26,6 +26,7 @@ from loadtests.runs.target import WrongServer
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.options import TOLD, read_options
 from servers.palette import colours_of
+from servers.patterns import facts, names
 from servers.targets.adapter import SUBSCRIPTIONS
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
@@ -43,6 +44,7 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     base = f"{environment.parsed_options.web_base_path or ''}/pollbench"
     guard(web_ui.app, environment.parsed_options.web_host, environment.parsed_options.allow_host)
     blueprint = Blueprint("pollbench", __name__, url_prefix=base, static_folder="web", static_url_path="/web")
+    blueprint.add_url_rule("/advice", view_func=web_ui.auth_required_if_enabled(page.advice))
     blueprint.add_url_rule("/live", view_func=web_ui.auth_required_if_enabled(page.live))
     blueprint.add_url_rule(f"/<any({','.join(FILES)}):name>", view_func=web_ui.auth_required_if_enabled(page.file))
     web_ui.app.register_blueprint(blueprint)
@@ -70,7 +72,7 @@ class DeliveryPage:
     def __init__(self, environment: Environment, screen: Screen) -> None:
         self._environment = environment
         self._screen = screen
-        self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
+        self._labels = {name: facts(name).label for name in names()}
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
         self._ruled: tuple[str, Judgement] | None = None
@@ -149,6 +151,10 @@ class DeliveryPage:
         if not self._screen.board.run:
             return "none"
         return "stopped" if self._screen.settled else "running"
+
+    def advice(self) -> Response:
+        """Answer for a load that was not measured, once nothing is measured any more that this would disturb."""
+        return refused("the test is still running: stop it first", CONFLICT) if self._phase() == "running" else advice()
 
     # The start form
 

@@ -26,12 +26,12 @@ from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.locust_ui.other_server import OtherServer
-from loadtests.locust_ui.preflight import admit, other_server, pattern_of
+from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
 from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions, read_options
+from loadtests.scenario.options import LoadOptions, read_options
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
@@ -143,7 +143,6 @@ class Conductor:
         via = urlsplit(options.http2_host).netloc
         session.follow(msgspec.structs.replace(target.foreign, via=via) if target.foreign else None)
         session.options = options
-        session.join_newest = options.join_at == NEWEST
         session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
         session.restart_numbers()
         if target.fault:
@@ -160,7 +159,7 @@ class Conductor:
         else:
             target.begin(options.schedule, options.message_bytes)
         if not options.run_dir:
-            labels = {pattern_of(user): user.label for user in environment.user_classes}
+            labels = {user.pattern: user.facts.label for user in environment.user_classes}
             self._by_hand = HandDriven(self.run_dir, target, options, labels, self._other)
             self._by_hand.start()
 
@@ -204,7 +203,7 @@ class Conductor:
         """Return pattern -> users that are to run."""
         runner = self._environment.runner
         classes = runner.user_classes_by_name
-        return {pattern_of(classes[name]): count for name, count in runner.target_user_classes_count.items()}
+        return {classes[name].pattern: count for name, count in runner.target_user_classes_count.items()}
 
     def _start_recording(self, environment: Environment) -> None:
         recorder.start(self.run_dir, session.secrets)

@@ -1,8 +1,9 @@
 """What is to be known of a test that a person drives, so that its folder can be reported like any other run.
 
 Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
-here what happens when, and the server is asked from time to time what it has published; loadtests/runs/manual_run.py,
-in a process of its own, then ends its cells like planned ones, because pyarrow would stall the users.
+here what happens when, the server is asked from time to time what it has published, and a process of its own looks at
+what it costs; another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall
+the users.
 """
 
 import logging
@@ -20,12 +21,13 @@ import msgspec
 
 from loadtests.locust_ui.other_server import OtherServer
 from loadtests.records.manifest import SESSION, Session
+from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions
+from loadtests.scenario.options import LoadOptions
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
-from loadtests.scenario.settings import UserSettings
+from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.home import python
 from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
@@ -60,13 +62,16 @@ class HandDriven:
         self._spawned_by_ns = self._reset_ns = 0
         self._problems: list[str] = []
         self._asking: gevent.Greenlet | None = None
+        self._costs: ServerCosts | None = None
 
     def start(self) -> None:
-        """Begin to write down what the server publishes. Raises OSError."""
+        """Begin to write down what the server publishes, and what it costs. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
         self._ask()
         self._asking = gevent.spawn(self._ask_on)
+        if pids := serving(self._target) if self._other is None else self._other.pids:
+            self._costs = ServerCosts(self.folder, pids)
 
     def spawned(self, users: Mapping[str, int]) -> None:
         """Note that all users run, pattern -> users. They may become more while the test runs, and never fewer."""
@@ -92,6 +97,8 @@ class HandDriven:
         """Make a run of the folder. users: those that run now. Raises OSError."""
         if self._asking is not None:
             self._asking.kill()
+        if self._costs is not None:
+            self._costs.stop()
         self._ask()
         self._problems += self._changes()
         if not self._users:
@@ -111,14 +118,14 @@ class HandDriven:
         }
         if self._other is not None:
             self._other.stop()  # now its journals are whole
-            facts |= {"server_pid": self._other.pid, "way_up": self._other.way_up}
+            facts |= {"server_pid": next(iter(self._other.pids), 0), "way_up": self._other.way_up}
         cells = [
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)
         ]
         named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
         save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells, **named))
-        subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
+        subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:
         """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""

@@ -25,8 +25,8 @@ LOOK_S: Final = 0.1
 class OtherServer:
     """Published to from its making to `stop`, by the process that starts the test: the only one, or the master.
 
-    host: where users and workers learn whom to follow; pid: of the server, 0 where that is not known. called: whether
-    all users have heard, and what counts is published.
+    host: where users and workers learn whom to follow; pids: whose cost is the server's, none where that is not known.
+    called: whether all users have heard, and what counts is published.
     """
 
     def __init__(self, run_dir: Path, asked: Asked, chosen: Chosen) -> None:
@@ -45,7 +45,7 @@ class OtherServer:
             self.stop()
             raise WrongServer(of_server(str(problem))) from None
         self.host = f"http://{HOST}:{said.http_port}"
-        self.pid = said.pids[0] if said.pids else 0
+        self.pids = said.pids
         self.target = Target(self.host, self.run)
         self.called = False
 

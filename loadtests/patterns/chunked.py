@@ -1,13 +1,9 @@
-"""Chunked streaming: JSON lines on a response that never ends."""
+"""PURE. Chunked streaming: JSON lines on a response that never ends."""
 
-from loadtests.users.streaming import StreamUser
-from servers.targets.client import Request
+from loadtests.protocols.asking import Ask
+from loadtests.protocols.http1 import get
+from loadtests.protocols.stream_decoders import LinesDecoder
 
 
-class ChunkedUser(StreamUser):
-    """Reads one JSON line a message."""
-
-    label = "Chunked streaming"
-
-    def subscribe(self) -> Request:
-        return Request("GET", f"/api/stream?last_id={self.cursor}")
+def follow(ask: Ask) -> LinesDecoder:
+    return LinesDecoder(get(ask.netloc, ask.target, ask.encoding), gzip=ask.gzip, limit_bytes=ask.limit_bytes)

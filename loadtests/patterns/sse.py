@@ -1,13 +1,10 @@
-"""Server-sent events: what EventSource does, resumed with Last-Event-ID."""
+"""PURE. Server-sent events: what EventSource does, resumed with Last-Event-ID."""
 
-from loadtests.users.streaming import StreamUser
-from servers.targets.client import Request
+from loadtests.protocols.asking import Ask
+from loadtests.protocols.http1 import get
+from loadtests.protocols.stream_decoders import SseDecoder
 
 
-class SseUser(StreamUser):
-    """Reads one event a message."""
-
-    label = "Server-Sent Events"
-
-    def subscribe(self) -> Request:
-        return Request("GET", "/api/events", {"Accept": "text/event-stream", "Last-Event-ID": str(self.cursor)})
+def follow(ask: Ask) -> SseDecoder:
+    headers = f"Accept: text/event-stream\r\nLast-Event-ID: {ask.cursor}\r\n{ask.encoding}"
+    return SseDecoder(get(ask.netloc, ask.path, headers), gzip=ask.gzip, limit_bytes=ask.limit_bytes)

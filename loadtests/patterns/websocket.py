@@ -1,13 +1,11 @@
-"""WebSocket: one text frame a message, the cursor in the query."""
+"""PURE. WebSocket: one text frame a message, the cursor in the query."""
 
-from loadtests.users.streaming import StreamUser
-from servers.targets.client import Request
+import base64
+
+from loadtests.protocols.asking import Ask
+from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
 
 
-class WebsocketUser(StreamUser):
-    """Reads one frame a message."""
-
-    label = "WebSocket"
-
-    def subscribe(self) -> Request:
-        return Request("GET", f"/api/socket?last_id={self.cursor}")
+def follow(ask: Ask) -> WebSocketDecoder:
+    key = base64.b64encode(ask.random_bytes(16))
+    return WebSocketDecoder(handshake(ask.netloc, ask.target, key), key, ask.limit_bytes)

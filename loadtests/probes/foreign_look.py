@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from loadtests import patterns
 from loadtests.foreign.client import ForeignClient
 from loadtests.foreign.spec import ForeignTarget, Way
 from loadtests.foreign.tunnel import through_proxy
@@ -31,7 +32,6 @@ KEPT_BYTES: Final = 512
 FIELDS_SHOWN, FIELD_CHARACTERS = 12, 60
 BETWEEN_S: Final = 0.1
 """From an answer without news to the next poll."""
-POLLED: Final = {"short_polling", "long_polling"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Look:
     """A subscription by one pattern. first: the first bytes that came; asked: the request; status: of its answer."""
 
     def __init__(self, target: ForeignTarget, pattern: str) -> None:
-        self.polled = pattern in POLLED
+        self.polled = patterns.held(pattern) is not None
         self._target = target
         self._client = ForeignClient(target, pattern, 1, target.scanner())
         self._stream = ForeignStream(self._client, os.urandom)

@@ -11,6 +11,8 @@ from loadtests.protocols.http1 import NO_HEAD, HeadReader
 from loadtests.protocols.http1_bodies import LIMIT_BYTES, ChunkReader, Framing, Gunzip, LengthReader, lone_chunk
 from loadtests.protocols.text_parsers import EventStreamParser, LineParser, TextEvent, TextParser
 
+CHUNK_BYTES_MAX: Final = 2**40
+"""A chunk is no message: whoever resumes is sent all that it missed in one, which may be longer than any message."""
 EVENT_BYTES: Final = 256
 """What a message costs us beside its text."""
 
@@ -86,7 +88,8 @@ class TextStream(Http1Stream):
 
     found: the events of the last `receive`, as the parser gave them, one for each message.
     content_type: the one that the response must have, in lower case; "" for any. gzip: the request asks for it.
-    limit_bytes: the longest chunk that is taken. _in_chunks: the next read may be a chunk that is a message.
+    limit_bytes: what gzip may unpack to at a time; that of an event is its parser's. _in_chunks: the next read may be a
+    chunk that is a message.
     """
 
     content_type = ""
@@ -132,7 +135,7 @@ class TextStream(Http1Stream):
         given = head.headers.get("content-type", "")
         if self.content_type and given.partition(";")[0].strip().lower() != self.content_type:
             raise ProtocolError(f"a Content-Type of {given[:60]!r}, not {self.content_type}")
-        self._framing = head.head.framing(self._limit_bytes)
+        self._framing = head.head.framing(CHUNK_BYTES_MAX)
         self._gunzip = Gunzip() if head.head.is_gzip(asked=self._gzip) else None
 
     def _body(self, data: bytes, events: list[Event]) -> None:

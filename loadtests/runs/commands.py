@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtests.scenario.options import OLDEST, TOLD
 from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
@@ -25,7 +24,7 @@ BACKSTOP_S: Final = 120
 class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
-    report: the front door, which alone may ask the reports for something; a run folder is added behind.
+    report, advise: the front door, which alone may ask the reports for something; words are added behind.
     ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
     writes each message to each client, which costs it time.
     """
@@ -35,6 +34,7 @@ class Programs:
     outlet: Sequence[str] = python("servers.outlet")
     relay: Sequence[str] = python("servers.relay")
     report: Sequence[str] = python("pollbench", "report")
+    advise: Sequence[str] = python("pollbench", "advise")
     race: Sequence[str] = python("servers.race")
     ready_s: float = 60.0
     journal_writes: bool = False
@@ -99,7 +99,6 @@ class Programs:
             **hosts,
             "--server-token": token,
             "--run-dir": folder,
-            TOLD["join_at"].option: OLDEST,
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from loadtests.scenario.asked import Asked
-from loadtests.scenario.settings import UserSettings
+from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.settings.served import Served
 from servers.settings.setting import RUNNER, USER, Setting, again, setting, settings
 from servers.web.urls import read_url
 
 AS_IT_IS: Final = {"schedule", "message_bytes", "source"}
-NEWEST, OLDEST = JOIN = ("newest", "oldest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +23,7 @@ class LoadOptions(UserSettings):
 
     schedule: str = again(Served, "schedule", "")
     message_bytes: int | None = again(Served, "message_bytes", None)  # type: ignore[assignment]
-    join_at: str = setting(
-        NEWEST,
-        "where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
-        USER,
-        choices=JOIN,
-    )
+    join_at: str = again(UserSettings, "join_at", NEWEST)
     server_token: str = setting("", "refuse a server that does not have this token in /stats", RUNNER, metavar="TOKEN")
     http2_host: str = setting(
         "",

@@ -2,8 +2,16 @@
 
 from contextlib import suppress
 
-from loadtests.foreign.client import decoder_of
-from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError, StreamDecoder, message_bytes
+from loadtests.protocols.events import (
+    Closed,
+    Event,
+    Head,
+    Message,
+    ProtocolError,
+    Refused,
+    StreamDecoder,
+    message_bytes,
+)
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import UNTOLD
 from loadtests.scenario.backoff import asked_for_s
@@ -20,17 +28,12 @@ SWITCHED = 101
 
 
 class StreamUser(PatternUser):
-    """A user that asks once and listens until the stream ends, then resumes by its cursor."""
+    """A user that asks once and listens until the stream ends, then resumes by its cursor.
+
+    A push that is refused is recorded as a request of its own with the error "refused".
+    """
 
     abstract = True
-
-    def decoder(self) -> StreamDecoder:
-        """Return a decoder whose first output is the request for what comes after `self.cursor`."""
-        options, asked = session.options, self.subscribe()
-        gzip = options.compress and self.pattern != "websocket"
-        if gzip:
-            asked = asked._replace(headers={**asked.headers, "Accept-Encoding": "gzip"})
-        return decoder_of(self.pattern, asked, self.base, self.random.randbytes, gzip, options.message_limit_bytes)
 
     def on_start(self) -> None:
         super().on_start()
@@ -79,7 +82,7 @@ class StreamUser(PatternUser):
         return error
 
     def _ask(self, connection: Connection) -> None:
-        self._decoder = self.decoder() if self._foreign is None else self._foreign.decoder()
+        self._decoder: StreamDecoder = self.how.follow(self.ask()) if self._foreign is None else self._foreign.decoder()
         self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)
@@ -175,6 +178,8 @@ class StreamUser(PatternUser):
         elif type(event) is Closed:
             self._exchange.ended_ns = received_ns
             self._closed = event
+        elif type(event) is Refused:
+            self.requested(received_ns, Exchange(received_ns), 0, CODES["refused"])
 
     def _take_foreign(self, foreign: ForeignStream, event: Message, received_ns: int, arrived_ns: int) -> None:
         found, answer = foreign.take(event)

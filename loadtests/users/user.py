@@ -1,6 +1,6 @@
 """A simulated client: it keeps a cursor, stamps what arrives, records it, and comes back after an error.
 
-A pattern says how to ask (`loadtests/patterns/`); everything that must be the same for all patterns is here.
+A pattern says how to ask (`loadtests/patterns`); everything that must be the same for all patterns is here.
 """
 
 import logging
@@ -14,17 +14,20 @@ from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
 from loadtests.foreign.spec import Way
+from loadtests.patterns import Pattern
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff, parse_retry
+from loadtests.scenario.settings import NEWEST
 from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
-from servers.targets.client import Request
+from servers.patterns import Facts
 from servers.targets.tracer import Trace
 from servers.targets.variables import Misunderstood, hidden
 from servers.timing.clock import now_ns
@@ -48,29 +51,31 @@ def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
 
 
 class PatternUser(User):
-    """One client of one pattern. A pattern sets `label`, and says by `subscribe` how it asks our own servers, as the
-    clients of others do (servers/targets/client.py). `live` goes on until it is killed.
+    """One client of one pattern. How it lives is for its kind to say: `live` goes on until it is killed.
+
+    pattern, facts, how: which one, what is known of it, and how it asks; `user_class` sets them.
     """
 
     abstract = True
-    label: ClassVar[str]
-    http2: ClassVar[bool] = False
+    pattern: ClassVar[str]
+    facts: ClassVar[Facts]
+    how: ClassVar[Pattern]
 
     def on_start(self) -> None:
-        self.pattern = type(self).__module__.rpartition(".")[2]
         self.number = session.next_user_number()
         # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
         self.random = random.Random(f"{session.seed}/{self.number}")
         self.connections = 0
         self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
-        self.base = read_url(*session.served_at(http2=self.http2))
+        self.base = read_url(*session.served_at(http2=self.facts.http2))
         self.way = Way(self.base.address, tls=self.base.host if session.options.tls else "")
         self.foreign: ForeignClient | None = None
         if session.foreign is not None and session.scanner is not None:
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
-        self.cursor = self.first_cursor = self._joined() if session.join_newest and self.foreign is None else 0
+        newest = session.options.join_at == NEWEST and self.foreign is None
+        self.cursor = self.first_cursor = self._joined() if newest else 0
 
     @task
     def run_live(self) -> None:
@@ -79,9 +84,20 @@ class PatternUser(User):
     def live(self) -> None:
         raise NotImplementedError
 
-    def subscribe(self) -> Request:
-        """Return what asks for what comes after `self.cursor`."""
-        raise NotImplementedError
+    def ask(self) -> Ask:
+        """Return what this user asks one of our own servers for now."""
+        options = session.options
+        return Ask(
+            netloc=self.base.netloc,
+            tls=bool(self.way.tls),
+            path=self.facts.path,
+            random_bytes=self.random.randbytes,
+            cursor=self.cursor,
+            gzip=options.compress,
+            limit_bytes=options.message_limit_bytes,
+            hold_s=options.hold_timeout_s,
+            one_per_response=options.one_per_response,
+        )
 
     def _joined(self) -> int:
         """Ask the server for its newest message, until it says: only a cursor can tell a poll what not to bring.
@@ -103,12 +119,10 @@ class PatternUser(User):
     def connect(self, receive: Receive) -> Connection:
         """Open the next connection; `receive` is called with all that comes. Raises OSError and ProtocolError."""
         self.connections += 1
-        way = self.way
+        way, http2 = self.way, self.facts.http2
         if not way.tls:
             return Connection(*way.address, receive, self.source, way.tunnel)
-        return TlsConnection(
-            way, receive, self.source, session.secured(home=way.home, http2=self.http2), http2=self.http2
-        )
+        return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=http2), http2=http2)
 
     def delivered(
         self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0
@@ -164,7 +178,7 @@ class PatternUser(User):
 
     def note(self, problem: Exception) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
-        text = hidden(f"{self.label}: {problem}", session.secrets)
+        text = hidden(f"{self.facts.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:
             _noted.add(text)
             log.warning("%s", text)

@@ -17,11 +17,9 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 @dataclass(slots=True)
 class Session:
     """host, http2_host, https_host: base URLs; the last of where users are encrypted. ca: who signed its certificate.
-    options: what users are told. join_newest: a user that starts owes only what is
-    published from then on; joined: which message each of those of this process found to be the newest, by number in
-    this process. seed: what users' random numbers come from, together with their own number. foreign:
-    the server, where it is not ours, and scanner: finds the run's tracers in what it sends. secrets: what must not be
-    written down.
+    options: what users are told. joined: which message those that start at the newest found that to be, by number in
+    this process. seed: what users' random numbers come from, together with their own number. foreign: the server, where
+    it is not ours, and scanner: finds the run's tracers in what it sends. secrets: what must not be written down.
     """
 
     host: str = ""
@@ -29,7 +27,6 @@ class Session:
     https_host: str = ""
     ca: str = ""
     options: UserSettings = field(default_factory=UserSettings)
-    join_newest: bool = False
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
     worker_index: int = 0

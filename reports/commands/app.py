@@ -18,12 +18,12 @@ from reports.commands import (
     advise,
     capacity,
     ci,
+    claims,
     experiment,
     lists,
     measure,
     model,
     peers,
-    replicate,
     selftest,
     serve,
     target,
@@ -56,7 +56,8 @@ app.command()(selftest.calibrate)
 app.command()(serve.race)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
-app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
+app.command(epilog=claims.CLAIMS_EPILOG)(claims.claims)
+app.command(epilog=claims.REPLICATE_EPILOG)(claims.replicate)
 app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
 
 

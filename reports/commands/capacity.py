@@ -66,7 +66,9 @@ def capacity(
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     goal: Annotated[
         list[str] | None,
-        typer.Option(metavar="GOAL", help=f"what must hold; may be repeated (default: {'; '.join(GOALS)})"),
+        typer.Option(
+            metavar="GOAL", help=f"what must hold; may be repeated (default: the scenario's, or {'; '.join(GOALS)})"
+        ),
     ] = None,
     of: Annotated[
         str, typer.Option(metavar="WHAT", help="what is raised: clients or rate (messages a second)")
@@ -127,7 +129,7 @@ def _search(
     if first > most:
         raise ValueError(f"--most {most} is less than the {first} the search begins with: lower --{of} or raise --most")
     try:
-        wanted = parse_slo(f"slo = {json.dumps(goals or list(GOALS))}", "--goal")
+        wanted = parse_slo(f"slo = {json.dumps(goals or scenario.goals or GOALS)}", "--goal")
     except ReportError as problem:
         raise ValueError(str(problem)) from None
     return Search(pattern, scenario, along, tuple(wanted), first, most, precision, repeats)

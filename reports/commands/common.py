@@ -17,7 +17,7 @@ def pattern_labels() -> dict[str, str]:
     """Return name -> label of every pattern there is."""
     from servers import patterns
 
-    return {name: patterns.load(name).LABEL for name in patterns.names()}
+    return {name: patterns.facts(name).label for name in patterns.names()}
 
 
 def pattern_names() -> list[str]:

@@ -102,7 +102,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, cost_of(adapter.cost, started.pid, base))
+        announce(service, base, cost_of(adapter.cost, started.pid, base.host or "", base.port or 0))
         await stopped
 
 
@@ -114,7 +114,7 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(build(service), access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    accept = patient(runner, service.options.head_timeout_s)
+    accept = patient(runner, service.options.head_timeout_s, service.unread)
     http = await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
 

@@ -2,7 +2,7 @@
 
 What an adapter's tables say in templates and rules is done here, once for publishers, users and `target check`. A class
 derived from `Client` says in Python what tables cannot (classes.py finds it): any of the methods from `publish` to
-`texts`. Users of our own servers ask by `subscribe` and `Request`, too.
+`texts`.
 """
 
 import base64

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from yarl import URL
 
 from loadtests.host.sampler import LINUX, UNKNOWN
-from servers.outlet.client import Refused
 from servers.outlet.costs import cost_of
 from servers.targets.adapter import Cost
+from servers.targets.variables import Misunderstood
 
 SLEEPS = "import sys, subprocess; print('ready', flush=True); subprocess.run([*sys.argv[1:], 'input()'])"
 LISTENS = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
@@ -26,7 +25,7 @@ os.setgroups([])
 os.setuid(65534)
 print(*Sampler(int(sys.argv[1]), "server").sample()[3:7])
 """
-NOWHERE = URL("http://127.0.0.1:1/")
+NOWHERE = ("127.0.0.1", 1)
 linux_only = pytest.mark.skipif(not LINUX, reason="only Linux tells")
 
 
@@ -43,14 +42,14 @@ def running(program: str, *words: str) -> Iterator[tuple[int, str]]:
 
 def test_a_server_that_was_started_costs_what_its_process_tree_does_and_no_child_counts_twice() -> None:
     with running(SLEEPS, sys.executable, "-c") as (pid, _):
-        found = cost_of(Cost(), pid, NOWHERE)
+        found = cost_of(Cost(), pid, *NOWHERE)
         assert found == ([pid], "that of the process tree that pollbench started")
 
 
 @linux_only
 def test_a_server_that_runs_already_is_whoever_listens_on_its_port() -> None:
     with running(LISTENS) as (pid, port):
-        found = cost_of(Cost(), None, URL(f"http://127.0.0.1:{port}/"))
+        found = cost_of(Cost(), None, "127.0.0.1", int(port))
     assert found.pids == [pid]
     assert f"that of who listens on port {port} (python" in found.known
 
@@ -60,7 +59,7 @@ def test_processes_that_are_named_are_added_to_who_listens(tmp_path: Path) -> No
     helper = tmp_path / "pb-helper"
     shutil.copy(shutil.which("sleep") or "sleep", helper)
     with running(LISTENS) as (pid, port), subprocess.Popen([helper, "60"]) as beside:
-        found = cost_of(Cost(also=["pb-helper"]), None, URL(f"http://127.0.0.1:{port}/"))
+        found = cost_of(Cost(also=["pb-helper"]), None, "127.0.0.1", int(port))
         beside.kill()
     assert set(found.pids) == {pid, beside.pid}
     assert found.known.endswith(", and of processes called pb-helper")
@@ -71,7 +70,7 @@ def test_a_cgroup_is_all_the_processes_below_it(tmp_path: Path) -> None:
     with running(LISTENS) as (one, _), running(LISTENS) as (other, _):
         (tmp_path / "shop.service/cgroup.procs").write_text(f"{one}\n", encoding="ascii")
         (tmp_path / "shop.service/worker/cgroup.procs").write_text(f"{other}\n", encoding="ascii")
-        found = cost_of(Cost(cgroup="shop.service"), None, NOWHERE, tmp_path)
+        found = cost_of(Cost(cgroup="shop.service"), None, *NOWHERE, tmp_path)
     assert found == (sorted([one, other]), "that of the processes in the cgroup shop.service")
 
 
@@ -83,20 +82,20 @@ def test_a_cgroup_is_all_the_processes_below_it(tmp_path: Path) -> None:
     ],
 )
 def test_processes_that_are_not_there_are_named(cost: Cost, says: str) -> None:
-    with pytest.raises(Refused, match=says):
-        cost_of(cost, None, NOWHERE)
+    with pytest.raises(Misunderstood, match=says):
+        cost_of(cost, None, *NOWHERE)
 
 
 @pytest.mark.parametrize(
-    ("cost", "url", "why"),
+    ("cost", "where", "why"),
     [
-        (Cost(measured=False), "http://127.0.0.1:1/", "not measured, as cost.measured is false"),
-        (Cost(), "http://127.0.0.1:1/", "not measured, as no process is seen here that listens on port 1"),
-        (Cost(), "http://192.0.2.1/", "not measured, as no process is seen here that listens on port 80"),
+        (Cost(measured=False), NOWHERE, "not measured, as cost.measured is false"),
+        (Cost(), NOWHERE, "not measured, as no process is seen here that listens on port 1"),
+        (Cost(), ("192.0.2.1", 80), "not measured, as no process is seen here that listens on port 80"),
     ],
 )
-def test_a_cost_that_nobody_knows_is_not_measured_and_why_is_said(cost: Cost, url: str, why: str) -> None:
-    assert cost_of(cost, None, URL(url)) == ([], why)
+def test_a_cost_that_nobody_knows_is_not_measured_and_why_is_said(cost: Cost, where: tuple[str, int], why: str) -> None:
+    assert cost_of(cost, None, *where) == ([], why)
 
 
 @linux_only

@@ -27,10 +27,12 @@ def going(folder: Path) -> Iterator[tuple[str, Path]]:
     port, log = str(free_port()), folder / "asked.log"
     line = [sys.executable, str(ROOT / "tests/targets/going.py"), port, str(log)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield f"http://127.0.0.1:{port}", log
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield f"http://127.0.0.1:{port}", log
+        finally:
+            process.terminate()
 
 
 def measured(folder: Path, *words: str) -> list[dict[str, Any]]:
