@@ -45,7 +45,10 @@ class ForeignClient:
         self._led: Request | None = None
         self._asked = Request("GET", target.url)
         self._client = client_of(target.adapter, self.how, target.place, str(number))
-        self.hears = bool(self.how.remember) or type(self._client).hear is not Client.hear
+        kind = type(self._client)
+        self.hears = bool(self.how.remember) or kind.hear is not Client.hear
+        self.talks = bool(self.how.connect or self.how.reply) or kind.answer is not Client.answer
+        self._is_plain = not self.how.find and kind.texts is Client.texts
 
     @property
     def way(self) -> Way:
@@ -106,6 +109,8 @@ class ForeignClient:
 
     def traces(self, body: bytes) -> list[Trace]:
         """Return our messages in what came, each once."""
+        if self._is_plain:
+            return self._scanner.scan(body)
         return [trace for text in self._client.texts(body) for trace in self._scanner.scan(text)]
 
     @property

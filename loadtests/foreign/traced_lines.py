@@ -8,6 +8,10 @@ from servers.targets.tracer import LONGEST_BYTES, is_in
 class TracedLineParser(LineParser):
     """Lines; and of a line whose end has not come, what has come, as soon as there is a whole tracer in it."""
 
+    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
+        is_line = data.find(b"\n", start, end) == end - 1 and end - start <= self._limit_bytes
+        return data[start : end - 1].removesuffix(b"\r") if is_line else None
+
     def feed(self, text: bytes) -> list[TextEvent]:
         known_bytes = len(self._tail)
         events = super().feed(text)

@@ -188,7 +188,7 @@ class Look:
                 self._go_on()
                 return
         elif isinstance(event, Message):
-            traces, answer = self._stream.take(event)
+            traces, answer = self._stream.take(event.body)
             wire.send(answer)
             name, number = self._told_beside(event.body)
             yield from (Seen(trace, received_ns, event.body, name, number) for trace in traces)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from loadtests.foreign.client import ForeignClient
-from loadtests.protocols.events import Message, StreamDecoder
+from loadtests.protocols.events import StreamDecoder
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
 from loadtests.protocols.text_parsers import TextEvent
@@ -57,23 +57,35 @@ class ForeignStream:
         self._newest_id = 0
 
     def decoder(self) -> StreamDecoder:
-        self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
-        return self._decoder
+        decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
+        self._text = decoder if isinstance(decoder, TextStream) else None
+        return decoder
 
     def opened(self) -> bytes:
         """Return what is to be said now that it stands."""
         return self._client.opened()
 
-    def take(self, message: Message) -> tuple[list[Trace], bytes]:
+    def take(self, body: bytes) -> tuple[list[Trace], bytes]:
         """Return our messages in what came, and what is to be answered. Raises Misunderstood."""
-        body, decoder, answer = message.body, self._decoder, b""
-        if isinstance(decoder, TextStream):
+        text = self._text
+        if text is not None and self._client.hears:
+            event = next((each for each in text.found if each.data is body), NO_EVENT)
+            self._client.hear(Heard(body, text.head.headers, _text(event.name), _text(event.id)))
+        return self._taken(body)
+
+    def take_lone(self, body: bytes) -> tuple[list[Trace], bytes]:
+        """Do as `take` does with what a decoder's `lone` gave."""
+        text = self._text
+        if text is not None and self._client.hears:
+            self._client.hear(Heard(body, text.head.headers, "", _text(text.last_id)))
+        return self._taken(body)
+
+    def _taken(self, body: bytes) -> tuple[list[Trace], bytes]:
+        answer = b""
+        if self._text is None:
+            answer = self._client.answer(body) if self._client.talks else b""
             if self._client.hears:
-                event = next((each for each in decoder.found if each.data is body), NO_EVENT)
-                self._client.hear(Heard(body, decoder.head.headers, _text(event.name), _text(event.id)))
-        else:
-            answer = self._client.answer(body)
-            self._client.hear(Heard(body))
+                self._client.hear(Heard(body))
         found = self._client.traces(body)
         if self._client.how.latest:
             # A state that is told again is not a second delivery.
