@@ -43,7 +43,8 @@ class ForeignClient:
         self._scanner = scanner
         self._hops = 0
         self._led: Request | None = None
-        self._asked = Request("GET", target.url)
+        self._asked, self._below = Request("GET", ""), target.base
+        self._home = target.way(target.base, pattern)
         self._client = client_of(target.adapter, self.how, target.place, str(number))
         kind = type(self._client)
         self.hears = bool(self.how.remember) or kind.hear is not Client.hear
@@ -53,7 +54,7 @@ class ForeignClient:
     @property
     def way(self) -> Way:
         """How the server is reached that is asked next. Raises Misunderstood."""
-        return self._target.way(self._server, self._pattern)
+        return self._home if self._led is None else self._target.way(_whole(self._led.path)[0], self._pattern)
 
     @property
     def is_led(self) -> bool:
@@ -65,7 +66,8 @@ class ForeignClient:
         if not is_redirect(status, location) or self._hops >= self._target.adapter.redirects:
             return False
         self._hops += 1
-        self._led = redirected(self._asked, self._asked.path, status, location)
+        below, asked = self._below, self._asked
+        self._led = redirected(asked, f"{replace(below, path='')}{_target(below.path, asked.path)}", status, location)
         return True
 
     def request(self) -> bytes:
@@ -113,20 +115,15 @@ class ForeignClient:
             return self._scanner.scan(body)
         return [trace for text in self._client.texts(body) for trace in self._scanner.scan(text)]
 
-    @property
-    def _server(self) -> BaseUrl:
-        return self._target.base if self._led is None else _whole(self._led.path)[0]
-
     def _next(self) -> tuple[Request, BaseUrl]:
         """Return what is asked next, and below which URL: what a redirect made of the last request, or a new one."""
         if self._led is None:
             self._hops = 0
-            asked, base = self._client.subscribe(), self._target.base
+            self._asked, self._below = self._client.subscribe(), self._target.base
         else:
-            base, path = _whole(self._led.path)
-            asked, self._led = self._led._replace(path=path), None
-        self._asked = asked._replace(path=f"{replace(base, path='')}{_target(base.path, asked.path)}")
-        return asked, base
+            self._below, path = _whole(self._led.path)
+            self._asked, self._led = self._led._replace(path=path), None
+        return self._asked, self._below
 
 
 def encoded(request: Request, base: BaseUrl, *, by_proxy: bool = False) -> bytes:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Final
 
 import msgspec
@@ -94,6 +95,13 @@ class _Pattern:
             heard = [self._message(number) for number in range(1, MESSAGES + 1)]
             if all(heard):
                 self._cut()
+        except WrongServer as wrong:
+            heard = [False]
+            state = Target(self._control.host).stats.backplane
+            self._row(f"a message was not taken: {state.problem}" if state and state.problem else str(wrong))
+        except SSLCertVerificationError as wrong:
+            heard = [False]
+            self._row(f"its certificate is not trusted ({wrong.verify_message}): name who signed it with --ca FILE")
         except FAULTS as wrong:
             heard = [False]
             failed = {"refused": 1} if isinstance(wrong, ConnectionRefusedError) else {"protocol": 1}
