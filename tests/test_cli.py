@@ -25,6 +25,7 @@ PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patt
 ROOT = Path(pollbench.__file__).parent
 
 
+pytestmark = pytest.mark.apart
 MEASURED = {pollbench.DONE, pollbench.INVALID}
 """A busy machine has a late generator, which is said; the rows are all there nevertheless."""
 
@@ -74,9 +75,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["compare", "--schedule", "manual"], "--schedule manual is out of range: .*publishes"),
         (["compare", "--message-bytes", "-1"], "--message-bytes -1 is out of range"),
         (["compare", "--poll-interval", "0"], "--poll-interval 0 is out of range"),
-        (["compare", "--hold-timeout", "0.5"], "--hold-timeout 0.5 is out of range: it must be 1 to 300"),
+        (["compare", "--hold-timeout", "0.5"], "--hold-timeout 500ms is out of range: it must be 1s to 5m"),
         (["compare", "--spawn-rate", "0"], "--spawn-rate 0 is out of range"),
-        (["compare", "--warmup", "-1"], "--warmup -1 is out of range"),
+        (["compare", "--warmup", "-1"], "--warmup -1s is out of range"),
         (["run", "sse", "--fault", "drop:2"], "fault 'drop:2' is none of: drop:SHARE"),
         (["compare", "--drain", "nan"], "--drain nan is out of range"),
         (
@@ -85,11 +86,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         ),
         (
             ["run", "sse", "--server", "wss://h"],
-            "not the address of one: see docs/howto/own-server",
+            "not an address: see docs/howto/own-server",
         ),
-        (["run", "sse", "--server", "localhost:8080"], "--server localhost:8080 .*not the address of one"),
-        (["run", "sse", "--server", "[::1]:8080"], r"--server \[::1\]:8080 .*not the address of one"),
-        (["run", "sse", "--server", "serve 'it"], "--server .*its quotes closed"),
+        (["run", "sse", "--server", "localhost:8080"], "--server localhost:8080 .*not an address"),
+        (["run", "sse", "--server", "[::1]:8080"], r"--server \[::1\]:8080 .*not an address"),
+        (["run", "sse", "--server", "serve 'it"], "--server .*closed quotes"),
         (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
         (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),
         (["compare", "--pattern", ","], "no pattern was named"),
@@ -143,6 +144,7 @@ def test_a_taken_web_port_is_exit_code_three(capsys: pytest.CaptureFixture[str])
         "controls",
         "calibrate",
         "experiment",
+        "claims",
     ],
 )
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,7 +323,7 @@ def test_an_interrupted_run_keeps_and_reports_its_finished_cells(tmp_path: Path,
         out, err = process.communicate(timeout=60)
     assert process.returncode == pollbench.INTERRUPTED
     assert not [child for child in children if child.is_running()]
-    assert "interrupted; 1 of 40 cells are kept; go on with: pollbench compare --resume run" in err
+    assert "interrupted; 1 of 40 cells are kept; continue with: pollbench compare --resume run" in err
     assert "Server-Sent Events" in out
     assert (tmp_path / "run" / "report.html").exists()
     assert not (tmp_path / "run" / "cells" / "feed-4-chunked-1" / "cell.json").exists()

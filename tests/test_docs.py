@@ -44,7 +44,8 @@ def test_the_site_builds_with_every_link_and_anchor_good_and_nothing_from_elsewh
 
 
 @pytest.mark.parametrize(
-    "page", ["tutorial.md", "howto/own-server.md", "howto/replications.md", "howto/deciding.md", "practices.md"]
+    "page",
+    ["tutorial.md", "howto/own-server.md", "howto/replications.md", "howto/deciding.md", "practices.md", "claims.md"],
 )
 def test_every_command_that_a_page_tells_to_type_exists_with_its_options(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")

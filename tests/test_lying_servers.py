@@ -18,7 +18,7 @@ import pollbench
 from pollbench import DONE, INVALID
 from reports.basics.exit_codes import ExitCode
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 ROOT = Path(pollbench.__file__).parent
 EXAMPLE = (ROOT / "docs/examples/own_server.py").read_text(encoding="utf-8")
 BRIEF = ["--clients", "2", "--schedule", "steady:20", "--warmup", "0.2", "--window", "1.2", "--drain", "0.4"]

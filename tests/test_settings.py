@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.scenario.options import TOLD
+from loadtests.scenario.locust_options import TOLD
 from loadtests.scenario.settings import SETTINGS
 from servers.settings.options import ServerOptions
 from servers.settings.setting import WHO, Setting, settings
@@ -33,7 +33,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, copy / name)
-    add_line(copy / "loadtests/scenario/settings.py", "    etag: bool = setting(\n", ENTRY)
+    add_line(copy / "loadtests/scenario/settings.py", "    message_limit_bytes: int = setting(\n", ENTRY)
     add_line(copy / "loadtests/users/user.py", "        self.connections = 0\n", OBEYED)
     command = [sys.executable, str(ROOT / "tests/one_setting_more.py"), "patience_s", "--patience"]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
@@ -49,14 +49,14 @@ def add_line(file: Path, before: str, line: str) -> None:
 
 
 def test_a_setting_more_is_one_entry_and_the_line_that_obeys_it(grown: dict[str, Any]) -> None:
-    assert grown["options"] == dict.fromkeys(["run", "compare"], "how long a client takes to think; 1 to 300 s")
+    assert grown["options"] == dict.fromkeys(["run", "compare"], "how long a client takes to think; 1s to 5m")
     assert grown["form"] is True
     assert grown["by hand"] == 90.0
     assert grown["to the users"] == "120"
     assert grown["run.json"] == grown["cell.json"] == 120.0
-    assert "--patience 120" in grown["command"]
-    assert re.search(r"\| `--patience S` \| how long a client takes .*\| 1 to 300 s \| `9` \| user \|", grown["page"])
-    assert grown["refusal"] == "--patience 600 is out of range: it must be 1 to 300 s"
+    assert "--patience 120s" in grown["command"]
+    assert re.search(r"\| `--patience TIME` \| how long a client takes .*\| 1s to 5m \| `9s` \| user \|", grown["page"])
+    assert grown["refusal"] == "--patience 600s is out of range: it must be 1s to 5m"
 
 
 def test_no_default_range_or_help_of_a_setting_stands_a_second_time() -> None:

@@ -2,16 +2,16 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from loadtests.foreign.spec import ForeignTarget, Way
 from loadtests.foreign.traced_lines import TracedLinesDecoder
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import StreamDecoder
-from loadtests.protocols.http1_bodies import LIMIT_BYTES
-from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.stream_decoders import SseDecoder
 from loadtests.protocols.websocket_decoder import WebSocketDecoder, client_frame, handshake
 from servers.targets.adapter import Step
 from servers.targets.classes import client_of
@@ -83,14 +83,20 @@ class ForeignClient:
         """Take the answer to a step that is a request. Raises Misunderstood when it is not what was expected."""
         self._client.check(step, status, headers, body)
 
-    def decoder(self, random_bytes: Callable[[int], bytes], limit_bytes: int = LIMIT_BYTES) -> StreamDecoder:
-        """Return a decoder whose first output asks for messages. What was heard so far is looked at for that."""
-        offered, by_proxy = [self.how.subprotocol] if self.how.subprotocol else [], self.way.by_proxy
+    def follow(self, ask: Ask) -> StreamDecoder:
+        """Return a decoder as our own patterns do (loadtests/patterns): its first output asks for what comes next.
+
+        Where, and after what, the adapter knows and `ask` does not. What was heard so far is looked at for that.
+        """
+        by_proxy = self.way.by_proxy
         asked, base = self._next()
-        gzip = self.how.gzip
-        if self._pattern == "chunked":
-            return TracedLinesDecoder(encoded(asked, base, by_proxy=by_proxy), gzip=gzip, limit_bytes=limit_bytes)
-        return decoder_of(self._pattern, asked, base, random_bytes, gzip, limit_bytes, offered, by_proxy=by_proxy)
+        if self._pattern == "websocket":
+            key = base64.b64encode(ask.random_bytes(16))
+            offered = [self.how.subprotocol] if self.how.subprotocol else []
+            request = handshake(base.netloc, _target(base.path, asked.path), key, _lines(asked.headers), offered)
+            return WebSocketDecoder(request, key, ask.limit_bytes, offered)
+        kind = SseDecoder if self._pattern == "sse" else TracedLinesDecoder
+        return kind(encoded(asked, base, by_proxy=by_proxy), gzip=self.how.gzip, limit_bytes=ask.limit_bytes)
 
     def opened(self) -> bytes:
         """Return what is to be sent on a WebSocket that was opened. Raises Misunderstood."""
@@ -138,31 +144,11 @@ def encoded(request: Request, base: BaseUrl, *, by_proxy: bool = False) -> bytes
         return text.encode() + request.body
 
 
-def decoder_of(
-    pattern: str,
-    asked: Request,
-    base: BaseUrl,
-    random_bytes: Callable[[int], bytes],
-    gzip: bool = False,
-    limit_bytes: int = LIMIT_BYTES,
-    subprotocols: list[str] | None = None,
-    *,
-    by_proxy: bool = False,
-) -> StreamDecoder:
-    """Return the decoder of a stream, whose first output is the request for it; see `encoded`."""
-    if pattern == "websocket":
-        key, offered = base64.b64encode(random_bytes(16)), subprotocols or []
-        request = handshake(base.netloc, _target(base.path, asked.path), key, _lines(asked.headers), offered)
-        return WebSocketDecoder(request, key, limit_bytes, offered)
-    kind = SseDecoder if pattern == "sse" else LinesDecoder
-    return kind(encoded(asked, base, by_proxy=by_proxy), gzip=gzip, limit_bytes=limit_bytes)
-
-
 def _whole(url: str) -> tuple[BaseUrl, str]:
     try:
         return server_and_path(url)
     except ValueError as wrong:
-        raise Misunderstood(f"it redirects to what is no URL of a server: {wrong}") from None
+        raise Misunderstood(f"it redirects to an address that is no URL of a server: {wrong}") from None
 
 
 def _target(base_path: str, path: str) -> str:

@@ -1,9 +1,8 @@
 """What is to be known of a test that a person drives, so that its folder can be reported like any other run.
 
-Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
-here what happens when, the server is asked from time to time what it has published, and a process of its own looks at
-what it costs; another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall
-the users.
+It has no plan: users come when the form is sent, and it ends with the Stop button. So the conductor notes here what
+happens when, the server is asked from time to time what it has published, and a separate process samples its cost;
+another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall the users.
 """
 
 import logging
@@ -20,11 +19,11 @@ import gevent
 import msgspec
 
 from loadtests.locust_ui.other_server import OtherServer
-from loadtests.records.manifest import SESSION, Session
+from loadtests.records.manifest import SESSION, SessionRecord
 from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
-from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.locust_options import LoadOptions
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import NEWEST, UserSettings
@@ -124,7 +123,10 @@ class HandDriven:
             for cell in cells_of(self._scenario, self._users or users)
         ]
         named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
-        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells, **named))
+        save(
+            self.folder / "session.json",
+            SessionRecord(command=command, started_at=self._started_at, cells=cells, **named),
+        )
         subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:
@@ -133,7 +135,7 @@ class HandDriven:
         return 0 if shared else self._target.start_at_ns
 
     def _changes(self) -> list[str]:
-        """Return what somebody else changed at the server, after which no one setting describes the test."""
+        """Return what another client changed at the server, after which no one setting describes the test."""
         then = self._target.stats
         try:
             now = Target(self._target.host).stats
@@ -142,7 +144,7 @@ class HandDriven:
         if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):
             return []
         problem = (
-            f"somebody had the server publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
+            f"the server was made to publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
             f"{then.schedule} ({then.message_bytes} bytes): start a new test"
         )
         return [problem]

@@ -64,7 +64,7 @@ def check(chosen: Chosen, idle_s: float, say: Callable[[str], None]) -> bool:
             raise CheckFailed(str(problem).partition("error: ")[2] or str(problem)) from None
         control = Target(f"http://{HOST}:{said.http_port}", run)
         if control.foreign is None:
-            raise CheckFailed("the outlet does not say whom to follow")
+            raise CheckFailed("the outlet does not say which server to follow")
         say(f"server      {said.target}")
         hide = secrets_of(chosen.adapter)
         heard = [
@@ -184,8 +184,8 @@ class _Pattern:
                 break
         again = len(ids) - len({missed, later} & set(ids))
         self._row(
-            ("resumes: what was published while it was away came" if missed in ids else "")
-            or "does not resume: what was published while it was away is lost"
+            ("resumes: messages published while it was away came" if missed in ids else "")
+            or "does not resume: messages published while it was away are lost"
         )
         if again:
             self._row(f"before that, {again} messages that it had were sent again")

@@ -150,7 +150,7 @@ class HeadReader:
 
     def receive(self, data: bytes) -> bytes | None:
         """Take bytes; return what follows the head once it is complete, else None. Raises ProtocolError."""
-        # Lines without anything before a response are a fault of old servers that hurts nobody.
+        # Lines without anything before a response are a harmless fault of old servers.
         rest = self._buffer + data if self._buffer else data.lstrip(b"\r\n")
         while (end := rest.find(b"\r\n\r\n")) >= 0 and end + self._skipped_bytes <= HEAD_MAX_BYTES:
             head, rest = read_head(rest[:end]), rest[end + 4 :]
@@ -231,7 +231,7 @@ class ResponseReader:
         stray, body = framing.rest, bytes(self._held)
         self._heads, self._framing, self._held, self._fresh = HeadReader(), None, bytearray(), True
         if stray.strip(b"\r\n") and not stray.startswith(b"HTTP/"):
-            raise ProtocolError(f"{len(stray)} bytes behind a response, which nobody asked for")
+            raise ProtocolError(f"{len(stray)} bytes after a response, without a request")
         # What looks like another response is said to nobody, such as 408 before an idle connection is closed.
         self._complete(head, body, keep_alive=head.keep_alive and bool(data) and not stray)
         return True

@@ -87,7 +87,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """What an experiment came to: runs/advice.json holds the newest of each, by its name. command: to try it again."""
+    """The result of an experiment: runs/advice.json holds the newest of each, by its name. command: to repeat it."""
 
     title: Text
     verdict: Text
@@ -191,7 +191,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     seal: dict[Text, Text] = {}
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: a test driven by hand that has stopped, and its cells as far as they are known by then.
 
     Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows. target,

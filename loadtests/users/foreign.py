@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from loadtests.foreign.client import ForeignClient
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import StreamDecoder
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
@@ -49,15 +50,14 @@ def _fetch(connect: Connect, request: bytes) -> ResponseReader:
 
 
 class ForeignStream:
-    """A stream of a foreign server, as its user follows it; `decoder` begins it anew."""
+    """A stream of a foreign server, as its user follows it; `follow` begins it anew."""
 
-    def __init__(self, client: ForeignClient, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(self, client: ForeignClient) -> None:
         self._client = client
-        self._random_bytes = random_bytes
         self._newest_id = 0
 
-    def decoder(self) -> StreamDecoder:
-        decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
+    def follow(self, ask: Ask) -> StreamDecoder:
+        decoder = self._client.follow(ask)
         self._text = decoder if isinstance(decoder, TextStream) else None
         return decoder
 

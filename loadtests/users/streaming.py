@@ -40,7 +40,7 @@ class StreamUser(PatternUser):
     def on_start(self) -> None:
         super().on_start()
         foreign = self.foreign
-        self._foreign = ForeignStream(foreign, self.random.randbytes) if foreign is not None else None
+        self._foreign = ForeignStream(foreign) if foreign is not None else None
 
     def live(self) -> None:
         self._silence_ns = round(session.options.silence_timeout_s * 1e9)
@@ -84,7 +84,7 @@ class StreamUser(PatternUser):
         return error
 
     def _ask(self, connection: Connection) -> None:
-        self._decoder: StreamDecoder = self.how.follow(self.ask()) if self._foreign is None else self._foreign.decoder()
+        self._decoder: StreamDecoder = (self._foreign or self.how).follow(self.ask())
         self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)

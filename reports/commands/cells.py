@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
+
+from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, duration
@@ -12,11 +15,37 @@ from reports.commands.common import err, fail, pattern_labels
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
-def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
-    from reports.page.terminal import Board
+class _All:
+    """Several watchers as one."""
 
-    with Bar(err, cells, Board(folder)) as bar:
-        return runner.run_cells(folder, cells, labels, bar)
+    def __init__(self, *watchers: runner.Watcher) -> None:
+        self._watchers = watchers
+
+    def starts(self, planned: PlannedCell) -> None:
+        for each in self._watchers:
+            each.starts(planned)
+
+    def tick(self) -> None:
+        for each in self._watchers:
+            each.tick()
+
+    def ended(self, cell: Cell) -> None:
+        for each in self._watchers:
+            each.ended(cell)
+
+
+def run_cells(
+    folder: Path,
+    cells: Sequence[PlannedCell],
+    labels: Mapping[str, str],
+    *beside: runner.Watcher,
+    quiet: bool = False,
+) -> runner.Outcome:
+    """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is."""
+    from reports.page.terminal import LiveTable
+
+    with Bar(Console(quiet=True) if quiet else err, cells, LiveTable(folder)) as bar:
+        return runner.run_cells(folder, cells, labels, _All(bar, *beside))
 
 
 def ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:
@@ -40,9 +69,9 @@ def measure_series(
     with Bar(err, cells) as bar:
         outcome = run_series(folder, kind, plans, pattern_labels(), bar, measured, programs)
     if outcome.interrupted:
-        return fail(INTERRUPTED, f"interrupted; what was measured is in {folder}")
+        return fail(INTERRUPTED, f"interrupted; finished cells are in {folder}")
     if outcome.halted:
-        return fail(INCOMPLETE, f"{outcome.halted}; what was measured is in {folder}")
+        return fail(INCOMPLETE, f"{outcome.halted}; finished cells are in {folder}")
     if outcome.failed:
         return fail(FAILED, f"a cell failed, its logs are in {folder}: {'; '.join(outcome.failed[0].problems)}")
     return DONE

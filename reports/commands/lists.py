@@ -1,12 +1,14 @@
-"""`scenarios`, `patterns` and `locustfile`: what can be asked for."""
+"""`scenarios`, `patterns`, `locustfile` and `schema`: what can be measured, and what is written."""
 
 import json
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from loadtests.runs.progress import duration
-from loadtests.scenario.plan import Plan
+from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS
 from loadtests.scenario.settings import typed
 from reports.commands.common import Json, out, pattern_labels
@@ -15,7 +17,7 @@ from servers.home import LOCUSTFILE
 
 
 def scenarios(as_json: Json = False) -> int:
-    """List the scenarios: what each is for, and how long it takes.
+    """List the scenarios with their purpose and duration.
 
     Example:
 
@@ -25,7 +27,7 @@ def scenarios(as_json: Json = False) -> int:
     if as_json:
         print(json.dumps([asdict(each) | {"compare_s": times_s[name]} for name, each in SCENARIOS.items()]))
         return DONE
-    table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
+    table = Table("scenario", "purpose", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
         schedules = ", ".join(each.schedules.values())
         goals = f"; goals: {', '.join(each.goals)}" if each.goals else ""
@@ -53,11 +55,39 @@ def patterns(as_json: Json = False) -> int:
 
 
 def locustfile() -> int:
-    """Print where the locustfile is, for a Locust of your own beside `pollbench serve`.
+    """Print the path of the locustfile, to run Locust yourself beside `pollbench serve`.
 
     Example:
 
         locust -f "$(pollbench locustfile)" --host http://127.0.0.1:8080
     """
     print(LOCUSTFILE)
+    return DONE
+
+
+def _schemas() -> list[str]:
+    from reports.schemas import SCHEMAS
+
+    return list(SCHEMAS)
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="which", show_default="list them", autocompletion=_schemas)
+    ] = None,
+) -> int:
+    """Print the JSON Schema of what is written for machines.
+
+    Examples:
+
+        pollbench schema
+        pollbench schema verdict
+    """
+    from reports import schemas
+
+    if name is None:
+        for each, about in schemas.WHERE.items():
+            out.print(f"{each:13}{about.replace('`', '')}", markup=False, highlight=False)
+    else:
+        print(json.dumps(schemas.schema(known_name(name, schemas.SCHEMAS, "schema")), indent=2))
     return DONE

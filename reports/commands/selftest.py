@@ -13,13 +13,14 @@ from loadtests.runs import runner
 from loadtests.runs.commands import Programs
 from loadtests.runs.run_folder import save
 from loadtests.runs.series import folder_of
+from reports.basics.units import counted
 from reports.commands.cells import measure_series
 from reports.commands.common import Json, Out, fail, out, pattern_labels
 from reports.commands.exits import DONE, UNTRUE
 from servers.timing.clock import wall_timestamp
 
 CONTROLS_EPILOG: Final = (
-    "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."
+    "Exit codes: 0 every fault was reported as injected; 1, 2, 4, 130 as for all commands; 8 a fault was not."
 )
 
 
@@ -28,7 +29,7 @@ def controls(
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
-    """Test the instrument: measure servers that are wrong on purpose, and see whether the report tells the truth.
+    """Test pollbench itself: measure servers with injected faults, and check that the report shows them.
 
     Example:
 
@@ -52,11 +53,17 @@ def controls(
         rows = [{"control": name, **asdict(each), "true": each.true} for name in found for each in found[name]]
         print(json.dumps({"run": str(folder), "readings": rows}))
     else:
+        told = [reading.true for each in found.values() for reading in each]
         out.print(controls_table(found))
+        out.print(
+            f"\nOf {counted(len(told), 'fault')} that servers had on purpose, {sum(told)} were reported as they were.",
+            highlight=False,
+            soft_wrap=True,
+        )
         out.print(f"\n{folder}", highlight=False, soft_wrap=True)
     untrue = [name for name, each in found.items() if not all(reading.true for reading in each)]
     if code == DONE and untrue:
-        return fail(UNTRUE, f"not reported as injected: {', '.join(untrue)}; do not trust this instrument here")
+        return fail(UNTRUE, f"not reported as injected: {', '.join(untrue)}; do not trust pollbench on this machine")
     return code
 
 
@@ -65,9 +72,9 @@ def calibrate(
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
-    """Find out how much the instrument itself adds on this machine, and up to which rate it is honest.
+    """Measure the latency that pollbench itself adds on this machine, and up to which rate it is accurate.
 
-    Kept in runs/calibration.json, and quoted by the report of every run that begins there: under 3 minutes.
+    The result is kept in runs/calibration.json, and every later report quotes it. Takes under 3 minutes.
 
     Example:
 
@@ -75,8 +82,8 @@ def calibrate(
     """
     from loadtests.host import environment
     from loadtests.records.manifest import Calibration
-    from loadtests.runs.calibration import FILE
-    from reports.page.terminal import calibration_table
+    from loadtests.runs.kept_calibration import FILE
+    from reports.page.terminal import calibration_answer, calibration_table
     from reports.selftest import calibration as stage
 
     labels = pattern_labels()
@@ -99,5 +106,6 @@ def calibrate(
         print(json.dumps(msgspec.to_builtins(found)))
     else:
         out.print(calibration_table(found, labels))
+        out.print(f"\n{calibration_answer(found)}", markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{runner.RUNS / FILE}", highlight=False, soft_wrap=True)
     return DONE

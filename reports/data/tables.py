@@ -70,7 +70,7 @@ def _frame(rows: pa.Table, fields: tuple[str, ...], defaults: dict[str, int]) ->
 
 
 def _check(rows: pa.Table) -> None:
-    """Refuse numbers that are none (a missing one makes a column of fractions), and such as nobody records."""
+    """Refuse numbers that are none (a missing one makes a column of fractions), and those that are never recorded."""
     for name in rows.column_names:
         column = rows[name]
         if column.null_count:
@@ -97,7 +97,7 @@ def _check_pattern(file: Path, pattern: str) -> None:
 
 
 def _check_file(file: Path) -> None:
-    """Refuse a pipe, which would wait for ever for somebody to write into it. Raises OSError, ValueError."""
+    """Refuse a pipe, which would wait forever for a writer. Raises OSError, ValueError."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise ValueError("it is no regular file")
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from loadtests.records.manifest import Run
+from loadtests.records.peers import INSTALL, Record
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import typed
 from reports.basics.exit_codes import markdown_notes, markdown_table
 from reports.basics.templating import template
 from reports.basics.units import NONE, counted, number
-from reports.peers.entrants import INSTALL, Record
 from reports.validity.caution import WORTHLESS, Verdict, verdict
 from reports.validity.evidence import Evidence
 

@@ -11,6 +11,7 @@ from reports.basics.units import grouped
 from reports.data.load import Run
 from reports.theory.compare import Agreement, agreements
 
+VERDICT_FILE: Final = "verdict.json"
 Severity = Literal["note", "suspect", "invalid", "fail"]
 Verdict = Literal["VALID", "SUSPECT", "INVALID", "FAIL"]
 VERDICTS: Final[dict[Severity, Verdict]] = {
@@ -72,7 +73,7 @@ def verdict(found: Iterable[Caution]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a run says, what it is worth and why, worst first: verdict.json, for whoever does not read the page.
+    """A run's answers, its verdict and the reasons, worst first: verdict.json, for programs.
 
     answers: one for each scenario; none where nothing may be decided.
     """

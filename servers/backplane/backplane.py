@@ -135,7 +135,7 @@ class Backplane(ABC):
         await self._arrives(self._ids.newest_id, ANSWER_S)
 
     async def catch_up(self, last_id: int) -> None:
-        """Wait for a message that a client has got elsewhere; return soon when nobody can have got it.
+        """Wait for a message that a client has got elsewhere; return soon when no client can have got it.
 
         Raises UnavailableError when that cannot be found out, or it does not come.
         """
@@ -145,14 +145,16 @@ class Backplane(ABC):
             await self._ask(self._link.run)
             if last_id > self._ids.newest_id or await self._arrives(last_id, ANSWER_S):
                 return
-        raise UnavailableError(f"message {last_id} is not here, and Redis does not tell; ask another server, or later")
+        raise UnavailableError(
+            f"message {last_id} is not here, and Redis does not answer; ask another server, or later"
+        )
 
     async def _ask(self, run: Run) -> None:
         """Learn what the newest id is. Raises AWAY."""
         self._feed.token = await self._ids.ask(run, self._feed.token or secrets.token_hex(8))
 
     async def _publish(self, messages: Sequence[Message]) -> int:
-        """Publish when it is their turn, even if whoever asked has gone; return the first id of the last part."""
+        """Publish when it is their turn, even if the client has gone; return the first id of the last part."""
         task = asyncio.create_task(self._publish_in_turn(messages))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)

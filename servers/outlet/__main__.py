@@ -2,7 +2,7 @@
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
 difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
-use, `pids`, whose cost is the server's, and `cost_of`, how that is known.
+use, `pids`, that count as the server, and `cost_of`, how that is known.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--url", default="", help="where the server is, if not where the adapter says")
     p.add_argument("--run", required=True, help="name of this run in channels and tracers: 4 to 32 hexadecimal digits")
     add_arguments(p, TAKEN)
-    p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for what was refused")
+    p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for refused messages")
     return p
 
 

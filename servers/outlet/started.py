@@ -69,7 +69,7 @@ class Started:
             async with asyncio.timeout(patience_s):
                 while not await connects(base):
                     if self._program is None:
-                        problem = "nobody listens there"
+                        problem = "no server listens there"
                         break
                     if self._program.returncode is not None:
                         problem = f"the command ended with exit code {self._program.returncode}"

@@ -144,7 +144,7 @@ class Pipe:
             program.stdin.write(self._client.line(message).replace("\n", " ").encode() + b"\n")
             await program.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
-            raise Refused(f"publish.pipe reads no more; it said: {self._said[-SHOWN_BYTES:]!r}") from None
+            raise Refused(f"publish.pipe reads no more; its output: {self._said[-SHOWN_BYTES:]!r}") from None
 
     async def close(self) -> None:
         program = self._program

@@ -104,7 +104,7 @@ class _Check:
                 check_names(Template(getattr(adapter, key)), {"port"})
         if adapter.proxy:
             with self._at("proxy"):
-                read_url(adapter.proxy, "proxy", instead="a proxy that wants to know who asks is not supported")
+                read_url(adapter.proxy, "proxy", instead="a proxy with a login is not supported")
         publish = adapter.publish
         self._request("publish", publish, OF_A_MESSAGE)
         own = {"line": publish.line, "send": publish.send, "websocket": publish.websocket}
@@ -126,7 +126,7 @@ class _Check:
             if each.request if name == "websocket" else each.websocket:
                 raise ValueError("a table [websocket] has the key websocket, every other one has request")
         with self._at(f"{name}.request"):
-            if "://" in (request_line(each.request).path.text.partition("?")[0] if each.request else ""):
+            if each.request and request_line(each.request).path.text.startswith(("http://", "https://")):
                 raise ValueError("a subscription has a path only; where the server is, url or --url says")
         self._request(name, each, known)
         if each.websocket:

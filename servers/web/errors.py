@@ -31,7 +31,7 @@ def printable(text: str) -> str:
 
 
 def last_word(response: web.Response) -> web.Response:
-    """Have the connection closed behind a response: where the request ends, nobody knows any more."""
+    """Have the connection closed after a response: the end of the request is unknown."""
     response.force_close()
     return response
 
@@ -59,7 +59,7 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
             {hdrs.ACCEPT_ENCODING: "identity"},
         )
     except LateError:
-        return last_word(error_response(408, "the body did not come in time; send it whole at once", "body"))
+        return last_word(error_response(408, "the body did not arrive in time; send it in one piece", "body"))
     except web.RequestPayloadError:
         return last_word(error_response(400, "the body is broken: its length or its chunks are wrong", "body"))
     except web.HTTPRequestEntityTooLarge:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from reports.peers.entrants import OURS_AS_A_STRANGER, OURS_BUILT_IN
+from loadtests.runs.foreign.entrants import OURS_AS_A_STRANGER, OURS_BUILT_IN
 from reports.validity.evidence import Evidence, evidence
 from tests.server_process import ROOT
 

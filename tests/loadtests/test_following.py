@@ -351,7 +351,7 @@ def test_answers_that_say_there_is_nothing_new_are_no_errors(all_users: dict[str
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("a step that is refused", "connect: POST: the server answered 400"),
+        ("a step that is refused", "connect: POST: the server answered 400 (no telling headers), b'expired'"),
         ("a step that tells nothing", "no answer has said yet what sid is"),
         ("a frame that was not expected", "connect: 'regex ^0' is not in what came: b'go away'"),
     ],

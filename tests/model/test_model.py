@@ -10,9 +10,9 @@ import pytest
 import pollbench
 from reports.data.load import ReportError, load
 from reports.model import model_file
+from reports.model.cell_figures import Load, message_payload_bytes, observations
 from reports.model.law import fit
-from reports.model.model import Model, coverage, predict
-from reports.model.observations import Load, message_payload_bytes, observations
+from reports.model.model import LATENCIES, Model, coverage, held_out, predict
 from reports.model.service import ASKED, HELD, quantile_s
 from tests.model.conftest import LABELS, made_up, made_up_cells, made_up_model, true_cores
 from tests.reports.conftest import SMALL
@@ -135,6 +135,15 @@ def test_the_model_that_ships_is_what_its_own_observations_give_and_covers_what_
     assert shipped.machine.cpu and shipped.commit and shipped.versions["sources"]
 
 
+def test_latencies_of_two_thousand_clients_lie_in_the_intervals_of_a_model_that_saw_five_hundred() -> None:
+    cells = model_file.read(model_file.RECORDED).observations
+    found = [each for each in held_out(cells) if each[0].load.clients == 2000 and each[1] in LATENCIES]
+    assert len(found) == 11  # long polling's p50 was the load process's own, and left out
+    assert {cell.pattern for cell, _, _ in found} == set(LABELS)
+    assert sum(at.low <= getattr(cell, figure) <= at.high for cell, figure, at in found) >= 0.8 * len(found)
+    assert coverage(cells, LATENCIES).share >= 0.8
+
+
 def test_a_latency_of_a_late_load_process_is_left_out_and_its_costs_stand() -> None:
     cells = made_up_cells(noise=0.0, patterns=["sse"])
     late = [msgspec.structs.replace(cell, p99_ms=None) if cell.load.clients == 500 else cell for cell in cells]
@@ -175,7 +184,7 @@ def test_the_command_fits_runs_and_prints_laws_and_coverage(tmp_path: Path, caps
     run = write_run(tmp_path / "run", [scene], repeats=2, labels={"sse": "SSE"})
     assert pollbench.main(["model", str(run), "--out", str(tmp_path / "model.json")]) == 0
     told = capsys.readouterr().out
-    assert "us a delivery" in told and "theory p99" in told and "held-out figures" in told
+    assert "us per delivery" in told and "theory p99" in told and "held-out figures" in told
     assert model_file.read(tmp_path / "model.json").labels == {"sse": "SSE"}
 
 
@@ -184,4 +193,4 @@ def test_no_runs_to_fit_is_one_line_with_the_remedy(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert pollbench.main(["model"]) == 2
-    assert "name run folders, or measure the series with --measure" in " ".join(capsys.readouterr().err.split())
+    assert "name run folders, or measure some with --measure" in " ".join(capsys.readouterr().err.split())

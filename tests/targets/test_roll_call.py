@@ -57,7 +57,7 @@ def everything(folder: Path) -> bytes:
             GOOD[1],
             r"client [12]: the server answered HTTP/1.1 404 .*likely: there is no such path",
         ),
-        ("/guarded", GOOD[1], r"401 Unauthorized; .*WWW-Authenticate: Bearer.*who are you.*it wants to know who asks"),
+        ("/guarded", GOOD[1], r"401 Unauthorized; .*WWW-Authenticate: Bearer.*who are you.*it requires a login"),
         ("/login", GOOD[1], r"200 OK.*<!DOCTYPE html>.*likely: it is a web page, perhaps a login"),
         ("/moved", GOOD[1], r"302 Found.*likely: it redirects to /login\?next=events: name that URL"),
         ("/events/json", GOOD[1], r"an event stream says Content-Type: text/event-stream, this says application/json"),
@@ -122,7 +122,7 @@ def test_a_secret_goes_to_the_server_and_stands_nowhere_even_if_the_server_repea
 @pytest.mark.parametrize(
     ("pattern", "said", "failed", "likely"),
     [
-        ("sse", b"", {"refused": 3}, "nobody listens there"),
+        ("sse", b"", {"refused": 3}, "no server listens there"),
         ("sse", b"", {}, "the server keeps the request and says nothing"),
         ("sse", b"", {"reset": 2}, "the server breaks the connection off"),
         ("sse", b"\x15\x03\x01\x00\x02", {"protocol": 1}, "it does not speak HTTP here: check scheme"),
@@ -132,7 +132,7 @@ def test_a_secret_goes_to_the_server_and_stands_nowhere_even_if_the_server_repea
         ("sse", EVENTS + b"data: hello\n\n", {}, "the server talks, but of nothing that we published"),
         ("sse", EVENTS + b"data: pb0bad.7.1.2.z\n\n", {}, "only another run's messages came: put {{run}}"),
         ("websocket", b"HTTP/1.1 200 OK\r\n\r\n", {}, "it answers, but opens no WebSocket"),
-        ("chunked", b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n\x8b", {}, "it packs what it sends"),
+        ("chunked", b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n\x8b", {}, "it compresses without being asked"),
     ],
 )
 def test_every_answer_has_a_likely_cause(pattern: str, said: bytes, failed: dict[str, int], likely: str) -> None:

@@ -16,7 +16,7 @@ from loadtests.records.rows import ERRORS
 from loadtests.runs.unheard import told
 
 STATUSES: Final = {
-    "401": "it wants to know who asks: give headers.Authorization, its secret as {{env.NAME}}",
+    "401": "it requires a login: give headers.Authorization, its secret as {{env.NAME}}",
     "403": "it does not let this client in: give it a header or cookie that it lets in, its secret as {{env.NAME}}",
     "404": "there is no such path: check the path of the request, and whether --url says its base",
     "405": "the path is right, the method is not: check the request's first word",
@@ -74,7 +74,7 @@ def cause(pattern: str, run: str, said: bytes, failed: Mapping[str, int]) -> str
     status = head[9:12].decode("ascii", "replace") if head.startswith(b"HTTP/") else ""
     if not said:
         if "refused" in failed:
-            return "nobody listens there: check host and port"
+            return "no server listens there: check host and port"
         return "the server keeps the request and says nothing" if not failed else "the server breaks the connection off"
     if status in STATUSES:
         return STATUSES[status]
@@ -97,7 +97,7 @@ def _of_content(pattern: str, run: str, head: bytes, body: bytes) -> str:
     if pattern == "sse" and content_type != "text/event-stream":
         return f"an event stream says Content-Type: text/event-stream, this says {content_type or 'nothing'}"
     if b"content-encoding:" in head.lower():
-        return "it packs what it sends, which was not asked for: set gzip = true"
+        return "it compresses without being asked: set gzip = true"
     ours = b"pb" + run.encode() + b"."
     whole = re.search(re.escape(ours) + rb"\d+\.\d+\.\d+\.z", body)
     if ours in body and not whole:

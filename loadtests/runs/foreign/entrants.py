@@ -3,52 +3,22 @@
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from loadtests.foreign.choose import choose
 from loadtests.host.installed import lacking, version_of
-from loadtests.runs.run_folder import save
-from loadtests.runs.runner import RunRefused, check_same
+from loadtests.records.peers import INSTALL, RECORD, Entrant, Record
+from loadtests.runs.run_folder import RunRefused, save
+from loadtests.runs.runner import check_same
 from loadtests.scenario.asked import Asked
 from servers.home import VERSION, python
 from servers.targets import presets
 from servers.targets.peers.catalogue import PEERS, Peer
 
-OURS_BUILT_IN, OURS_AS_A_STRANGER = "pollbench", "pollbench-as-a-stranger"
-RECORD = "peers.json"
-INSTALL = "scripts/install-peers"
-
-
-class Entrant(msgspec.Struct, frozen=True, kw_only=True):
-    """One server. versions: of what it needs. patterns: by which it is followed. target, command: what a run is told of
-    it, both "" for ours as a run knows it.
-    """
-
-    name: str
-    title: str
-    versions: dict[str, str]
-    patterns: list[str]
-    target: str = ""
-    command: str = ""
-
-    @property
-    def asked(self) -> Asked:
-        return Asked(target=self.target, changes=(f"command={self.command}",)) if self.target else Asked()
-
-    @property
-    def version(self) -> str:
-        """Return the versions of what the title names."""
-        named = [word.strip().lower() for word in self.title.split(",")]
-        return ", ".join(list(self.versions.values())[: len(named)])
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """peers.json of a series. absent: title -> what it lacks."""
-
-    started_at: str
-    servers: list[Entrant]
-    absent: dict[str, list[str]]
+OURS_BUILT_IN: Final = "pollbench"
+OURS_AS_A_STRANGER: Final = "pollbench-as-a-stranger"
 
 
 def entrants(installed: Path, names: Collection[str]) -> tuple[list[Entrant], dict[str, list[str]]]:
@@ -67,6 +37,11 @@ def entrants(installed: Path, names: Collection[str]) -> tuple[list[Entrant], di
     there = [_of(peer, installed) for peer in wanted if peer not in absent]
     ours = [each for each in _ours() if not names or each.name in names]
     return [*there, *ours], {peer.title: missing for peer, missing in absent.items()}
+
+
+def asked_of(entrant: Entrant) -> Asked:
+    """Return what names it to a run."""
+    return Asked(target=entrant.target, changes=(f"command={entrant.command}",)) if entrant.target else Asked()
 
 
 def _of(peer: Peer, installed: Path) -> Entrant:
