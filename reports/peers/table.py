@@ -49,7 +49,7 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         shown = [_figure(self.figures.get(name), scale) for name, scale in FIGURES.values()]
-        counts = (f"{self.delivered:,} of {self.owed:,}", f"{self.twice:,}") if self.figures else (NONE, NONE)
+        counts = (f"{self.delivered:,} of {self.owed:,}", f"{self.twice:,}") if self.owed else (NONE, NONE)
         return (self.server, self.version, self.pattern, *shown, *counts, self.verdict)
 
     def as_json(self) -> dict[str, Any]:
@@ -61,13 +61,15 @@ class Row:
 
 
 def row_of(server: str, version: str, found: Evidence) -> Row:
-    """Return what one run says, which is of one pattern; of one that proves nothing only why."""
+    """Return what one run says, which is of one pattern; of one that proves nothing why, and what it delivered.
+
+    What arrived is counted message by message, which no late generator puts in doubt; records that differ do.
+    """
     ruled, (row,) = verdict(found.cautions), found.summary.to_dict("records")
     why = [caution.what for caution in found.cautions if caution.severity != "note"]
-    if ruled in WORTHLESS:
-        return Row(server, version, str(row["label"]), ruled, {}, why=why)
-    figures = {name: _interval(row, name) for name, _ in FIGURES.values()}
-    delivered, owed, twice = (int(row[name]) for name in ("delivered", "owed", "duplicated"))
+    figures = {} if ruled in WORTHLESS else {name: _interval(row, name) for name, _ in FIGURES.values()}
+    counts = ("delivered", "owed", "duplicated")
+    delivered, owed, twice = (0, 0, 0) if ruled == "FAIL" else (int(row[name]) for name in counts)
     return Row(server, version, str(row["label"]), ruled, figures, delivered, owed, twice, why)
 
 
@@ -91,7 +93,7 @@ HOW_TO_READ: Final = (
     "Latency is from when a message was due to be published to when a client had read it. Of servers that are not ours "
     "the way up is in it; of the rows `pollbench` it is not. An interval is that of the repeats. CPU is that of all "
     "processes of a server for each 1,000 deliveries, with what it takes to be published to; memory is growth for each "
-    "client. Where a verdict is INVALID, no figure is shown."
+    "client. Where a verdict is INVALID, nothing is shown but what was delivered, which is counted, not timed."
 )
 
 
