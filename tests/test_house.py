@@ -35,6 +35,8 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.classes",
     "servers.targets.client",
     "servers.targets.message",
+    "servers.targets.peers",
+    "servers.targets.peers.catalogue",
     "servers.targets.presets",
     "servers.targets.reading",
     "servers.targets.redirects",

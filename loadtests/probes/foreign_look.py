@@ -88,6 +88,10 @@ class Look:
         self.status = 0
         self.headers: dict[str, str] = {}
 
+    @property
+    def is_open(self) -> bool:
+        return self._wire is not None
+
     def open(self) -> None:
         """Ask. Raises OSError and ProtocolError."""
         self.close()
@@ -186,7 +190,7 @@ class Look:
                 self._go_on()
                 return
         elif isinstance(event, Message):
-            traces, answer = self._stream.take(event)
+            traces, answer = self._stream.take(event.body)
             wire.send(answer)
             name, number = self._told_beside(event.body)
             yield from (Seen(trace, received_ns, event.body, name, number) for trace in traces)

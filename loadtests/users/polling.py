@@ -156,7 +156,7 @@ class PollingUser(PatternUser):
         if in_one_read and data:
             exchange.first_byte_ns = received_ns
             if self.cursor == self.first_cursor:
-                recorder.glimpse(self.number, data)
+                recorder.glimpse(self.number, data, anew=True)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
             exchange.ended_ns, exchange.arrived_ns = received_ns, arrived_ns

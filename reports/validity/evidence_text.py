@@ -13,7 +13,7 @@ from loadtests.scenario.settings import NETEM
 from reports.basics.units import counted, listed, percent, quantity
 from reports.data.situations import differing
 from reports.validity.caution import Caution, Facts
-from reports.validity.foreign import adapters, cost_unknown, identity
+from reports.validity.foreign import adapters, cost, identity
 from reports.validity.network import relays
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -95,8 +95,7 @@ def _server(facts: Facts) -> str:
     shares = {name: facts.cells[f"{role}_cpu_peak"].max() for role, name in ROLE_NAMES.items() if role != "generator"}
     told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
     known = f"Of a core, in their busiest second: {listed(told)}." if told else ""
-    elsewhere = "The server's cost was not measured: no process of this machine listens at its port."
-    return f"{known} {elsewhere}".strip() if cost_unknown(facts) else known
+    return f"{known} {cost(facts)}".strip()
 
 
 def _starved(facts: Facts) -> str:

@@ -89,7 +89,10 @@ class Frames:
         if socket is None or socket.closed:
             code = socket.close_code if socket is not None else None
             raise Refused(f"WebSocket {self._publish.websocket}: the server closed it (code {code})")
-        await socket.send_str(self._client.line(message))
+        try:
+            await socket.send_str(self._client.line(message))
+        except (aiohttp.ClientError, OSError) as wrong:
+            raise Refused(f"WebSocket {self._publish.websocket}: {reason(wrong)}") from None
 
     async def close(self) -> None:
         if self._listening is not None:

@@ -43,7 +43,7 @@ class Reply(Part, frozen=True):
     """What a client must answer while it is subscribed, such as pings."""
 
     when: Annotated[str, Says(description="rule over the response; its match is `{{found}}`")]
-    send: Annotated[str, Says(description="text of the frame that answers it")]
+    send: Annotated[str, Says(description="text of the frame that answers it; to a poll it is `METHOD PATH BODY`")]
 
 
 class Publish(Part, frozen=True):
@@ -115,7 +115,9 @@ class Cost(Part, frozen=True):
     """Whose CPU and memory is the server's: the process we started and its children; else who listens on the port."""
 
     also: Annotated[list[str], Says(description="names of more processes")] = []
-    cgroup: Annotated[str, Says(description="a folder below /sys/fs/cgroup: all processes in it, instead")] = ""
+    cgroup: Annotated[
+        str, Says(description="a folder below /sys/fs/cgroup: the processes in it instead, such as a container's")
+    ] = ""
     measured: Annotated[bool, Says(description="false: the server is elsewhere, or its cost must not be measured")] = (
         True
     )

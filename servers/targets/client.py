@@ -107,6 +107,11 @@ class Client:
                 said.append(self.fill(reply.send, {"found": found}))
         return said
 
+    def replies(self, data: bytes) -> Sequence[Request]:
+        """Return what is to be asked when this was the answer to a poll."""
+        found = ((reply.send, parse_rule(reply.when)(NOTHING, data)) for reply in self.how.reply)
+        return [self.request(send, NOTHING, "", {"found": text}) for send, text in found if text is not None]
+
     def texts(self, data: bytes) -> Iterable[bytes]:
         """Return the texts in what came among which tracers are to be looked for."""
         return (data,) if self._find is None else map(self._revealed, self._find(data))

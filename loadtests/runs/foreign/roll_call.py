@@ -25,6 +25,7 @@ STATUSES: Final = {
     "429": "it limits how often it is asked: allow this client more, or start fewer a second",
 }
 _LOCATION: Final = re.compile(rb"(?im)^location: *(\S+)")
+_OVER: Final = re.compile(rb"(?i)expired|unknown (session|sid)|session id unknown|(not|please) log(ged)? ?in")
 _TYPE: Final = re.compile(rb"(?im)^content-type: *([^\r\n;]+)")
 
 
@@ -102,12 +103,14 @@ def _of_content(pattern: str, run: str, head: bytes, body: bytes) -> str:
     if ours in body and not whole:
         return "a tracer begins and does not end: the server cuts messages or changes them"
     if whole:
-        ends = "an empty line behind each event" if pattern == "sse" else "a line end behind each message"
-        return f"our message came, but its end did not: the stream needs {ends}"
+        ends = "an empty line behind each event" if pattern == "sse" else "as many bytes as were announced"
+        return f"our message came, but its end did not: the client waits for {ends}"
     if re.search(rb"pb[0-9a-f]{4,32}\.\d+\.", body):
         return "only another run's messages came: put {{run}} into the channel's name"
     if re.search(rb"p\W{0,3}b\W{0,3}" + run[:4].encode(), body, re.IGNORECASE):
         return "the server changes the text of messages, so that none is known again"
+    if _OVER.search(body):
+        return "its session is over, or was never begun: have `connect` begin one, and `expect` tell a good answer"
     if body.strip():
         return (
             "the server talks, but of nothing that we published: check that publishing goes to the channel that is "
