@@ -395,5 +395,5 @@ def test_a_run_of_what_people_build_is_held_against_the_goals_of_its_scenario(na
 
 def test_a_scenario_without_goals_says_that_it_has_none(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [SCENARIOS["feed"]], repeats=1, labels={"sse": "SSE"})
-    with pytest.raises(ReportError, match=r"feed has no goals of its own, and there is no slo\.toml: .* --slo"):
+    with pytest.raises(ReportError, match=r"feed has no goals, and there is no slo\.toml: .* --slo"):
         check_slo(run, None)
