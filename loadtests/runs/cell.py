@@ -221,6 +221,7 @@ class Attempt:
 
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
+        self._tick()  # whoever reads the rows as they come has the last of them now
         if not any((self._folder / "raw").glob("counts-*.json")):
             raise CellFailed("the load ended without reporting its records, so rows may be missing")
         recorder = Recorder()
