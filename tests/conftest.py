@@ -1,7 +1,8 @@
 """Fixtures that several folders of tests share."""
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+import pollbench
 from loadtests.host.warden import MARK, warden
+from loadtests.runs.signals import heeded
+from servers.home import HOME
 from tests.server_process import ServerProcess, serving
 
 # How long an example takes says how busy the machine is, and nothing of the code.
@@ -41,6 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, or the last of the workers would be alone with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture
+def front_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
+    """Give what runs a command in this process, where a second is too much for what a process of its own would add."""
+    monkeypatch.setenv("PYTHONPATH", str(HOME))
+    before = {number: signal.getsignal(number) for number in {signal.SIGINT, *heeded()}}
+    yield lambda *words: pollbench.main(words)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc]

@@ -103,7 +103,7 @@ class Conductor:
             self._drained.clear()
             self._all_drained.clear()
             self._working = {client.id for client in runner.clients.all}
-        self.screen.begin(str(self.run_dir), session.joined, self._working)
+        self.screen.begin(str(self.run_dir), session.joined, self._working, session.states)
         if not isinstance(runner, MasterRunner):
             self._start_recording(environment)
 

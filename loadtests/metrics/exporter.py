@@ -12,7 +12,7 @@ from typing import Final
 from urllib.error import URLError
 
 from loadtests.metrics import otlp, prometheus
-from loadtests.metrics.family import Family
+from loadtests.metrics.family import MetricFamily
 from servers.home import VERSION
 from servers.settings.units import parse_port
 from servers.web.urls import read_url
@@ -22,26 +22,26 @@ LINGER_S: Final = 20.0
 """How long the last figures wait for a Prometheus that has asked before."""
 TIMEOUT_S: Final = 2.0
 FORMS: Final = "prometheus:PORT (to be scraped) or otlp:URL (told once a second)"
-Families = Callable[[], list[Family]]
+Families = Callable[[], list[MetricFamily]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Destination:
     """Where metrics are to go. port: to be scraped at, 0 for any; url: of a collector."""
 
     port: int | None = None
     url: str = ""
 
 
-def parse_metrics(texts: Iterable[str]) -> Asked:
+def parse_metrics(texts: Iterable[str]) -> Destination:
     """Read what --metrics was given. Raises ValueError naming option, value and remedy."""
-    asked = Asked()
+    asked = Destination()
     for text in texts:
         kind, _, where = text.partition(":")
         if kind == "prometheus" and asked.port is None:
-            asked = Asked(parse_port("--metrics", where), asked.url)
+            asked = Destination(parse_port("--metrics", where), asked.url)
         elif kind == "otlp" and not asked.url:
-            asked = Asked(asked.port, str(read_url(where, "metrics")))
+            asked = Destination(asked.port, str(read_url(where, "metrics")))
         else:
             raise ValueError(f"--metrics {text!r}: write {FORMS}, each once")
     return asked
@@ -53,7 +53,7 @@ class Exporter:
     lock: held while either is called; refused: why the collector took nothing the last time, "" where it did.
     """
 
-    def __init__(self, asked: Asked, read: Callable[[], None], families: Families) -> None:
+    def __init__(self, asked: Destination, read: Callable[[], None], families: Families) -> None:
         """Raises ValueError for a port that is taken."""
         self._asked, self._read, self._families = asked, read, families
         self._since_ns = time.time_ns()
@@ -95,7 +95,7 @@ class Exporter:
             self.refresh()
             self._tell()
 
-    def _known(self) -> list[Family]:
+    def _known(self) -> list[MetricFamily]:
         with self.lock:
             return self._families()
 

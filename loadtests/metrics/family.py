@@ -11,7 +11,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class MetricFamily:
     """name: with its unit, as Prometheus wants it; a counter's without _total. unit: OpenTelemetry's, "" for none."""
 
     name: str

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from loadtests.metrics.family import Family, Labels
+from loadtests.metrics.family import Labels, MetricFamily
 from loadtests.metrics.histogram import SCHEMA, ZERO_S, Histogram
 
 CUMULATIVE: Final = 2
 
 
-def payload(families: Iterable[Family], since_ns: int, now_ns: int, version: str) -> bytes:
+def payload(families: Iterable[MetricFamily], since_ns: int, now_ns: int, version: str) -> bytes:
     """Return an ExportMetricsServiceRequest. since_ns, now_ns: of the wall clock; counts are of what lies between."""
     metrics = [_metric(family, since_ns, now_ns) for family in families if family.samples]
     scope = {"scope": {"name": "pollbench", "version": version}, "metrics": metrics}
@@ -18,7 +18,7 @@ def payload(families: Iterable[Family], since_ns: int, now_ns: int, version: str
     return json.dumps({"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}).encode()
 
 
-def _metric(family: Family, since_ns: int, now_ns: int) -> dict[str, Any]:
+def _metric(family: MetricFamily, since_ns: int, now_ns: int) -> dict[str, Any]:
     times = {"startTimeUnixNano": str(since_ns), "timeUnixNano": str(now_ns)}
     points = [{"attributes": _attributes(labels), **times, **_point(value)} for labels, value in family.samples]
     told: dict[str, Any] = {"name": family.name, "description": family.about, "unit": family.unit}

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from loadtests.metrics.family import Family, Labels
+from loadtests.metrics.family import Labels, MetricFamily
 from loadtests.metrics.histogram import SCHEMA, ZERO_S, Histogram
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,11 +21,11 @@ def wants_protobuf(accept: str) -> bool:
     return accept.strip().startswith("application/vnd.google.protobuf")
 
 
-def text(families: Iterable[Family]) -> str:
+def text(families: Iterable[MetricFamily]) -> str:
     return "".join(f"{line}\n" for family in families for line in _lines(family))
 
 
-def _lines(family: Family) -> Iterator[str]:
+def _lines(family: MetricFamily) -> Iterator[str]:
     if not family.samples:
         return
     yield f"# HELP {family.exposed} {family.about}"
@@ -53,18 +53,18 @@ def _number(value: float) -> str:
     return "+Inf" if value == float("inf") else f"{value:.15g}"
 
 
-def protobuf(families: Iterable[Family]) -> bytes:
+def protobuf(families: Iterable[MetricFamily]) -> bytes:
     """Return delimited MetricFamily messages."""
     return b"".join(_sized(_family(family)) for family in families if family.samples)
 
 
-def _family(family: Family) -> bytes:
+def _family(family: MetricFamily) -> bytes:
     metrics = b"".join(_message(4, _metric(family, labels, value)) for labels, value in family.samples)
     head = _text(1, family.exposed) + _text(2, family.about) + _integer(3, KINDS[family.kind])
     return head + metrics
 
 
-def _metric(family: Family, labels: Labels, value: float | Histogram) -> bytes:
+def _metric(family: MetricFamily, labels: Labels, value: float | Histogram) -> bytes:
     pairs = b"".join(_message(1, _text(1, name) + _text(2, text)) for name, text in labels.items())
     if isinstance(value, Histogram):
         return pairs + _message(7, _histogram(value))

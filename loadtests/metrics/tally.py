@@ -10,7 +10,7 @@ from typing import Final
 from loadtests.live.counts import Live
 from loadtests.live.live_checks import Health, judge
 from loadtests.live.timeline import Board, Gatherer
-from loadtests.metrics.family import Family, Kind
+from loadtests.metrics.family import Kind, MetricFamily
 from loadtests.metrics.histogram import Histogram
 from loadtests.metrics.tail import Batch
 from servers.timing import NS_PER_S
@@ -76,31 +76,34 @@ class Tally:
             lag_ms=max((each.lag_ms for each in processes if each.lag_ms is not None), default=None),
         )
 
-    def families(self) -> list[Family]:
+    def families(self) -> list[MetricFamily]:
         """Return all that is known now."""
         return [*self._totals(), self._latency(), self._verdicts(), *self._instrument()]
 
-    def _totals(self) -> Iterator[Family]:
+    def _totals(self) -> Iterator[MetricFamily]:
         for name, (kind, about) in TOTALS.items():
             samples = [(dict(key), float(getattr(each.live, name))) for key, each in self._counted.items()]
             unit = "By" if name.startswith("bytes") else ""
-            yield Family(f"pollbench_{NAMES.get(name, name)}", kind, about, unit, [*samples])
+            yield MetricFamily(f"pollbench_{NAMES.get(name, name)}", kind, about, unit, [*samples])
 
-    def _latency(self) -> Family:
+    def _latency(self) -> MetricFamily:
         samples = [(dict(key), each.histogram) for key, each in self._counted.items() if each.histogram.count]
         about = "From the instant a message was due to when its client had read it."
-        return Family("pollbench_delivery_latency_seconds", "histogram", about, "s", [*samples])
+        return MetricFamily("pollbench_delivery_latency_seconds", "histogram", about, "s", [*samples])
 
-    def _verdicts(self) -> Family:
+    def _verdicts(self) -> MetricFamily:
         """One of the four is 1."""
-        health, family = self._health, Family("pollbench_verdict", "gauge", "1 for what the figures are worth, 0 else.")
+        health, family = (
+            self._health,
+            MetricFamily("pollbench_verdict", "gauge", "1 for what the figures are worth, 0 else."),
+        )
         for key, each in self._counted.items():
             verdict = self._ruled or judge(dict(key)["pattern"], each.live, health).verdict
             family.samples.extend(({**dict(key), "verdict": name}, float(name == verdict)) for name in VERDICTS)
         return family
 
-    def _instrument(self) -> Iterator[Family]:
-        lag = Family(
+    def _instrument(self) -> Iterator[MetricFamily]:
+        lag = MetricFamily(
             "pollbench_generator_lag_seconds", "gauge", "How late the load generator's loop was at worst.", "s"
         )
         lag.samples.append(({}, self._lag_ns / NS_PER_S))
@@ -108,8 +111,8 @@ class Tally:
         busy = self._health.cpu_share
         if busy is not None:
             about = "Part of a core that the busiest load process uses."
-            yield Family("pollbench_generator_cpu_ratio", "gauge", about, "1", [({}, busy)])
-        cells = Family("pollbench_cells", "counter", "Cells that have ended.")
+            yield MetricFamily("pollbench_generator_cpu_ratio", "gauge", about, "1", [({}, busy)])
+        cells = MetricFamily("pollbench_cells", "counter", "Cells that have ended.")
         cells.samples.extend(({"status": status}, float(count)) for status, count in self.cells.items())
         yield cells
 

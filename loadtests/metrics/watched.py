@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from loadtests.metrics.exporter import Asked, Exporter
+from loadtests.metrics.exporter import Destination, Exporter
 from loadtests.metrics.tail import Tail
 from loadtests.metrics.tally import Tally
 from loadtests.records.manifest import SESSION, Cell
@@ -15,7 +15,7 @@ from loadtests.scenario.plan import PlannedCell
 class Watched:
     """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it."""
 
-    def __init__(self, folder: Path, asked: Asked) -> None:
+    def __init__(self, folder: Path, asked: Destination) -> None:
         """Raises ValueError for a port that is taken."""
         self._folder = folder
         self._tally = Tally()
@@ -71,7 +71,7 @@ class ByHand:
     Entered, it says where it is scraped. Raises ValueError for a port that is taken.
     """
 
-    def __init__(self, runs: Path, asked: Asked) -> None:
+    def __init__(self, runs: Path, asked: Destination) -> None:
         self._runs, self._asked = runs, asked
         self._known = {each.name for each in runs.glob("*")}
         self._folder: Path | None = None

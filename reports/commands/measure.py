@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from loadtests.metrics.exporter import Asked as Metering
-from loadtests.metrics.exporter import parse_metrics
+from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
@@ -54,7 +53,7 @@ class Telling:
     quiet: bool
     slo: Path | None
     markdown: Path | None
-    metrics: Metering
+    metrics: Destination
 
     def __post_init__(self) -> None:
         if self.slo is not None:
@@ -183,7 +182,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
     if not telling.quiet:
         err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
     with ExitStack() as stack:
-        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Metering() else []
+        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Destination() else []
         for each in watched:
             if each.url:
                 err.print(f"metrics: {each.url}", highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from loadtests.metrics.exporter import Asked, parse_metrics
+from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import ByHand
 from loadtests.runs import runner, webui
 from loadtests.scenario.overrides import with_options
@@ -58,7 +58,7 @@ def ui(
         pollbench ui
     """
     asked = parse_metrics(metrics or ())
-    beside = ByHand(runner.RUNS, asked) if asked != Asked() else None
+    beside = ByHand(runner.RUNS, asked) if asked != Destination() else None
     return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside)
 
 

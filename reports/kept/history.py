@@ -29,7 +29,7 @@ ABSENT: Final = "absent"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class KeptRun:
     """One run. marks: what else than the code is new in it, "cores 2 -> 4" each; none of the first."""
 
     run: str
@@ -67,7 +67,7 @@ class History:
     """left_out: runs that cannot be used, each with the reason. needed: runs that can prove the clearest change."""
 
     measure: str
-    steps: tuple[Step, ...]
+    steps: tuple[KeptRun, ...]
     lines: tuple[Line, ...]
     left_out: tuple[str, ...]
     needed: int
@@ -198,8 +198,8 @@ def _changes(values: Sequence[Interval | None], measure: str, alpha: float) -> I
             yield Change(known[cut][0], percent, low, high, p, direction(measure, shift.amount))
 
 
-def _steps(found: Sequence[tuple[str, Evidence]]) -> tuple[Step, ...]:
-    steps = list[Step]()
+def _steps(found: Sequence[tuple[str, Evidence]]) -> tuple[KeptRun, ...]:
+    steps = list[KeptRun]()
     before: Mapping[str, object] | None = None
     for name, each in found:
         run = each.run.manifest
@@ -211,7 +211,7 @@ def _steps(found: Sequence[tuple[str, Evidence]]) -> tuple[Step, ...]:
             if before is not None and before.get(field) != now.get(field)
         ]
         verdict = "SUSPECT" if each.doubts else "VALID"
-        steps.append(Step(name, run.started_at, run.commit, verdict, tuple(marks)))
+        steps.append(KeptRun(name, run.started_at, run.commit, verdict, tuple(marks)))
         before = now
     return tuple(steps)
 

@@ -20,14 +20,14 @@ from servers.web.free_port import free_port
 from tests.loadtests.load_process import ALL_USERS, FOR_LONG, HANG_S, Load, Loads, check_whole, http_host, loads_on
 from tests.server_process import ServerProcess, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 HEADLESS = ("--headless", "--users", "12", "--spawn-rate", "12", "--poll-interval", "0.2", "--exit-code-on-error", "0")
 FOR_3_S = ("--run-time", "3s")
 EVERY_PATTERN = {"short_polling", "long_polling", "chunked", "http2_push", "sse", "websocket"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def publishing() -> Iterator[ServerProcess]:
     with serving("--schedule", "steady:20") as server:
         yield server

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.metrics import otlp, prometheus
-from loadtests.metrics.family import Family
+from loadtests.metrics.family import MetricFamily
 from loadtests.metrics.histogram import PER_OCTAVE, SCHEMA, Histogram, upper_s
 
 LATENCIES = st.lists(st.integers(-10_000, 10**11), max_size=60)
@@ -37,7 +37,7 @@ def test_every_latency_is_in_the_bucket_whose_ends_it_lies_between(values_ns: li
 @given(LATENCIES)
 def test_protobuf_and_otlp_tell_the_same_buckets(values_ns: list[int]) -> None:
     histogram = counted(values_ns)
-    family = Family("x_seconds", "histogram", "About.", "s", [({"pattern": "sse"}, histogram)])
+    family = MetricFamily("x_seconds", "histogram", "About.", "s", [({"pattern": "sse"}, histogram)])
     ((_, message),) = fields(prometheus.protobuf([family]), delimited=True)
     told = dict(fields(fields_of(message, 4)[0]))
     native = list(fields(told[7]))
@@ -69,11 +69,11 @@ def test_an_octave_has_so_many_buckets() -> None:
 
 
 def test_text_has_every_series_with_its_labels_quoted() -> None:
-    family = Family("x", "counter", "About.", "", [({"name": 'a"b\\c\nd'}, 2.0)])
+    family = MetricFamily("x", "counter", "About.", "", [({"name": 'a"b\\c\nd'}, 2.0)])
     assert (
         prometheus.text([family]) == '# HELP x_total About.\n# TYPE x_total counter\nx_total{name="a\\"b\\\\c\\nd"} 2\n'
     )
-    assert prometheus.text([Family("y", "gauge", "About.")]) == ""
+    assert prometheus.text([MetricFamily("y", "gauge", "About.")]) == ""
 
 
 def fields(content: bytes, *, delimited: bool = False) -> Any:

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import pollbench
-from loadtests.metrics.exporter import Asked, parse_metrics
+from loadtests.metrics.exporter import Destination, parse_metrics
 from servers.web.free_port import free_port
 
 ROOT = Path(pollbench.__file__).parent
@@ -180,4 +180,4 @@ def test_what_cannot_be_read_is_refused(texts: list[str], said: str) -> None:
 
 
 def test_both_places_can_be_asked_for() -> None:
-    assert parse_metrics(["prometheus:0", "otlp:http://c:4318"]) == Asked(0, "http://c:4318")
+    assert parse_metrics(["prometheus:0", "otlp:http://c:4318"]) == Destination(0, "http://c:4318")

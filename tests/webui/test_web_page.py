@@ -308,6 +308,7 @@ def test_the_tab_fits_a_phone_and_axe_finds_nothing_in_it(page: Page, alone: Sit
     expect(tab.locator("figure li").first).to_be_visible(visible=width == 390)
     parts = tab.locator("table, figure, svg").all()
     assert all((box := part.bounding_box()) and box["x"] + box["width"] <= width for part in parts)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.get_by_role("cell").count() >= len(LABELS) * 10
     found = Axe().run(page, context="pollbench-delivery")
     assert found.violations_count == 0, found.generate_report()
