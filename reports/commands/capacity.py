@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from loadtests.host import environment
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
 from loadtests.runs.runner import RunRefused
@@ -16,6 +17,7 @@ from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.sharing import shared_out
 from reports.commands.cells import ended
 from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
 from reports.commands.exits import DONE, INVALID
@@ -50,9 +52,11 @@ class Search:
 
     def plan(self, load: int) -> Plan:
         if self.along is CLIENTS:
-            return Plan(replace(self.scenario, clients=(load,)), (self.pattern,), self.repeats)
-        kind = self.scenario.schedule.partition(":")[0]
-        return Plan(replace(self.scenario, schedule=f"{kind}:{load}"), (self.pattern,), self.repeats)
+            scenario = replace(self.scenario, clients=(load,))
+        else:
+            kind = self.scenario.schedule.partition(":")[0]
+            scenario = replace(self.scenario, schedule=f"{kind}:{load}")
+        return Plan(shared_out(scenario, environment.cores()), (self.pattern,), self.repeats)
 
 
 @with_overrides

@@ -11,12 +11,14 @@ import msgspec
 import typer
 
 from loadtests.foreign.choose import Asked
+from loadtests.host import environment
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides
 from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.sharing import shared_out
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.common import (
     Authority,
@@ -68,7 +70,7 @@ def run(
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
-    plan = Plan(_enough(wanted, overrides), patterns, repeats)
+    plan = Plan(_fitted(wanted, overrides), patterns, repeats)
     return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
 
 
@@ -108,7 +110,7 @@ def compare(
     named = None if pattern is None else choose(pattern, labels, "pattern")
     wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
-        wanted if resume else _enough(wanted, overrides),
+        wanted if resume else _fitted(wanted, overrides),
         (saved.patterns if resume else patterns_of(wanted, saved.patterns)) if named is None else named,
         saved.repeats if repeats is None else repeats,
     )
@@ -120,6 +122,11 @@ def compare(
         )
     runner.check_resumable(resume, plan)
     return _measure(resume, plan, labels, as_json)
+
+
+def _fitted(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
+    """Return the scenario with what it leaves open decided as this machine and its messages want it."""
+    return shared_out(_enough(scenario, overrides), environment.cores())
 
 
 def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:

@@ -30,12 +30,13 @@ from servers.outlet.message import Place, SecretMissing
 from servers.outlet.outlet import Outlet
 from servers.outlet.started import Started, listeners
 from servers.outlet.ways import way_of
-from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
+from servers.process import journal, raise_file_limit, settle, spare_the_collector, stop_signal
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, settings
 from servers.targets.adapter import Adapter, AdapterError
 from servers.timing.clock import now_ns
 from servers.web.patience import patient
+from servers.web.ports import BACKLOG, bind
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 _OF_SERVERS: Final = settings(ServerOptions)

@@ -57,6 +57,9 @@ class Served:
     send_buffer_bytes: int = setting(
         1_048_576, "how far a slow reader may lag before its stream is closed", SERVER, low=0, off="no limit"
     )
+    server_processes: int = setting(
+        1, "processes that serve one feed at one port (Linux)", SERVER, option="--processes", low=1, high=64
+    )
     fault: str = setting(
         "",
         f"be wrong on purpose, to test the instrument: {fault_specs.FORMS}",
