@@ -13,14 +13,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from loadtests.scenario.dimensions import DIMENSIONS, Dimension
-from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.chart_data import LEVELS, SLICES, Scene
 from reports.charts.sweep import is_sweep
 from reports.measures.crossovers import crossovers, on_log
 from reports.measures.measures import MEASURES
 
 HERE: Final = Path(__file__).parent.parent
 POINTS: Final = 300
-SLICES: Final = 60
 Series = list[float | None]
 
 
@@ -86,12 +85,7 @@ def _over_time(scene: Scene) -> dict[str, Any]:
     """Median latency of what was due in each slice of the window."""
     window_s = float(scene.setting["window_s"])
     edges = np.linspace(0, window_s, SLICES + 1)
-    series: dict[str, Series] = {}
-    for pattern in scene.curves:
-        own = scene.latency[scene.latency["pattern"] == pattern]
-        at = np.clip(np.searchsorted(edges, own["due_s"].to_numpy(), side="right") - 1, 0, SLICES - 1)
-        medians = pd.Series(own["latency_ms"].to_numpy()).groupby(at).median().reindex(range(SLICES))
-        series[pattern] = [_rounded(value) for value in medians]
+    series = {pattern: [_rounded(value) for value in each.in_window] for pattern, each in scene.drawn.items()}
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
     axes = {"xTitle": "into the window", "xUnit": "s", "xLog": False, "yTitle": "median latency", "yUnit": "ms"}
     return _chart(scene, middles, series, **axes, yLog=True)
