@@ -19,6 +19,10 @@ from reports.commands.exits import DONE, INTERRUPTED, INVALID, UNREACHABLE, USAG
 __all__ = ["DONE", "INTERRUPTED", "INVALID", "UNREACHABLE", "USAGE", "main"]
 
 
+_OF_ADAPTERS = ("Client", "Heard", "Request")
+"""What a class needs that is an adapter (docs/howto/own-server.md); it is read in load processes, too."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Whatever goes wrong in a foreseen way is one line on stderr."""
     _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C ends in silence until a command takes it over
@@ -30,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in _OF_ADAPTERS:
+        from servers.targets import client
+
+        return getattr(client, name)
     from reports import notebook
 
     return getattr(notebook, name)
@@ -38,7 +46,7 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from reports import notebook
 
-    return [*__all__, *notebook.__all__]
+    return [*__all__, *_OF_ADAPTERS, *notebook.__all__]
 
 
 if __name__ == "__main__":

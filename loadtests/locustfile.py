@@ -15,14 +15,13 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 from loadtests import patterns
 from loadtests.locust_ui import hooks
 from loadtests.scenario import options
+from loadtests.scenario.plan import user_class_name
+from loadtests.users.user_classes import user_class
 from servers.home import pass_on
 
 pass_on()
 
-for name in patterns.names():
-    user_class = patterns.load(name)
-    globals()[user_class.__name__] = user_class
-del user_class
+globals().update((user_class_name(name), user_class(name)) for name in patterns.names())
 
 hooks.listen(events)
 

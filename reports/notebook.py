@@ -17,14 +17,15 @@ from reports.charts.decision import decision
 from reports.charts.style import styled
 from reports.charts.svg import standalone
 from reports.ci.compare_runs import compare_runs
-from reports.data.load import load
+from reports.data.load import Run, load
 from reports.measures.crossovers import crossovers
 from reports.measures.measures import conservation, latencies, per_cell, summary
 from reports.model.model import Model
 from reports.model.model_file import RECORDED, read
+from reports.page.answer import answers as _answers
 from reports.theory import oracles
 from reports.theory.compare import agreements
-from reports.validity.caution import verdict
+from reports.validity.caution import NO_ANSWER, Ruling, verdict
 from reports.validity.checks import cautions
 from reports.validity.evidence import evidence
 
@@ -35,6 +36,7 @@ __all__ = [
     "Question",
     "advise",
     "agreements",
+    "answers",
     "cautions",
     "changes",
     "charts",
@@ -57,6 +59,14 @@ __all__ = [
     "summary",
     "verdict",
 ]
+
+
+def answers(run: Run) -> list[str]:
+    """Return what a run says, in the words with which page, terminal and pull request open: one for each scenario."""
+    cells = per_cell(run)
+    rows = summary(run, cells)
+    ruling = Ruling.on(cautions(run, cells, rows), _answers(run, rows))
+    return [*ruling.answers] or [f"{NO_ANSWER}: this run is {ruling.verdict}."]
 
 
 @dataclass(frozen=True)

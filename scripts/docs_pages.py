@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
+import msgspec
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
@@ -21,13 +22,35 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
+from loadtests.scenario.asked import Asked  # noqa: E402
 from loadtests.scenario.options import TOLD  # noqa: E402
-from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402
+from loadtests.scenario.scenarios import SCENARIOS, Scenario  # noqa: E402
 from loadtests.scenario.settings import SETTINGS, typed  # noqa: E402
 from reports.commands.app import app  # noqa: E402
 from servers import patterns  # noqa: E402
 from servers.settings.options import ServerOptions  # noqa: E402
 from servers.settings.setting import Setting, settings  # noqa: E402
+from servers.targets import rules, template  # noqa: E402
+from servers.targets.adapter import (  # noqa: E402
+    SUBSCRIPTIONS,
+    Adapter,
+    Cost,
+    Part,
+    Publish,
+    Reply,
+    Step,
+    Subscribe,
+    Tls,
+)
+from servers.targets.classes import MAY_SAY  # noqa: E402
+from servers.targets.client import Client  # noqa: E402
+from servers.targets.reading import ALWAYS, OF_A_MESSAGE  # noqa: E402
+
+BUILT: Final = (
+    "Rate, size, clients and goals are those of such a thing; `pollbench gate` holds the newest run against the goals "
+    "of its scenario where there is no `slo.toml`, and `pollbench capacity` takes them where no `--goal` is given. "
+    "Every client gets every message, as followers of one thing do."
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -91,14 +114,27 @@ def rows() -> str:
 def scenarios() -> str:
     told = ["# Patterns and scenarios", "", "| pattern | | endpoint |", "|---|---|---|"]
     told += [
-        f"| `{name}` | {patterns.load(name).LABEL} | `GET {patterns.load(name).PATH}` |" for name in patterns.names()
+        f"| `{name}` | {patterns.facts(name).label} | `GET {patterns.facts(name).path}` |" for name in patterns.names()
     ]
     told += ["", "| scenario | what it is for | clients | messages | window |", "|---|---|---|---|---|"]
     told += [
         f"| `{name}` | {each.purpose} | {typed('clients', each.clients)} | `{each.schedule}` | {each.window_s:g} s |"
         for name, each in SCENARIOS.items()
     ]
+    told += ["", "## Things that people build", "", BUILT]
+    for name, each in SCENARIOS.items():
+        told += [*_built(name, each)] if each.goals else []
     return "\n".join(told)
+
+
+def _built(name: str, each: Scenario) -> Iterable[str]:
+    away = f", {each.rtt_ms[-1]:g} ms away" if any(each.rtt_ms) else ""
+    yield from ("", f"### {name}", "", f"{each.purpose[0].upper()}{each.purpose[1:]}.", "")
+    yield f"- {typed('clients', each.clients)} clients{away}, `{each.schedule}`, {each.message_bytes} bytes a message"
+    yield f"- a poll every {each.poll_interval_s:g} s, where clients poll"
+    yield f"- its goals: {' and '.join(f'`{goal}`' for goal in each.goals)}"
+    yield f"- where that comes from: {each.basis}"
+    yield from ("", "```", f"pollbench compare --scenario {name}", "pollbench gate", "```")
 
 
 def settings_page() -> str:
@@ -116,10 +152,65 @@ def settings_page() -> str:
             *_table("What a measurement depends on: options of `pollbench run` and `compare`", of_measurements),
             "",
             "`pollbench serve` takes those that the server obeys, Locust and its form those that users obey.",
+            *_table(
+                "Which server, where it is not ours: options of `run`, `compare` and `capacity`",
+                settings(Asked).values(),
+            ),
             *_table("Only of a test driven by hand, in Locust", by_hand),
             *_table("Only of `pollbench serve`", of_servers),
         ]
     )
+
+
+def adapters() -> str:
+    """Every key of an adapter file, from the types that read it."""
+    told = [
+        "# Adapter files",
+        "",
+        (
+            "What [Measure your own server](../howto/own-server.md) explains, key by key. Any key can be changed for "
+            "one run: `--set sse.request='GET /news'`. An unknown key is an error that names its line."
+        ),
+        *_keys("The file itself", Adapter),
+    ]
+    tables = {"publish": Publish, " or ".join(SUBSCRIPTIONS): Subscribe, "tls": Tls, "cost": Cost}
+    for name, table in {**tables, "connect, a list of": Step, "reply, a list of": Reply}.items():
+        told += _keys(
+            " ".join(f"`[{word}]`" if word in {*tables, *SUBSCRIPTIONS} else word for word in name.split(" ")), table
+        )
+    told += ["", "## Rules", "", "```", inspect.cleandoc(rules.__doc__ or "").removeprefix("PURE. "), "```"]
+    told += ["", "## Templates", "", inspect.cleandoc(template.__doc__ or "").removeprefix("PURE. ")]
+    told += [
+        "",
+        f"Variables everywhere: {_words(ALWAYS)}; where something is published also: {_words(OF_A_MESSAGE - ALWAYS)}.",
+    ]
+    told += ["", "## Methods of a class", "", "A class derived from `Client` may say these in Python instead.", ""]
+    told += ["| method | |", "|---|---|"]
+    told += [f"| `{name}` | {_cell(inspect.getdoc(getattr(Client, name)) or '')} |" for name in MAY_SAY]
+    return "\n".join(told)
+
+
+def _keys(title: str, table: type[Part]) -> list[str]:
+    told = [
+        "",
+        f"## {title}",
+        "",
+        inspect.cleandoc(table.__doc__ or ""),
+        "",
+        "| key | meaning | default |",
+        "|---|---|---|",
+    ]
+    hints = get_type_hints(table, include_extras=True)
+    for each in msgspec.structs.fields(table):
+        says = next(meta.description for meta in reversed(hints[each.name].__metadata__) if meta.description)
+        is_plain = isinstance(each.default, str | int | float) and each.default != ""
+        usual = f"`{str(each.default).lower() if isinstance(each.default, bool) else each.default}`" if is_plain else ""
+        told.append(f"| `{each.name}` | {_cell(says)} | {usual} |")
+    return told
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{{{{{name}}}}}`" for name in sorted(names))
 
 
 def _table(title: str, chosen: Iterable[Setting]) -> list[str]:
@@ -159,6 +250,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "reference/rows.md": rows,
     "reference/scenarios.md": scenarios,
     "reference/settings.md": settings_page,
+    "reference/adapters.md": adapters,
     "reference/exit-codes.md": exit_codes,
     "contributing.md": root_file("CONTRIBUTING.md"),
     "decisions.md": root_file("DECISIONS.md"),

@@ -12,10 +12,10 @@ from servers.backplane import NoRedisError
 from servers.home import pass_on
 from servers.process import ServingError, serve
 from servers.processes import ProcessLostError
+from servers.processes.ports import PortTakenError
 from servers.settings import fault_specs
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, read, settings
-from servers.web.ports import PortTakenError
 from servers.web.urls import authority, is_loopback, reachable
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
@@ -46,7 +46,7 @@ def parse(arguments: list[str]) -> tuple[list[str], bool, ServerOptions]:
     given = vars(parser().parse_args(arguments))
     names, as_json = given.pop("patterns") or patterns.names(), given.pop("announce_json")
     for name in names:
-        patterns.load(name)
+        patterns.facts(name)
     return sorted(set(names)), as_json, read(ServerOptions, given)
 
 
@@ -59,7 +59,7 @@ def parser() -> Parser:
 
 
 def announce_json(service: Service) -> None:
-    paths = {name: patterns.load(name).PATH for name in service.names}
+    paths = {name: patterns.facts(name).path for name in service.names}
     line = {"event": "ready", **service.identity(), "patterns": paths}
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()
@@ -75,10 +75,12 @@ def announce_lines(service: Service) -> None:
             f"  FAULTY ON PURPOSE ({options.fault}): this server {fault_specs.parse_fault(options.fault).meaning}"
         )
     for name in service.names:
-        pattern = patterns.load(name)
-        port = service.http2_port if pattern.HTTP2 else service.http_port
-        scheme = "https" if pattern.HTTP2 and options.tls_cert else "http"
-        lines.append(f"  {pattern.LABEL:20} {scheme}://{authority(host, port or 0)}{pattern.PATH}")
+        known = patterns.facts(name)
+        port = service.http2_port if known.http2 else service.https_port or service.http_port
+        scheme = "https" if options.tls or (known.http2 and options.tls_cert) else "http"
+        lines.append(f"  {known.label:20} {scheme}://{authority(host, port or 0)}{known.path}")
+    if service.authority:
+        lines.append(f"  {'trust, by --cacert':20} {service.authority}")
     lines.append(f"  {'who is waiting':20} http://{authority(host, service.http_port or 0)}/stats")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

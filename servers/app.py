@@ -29,6 +29,7 @@ from servers.web.errors import JSON, error_response, json_errors
 from servers.web.origins import Origins
 from servers.web.query import BadFieldError, parse_cursor, parse_fields, parse_last_id
 from servers.web.rate_limit import RateLimit
+from servers.web.unread import UNREAD, Unread, with_room
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -48,9 +49,11 @@ class Upstream(Protocol):
 
 @dataclass(slots=True)
 class Service:
-    """One server process: what it serves, and on which ports (None until bound).
+    """One server process: what it serves, and on which ports (None until bound, or for none).
 
-    backplane: what it shares its feed through, None when it does not. pid: the process that stands for the server.
+    authority: file of whoever signed the certificate that was made for https_port, "" for one of others.
+    backplane: what it shares its feed through, None when it does not. unread: what its clients leave unread. pid: the
+    process that stands for the server.
     """
 
     feed: Feed
@@ -59,8 +62,14 @@ class Service:
     names: list[str]
     http_port: int | None = None
     http2_port: int | None = None
+    https_port: int | None = None
+    authority: str = ""
     backplane: Upstream | None = None
     pid: int = field(default_factory=os.getpid)
+    unread: Unread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unread = Unread(self.options.unread_bytes)
 
     def identity(self) -> dict[str, object]:
         """Return what tells this server from every other, and that it is faulty where it is so on purpose."""
@@ -71,6 +80,7 @@ class Service:
             "clock_id": clock_id(),
             "http_port": self.http_port,
             "http2_port": self.http2_port,
+            **({"https_port": self.https_port, "authority": self.authority} if self.https_port else {}),
         }
 
     async def body(self, request: web.Request) -> bytes:
@@ -96,6 +106,7 @@ class Service:
             "subscribers": feed.subscribers,
             "held": feed.held,
             "streams": feed.streams,
+            "unread": self.unread.state(),
             "backplane": self.backplane.state() if self.backplane else None,
         }
         return state | ({"tasks": len(asyncio.all_tasks())} if tasks else {})
@@ -164,8 +175,10 @@ def build(service: Service) -> web.Application:
     doors: tuple[Door, ...] = (refuse_strangers(origins),)
     if options.rate_limit_per_s:
         doors += (RateLimit(options.rate_limit_per_s).refuse,)
-    app = web.Application(middlewares=[json_errors, at(doors)], client_max_size=MESSAGE_BYTES_MAX)
-    app[ORIGINS], app[DOORS] = origins, doors
+    app = web.Application(
+        middlewares=[json_errors, at(doors), with_room(service.unread)], client_max_size=MESSAGE_BYTES_MAX
+    )
+    app[ORIGINS], app[DOORS], app[UNREAD] = origins, doors, service.unread
     app.add_routes(
         [
             web.get("/stats", service.stats, allow_head=False),
@@ -220,11 +233,11 @@ def shortcut(app: web.Application, handle: RequestHandler) -> RequestHandler:
         if isinstance(resource, web.PlainResource) and route.method == hdrs.METH_GET
     }
 
-    doors = app[DOORS]
+    doors, unread = app[DOORS], app[UNREAD]
 
     def dispatch(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         handler = routes.get(request.raw_path.partition("?")[0]) if request.method == hdrs.METH_GET else None
-        if handler is None:
+        if handler is None or unread.leaving:
             return handle(request)
         refusal = refused(doors, request)
         return json_errors(cast(web.Request, request), handler) if refusal is None else returned(refusal)

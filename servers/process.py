@@ -5,10 +5,12 @@ import gc
 import resource
 import secrets
 import signal
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
@@ -24,18 +26,22 @@ from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
 from servers.processes.follower import Follower, FollowingService
 from servers.processes.leader import Leader, LeadingService
+from servers.processes.ports import BACKLOG, bind, tls
 from servers.processes.split import End, split
 from servers.settings.fault_specs import IgnoreDisconnect, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
+from servers.timing.write_log import WRITE_COLUMNS, Writes
+from servers.web.certificate import Certificate, write_certificate
 from servers.web.patience import patient
-from servers.web.ports import BACKLOG, bind, tls
-from servers.web.write_log import WRITE_COLUMNS, Writes
+from servers.web.urls import reachable
 
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane
 
 DRAIN_S: Final = 5.0
+LAST_WORDS_S: Final = 1.0
+"""How long a client may take to answer the end of TLS."""
 
 Extend = Callable[[Service, web.Application], None]
 
@@ -55,7 +61,8 @@ def serve(
     written.
     """
     raise_file_limit()
-    options = replace(options, token=options.token or secrets.token_hex(8))
+    share = -(-options.unread_bytes // options.server_processes)
+    options = replace(options, token=options.token or secrets.token_hex(8), unread_bytes=share)
     ends = split(options.server_processes)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if isinstance(ends, End):
@@ -92,8 +99,9 @@ async def _serve(
         )
         seen = spoiled(feed, options, stack, failed)
         service = LeadingService(seen, publisher, options, names, backplane=backplane, leader=leader)
-        await listen(service, stack, extend)
-        await leader.start(service)
+        files = certified(options, stack)
+        await listen(service, stack, files, extend)
+        await leader.start(service, files)
         stack.callback(feed.close)
         stack.callback(leader.dismiss)
         stack.callback(publisher.stop)
@@ -113,13 +121,15 @@ async def _follow(names: list[str], options: ServerOptions, end: End) -> None:
     async with AsyncExitStack() as stack:
         feed = Feed(History(options.history, options.history_bytes), token=options.token)
         follower = Follower(end, feed, unread_bytes(options))
-        ports = await follower.ports
-        if ports is None:
+        place = await follower.place
+        if place is None:
             return
-        options = replace(options, port=ports[0], http2_port=ports[1] or 0)
+        options = replace(
+            options, port=place.http_port, http2_port=place.http2_port or 0, https_port=place.https_port or 0
+        )
         idle = Publisher(feed, parse_schedule("manual"), 0, 0, lambda _: None)
         service = FollowingService(feed, idle, options, names, backplane=follower, pid=end.pid, leader=follower)
-        await listen(service, stack, None, first=False)
+        await listen(service, stack, place.files, first=False)
         stack.callback(feed.close)
         spare_the_collector()
         follower.serves(service)
@@ -165,7 +175,14 @@ async def feeding(
     return feed, await stack.enter_async_context(join(feed, options, journalled, failed))
 
 
-async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None, *, first: bool = True) -> None:
+async def listen(
+    service: Service,
+    stack: AsyncExitStack,
+    files: Certificate | None,
+    extend: Extend | None = None,
+    *,
+    first: bool = True,
+) -> None:
     """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError.
 
     first: whether no other process of this server listens there yet.
@@ -188,18 +205,31 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None,
         from servers.faults.slow import slowed
 
         runner.server.request_handler = slowed(runner.server.request_handler, fault)
-    if any(patterns.load(name).HTTP2 for name in service.names):
+    if any(patterns.facts(name).http2 for name in service.names):
         from servers.http2 import Limits, serve_h2
 
         sock2 = bind(options, options.http2_port, "--http2-port", first=first)
         stack.callback(sock2.close)
         limits = Limits(head_timeout_s=options.head_timeout_s)
-        h2 = await serve_h2(app, sock2, ssl_context=tls(options), limits=limits, watch=watch)
+        h2 = await serve_h2(app, sock2, ssl_context=tls(files), limits=limits, watch=watch, unread=service.unread)
         stack.push_async_callback(h2.close)
         service.http2_port = sock2.getsockname()[1]
-    accept = patient(runner, options.head_timeout_s)
-    http = await asyncio.get_running_loop().create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
+    accept, loop = patient(runner, options.head_timeout_s, service.unread), asyncio.get_running_loop()
+    http = await loop.create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
+    if options.tls:
+        sock3 = bind(options, options.https_port, "--https-port", first=first)
+        stack.callback(sock3.close)
+        https = await loop.create_server(
+            lambda: watch(accept()),
+            sock=sock3,
+            backlog=BACKLOG,
+            ssl=tls(files),
+            ssl_handshake_timeout=options.head_timeout_s or None,
+            ssl_shutdown_timeout=LAST_WORDS_S,
+        )
+        stack.callback(https.close)
+        service.https_port, service.authority = sock3.getsockname()[1], files.authority if files else ""
 
 
 def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.Protocol], asyncio.Protocol]:
@@ -210,6 +240,16 @@ def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.
     writes = Writes()
     stack.callback(writes.save, write)
     return writes.watch
+
+
+def certified(options: ServerOptions, stack: AsyncExitStack) -> Certificate | None:
+    """Return the certificate that was named, or one that lives as long as the process; None where none is needed."""
+    if options.tls_cert:
+        return Certificate(options.tls_cert, options.tls_key, authority="")
+    if not options.tls:
+        return None
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pollbench-tls-"))
+    return write_certificate(Path(folder), *filter(None, [reachable(options.host), *options.allow_host.split(",")]))
 
 
 def stop_signal() -> "asyncio.Future[None]":

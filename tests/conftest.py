@@ -1,10 +1,12 @@
 """Fixtures that several folders of tests share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from loadtests.host.warden import MARK, warden
 from tests.server_process import ServerProcess, serving
 
 # How long an example takes says how busy the machine is, and nothing of the code.
@@ -13,6 +15,14 @@ from tests.server_process import ServerProcess, serving
 settings.register_profile("pollbench", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=3_000)
 settings.load_profile("pollbench")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outlives_us() -> Iterator[None]:
+    """Mark whatever tests start, so that it ends with them even when they are killed. One warden serves all of them."""
+    os.environ[MARK] = warden.mark()
+    yield
+    warden.forget()
 
 
 @pytest.fixture(scope="session")

@@ -116,21 +116,3 @@ async def until(condition: Callable[[], bool]) -> None:
     """Return once it is true."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.002)
-
-
-async def poll_forever(port: int, path: str, last_id: int, pause_s: float) -> AsyncGenerator[Line, None]:
-    """Yield what polls bring, each poll asking for what comes after the last one; ends when the server does."""
-    async with connected(port) as client:
-        while True:
-            try:
-                answer = await (await client.ask(f"{path}?last_id={last_id}")).json()
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
-            assert answer["count"] == len(answer["messages"])
-            if "cursor" in answer:
-                yield {"type": answer["cursor"], "first_id": answer["first_id"]}
-                last_id = answer["first_id"] - 1
-            for message in answer["messages"]:
-                yield message
-                last_id = max(last_id, message["id"])
-            await asyncio.sleep(pause_s)

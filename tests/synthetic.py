@@ -15,15 +15,18 @@ from loadtests.records import manifest
 from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.scenarios import Scenario
-from reports.theory.oracles.framing import FIRST_PUSH_BYTES, FRAME_HEAD, huffman_bytes
+from reports.theory.patterns import theory_of
+from reports.theory.patterns.http2_push import FIRST_PUSH_BYTES, FRAME_HEAD, huffman_bytes
+from servers import patterns
 from servers.feed.message import Message, encode
 from servers.feed.schedule import parse_schedule
+from servers.web.streams import chunk
 from tests.synthetic_patterns import Outcome, Situation, World, long_polling, short_polling, stream
 
 S: Final = 1_000_000_000
 JOURNAL_NS: Final = 3_000
 """What it takes to publish one message of a wake-up that has several."""
-LABELS: Final = {
+LABELS = {
     "short_polling": "Short polling",
     "long_polling": "Long polling",
     "chunked": "Chunked streaming",
@@ -31,6 +34,7 @@ LABELS: Final = {
     "sse": "SSE",
     "websocket": "WebSocket",
 }
+LABELS |= {name: patterns.facts(name).label for name in patterns.names() if name not in LABELS and theory_of(name)}
 SIMULATIONS: Final[dict[str, Callable[[Situation], Outcome]]] = {
     "short_polling": short_polling,
     "long_polling": long_polling,
@@ -39,6 +43,18 @@ SIMULATIONS: Final[dict[str, Callable[[Situation], Outcome]]] = {
     "sse": partial(stream, frames=lambda message_id, body: len(f"id: {message_id}\ndata: \n\n") + body, chunked=True),
     "websocket": partial(stream, frames=lambda _, body: body + (2 if body < 126 else 4 if body < 65_536 else 10)),
 }
+
+
+def simulation(pattern: str) -> Callable[[Situation], Outcome]:
+    """Return what simulates a pattern: of one more than there were, a stream with the framing that its server has."""
+    if pattern in SIMULATIONS:
+        return SIMULATIONS[pattern]
+    framing = vars(patterns.load(pattern))["FRAMING"]
+
+    def frames(message_id: int, body: int) -> int:
+        return len(framing.message((b'{"id":%d,' % message_id).ljust(body)))
+
+    return partial(stream, frames=frames, chunked=framing.wire is chunk)
 
 
 def _pushed(message_id: int, body: int) -> int:
@@ -114,7 +130,7 @@ def _cell(planned: PlannedCell, label: str, start_ns: int) -> manifest.Cell:
 
 def _write_cell(folder: Path, cell: manifest.Cell, planned: PlannedCell, world: World) -> None:
     at = situation(cell, planned, world)
-    outcome = SIMULATIONS[cell.pattern](at)
+    outcome = simulation(cell.pattern)(at)
     folder.mkdir(parents=True)
     samples = _samples(cell, at, outcome)
     for table, frame in {"requests": outcome.requests, "deliveries": outcome.deliveries, "samples": samples}.items():

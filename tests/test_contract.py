@@ -1,43 +1,21 @@
 """What every pattern owes its clients, whatever it is made of. A pattern gets these tests by having a file.
 
-tests/patterns/test_NAME.py holds the pattern's client: `messages(server, last_id)`, an asynchronous generator of what
-a client that has seen `last_id` gets: messages (with an `id`) and remarks (with a `type`). It ends when the server
-ends the conversation, and closing it makes the client vanish without a good-bye.
+The client is what the load's users are made of (tests/clients.py).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, suppress
-from importlib import import_module
 
 import pytest
 
+from loadtests.patterns import held
 from servers import patterns
+from tests.clients import CUT, anext_message, messages, take_ids
 from tests.http1 import Line, connected, run
 from tests.server_process import ServerProcess, serving
 
 pytestmark = pytest.mark.parametrize("pattern", patterns.names())
-KEEPS_NO_CONNECTION_WAITING = {"short_polling"}
-CUT = (ConnectionResetError, asyncio.IncompleteReadError)
-"""How a stream ends for a client that reads the server's good-bye later than it waits for that."""
-
-
-def messages(pattern: str, server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    lines: AsyncGenerator[Line, None] = import_module(f"tests.patterns.test_{pattern}").messages(server, last_id)
-    return lines
-
-
-async def take_ids(lines: AsyncIterator[Line], count: int) -> list[int]:
-    """Return the ids of the next `count` messages."""
-    return [(await anext_message(lines))["id"] for _ in range(count)]
-
-
-async def anext_message(lines: AsyncIterator[Line]) -> Line:
-    async for line in lines:
-        if "id" in line:
-            return line
-        assert line["type"] in {"connected", "heartbeat"}, line
-    raise AssertionError("the server ended the conversation")
 
 
 async def waiting_clients(server: ServerProcess, wanted: int) -> None:
@@ -141,7 +119,7 @@ def test_clients_that_vanish_leave_nothing_behind(pattern: str, server: ServerPr
             for _ in range(5):
                 lines = await stack.enter_async_context(aclosing(messages(pattern, server, newest)))
                 tasks.append(asyncio.create_task(take_ids(lines, 1)))
-            await waiting_clients(server, 0 if pattern in KEEPS_NO_CONNECTION_WAITING else 5)
+            await waiting_clients(server, 0 if held(pattern) is False else 5)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -156,7 +134,7 @@ def test_the_server_stops_cleanly_under_its_clients(pattern: str) -> None:
         async with aclosing(messages(pattern, server, 0)) as lines:
             assert await take_ids(lines, 1) == [1]
             rest = asyncio.create_task(remarks(lines))
-            if pattern not in KEEPS_NO_CONNECTION_WAITING:
+            if held(pattern) is not False:
                 await waiting_clients(server, 1)
             server.tell_to_stop()
             assert await rest in ([], ["closed"])

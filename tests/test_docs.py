@@ -14,6 +14,7 @@ import pytest
 import pollbench
 from loadtests.records.rows import ROW_TYPES
 from loadtests.scenario.scenarios import SCENARIOS
+from servers.targets.adapter import Adapter, Publish, Subscribe
 
 ROOT = Path(pollbench.__file__).parent
 EXAMPLE = ROOT / "docs/examples/own_server.py"
@@ -31,6 +32,11 @@ def test_the_site_builds_with_every_link_and_anchor_good_and_nothing_from_elsewh
     assert all(name in rows for row, _ in ROW_TYPES.values() for name in row._fields)
     scenarios = (tmp_path / "site/reference/scenarios.html").read_text(encoding="utf-8")
     assert all(scenario.purpose in scenarios for scenario in SCENARIOS.values())
+    own_server = re.sub("<[^>]+>", "", (tmp_path / "site/howto/own-server.html").read_text(encoding="utf-8"))
+    assert "class SignedChat(Client)" in own_server
+    assert "class Feed" in own_server
+    adapters = (tmp_path / "site/reference/adapters.html").read_text(encoding="utf-8")
+    assert all(key in adapters for table in (Adapter, Publish, Subscribe) for key in table.__struct_fields__)
     for page in (tmp_path / "site").rglob("*.html"):
         loaded = re.findall(r'<(?:script|img)[^>]+src="(https?:[^"]+)"', page.read_text(encoding="utf-8"))
         loaded += re.findall(r'<link[^>]+rel="stylesheet"[^>]+href="(https?:[^"]+)"', page.read_text(encoding="utf-8"))

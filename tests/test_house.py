@@ -20,21 +20,28 @@ LOADTESTS_MAY_TAKE = {
     "servers.settings.fault_specs",
     "servers.feed.message",
     "servers.palette",
+    "servers.patterns",
     "servers.settings.served",
     "servers.settings.setting",
     "servers.settings.units",
     "servers.feed.schedule",
     "servers.timing.stamps",
-    "servers.outlet.message",
+    "servers.outlet.listening",
     "servers.targets",
     "servers.targets.adapter",
+    "servers.targets.classes",
+    "servers.targets.client",
+    "servers.targets.message",
     "servers.targets.presets",
     "servers.targets.reading",
+    "servers.targets.redirects",
     "servers.targets.rules",
     "servers.targets.template",
     "servers.targets.tls",
     "servers.targets.tracer",
     "servers.targets.url",
+    "servers.targets.variables",
+    "servers.web.certificate",
     "servers.web.free_port",
     "servers.web.origins",
     "servers.web.urls",
@@ -67,9 +74,8 @@ def law_of(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
-def pattern_names(folder: str, prefix: str = "") -> set[str]:
-    names = {path.stem.removeprefix(prefix) for path in (ROOT / folder).glob(f"{prefix}*.py")}
-    return {name for name in names if not name.startswith("_")} - {"conftest"}
+def pattern_names(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).glob("*.py") if not path.name.startswith("_")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -79,7 +85,7 @@ def test_every_source_file_opens_with_its_law(path: Path) -> None:
 
 def test_a_pattern_is_the_same_three_files_everywhere() -> None:
     assert pattern_names("servers/patterns") == pattern_names("loadtests/patterns")
-    assert pattern_names("servers/patterns") == pattern_names("tests/patterns", "test_")
+    assert pattern_names("servers/patterns") == pattern_names("reports/theory/patterns")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -142,6 +148,27 @@ def test_there_are_no_circles_between_rooms(stage: str) -> None:
         taken = {name.split(".")[1] for name in imports_of(path) if name.startswith(f"{stage}.")}
         rooms.setdefault(parts[1], set()).update(taken - {parts[1]})
     TopologicalSorter(rooms).prepare()
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__") and name not in {"_fields", "_asdict", "_replace"}
+
+
+def test_what_is_private_is_of_one_file() -> None:
+    """A module whose name begins with _ belongs to its package, any other such name to its file."""
+    for path in SOURCES:
+        tree, taken = ast.parse(path.read_text(encoding="utf-8")), set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in STAGES:
+                room, _, last = str(node.module).rpartition(".")
+                beside = room == ".".join(path.parent.relative_to(ROOT).parts)
+                taken |= {each.asname or each.name for each in node.names}
+                private = [each.name for each in node.names if is_private(each.name)]
+                assert not private, f"{path.relative_to(ROOT)} imports {private} from {node.module}"
+                assert beside or not is_private(last), f"{path.relative_to(ROOT)} imports {node.module}"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in taken:
+                assert not is_private(node.attr), f"{path.relative_to(ROOT)} uses {node.value.id}.{node.attr}"
 
 
 def test_only_the_front_door_sees_the_commands() -> None:

@@ -147,3 +147,12 @@ def test_a_relay_that_is_measured_ends_with_who_measures(start: Callable[..., Co
     code = "import time; from servers.relay.measure import relaying\nwith relaying(9, 10**6): time.sleep(600)"
     command = start(sys.executable, "-c", code)
     check_that_nobody_is_left(command, command.until_running("-m servers.relay"), signal.SIGKILL)
+
+
+@WAYS
+def test_tests_that_are_killed_leave_nothing_that_they_started(
+    start: Callable[..., Command], way: signal.Signals
+) -> None:
+    file = ROOT / "tests" / "loadtests" / "never_ending.py"
+    command = start(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(file))
+    check_that_nobody_is_left(command, command.until_running("-m pytest", "sleep(600)"), way)

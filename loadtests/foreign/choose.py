@@ -3,22 +3,23 @@
 import json
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from loadtests.foreign.spec import Chosen
-from servers.outlet.message import environment_of
+from loadtests.scenario.asked import Asked
 from servers.targets import presets
-from servers.targets.adapter import SUBSCRIPTIONS, Adapter
+from servers.targets.adapter import SUBSCRIPTIONS, Adapter, AdapterError
+from servers.targets.classes import Faulty, client_of, digest, tables_of
+from servers.targets.message import of_message
 from servers.targets.reading import read_adapter
 from servers.targets.template import ENVIRONMENT, read
 from servers.targets.tls import tls_context
 from servers.targets.url import base_url, server_and_path
+from servers.targets.variables import Misunderstood, Place, environment_of
 
 GENERIC: Final[Mapping[str, dict[str, Any]]] = {
     "sse": {
@@ -34,38 +35,6 @@ GENERIC: Final[Mapping[str, dict[str, Any]]] = {
 SECRET_HEADERS: Final = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was typed: --target, --url, --publish, --ca, --insecure, and every --set."""
-
-    target: str = ""
-    url: str = ""
-    publish: str = ""
-    ca: str = ""
-    insecure: bool = False
-    changes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        target: str | None,
-        url: str | None,
-        publish: str | None,
-        ca: str | None,
-        insecure: bool,
-        changes: Sequence[str] | None,
-    ) -> "Asked":
-        """Take options as they come from the command line, None for what was not given."""
-        return cls(target or "", url or "", publish or "", ca or "", insecure, tuple(changes or ()))
-
-    def words(self) -> str:
-        """Return it as it is typed."""
-        named = {"--target": self.target, "--url": self.url, "--publish": self.publish, "--ca": self.ca}
-        words = ["--insecure"] * self.insecure
-        words += [word for option, value in named.items() if value for word in (option, value)]
-        return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
-
-
 def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
     """Return the server that is meant. patterns: by which it is to be subscribed to, where a URL alone is given.
 
@@ -77,7 +46,8 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
     if asked.publish:
         changes = {"publish": _publish(asked.publish), **changes}
     if asked.target:
-        text, source = _named(asked.target)
+        text, source, python = _named(asked.target)
+        changes |= {"python": _toml(python)} if python else {}
         url = str(base_url(asked.url)) if asked.url else ""
     elif asked.url:
         text, url, source = *_of_url(asked.url, patterns), "--url"
@@ -95,12 +65,13 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
         raise ValueError(f"{source} says neither where the server is (url) nor what starts it (command): add --url URL")
     check_secrets(adapter, source)
     tls_context(adapter.tls)
-    return Chosen(adapter=adapter, url=url)
+    return Chosen(adapter=_tried(adapter) if adapter.python else adapter, url=url)
 
 
 def as_toml(chosen: Chosen) -> str:
     """Return an adapter as a file to go on from."""
     tables = msgspec.to_builtins(chosen.adapter)
+    tables.pop("python_sha256", None)  # a file to go on from may go on from a class that changes
     plain = {key: value for key, value in tables.items() if not isinstance(value, dict) or key == "headers"}
     plain |= {"url": chosen.url} if chosen.url else {}
     lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
@@ -108,6 +79,13 @@ def as_toml(chosen: Chosen) -> str:
         if name not in plain and table:
             lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
+
+
+def powers_of(adapter: Adapter) -> set[str]:
+    """Return what an adapter makes us do beside asking its server: programs that are run, secrets that are sent."""
+    programs = {"command": adapter.command, "publish.pipe": adapter.publish.pipe, "python": adapter.python}
+    secrets = {f"{{{{env.{name}}}}}" for name in environment_of(adapter)}
+    return secrets | {f"{key} = {program}" for key, program in programs.items() if program}
 
 
 def check_secrets(adapter: Adapter, source: str) -> None:
@@ -152,11 +130,31 @@ def _publish(text: str) -> str:
     return _toml({"request": text})
 
 
-def _named(target: str) -> tuple[str, str]:
-    if target in presets.names():
-        return presets.text(target), f"preset {target}"
+def _tried(adapter: Adapter) -> Adapter:
+    """Have a class say all that can be said without a server. Raises ValueError with file and line where it cannot."""
+    place, number = Place("0af3", "127.0.0.1", 80), 1
     try:
-        return Path(target).read_text(encoding="utf-8"), target
+        publisher = client_of(adapter, adapter.publish, place, "publisher")
+        message = of_message(number, 0, 0, "", place.run)
+        _ = publisher.line(message) if adapter.publish.pipe or adapter.publish.websocket else publisher.publish(message)
+        for how in adapter.subscriptions().values():
+            client_of(adapter, how, place, str(number)).subscribe()
+    except Faulty as wrong:
+        raise AdapterError(str(wrong)) from wrong
+    except Misunderstood:
+        pass  # what only an answer can tell
+    return msgspec.structs.replace(adapter, python_sha256=digest(adapter.python))
+
+
+def _named(target: str) -> tuple[str, str, str]:
+    """Return the TOML, what to call it in errors, and the class that says the rest, "" for none."""
+    if target in presets.names():
+        return presets.text(target), f"preset {target}", ""
+    if re.search(r"\.py(:\w*)?$", target):
+        text, python = tables_of(target)
+        return text, target, python
+    try:
+        return Path(target).read_text(encoding="utf-8"), target, ""
     except UnicodeDecodeError:
         raise ValueError(f"--target {target}: not a TOML file: it is no text in UTF-8") from None
     except OSError as wrong:

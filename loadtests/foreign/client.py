@@ -1,148 +1,168 @@
-"""PURE. One client of a foreign server: the bytes it asks with, our messages in what it hears, what it remembers."""
+"""What a client asks as bytes, the decoder of what it is sent, and our messages in that."""
 
 import base64
-import binascii
-from collections import deque
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from loadtests.foreign.spec import ForeignTarget
-from loadtests.protocols.events import ProtocolError, StreamDecoder
+from loadtests.foreign.spec import ForeignTarget, Way
+from loadtests.protocols.events import StreamDecoder
 from loadtests.protocols.http1_bodies import LIMIT_BYTES
 from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
-from loadtests.protocols.text_parsers import TextEvent
-from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
-from servers.outlet.message import Variables
+from loadtests.protocols.websocket_decoder import WebSocketDecoder, client_frame, handshake
 from servers.targets.adapter import Step
-from servers.targets.reading import parse_expect, request_line
-from servers.targets.rules import parse_finder, parse_rule
-from servers.targets.template import read
+from servers.targets.classes import client_of
+from servers.targets.client import Client, Heard, Request
+from servers.targets.redirects import is_redirect, redirected
 from servers.targets.tracer import Scanner, Trace
+from servers.targets.url import server_and_path
+from servers.targets.variables import Misunderstood
+from servers.web.urls import BaseUrl
+from servers.web.websocket_frames import TEXT
 
-EVENTS_KEPT: Final = 64
-"""In which `remember` looks when a stream is resumed, the newest first."""
 PATH_MARKS: Final = "%/:?#[]@!$&'()*+,;=~"
+PLAIN: Final = re.compile(r"[\w/?&=.,:;@~+%-]*", re.ASCII)
+"""What `quote` would leave as it is, looked at in a third of its time."""
 WITH_A_BODY: Final = {"POST", "PUT", "PATCH"}
-NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class ForeignClient:
-    """What one client knows. scanner: finds the tracers of the run; clients of a process share one."""
+    """A client of a server that is not ours. scanner: finds the tracers of the run; clients of a process share one.
+
+    how: its table of the adapter. hears: whether it remembers anything of what comes.
+    """
 
     def __init__(self, target: ForeignTarget, pattern: str, number: int, scanner: Scanner) -> None:
         """Raises AdapterError when the adapter does not say how to subscribe by this pattern."""
         self.how = target.adapter.subscription(pattern)
+        self._target = target
         self._pattern = pattern
-        self._adapter = target.adapter
-        self._base = target.base
-        self._variables = target.place.variables(str(number)).with_values(self.how.first)
         self._scanner = scanner
-        self._find = parse_finder(self.how.find) if self.how.find else None
-        self._heard: deque[bytes | TextEvent] = deque(maxlen=EVENTS_KEPT)
-        self._headers = NO_HEADERS
+        self._hops = 0
+        self._led: Request | None = None
+        self._asked = Request("GET", target.url)
+        self._client = client_of(target.adapter, self.how, target.place, str(number))
+        self.hears = bool(self.how.remember) or type(self._client).hear is not Client.hear
+
+    @property
+    def way(self) -> Way:
+        """How the server is reached that is asked next. Raises Misunderstood."""
+        return self._target.way(self._server, self._pattern)
+
+    @property
+    def is_led(self) -> bool:
+        """Whether what is asked next follows a redirect."""
+        return self._led is not None
+
+    def led(self, status: int, location: str) -> bool:
+        """Take note of where an answer leads; return whether it is followed. Raises Misunderstood."""
+        if not is_redirect(status, location) or self._hops >= self._target.adapter.redirects:
+            return False
+        self._hops += 1
+        self._led = redirected(self._asked, self._asked.path, status, location)
+        return True
 
     def request(self) -> bytes:
-        """Return what asks for messages now. Raises ProtocolError where what was remembered fits nowhere."""
-        gzip = {"Accept-Encoding": "gzip"} if self.how.gzip else {}
-        return self._request(self.how.request, {**gzip, **self.how.headers}, self.how.body)
+        """Return what asks for messages now. Raises Misunderstood where what was remembered fits nowhere."""
+        by_proxy = self.way.by_proxy
+        return encoded(*self._next(), by_proxy=by_proxy)
 
     def step_request(self, step: Step) -> bytes:
-        return self._request(step.request, step.headers, step.body)
+        base = self._target.base
+        return encoded(self._client.step(step), base, by_proxy=self.way.by_proxy)
+
+    def check(self, step: Step, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Take the answer to a step that is a request. Raises Misunderstood when it is not what was expected."""
+        self._client.check(step, status, headers, body)
 
     def decoder(self, random_bytes: Callable[[int], bytes], limit_bytes: int = LIMIT_BYTES) -> StreamDecoder:
         """Return a decoder whose first output asks for messages. What was heard so far is looked at for that."""
-        self._recall()
-        if self._pattern == "websocket":
-            key = base64.b64encode(random_bytes(16))
-            own = self._header_lines(self.how.headers)
-            offered = [self.how.subprotocol] if self.how.subprotocol else []
-            asked = handshake(self._base.netloc, self._target(self.how.websocket), key, own, offered)
-            return WebSocketDecoder(asked, key, limit_bytes, offered)
-        kind = SseDecoder if self._pattern == "sse" else LinesDecoder
-        return kind(self.request(), gzip=self.how.gzip, limit_bytes=limit_bytes)
+        offered, by_proxy = [self.how.subprotocol] if self.how.subprotocol else [], self.way.by_proxy
+        asked, base = self._next()
+        gzip = self.how.gzip
+        return decoder_of(self._pattern, asked, base, random_bytes, gzip, limit_bytes, offered, by_proxy=by_proxy)
+
+    def opened(self) -> bytes:
+        """Return what is to be sent on a WebSocket that was opened. Raises Misunderstood."""
+        return _frames(self._client.opened())
+
+    def answer(self, body: bytes) -> bytes:
+        """Return what is to be sent to what came on a WebSocket. Raises Misunderstood."""
+        return _frames(self._client.answer(body))
+
+    def hear(self, heard: Heard) -> None:
+        """Keep what came, for when it is resumed."""
+        self._client.hear(heard)
 
     def traces(self, body: bytes) -> list[Trace]:
         """Return our messages in what came, each once."""
-        if self._find is None:
-            return self._scanner.scan(body)
-        return [trace for text in self._find(body) for trace in self._scanner.scan(self._revealed(text))]
+        return [trace for text in self._client.texts(body) for trace in self._scanner.scan(text)]
 
-    def hear(self, event: bytes | TextEvent, headers: Mapping[str, str] = NO_HEADERS) -> None:
-        """Keep an event of a stream, for when it is resumed. headers: of the response that it came in."""
-        if self.how.remember:
-            self._heard.append(event)
-            self._headers = headers
+    @property
+    def _server(self) -> BaseUrl:
+        return self._target.base if self._led is None else _whole(self._led.path)[0]
 
-    def learn(self, rules: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> None:
-        """Remember of an answer what the rules find in it."""
-        found = {name: parse_rule(rule)(headers, body) for name, rule in rules.items()}
-        if known := {name: value for name, value in found.items() if value is not None}:
-            self._variables = self._variables.with_values(known)
-
-    def fill(self, text: str, more: Mapping[str, str] = NO_HEADERS) -> str:
-        """Raises ProtocolError for a variable that has no value yet."""
-        return _filled(text, self._variables.with_values(more) if more else self._variables)
-
-    def check(self, step: Step, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Take the answer to a step that is a request. Raises ProtocolError when it is not what was expected."""
-        if not parse_expect(step.expect)(status, headers, body):
-            raise ProtocolError(f"connect: {step.request.partition(' ')[0]} was answered {status}: {body[:60]!r}")
-        self.learn(step.remember, headers, body)
-
-    def _recall(self) -> None:
-        for name, rule in self.how.remember.items():
-            for event in reversed(self._heard):
-                data, text = (event.data, _as_text(event)) if isinstance(event, TextEvent) else (event, event)
-                value = parse_rule(rule)(self._headers, data if rule.startswith("json") else text)
-                if value is not None:
-                    self._variables = self._variables.with_values({name: value})
-                    break
-        self._heard.clear()
-
-    def _revealed(self, text: bytes) -> bytes:
-        if not self.how.base64:
-            return text
-        try:
-            return base64.b64decode(text + b"=" * (-len(text) % 4))
-        except binascii.Error as wrong:
-            raise ProtocolError(f"{text[:60]!r} is not base64: {wrong}") from None
-
-    def _target(self, path: str) -> str:
-        return quote(f"{self._base.path}{self.fill(path)}", safe=PATH_MARKS)
-
-    def _request(self, request: str, headers: Mapping[str, str], body: str) -> bytes:
-        line = request_line(request)
-        sent = self.fill(body or line.body.text).encode()
-        length = f"Content-Length: {len(sent)}\r\n" if sent or line.method in WITH_A_BODY else ""
-        head = f"{line.method} {self._target(line.path.text)} HTTP/1.1\r\nHost: {self._base.netloc}\r\n"
-        return f"{head}{self._header_lines(headers)}{length}\r\n".encode() + sent
-
-    def _header_lines(self, own: Mapping[str, str]) -> str:
-        """A header whose variable has no value yet is not sent."""
-        lines = ""
-        for name, text in {**self._adapter.headers, **own}.items():
-            if all(hole in self._variables or _is_always(hole) for hole in read(text).names):
-                value = self.fill(text)
-                if not value.isprintable():
-                    raise ProtocolError(f"{name}: {value[:60]!r}, which was remembered, is more than a line of text")
-                lines += f"{name}: {value}\r\n"
-        return lines
+    def _next(self) -> tuple[Request, BaseUrl]:
+        """Return what is asked next, and below which URL: what a redirect made of the last request, or a new one."""
+        if self._led is None:
+            self._hops = 0
+            asked, base = self._client.subscribe(), self._target.base
+        else:
+            base, path = _whole(self._led.path)
+            asked, self._led = self._led._replace(path=path), None
+        self._asked = asked._replace(path=f"{replace(base, path='')}{_target(base.path, asked.path)}")
+        return asked, base
 
 
-def _is_always(name: str) -> bool:
-    return name == "uuid" or name.startswith("env.")
-
-
-def _filled(text: str, variables: Variables) -> str:
+def encoded(request: Request, base: BaseUrl, *, by_proxy: bool = False) -> bytes:
+    """Return a request as HTTP/1.1 has it. base: below which its path is; by_proxy: a proxy is to read it."""
+    length = f"Content-Length: {len(request.body)}\r\n" if request.body or request.method in WITH_A_BODY else ""
+    target = f"{f'http://{base.netloc}' * by_proxy}{_target(base.path, request.path)}"
+    head = f"{request.method} {target} HTTP/1.1\r\nHost: {base.netloc}\r\n"
+    text = f"{head}{_lines(request.headers)}{length}\r\n"
     try:
-        return read(text).fill(variables)
-    except KeyError as unknown:
-        raise ProtocolError(f"no answer has said yet what {unknown.args[0]} is, and {text[:60]!r} needs it") from None
+        return text.encode("latin-1") + request.body  # as heads are read, so that an ETag goes back as it came
+    except UnicodeEncodeError:
+        return text.encode() + request.body
 
 
-def _as_text(event: TextEvent) -> bytes:
-    """Return a server-sent event as it may have been written; of a line, nothing but the line."""
-    if not event.id and not event.name:
-        return event.data
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id, event.name or b"message", event.data)
+def decoder_of(
+    pattern: str,
+    asked: Request,
+    base: BaseUrl,
+    random_bytes: Callable[[int], bytes],
+    gzip: bool = False,
+    limit_bytes: int = LIMIT_BYTES,
+    subprotocols: list[str] | None = None,
+    *,
+    by_proxy: bool = False,
+) -> StreamDecoder:
+    """Return the decoder of a stream, whose first output is the request for it; see `encoded`."""
+    if pattern == "websocket":
+        key, offered = base64.b64encode(random_bytes(16)), subprotocols or []
+        request = handshake(base.netloc, _target(base.path, asked.path), key, _lines(asked.headers), offered)
+        return WebSocketDecoder(request, key, limit_bytes, offered)
+    kind = SseDecoder if pattern == "sse" else LinesDecoder
+    return kind(encoded(asked, base, by_proxy=by_proxy), gzip=gzip, limit_bytes=limit_bytes)
+
+
+def _whole(url: str) -> tuple[BaseUrl, str]:
+    try:
+        return server_and_path(url)
+    except ValueError as wrong:
+        raise Misunderstood(f"it redirects to what is no URL of a server: {wrong}") from None
+
+
+def _target(base_path: str, path: str) -> str:
+    whole = base_path + path
+    return whole if PLAIN.fullmatch(whole) else quote(whole, safe=PATH_MARKS)
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+
+
+def _frames(texts: Iterable[str]) -> bytes:
+    return b"".join(client_frame(TEXT, text.encode()) for text in texts)

@@ -14,22 +14,26 @@ from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
 
-from loadtests import patterns
+from loadtests.foreign.choose import choose, powers_of
 from loadtests.live.chart_points import ChartPoints
 from loadtests.live.live_checks import Judgement, judge
+from loadtests.locust_ui.advice_cell import advice, refused
 from loadtests.locust_ui.locust_stats import Screen
-from loadtests.locust_ui.preflight import admit
+from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.web_guard import ask_first, guard
 from loadtests.runs.commands import OURS
 from loadtests.runs.target import WrongServer
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.options import TOLD, read_options
 from servers.palette import colours_of
+from servers.patterns import facts, names
+from servers.targets.adapter import SUBSCRIPTIONS
 
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
 CONFLICT: Final = 409
 FORM: Final = b"templateArgs"
 """What the page has, and what sends or asks for a login instead has not."""
-HIDDEN: Final = ("run_dir", "session_dir", "server_token", "http2_host")
+HIDDEN: Final = ("run_dir", "session_dir", "published_at", "server_token", "http2_host")
 """Options that are no fields of the form: whoever starts Locust decides where it writes, and whom it measures."""
 
 
@@ -40,6 +44,7 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     base = f"{environment.parsed_options.web_base_path or ''}/pollbench"
     guard(web_ui.app, environment.parsed_options.web_host, environment.parsed_options.allow_host)
     blueprint = Blueprint("pollbench", __name__, url_prefix=base, static_folder="web", static_url_path="/web")
+    blueprint.add_url_rule("/advice", view_func=web_ui.auth_required_if_enabled(page.advice))
     blueprint.add_url_rule("/live", view_func=web_ui.auth_required_if_enabled(page.live))
     blueprint.add_url_rule(f"/<any({','.join(FILES)}):name>", view_func=web_ui.auth_required_if_enabled(page.file))
     web_ui.app.register_blueprint(blueprint)
@@ -67,10 +72,11 @@ class DeliveryPage:
     def __init__(self, environment: Environment, screen: Screen) -> None:
         self._environment = environment
         self._screen = screen
-        self._labels = {name: patterns.load(name).label for name in patterns.names()}  # type: ignore[attr-defined]
+        self._labels = {name: facts(name).label for name in names()}
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
         self._ruled: tuple[str, Judgement] | None = None
+        self._started_with = dict(vars(environment.parsed_options)), environment.host or ""
 
     # The Delivery tab
 
@@ -146,6 +152,10 @@ class DeliveryPage:
             return "none"
         return "stopped" if self._screen.settled else "running"
 
+    def advice(self) -> Response:
+        """Answer for a load that was not measured, once nothing is measured any more that this would disturb."""
+        return refused("the test is still running: stop it first", CONFLICT) if self._phase() == "running" else advice()
+
     # The start form
 
     def check_form(self) -> Response | None:
@@ -173,10 +183,23 @@ class DeliveryPage:
         offered = self._environment.available_user_classes or self._environment.user_classes_by_name
         users = [user for name, user in offered.items() if not chosen or name in chosen]
         try:
-            admit(given, host, users)
+            other = other_server(given, host, users)
+            if other is None:
+                admit(given, host, users)
+            elif more := powers_of(other[1].adapter) - self._powers():
+                return (
+                    f"{min(more)} is not for a form, as nobody knows who sends it: name the server with --target, "
+                    "--publish or --set when you start Locust"
+                )
         except (ValueError, WrongServer, OSError) as wrong:
             return str(wrong)
         return ""
+
+    def _powers(self) -> set[str]:
+        """Return what the server may make us do that Locust was started with."""
+        given, host = self._started_with
+        asked = read_options(given).asked(host)
+        return powers_of(choose(asked, SUBSCRIPTIONS).adapter) if asked != Asked() else set()
 
     def _unchangeable(self, given: dict[str, Any], host: str) -> str:
         """Users may come and go while a test runs; an option that changed would not reach those who run."""

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,13 +22,18 @@ from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.crew import Crew
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
-from loadtests.locust_ui.preflight import admit, pattern_of
+from loadtests.locust_ui.other_server import OtherServer
+from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
+from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions, read_options
+from loadtests.scenario.options import LoadOptions, read_options
+from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
+from servers.settings.served import Served
+from servers.settings.setting import settings
 from servers.timing.clock import now_ns
 
 log = logging.getLogger("pollbench")
@@ -36,6 +42,8 @@ QUIT_S: Final = 0.5
 """How long Locust itself gives a message to its workers before it ends."""
 USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
 RUNS: Final = Path("runs")
+USUAL: Final = settings(Served)["schedule"].default
+"""What is published into a server that is not ours, which has no schedule of its own."""
 
 
 class Conductor:
@@ -48,6 +56,8 @@ class Conductor:
         self._numbers: tuple[int, int] | None = None
         self._recording = False
         self._by_hand: HandDriven | None = None
+        self._other: OtherServer | None = None
+        self._silent = ""
         self._page: delivery_page.DeliveryPage | None = None
         self._ended_ns = 0
 
@@ -74,13 +84,15 @@ class Conductor:
         runner = environment.runner
         try:
             users = [] if isinstance(runner, WorkerRunner) else environment.user_classes
-            options, target = admit(vars(environment.parsed_options), environment.host or "", users)
+            self._name_folder(environment)
+            options, target = admit(vars(environment.parsed_options), self._published_at(environment), users)
             self._prepare(environment, options, target)
             if not isinstance(runner, WorkerRunner):
                 self._note(environment, options, target)
         except (ValueError, WrongServer, OSError) as wrong:
             code = UNREACHABLE if isinstance(wrong, WrongServer) else USAGE
             self._by_hand = None
+            self._release()
             self._abort(environment, code, str(wrong))
             return
         if isinstance(runner, MasterRunner):
@@ -89,24 +101,45 @@ class Conductor:
         if not isinstance(runner, MasterRunner):
             self._start_recording(environment)
 
+    def _name_folder(self, environment: Environment) -> None:
+        """The master decides; Locust carries its options to the workers when the test starts."""
+        parsed = environment.parsed_options
+        if not isinstance(environment.runner, WorkerRunner):
+            folder = Path(parsed.run_dir).resolve() if parsed.run_dir else new_folder(RUNS)
+            if (folder / "raw").exists() or any(folder.glob("*.parquet")):
+                raise ValueError(f"--run-dir {parsed.run_dir} has a test in it already: name another folder")
+            parsed.session_dir = str(folder)
+        self.run_dir = Path(parsed.session_dir)
+
+    def _published_at(self, environment: Environment) -> str:
+        """Return who says what is published: the server, or whoever publishes into one that is not ours."""
+        parsed = environment.parsed_options
+        if isinstance(environment.runner, WorkerRunner):
+            return str(parsed.published_at)
+        self._silent = ""
+        other = other_server(vars(parsed), environment.host or "", environment.user_classes)
+        if other is not None:
+            self._other = OtherServer(self.run_dir, *other)
+        parsed.published_at = self._other.host if self._other is not None else environment.host or ""
+        return str(parsed.published_at)
+
+    def _release(self) -> None:
+        """End what publishes into a server that is not ours."""
+        other, self._other = self._other, None
+        if other is not None:
+            other.stop()
+
     def _prepare(self, environment: Environment, options: LoadOptions, target: Target) -> None:
-        session.host = (environment.host or "").rstrip("/")
+        session.host = target.host
         session.http2_host = options.http2_host or target.http2_host
+        session.https_host = (options.http2_host or target.https_host) if options.tls else ""
+        session.ca = options.ca or target.stats.authority
         via = urlsplit(options.http2_host).netloc
         session.follow(msgspec.structs.replace(target.foreign, via=via) if target.foreign else None)
         session.options = options
-        session.join_newest = options.join_at == NEWEST
         session.restart_numbers(*self._numbers_of(environment.runner))
         if target.fault:
             log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
-        parsed = environment.parsed_options
-        if not isinstance(environment.runner, WorkerRunner):
-            # The master decides; Locust carries its options to the workers when the test starts.
-            folder = Path(options.run_dir).resolve() if options.run_dir else new_folder(RUNS)
-            if (folder / "raw").exists() or any(folder.glob("*.parquet")):
-                raise ValueError(f"--run-dir {options.run_dir} has a test in it already: name another folder")
-            parsed.session_dir = str(folder)
-        self.run_dir = Path(parsed.session_dir)
         session.seed = self.run_dir.name
 
     def _on_numbers(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
@@ -122,13 +155,17 @@ class Conductor:
 
     def _note(self, environment: Environment, options: LoadOptions, target: Target) -> None:
         """Have the server publish, and prepare for a report, unless somebody who gave us the folder does that."""
-        if options.run_dir:
+        if self._other is not None:
+            options = replace(options, schedule=options.schedule or USUAL)
+            target.begin(ROLL_CALL, options.message_bytes)
+        elif options.run_dir:
             target.publish(options.schedule, options.message_bytes)
-            return
-        target.begin(options.schedule, options.message_bytes)
-        labels = {pattern_of(user): user.label for user in environment.user_classes}
-        self._by_hand = HandDriven(self.run_dir, target, options, labels)
-        self._by_hand.start()
+        else:
+            target.begin(options.schedule, options.message_bytes)
+        if not options.run_dir:
+            labels = {user.pattern: user.facts.label for user in environment.user_classes}
+            self._by_hand = HandDriven(self.run_dir, target, options, labels, self._other)
+            self._by_hand.start()
 
     def on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:  # noqa: ARG002
         if isinstance(self._environment.runner, WorkerRunner):
@@ -139,6 +176,28 @@ class Conductor:
             log.warning("%s", self.screen.shares)
         if self._by_hand is not None:
             self._by_hand.spawned(users)
+        if self._other is not None:
+            gevent.spawn(self._call_roll, self._other, users)
+
+    def _call_roll(self, other: OtherServer, users: Mapping[str, int]) -> None:
+        """Let nothing count before every user has heard a message; end a test in which one does not."""
+        options = read_options(vars(self._environment.parsed_options))
+        try:
+            silent = other.silent(users, options.poll_interval_s * parse_pace(options.poll_pace).longest)
+            if other is not self._other:
+                return  # stopped meanwhile
+            if not silent:
+                if not other.called:
+                    other.begin(options.schedule or USUAL)
+                if self._by_hand is not None:
+                    self._by_hand.begun(other.target)
+                return
+            self._silent = silent
+        except WrongServer as wrong:
+            log.error("%s", wrong)
+        self._environment.process_exit_code = UNREACHABLE
+        runner = self._environment.runner
+        gevent.spawn(runner.stop if self._environment.web_ui is not None else runner.quit)
 
     def on_reset_stats(self, **_kwargs: Any) -> None:
         if self._by_hand is not None:
@@ -148,7 +207,7 @@ class Conductor:
         """Return pattern -> users that are to run."""
         runner = self._environment.runner
         classes = runner.user_classes_by_name
-        return {pattern_of(classes[name]): count for name, count in runner.target_user_classes_count.items()}
+        return {classes[name].pattern: count for name, count in runner.target_user_classes_count.items()}
 
     def _start_recording(self, environment: Environment) -> None:
         recorder.start(self.run_dir, session.secrets)
@@ -192,9 +251,14 @@ class Conductor:
         if not isinstance(environment.runner, MasterRunner):
             self._stop_recording()
         self.screen.settle()
+        if self._other is not None and self._silent:
+            why = self._other.why(self._silent)
+            log.error("%s", why)
+            self.screen.say(why)
         by_hand, self._by_hand = self._by_hand, None
         if by_hand is not None:
             self._keep(by_hand)
+        self._release()
 
     def _keep(self, by_hand: HandDriven) -> None:
         """Turn what was recorded into a run that can be reported."""

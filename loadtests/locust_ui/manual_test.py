@@ -1,8 +1,9 @@
 """What is to be known of a test that a person drives, so that its folder can be reported like any other run.
 
 Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
-here what happens when, and the server is asked from time to time what it has published; loadtests/runs/manual_run.py,
-in a process of its own, then ends its cells like planned ones, because pyarrow would stall the users.
+here what happens when, the server is asked from time to time what it has published, and a process of its own looks at
+what it costs; another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall
+the users.
 """
 
 import logging
@@ -18,13 +19,15 @@ from typing import Any, Final
 import gevent
 import msgspec
 
+from loadtests.locust_ui.other_server import OtherServer
 from loadtests.records.manifest import SESSION, Session
+from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
-from loadtests.scenario.options import NEWEST, LoadOptions
+from loadtests.scenario.options import LoadOptions
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
-from loadtests.scenario.settings import UserSettings
+from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.home import python
 from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
@@ -36,28 +39,39 @@ ASK_EACH_S: Final = 5.0
 
 
 class HandDriven:
-    """One test, as seen by the process that started it. labels: pattern -> name."""
+    """One test, as seen by the process that started it. labels: pattern -> name. other: a server that is not ours."""
 
-    def __init__(self, folder: Path, target: Target, options: LoadOptions, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        target: Target,
+        options: LoadOptions,
+        labels: Mapping[str, str],
+        other: OtherServer | None = None,
+    ) -> None:
         self.folder = folder
         self._target = target
+        self._other = other
         self._before = self._target.newest_id if options.join_at == NEWEST else None
         self._last_id = self._before or 0
         self._started_at = wall_timestamp()
         self._scheduled = bool(options.schedule)
-        self._scenario = scenario_of(options, self._target.stats)
+        self._scenario = scenario_of(options, self._target.stats, other)
         self._labels = labels
         self._users: dict[str, int] = {}
         self._spawned_by_ns = self._reset_ns = 0
         self._problems: list[str] = []
         self._asking: gevent.Greenlet | None = None
+        self._costs: ServerCosts | None = None
 
     def start(self) -> None:
-        """Begin to write down what the server publishes. Raises OSError."""
+        """Begin to write down what the server publishes, and what it costs. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
         self._ask()
         self._asking = gevent.spawn(self._ask_on)
+        if pids := serving(self._target) if self._other is None else self._other.pids:
+            self._costs = ServerCosts(self.folder, pids)
 
     def spawned(self, users: Mapping[str, int]) -> None:
         """Note that all users run, pattern -> users. They may become more while the test runs, and never fewer."""
@@ -74,10 +88,17 @@ class HandDriven:
         """Leave out what came before, as the screen does from now on."""
         self._reset_ns = now_ns()
 
+    def begun(self, target: Target) -> None:
+        """Leave out what came before the roll call was over. target: as it publishes now."""
+        self._target = target
+        self.reset()
+
     def finish(self, ended_ns: int, users: Mapping[str, int], problems: list[str]) -> None:
         """Make a run of the folder. users: those that run now. Raises OSError."""
         if self._asking is not None:
             self._asking.kill()
+        if self._costs is not None:
+            self._costs.stop()
         self._ask()
         self._problems += self._changes()
         if not self._users:
@@ -95,12 +116,16 @@ class HandDriven:
             "published": self._last_id,
             "published_before": self._before or 0,
         }
+        if self._other is not None:
+            self._other.stop()  # now its journals are whole
+            facts |= {"server_pid": next(iter(self._other.pids), 0), "way_up": self._other.way_up}
         cells = [
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)
         ]
-        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells))
-        subprocess.run(python("loadtests.runs.manual_run", str(self.folder)), check=False)  # noqa: S603
+        named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
+        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells, **named))
+        subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:
         """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""
@@ -153,7 +178,7 @@ class HandDriven:
         self._last_id = last
 
 
-def scenario_of(options: LoadOptions, stats: Stats) -> Scenario:
+def scenario_of(options: LoadOptions, stats: Stats, other: OtherServer | None = None) -> Scenario:
     """Return what would have been planned: users obey the form, and the server what it was started with.
 
     Raises ValueError for a server that says what no server can be told.
@@ -164,6 +189,8 @@ def scenario_of(options: LoadOptions, stats: Stats) -> Scenario:
         name: getattr(options, name) if USER in each.who else said.get(name, each.default)
         for name, each in settings(UserSettings).items()
     }
+    if other is not None:
+        in_force |= {"target": other.asked.words(), "adapter": other.chosen.encoded()}
     return Scenario(name=SESSION, purpose="driven by hand in Locust", clients=(1,), **in_force)
 
 

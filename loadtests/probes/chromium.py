@@ -18,12 +18,12 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from loadtests.host.external import find_program
 from loadtests.host.managed_process import Child
+from servers.web.certificate import write_certificate
 
 PROGRAM: Final = os.environ.get("CHROMIUM", "chromium")
 READY: Final = re.compile(r"DevTools listening on (ws://\S+)")
@@ -79,11 +79,8 @@ class Certificate:
 
 def certificate(folder: Path) -> Certificate:
     """Make one for 127.0.0.1."""
-    made = trustme.CA().issue_cert("127.0.0.1", "localhost")
-    chain, key = folder / "certificate.pem", folder / "key.pem"
-    for nth, pem in enumerate(made.cert_chain_pems):
-        pem.write_to_path(str(chain), append=nth > 0)
-    made.private_key_pem.write_to_path(str(key))
+    made = write_certificate(folder)
+    chain, key = Path(made.chain), Path(made.key)
     public = x509.load_pem_x509_certificate(chain.read_bytes()).public_key()
     spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Certificate(chain, key, base64.b64encode(hashlib.sha256(spki).digest()).decode())

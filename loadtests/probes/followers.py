@@ -1,26 +1,83 @@
-"""Clients of the patterns over HTTP/1.1 on aiohttp's client: an ordinary client, as a user of the service has one.
+"""A client of any pattern on asyncio: what it asks and how it reads are the users' own, only the socket is another.
 
-They accept gzip, which the users of a run do not, and they go through proxies that hold even the head of a response
-back. The clock is read when aiohttp hands over what it has read, so a latency here has the client's own work in it:
-right for tens of milliseconds and more, not for what a run measures.
+For probes and tests. The clock is read when a read returns, one loop reads for all of its clients: right for
+milliseconds, not for what a run measures.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-import aiohttp
-import msgspec
-
+from loadtests import patterns
+from loadtests.protocols.asking import Ask
+from loadtests.protocols.events import Closed, Event, Message
 from servers.feed.message import decode_stamp
+from servers.patterns import facts, names
 from servers.timing.clock import now_ns
+from servers.web.urls import authority, read_url
 
 POLL_INTERVAL_S: Final = 0.5
-HOLD_S: Final = 30
-ENDED: Final = (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError)
-"""How a client notices that its server has stopped."""
+READ_BYTES: Final = 65_536
+CLIENTS: Final = tuple(name for name in names() if not facts(name).http2)
+"""The patterns that need nothing but HTTP/1.1."""
+
+
+def ask_of(pattern: str, address: tuple[str, int], cursor: int = 0, *, gzip: bool = False) -> Ask:
+    """Say what a client of a pattern at this address asks for."""
+    netloc = authority(*address)
+    return Ask(netloc=netloc, path=facts(pattern).path, random_bytes=os.urandom, cursor=cursor, gzip=gzip)
+
+
+async def as_it_comes() -> int:
+    return READ_BYTES
+
+
+async def hear(
+    pattern: str,
+    ask: Ask,
+    address: tuple[str, int],
+    *,
+    pause_s: float = 0.0,
+    reads: Callable[[], Awaitable[int]] = as_it_comes,
+    buffer_bytes: int = 0,
+) -> AsyncGenerator[tuple[Event, int], None]:
+    """Yield what one connection brings, each event with the instant of its read, until the server ends it.
+
+    pause_s: between an answer and the next request, where requests are not held. reads: asked before each read for
+    how many bytes it may be, and answers when it likes. buffer_bytes: of the kernel, for what is not read; 0: as usual.
+    Closed early, the client vanishes without a good-bye. Raises OSError, also where the connection ends before the
+    server has ended what it says, and ProtocolError.
+    """
+    loop = asyncio.get_running_loop()
+    decoder = patterns.load(pattern).follow(ask)
+    between_s = pause_s if patterns.held(pattern) is False else 0.0
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        if buffer_bytes:
+            # Before connecting: the window is agreed on with the first packet (tcp(7)).
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        await loop.sock_connect(sock, address)
+        await loop.sock_sendall(sock, decoder.take_output())
+        while True:
+            data = await loop.sock_recv(sock, await reads())
+            received_ns, closed = now_ns(), False
+            for event in decoder.receive(data):
+                closed = closed or isinstance(event, Closed)
+                yield event, received_ns
+            output = decoder.take_output()
+            if closed:
+                with suppress(OSError):
+                    await loop.sock_sendall(sock, output)
+                return
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
+            if output:
+                await asyncio.sleep(between_s)
+                await loop.sock_sendall(sock, output)
 
 
 @dataclass(slots=True)
@@ -49,75 +106,12 @@ class Followed:
             self.received_ns[stamp.id], self.due_ns[stamp.id] = received_ns, stamp.due_ns
 
 
-class Poll(msgspec.Struct, frozen=True):
-    """The body of a poll."""
-
-    messages: list[msgspec.Raw]
-
-
-async def poll(session: aiohttp.ClientSession, followed: Followed, path: str, pause_s: float) -> None:
-    while True:
-        async with session.get(f"{path}last_id={followed.cursor}") as answer:
-            if answer.status != 200:
-                return
-            body = await answer.read()
-        received_ns = now_ns()
-        for message in msgspec.json.decode(body, type=Poll).messages:
-            followed.take(bytes(message), received_ns)
-        await asyncio.sleep(pause_s)
-
-
-async def short_polling(session: aiohttp.ClientSession, followed: Followed) -> None:
-    await poll(session, followed, "/api/poll?", POLL_INTERVAL_S)
-
-
-async def long_polling(session: aiohttp.ClientSession, followed: Followed) -> None:
-    await poll(session, followed, f"/api/longpoll?timeout={HOLD_S}&", 0)
-
-
-async def chunked(session: aiohttp.ClientSession, followed: Followed) -> None:
-    async with aclosing(_pieces(session, "/api/stream", b"\n")) as pieces:
-        async for line, received_ns in pieces:
-            followed.take(line, received_ns)
-
-
-async def sse(session: aiohttp.ClientSession, followed: Followed) -> None:
-    async with aclosing(_pieces(session, "/api/events", b"\n\n")) as pieces:
-        async for event, received_ns in pieces:
-            for line in event.split(b"\n"):
-                if line.startswith(b"data: "):
-                    followed.take(line[6:], received_ns)
-
-
-async def websocket(session: aiohttp.ClientSession, followed: Followed) -> None:
-    async with session.ws_connect("/api/socket?last_id=0") as socket:
-        async for frame in socket:
-            followed.take(frame.data.encode(), now_ns())
-
-
-async def _pieces(session: aiohttp.ClientSession, path: str, end: bytes) -> AsyncGenerator[tuple[bytes, int], None]:
-    """Yield what stands between the ends in a response that goes on, with the instant of the read that completed it."""
-    rest = b""
-    async with session.get(path, params={"last_id": "0"}) as response:
-        async for data in response.content.iter_any():
-            received_ns = now_ns()
-            *whole, rest = (rest + data).split(end)
-            for piece in filter(None, whole):
-                yield piece, received_ns
-
-
-CLIENTS: Final[dict[str, Callable[[aiohttp.ClientSession, Followed], Awaitable[None]]]] = {
-    "short_polling": short_polling,
-    "long_polling": long_polling,
-    "chunked": chunked,
-    "sse": sse,
-    "websocket": websocket,
-}
-
-
 async def follow(pattern: str, url: str, followed: Followed) -> None:
-    """Follow a pattern at this address until the server ends it."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-    async with aiohttp.ClientSession(url, timeout=timeout) as session:
-        with suppress(*ENDED):
-            await CLIENTS[pattern](session, followed)
+    """Follow a pattern at this address until the server ends it. Compressed answers are taken, as browsers do."""
+    address = read_url(url, "url").address
+    heard = hear(pattern, ask_of(pattern, address, gzip=True), address, pause_s=POLL_INTERVAL_S)
+    with suppress(ConnectionError):
+        async with aclosing(heard):
+            async for event, received_ns in heard:
+                if isinstance(event, Message):
+                    followed.take(event.body, received_ns)

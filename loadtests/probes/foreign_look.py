@@ -10,24 +10,28 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
+from loadtests import patterns
 from loadtests.foreign.client import ForeignClient
-from loadtests.foreign.spec import ForeignTarget
+from loadtests.foreign.spec import ForeignTarget, Way
+from loadtests.foreign.tunnel import through_proxy
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
 from loadtests.protocols.text_parsers import TextEvent
 from loadtests.users.foreign import ForeignStream
+from servers.targets.client import Heard
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
 CONNECT_S: Final = 10.0
 KEPT_BYTES: Final = 512
+FIELDS_SHOWN, FIELD_CHARACTERS = 12, 60
 BETWEEN_S: Final = 0.1
 """From an answer without news to the next poll."""
-POLLED: Final = {"short_polling", "long_polling"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,14 @@ class Seen:
 class Wire:
     """A connection that waits."""
 
-    def __init__(self, target: ForeignTarget) -> None:
-        """Raises OSError."""
-        plain = socket.create_connection(target.address, timeout=CONNECT_S)
-        secure = tls_context(target.adapter.tls) if target.secure else None
-        self._socket = secure.wrap_socket(plain, server_hostname=target.place.host) if secure else plain
+    def __init__(self, target: ForeignTarget, way: Way) -> None:
+        """Raises OSError and ProtocolError."""
+        self._socket = socket.create_connection(way.address, timeout=CONNECT_S)
+        if way.tunnel:
+            through_proxy(self._socket, way.tunnel)
+        if way.tls:
+            secure = tls_context(target.adapter.tls, shows_who=way.home)
+            self._socket = secure.wrap_socket(self._socket, server_hostname=way.tls)
 
     def send(self, data: bytes) -> None:
         if data:
@@ -69,7 +76,7 @@ class Look:
     """A subscription by one pattern. first: the first bytes that came; asked: the request; status: of its answer."""
 
     def __init__(self, target: ForeignTarget, pattern: str) -> None:
-        self.polled = pattern in POLLED
+        self.polled = patterns.held(pattern) is not None
         self._target = target
         self._client = ForeignClient(target, pattern, 1, target.scanner())
         self._stream = ForeignStream(self._client, os.urandom)
@@ -82,9 +89,9 @@ class Look:
     def open(self) -> None:
         """Ask. Raises OSError and ProtocolError."""
         self.close()
-        if not (self._stepped and self.polled):
+        if not (self._client.is_led or (self._stepped and self.polled)):
             self._take_steps()
-        self._wire = Wire(self._target)
+        self._wire = Wire(self._target, self._client.way)
         if self.polled:
             self._reader = ResponseReader(gzip=self._client.how.gzip)
             self.asked = self._client.request()
@@ -120,10 +127,20 @@ class Look:
             self._wire.close()
             self._wire = None
 
+    @property
+    def body(self) -> bytes:
+        """The first bytes behind the head of an answer."""
+        return self.first.partition(b"\r\n\r\n")[2]
+
+    def _go_on(self) -> None:
+        """Ask where the last answer leads."""
+        self.first = b""
+        self.open()
+
     def _take_steps(self) -> None:
         for step in self._client.how.connect:
             if step.request:
-                wire, reader = Wire(self._target), ResponseReader()
+                wire, reader = Wire(self._target, self._client.way), ResponseReader()
                 wire.send(self._client.step_request(step))
                 data = wire.read(time.monotonic() + CONNECT_S)
                 while data is not None and not reader.receive(data):
@@ -137,13 +154,21 @@ class Look:
             return []
         reader = self._reader
         self.status, self.headers = reader.status, reader.headers
-        self._client.learn(self._client.how.remember, reader.headers, reader.body)
+        if self._client.led(reader.status, reader.headers.get("location", "")):
+            self._go_on()
+            return []
+        self._client.hear(Heard(reader.body, reader.headers))
         found = [Seen(trace, received_ns, reader.body) for trace in self._client.traces(reader.body)]
         self.close()
         return found
 
     def _streamed(self, data: bytes, received_ns: int) -> list[Seen]:
-        return [seen for event in self._decoder.receive(data) for seen in self._taken(event, received_ns)]
+        decoder, found = self._decoder, list[Seen]()
+        for event in decoder.receive(data):
+            if self._decoder is not decoder:
+                break  # it led elsewhere
+            found += self._taken(event, received_ns)
+        return found
 
     def _taken(self, event: Event, received_ns: int) -> Iterator[Seen]:
         wire = self._wire
@@ -155,6 +180,9 @@ class Look:
                 self.headers = self._decoder.head.headers
             if event.status == 101:
                 wire.send(self._stream.opened())
+            elif self._client.led(event.status, event.location):
+                self._go_on()
+                return
         elif isinstance(event, Message):
             traces, answer = self._stream.take(event)
             wire.send(answer)
@@ -168,6 +196,39 @@ class Look:
         found: Sequence[TextEvent] = self._decoder.found if isinstance(self._decoder, TextStream) else ()
         each = next((text for text in found if text.data is body), None)
         return (each.name.decode(errors="replace"), each.id.decode(errors="replace")) if each else ("", "")
+
+
+def fields_of(tracer: str, seen: Seen, *, is_event: bool) -> Iterator[tuple[str, str]]:
+    """Yield what a message is made of: an event's name and id, and the values of JSON by pointer, one has the token."""
+    if is_event:
+        yield "event", seen.name or "message"
+        yield "id", seen.id or "none, so nothing to resume from"
+    with suppress(ValueError, RecursionError):
+        leaves = islice(_leaves(json.loads(seen.body)), FIELDS_SHOWN)
+        yield from ((pointer or "/", _short(value, tracer)) for pointer, value in leaves)
+
+
+def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        yield pointer, value
+        return
+    for key, each in items:
+        yield from _leaves(each, f"{pointer}/{_escaped(key)}")
+
+
+def _short(value: Any, tracer: str) -> str:
+    text = json.dumps(value, ensure_ascii=False).replace(tracer, "TOKEN")
+    return (
+        text
+        if len(text) <= FIELD_CHARACTERS
+        else f"{text[:FIELD_CHARACTERS]}... {'with the TOKEN' * ('TOKEN' in text)}"
+    )
+
+
+def _escaped(key: object) -> str:
+    """Write a step of a JSON pointer (RFC 6901 section 3)."""
+    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def place_of(tracer: str, body: bytes) -> str:
@@ -190,5 +251,5 @@ def _pointer(tracer: str, value: Any) -> str | None:
     for key, each in items:
         found = _pointer(tracer, each)
         if found is not None:
-            return f"/{str(key).replace('~', '~0').replace('/', '~1')}{found}"
+            return f"/{_escaped(key)}{found}"
     return None

@@ -7,26 +7,25 @@ seconds gives up its connection and says so. What it says are lines of JSON.
 
 import argparse
 import json
-import secrets
 import selectors
 import signal
 import socket
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
+from loadtests import patterns
+from loadtests.probes.followers import ask_of
 from loadtests.probes.silence import vanish
-from loadtests.protocols.http1 import get
-from loadtests.protocols.stream_decoders import SseDecoder
-from loadtests.protocols.websocket_decoder import WebSocketDecoder, handshake
 from loadtests.runs.commands import HOST
 from loadtests.users.tcp_info import meter
 from servers.timing.clock import now_ns
 
 LOOK_S: Final = 0.02
 READ_BYTES: Final = 65_536
+HOLD_S: Final = 300.0
 
 
 class Peer:
@@ -38,8 +37,8 @@ class Peer:
         self.heard_s = time.monotonic()
         self.sock = socket.create_connection((HOST, port))
         meter.opened(self.sock)
-        self._decoder = decoder(pattern, f"{HOST}:{port}")
-        self.sock.sendall(self._decoder.take_output() if self._decoder else hold(f"{HOST}:{port}"))
+        self._decoder = patterns.load(pattern).follow(replace(ask_of(pattern, (HOST, port)), hold_s=HOLD_S))
+        self.sock.sendall(self._decoder.take_output())
 
     @property
     def port(self) -> int:
@@ -53,25 +52,11 @@ class Peer:
             return False
         self.heard_s = time.monotonic()
         self.answered = self.answered or bool(data)
-        if data and self._decoder is not None:
+        if data:
             self._decoder.receive(data)
             if output := self._decoder.take_output():
                 self.sock.sendall(output)
         return bool(data)
-
-
-def decoder(pattern: str, netloc: str) -> SseDecoder | WebSocketDecoder | None:
-    """Return what follows a stream of this pattern, None for long polling."""
-    if pattern == "sse":
-        return SseDecoder(get(netloc, "/api/events", ""))
-    if pattern == "websocket":
-        key = b64encode(secrets.token_bytes(16))
-        return WebSocketDecoder(handshake(netloc, "/api/socket", key), key)
-    return None
-
-
-def hold(netloc: str) -> bytes:
-    return get(netloc, "/api/longpoll?timeout=300", "")
 
 
 class Peers:

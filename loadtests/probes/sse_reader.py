@@ -1,21 +1,17 @@
 """An SSE client that reads as slowly as it is told, and resumes by its cursor when it is cut off."""
 
 import asyncio
-import socket
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
+from loadtests.probes.followers import READ_BYTES, ask_of, hear
 from loadtests.protocols.events import Message
-from loadtests.protocols.http1 import get
-from loadtests.protocols.stream_decoders import SseDecoder
 from loadtests.runs.commands import HOST
 from servers.feed.message import decode_stamp
-from servers.timing.clock import now_ns
 
 TICK_S: Final = 0.1
 SLOW_BUFFER_BYTES: Final = 1152
 """What the kernel of a slow client takes for it (and doubles, socket(7)): its lag is to be the server's."""
-READ_BYTES: Final = 262_144
 
 
 class SseReader:
@@ -50,23 +46,19 @@ class SseReader:
             await self._fast.wait()
 
     async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        with socket.socket() as sock:
-            sock.setblocking(False)
-            if not self._fast.is_set():
-                # Before connecting: the window is agreed on with the first packet (tcp(7)).
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
-            await loop.sock_connect(sock, (HOST, self._port))
-            decoder = SseDecoder(get(f"{HOST}:{self._port}", "/api/events", f"Last-Event-ID: {self.last_id}\r\n"))
-            await loop.sock_sendall(sock, decoder.take_output())
-            while data := await loop.sock_recv(sock, READ_BYTES if self._fast.is_set() else self._bytes_per_tick):
-                read_ns = now_ns()
-                for event in decoder.receive(data):
-                    if isinstance(event, Message):
-                        self._take(event.body, read_ns)
-                if not self._fast.is_set():
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._fast.wait(), TICK_S)
+        address, buffer_bytes = (HOST, self._port), 0 if self._fast.is_set() else SLOW_BUFFER_BYTES
+        ask = ask_of("sse", address, self.last_id)
+        async with aclosing(hear("sse", ask, address, reads=self._next, buffer_bytes=buffer_bytes)) as heard:
+            async for event, read_ns in heard:
+                if isinstance(event, Message):
+                    self._take(event.body, read_ns)
+
+    async def _next(self) -> int:
+        """Say how many bytes the next read may be, once it is time for it."""
+        if not self._fast.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._fast.wait(), TICK_S)
+        return READ_BYTES if self._fast.is_set() else self._bytes_per_tick
 
     def _take(self, body: bytes, read_ns: int) -> None:
         stamp = decode_stamp(body)

@@ -16,29 +16,36 @@ import msgspec
 
 from loadtests.foreign.spec import Chosen, ForeignTarget
 from loadtests.host.managed_process import Child, ChildFailed
-from loadtests.probes.foreign_look import Look, Seen, place_of
+from loadtests.probes.foreign_look import Look, Seen, fields_of, place_of
 from loadtests.protocols.events import ProtocolError
 from loadtests.runs import announcements
 from loadtests.runs.commands import ADAPTER_FILE, HOST, OURS
 from loadtests.runs.foreign.roll_call import cause
 from loadtests.runs.target import Target, WrongServer
-from servers.outlet.message import hidden, secrets_of
 from servers.targets.tracer import mint
+from servers.targets.variables import Misunderstood, hidden, secrets_of
 
 MESSAGES: Final = 3
 SETTLE_S: Final = 0.25
 """From asking to the first message, as in a cell."""
-IDLE_S: Final = 1.0
+SHOWN_BYTES: Final = 100
+SWITCHED: Final = 101
+OF_BROWSERS: Final = {"host", "accept", "cache-control", "cookie", "last-event-id"}
+"""What EventSource sends: Cookie where the page may."""
+EVERYBODYS: Final = {"host", "connection", "upgrade", "sec-websocket-version", "sec-websocket-key", "authorization"}
 CONTENT: Final = "x" * 120
-FAULTS: Final = (OSError, ProtocolError, WrongServer)
+FAULTS: Final = (OSError, ProtocolError, Misunderstood, WrongServer)
 
 
 class CheckFailed(Exception):
     """The server cannot be measured so; the message says what was seen and what is likely."""
 
 
-def check(chosen: Chosen, say: Callable[[str], None]) -> bool:
-    """Say what was seen, a line at a time; return whether every pattern heard all. Raises CheckFailed."""
+def check(chosen: Chosen, idle_s: float, say: Callable[[str], None]) -> bool:
+    """Say what was seen, a line at a time; return whether every pattern heard all. Raises CheckFailed.
+
+    idle_s: how long a client listens before anything is published.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pollbench-check-")))
         run = secrets.token_hex(8)
@@ -57,7 +64,7 @@ def check(chosen: Chosen, say: Callable[[str], None]) -> bool:
         say(f"server      {said.target}")
         hide = secrets_of(chosen.adapter)
         heard = [
-            _Pattern(control.foreign, pattern, control, lambda line: say(hidden(line, hide))).look()
+            _Pattern(control.foreign, pattern, control, idle_s, lambda line: say(hidden(line, hide))).look()
             for pattern in chosen.adapter.subscriptions()
         ]
         if not heard:
@@ -66,9 +73,11 @@ def check(chosen: Chosen, say: Callable[[str], None]) -> bool:
 
 
 class _Pattern:
-    def __init__(self, target: ForeignTarget, pattern: str, control: Target, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, target: ForeignTarget, pattern: str, control: Target, idle_s: float, say: Callable[[str], None]
+    ) -> None:
         self._target, self._pattern, self._control = target, pattern, control
-        self._say = say
+        self._idle_s, self._say = idle_s, say
         self._limit_s = target.adapter.roll_call_s
         self._look = Look(target, pattern)
 
@@ -76,9 +85,8 @@ class _Pattern:
         """Say all; return whether every message was heard."""
         try:
             self._look.open()
-            time.sleep(SETTLE_S)
-            if self._pattern == "short_polling":
-                self._idle()
+            self._row(f"asks {_asked(self._look.asked)}")
+            self._idle()
             heard = [self._message(number) for number in range(1, MESSAGES + 1)]
             if all(heard):
                 self._cut()
@@ -90,19 +98,27 @@ class _Pattern:
             self._look.close()
         return all(heard)
 
-    def _row(self, text: str) -> None:
-        self._say(f"{self._pattern:16}{' '.join(text.split())}")
+    def _row(self, text: str, indent: str = "") -> None:
+        self._say(f"{self._pattern:16}{indent}{' '.join(text.split())}")
 
     def _idle(self) -> None:
-        self._look.hear(IDLE_S)
-        self._row(f"without news: {self._look.status}, {self._look.headers.get('content-type', 'no Content-Type')}")
+        """Say what a client is sent while there is no news."""
+        look = self._look
+        look.hear(self._idle_s)
+        kind = look.headers.get("content-type", "no Content-Type")
+        answered = f"answered {look.status}{'' if look.status == SWITCHED else f', {kind}'}" if look.status else ""
+        if not look.polled:
+            self._row(answered or f"no answer within {self._idle_s:g} s")
+            said = repr(look.body[:SHOWN_BYTES]) if look.body else "nothing"
+            self._row(f"without news, within {self._idle_s:g} s: {said}")
+        elif answered:
+            self._row(f"without news: {answered}, {look.body[:SHOWN_BYTES]!r}")
+        else:
+            self._row(f"without news: the request is kept, for longer than {self._idle_s:g} s")
 
     def _message(self, number: int) -> bool:
         posted = self._control.post(CONTENT)
         seen = next((each for each in self._heard() if each.trace.id == posted), None)
-        if number == 1:
-            self._row(_request_line(self._look.asked))
-            self._row(f"answered {self._look.status}, {self._look.headers.get('content-type', 'no Content-Type')}")
         if seen is None:
             likely = cause(self._pattern, self._target.run, self._look.first, {})
             self._row(f"message {number} was taken and did not come within {self._limit_s:g} s: {self._look.first!r}")
@@ -112,8 +128,10 @@ class _Pattern:
         tracer = mint(self._target.run, trace.id, trace.due_ns, trace.published_ns)
         passed_ms = (seen.received_ns - trace.published_ns) / 1e6
         self._row(f"message {number} came after {passed_ms:.1f} ms, its token {place_of(tracer, seen.body)}")
-        if number == 1:
-            self._event(seen)
+        for name, value in fields_of(tracer, seen, is_event=self._pattern == "sse"):
+            self._row(f"{name}: {value}", "  ")
+        if number == 1 and self._pattern == "sse":
+            self._browser(seen)
         return True
 
     def _heard(self) -> Iterator[Seen]:
@@ -121,10 +139,15 @@ class _Pattern:
         while (left_s := until_s - time.monotonic()) > 0:
             yield from self._look.hear(left_s)
 
-    def _event(self, seen: Seen) -> None:
-        if self._pattern != "sse":
+    def _browser(self, seen: Seen) -> None:
+        """Say whether EventSource would have got it: it only asks by GET, and sends no headers of anybody's own."""
+        method, _, rest = self._look.asked.partition(b" ")
+        named = [line.partition(b":")[0].decode("latin-1") for line in rest.split(b"\r\n")[1:] if line]
+        own = [name for name in named if name.lower() not in OF_BROWSERS]
+        if method != b"GET" or own:
+            what = f"sends no {' and no '.join(own)}" if own else f"does not ask by {method.decode()}"
+            self._row(f"a browser's EventSource does not get it: it {what}")
             return
-        self._row(f"event: {seen.name or 'message'}, id: {seen.id or 'none, so nothing to resume from'}")
         gets = f"only with addEventListener({seen.name!r})" if seen.name not in {"", "message"} else "with onmessage"
         self._row(f"a browser's EventSource gets it {gets}")
 
@@ -133,19 +156,25 @@ class _Pattern:
         self._look.close()
         missed = self._control.post(CONTENT)
         self._look.open()
+        self._row(f"after a cut asks {_asked(self._look.asked)}")
         time.sleep(SETTLE_S)
         later = self._control.post(CONTENT)
-        ids: set[int] = set()
+        ids: list[int] = []
         for each in self._heard():
-            ids.add(each.trace.id)
-            if ids & {missed, later}:
+            ids.append(each.trace.id)
+            if {missed, later} & set(ids):
                 break
+        again = len(ids) - len({missed, later} & set(ids))
         self._row(
-            "resumes: what was published while it was away came"
-            if missed in ids
-            else "does not resume: what was published while it was away is lost"
+            ("resumes: what was published while it was away came" if missed in ids else "")
+            or "does not resume: what was published while it was away is lost"
         )
+        if again:
+            self._row(f"before that, {again} messages that it had were sent again")
 
 
-def _request_line(request: bytes) -> str:
-    return request.partition(b"\r\n")[0].removesuffix(b" HTTP/1.1").decode("latin-1")
+def _asked(request: bytes) -> str:
+    """Return a request as a line, with the headers that our own clients do not all send."""
+    line, *headers = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    told = [each for each in headers if each.partition(":")[0].lower() not in EVERYBODYS]
+    return ", ".join([line.removesuffix(" HTTP/1.1"), *told])

@@ -23,7 +23,7 @@ class ProtocolError(Exception):
 class Head(NamedTuple):
     """The response to our request has begun. mode: "pushed", "inline", or "" when the server does not say.
 
-    retry_after: that header, as it came.
+    retry_after, location: those headers, as they came.
     """
 
     status: int
@@ -31,6 +31,7 @@ class Head(NamedTuple):
     cursor: str = ""
     first_id: int = 0
     retry_after: str = ""
+    location: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +68,13 @@ class StreamDecoder(Protocol):
     def at_rest(self) -> bool: ...
 
     def take_output(self) -> bytes: ...
+
+    def lone(self, data: bytes) -> bytes | None:
+        """Return the body of the one message that these bytes are, and then they are taken; else None.
+
+        The short way for what nearly every read is: a decoder at rest, and one whole message with its framing. None
+        means that nothing was taken, for whatever reason: `receive` does any bytes. Raises ProtocolError as it does.
+        """
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut, b"" for the end of the connection.

@@ -16,7 +16,6 @@ HEAD_KEPT_BYTES: Final = 2_048
 """Longer heads are read anew each time, so that those kept for the next response stay a few megabytes."""
 LENGTH_DIGITS: Final = 18
 """No body is longer than this many digits say, and Python takes seconds to read a number of thousands."""
-ACCEPT_GZIP: Final = "Accept-Encoding: gzip\r\n"
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
 _FOLDED_LINE: Final = re.compile(r"[ \t][^\r\n\0]*")
 WHITESPACE: Final = " \t"

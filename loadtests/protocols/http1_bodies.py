@@ -82,18 +82,9 @@ class ChunkReader:
         return self._between or not (self._left or self._line or self._in_trailers)
 
     def receive(self, data: bytes) -> bytes:
-        if self._between:
-            # Nearly every read is one whole chunk: no loop for it.
-            start = data.find(b"\r\n") + 2
-            if (
-                2 < start <= CHUNK_LINE_MAX_BYTES
-                and (size := chunk_bytes(data[: start - 2]))
-                and start + size + 2 == len(data)
-                and size <= self._limit_bytes
-                and data.endswith(b"\r\n")
-            ):
-                self.framing_bytes += start + 2
-                return data[start:-2]
+        if self._between and (start := lone_chunk(data, self._limit_bytes)):
+            self.framing_bytes += start + 2
+            return data[start:-2]
         payload: list[bytes] = []
         try:
             self._cut(data, payload)
@@ -151,6 +142,17 @@ class ChunkReader:
             self._in_trailers = not size
             self._left = size + 2 if size else 0
         return at + end + 2 - held
+
+
+def lone_chunk(data: bytes, limit_bytes: int) -> int:
+    """Return where the payload of the one chunk begins that these bytes are, up to two bytes before their end; else 0.
+
+    Nearly every read is one, and needs no loop.
+    """
+    start = data.find(b"\r\n", 0, CHUNK_LINE_MAX_BYTES) + 2
+    size = chunk_bytes(data[: start - 2]) if start > 2 else 0
+    whole = size and start + size + 2 == len(data) and size <= limit_bytes and data.endswith(b"\r\n")
+    return start if whole else 0
 
 
 @lru_cache(maxsize=1024)

@@ -8,9 +8,11 @@ from typing import Final
 
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import NO_HEAD, HeadReader
-from loadtests.protocols.http1_bodies import LIMIT_BYTES, Framing, Gunzip, LengthReader
+from loadtests.protocols.http1_bodies import LIMIT_BYTES, ChunkReader, Framing, Gunzip, LengthReader, lone_chunk
 from loadtests.protocols.text_parsers import EventStreamParser, LineParser, TextEvent, TextParser
 
+CHUNK_BYTES_MAX: Final = 2**40
+"""A chunk is no message: whoever resumes is sent all that it missed in one, which may be longer than any message."""
 EVENT_BYTES: Final = 256
 """What a message costs us beside its text."""
 
@@ -58,8 +60,8 @@ class Http1Stream:
             return b""
         head = self.head = reader.head
         self._head = None
-        cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
-        events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
+        cursor, retry_after, location = (head.headers.get(name, "") for name in ("x-cursor", "retry-after", "location"))
+        events.append(Head(head.status, cursor=cursor, retry_after=retry_after, location=location))
         if head.status != self.good_status:
             self._close("status", f"the server answered {head.status}", events)
         else:
@@ -86,7 +88,8 @@ class TextStream(Http1Stream):
 
     found: the events of the last `receive`, as the parser gave them, one for each message.
     content_type: the one that the response must have, in lower case; "" for any. gzip: the request asks for it.
-    limit_bytes: the longest chunk that is taken.
+    limit_bytes: what gzip may unpack to at a time; that of an event is its parser's. _in_chunks: the next read may be a
+    chunk that is a message.
     """
 
     content_type = ""
@@ -101,7 +104,20 @@ class TextStream(Http1Stream):
         self._framing: Framing = LengthReader(None)
         self._gunzip: Gunzip | None = None
         self._counted_bytes = 0
+        self._in_chunks = False
         self.found: Sequence[TextEvent] = ()
+
+    def lone(self, data: bytes) -> bytes | None:
+        if not self._in_chunks:
+            return None
+        start = lone_chunk(data, self._limit_bytes)
+        return self.parser.lone(data, start, len(data) - 2) if start else None
+
+    def receive(self, data: bytes) -> list[Event]:
+        self._in_chunks = False
+        events = super().receive(data)
+        self._in_chunks = type(self._framing) is ChunkReader and self._gunzip is None and self.at_rest
+        return events
 
     @property
     def at_rest(self) -> bool:
@@ -119,7 +135,7 @@ class TextStream(Http1Stream):
         given = head.headers.get("content-type", "")
         if self.content_type and given.partition(";")[0].strip().lower() != self.content_type:
             raise ProtocolError(f"a Content-Type of {given[:60]!r}, not {self.content_type}")
-        self._framing = head.head.framing(self._limit_bytes)
+        self._framing = head.head.framing(CHUNK_BYTES_MAX)
         self._gunzip = Gunzip() if head.head.is_gzip(asked=self._gzip) else None
 
     def _body(self, data: bytes, events: list[Event]) -> None:

@@ -19,7 +19,7 @@ FIELD_NAME_BYTES: Final = 64
 RETRY_DIGITS: Final = 9
 _LINE_END: Final = re.compile(rb"(\r\n|\r|\n)")
 _EVENT: Final = re.compile(rb"id: ([^\r\n\0]*)\ndata: (.+)\n\n")
-_COLON: Final = ord(":")
+_COLON, _BRACE, _RETURN = b":{\r"
 
 
 class TextEvent(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +42,9 @@ class TextParser(Protocol):
     @property
     def at_rest(self) -> bool: ...
 
+    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
+        """Return what the one event says that data[start:end] is, at rest, and take it; else None, and take nothing."""
+
     def feed(self, text: bytes) -> list[TextEvent]:
         """Take text; return the events that it completes."""
 
@@ -60,6 +63,11 @@ class LineParser:
     @property
     def at_rest(self) -> bool:
         return not self._tail
+
+    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
+        if data[start] != _BRACE or data.find(b"\n", start, end) != end - 1 or end - start > self._limit_bytes:
+            return None
+        return data[start : end - 1 if data[end - 2] != _RETURN else end - 2]
 
     def feed(self, text: bytes) -> list[TextEvent]:
         if not self._tail and 0 < text.find(b"\n") == len(text) - 1 <= self._limit_bytes and not text.isspace():
@@ -122,6 +130,16 @@ class EventStreamParser:
     @property
     def at_rest(self) -> bool:
         return not (self._text_bytes or self._tail or self._after_cr or self._bom)
+
+    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
+        event = _EVENT.match(data, start, end)
+        if event is None or event.end() != end or data.find(b"\r", start, end) >= 0 or not self._between:
+            return None
+        if end - start > self._limit_bytes:
+            return None
+        self._id, said = event.groups()
+        self.last_id = self._id
+        return said
 
     def feed(self, text: bytes) -> list[TextEvent]:
         events: list[TextEvent] = []

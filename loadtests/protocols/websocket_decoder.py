@@ -75,6 +75,9 @@ class WebSocketDecoder:
         out, self._out = self._out, b""
         return out
 
+    def lone(self, data: bytes) -> bytes | None:
+        return self._frames.lone_text(data) if self._head is None and not self._refused else None
+
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut. Raises ProtocolError, with the events that came before it."""
         events: list[Event] = []
@@ -85,8 +88,10 @@ class WebSocketDecoder:
             head, self._head = self._head, None
             if head.status == 101:
                 self._check(head)
-            cursor, retry_after = (head.headers.get(name, "") for name in ("x-cursor", "retry-after"))
-            events.append(Head(head.status, cursor=cursor, retry_after=retry_after))
+            cursor, retry_after, location = (
+                head.headers.get(name, "") for name in ("x-cursor", "retry-after", "location")
+            )
+            events.append(Head(head.status, cursor=cursor, retry_after=retry_after, location=location))
             if head.status != 101:
                 self._refused = True
                 events.append(Closed("status", f"the server answered {head.status}"))
@@ -110,10 +115,6 @@ class WebSocketDecoder:
             raise ProtocolError(f"a subprotocol that was not asked for: {fields['sec-websocket-protocol'][:60]!r}")
 
     def _take(self, data: bytes, events: list[Event]) -> None:
-        text = self._frames.lone_text(data)
-        if text is not None:
-            events.append(Message(text, len(data)))
-            return
         try:
             for opcode, payload, wire_bytes in self._frames.receive(data):
                 if opcode <= BINARY:

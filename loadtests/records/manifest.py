@@ -192,9 +192,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: a test driven by hand that has stopped, and its cells as far as they are known by then.
 
-    Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows.
+    Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows. target,
+    adapter: of a server that is not ours, as a scenario has them.
     """
 
     command: Text
     started_at: Text
     cells: list[Cell]
+    target: Text = ""
+    adapter: Text = ""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.records.rows import DELIVERY, REQUEST, ROW_TYPES, SAMPLE
-from servers.outlet.message import hidden
+from servers.targets.variables import hidden
 
 Rows = NDArray[np.void]
 Observer = Callable[[str, str, Rows], None]

@@ -23,6 +23,7 @@ class Announcement(msgspec.Struct, frozen=True):
     pid: Pid
     http_port: Port
     http2_port: Port | None = None
+    https_port: Port | None = None
     target: str = ""
     pids: list[Pid] = []
 

@@ -143,11 +143,11 @@ class Attempt:
         relay = self._start(stack, "relay", command)
         port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
         through = f"http://{HOST}:{port}"
-        beside = said.http2_port or said.target
+        beside = said.http2_port or said.https_port or said.target
         return hosts | {"--http2-host" if beside else "--host": through}, [relay]
 
     def _destination(self, said: Announcement) -> str:
-        return f"{HOST}:{said.http2_port or said.http_port}"
+        return f"{HOST}:{said.http2_port or said.https_port or said.http_port}"
 
     def _serving(self, said: Announcement) -> list[int]:
         """Return the processes whose cost, with that of what they started, is the server's."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtests.scenario.options import OLDEST, TOLD
 from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
@@ -29,7 +28,7 @@ DRAIN_S: Final = 30.0
 class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
-    report: the front door, which alone may ask the reports for something; a run folder is added behind.
+    report, advise: the front door, which alone may ask the reports for something; words are added behind.
     ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
     writes each message to each client, which costs it time.
     """
@@ -39,6 +38,7 @@ class Programs:
     outlet: Sequence[str] = python("servers.outlet")
     relay: Sequence[str] = python("servers.relay")
     report: Sequence[str] = python("pollbench", "report")
+    advise: Sequence[str] = python("pollbench", "advise")
     race: Sequence[str] = python("servers.race")
     ready_s: float = 60.0
     journal_writes: bool = False
@@ -53,6 +53,8 @@ class Programs:
             "--token": token,
             "--journal": folder / "published.csv",
         }
+        if scenario.tls:
+            options["--https-port"] = 0
         if scenario.fault:
             options["--fault-journal"] = folder / "faults.csv"
         if self.journal_writes:
@@ -92,7 +94,7 @@ class Programs:
         return [*self.relay, *_flat(options), *shaped, "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
-        """hosts: --host, and --http2-host where it differs from what the server says of itself.
+        """hosts: --host, and --http2-host where users go elsewhere than to what the server says of itself.
 
         Where several processes share the clients, this is the one that shares them out, at a port of its choice.
         """
@@ -104,7 +106,6 @@ class Programs:
             **hosts,
             "--server-token": token,
             "--run-dir": folder,
-            TOLD["join_at"].option: OLDEST,
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))

@@ -33,6 +33,10 @@ class RunRefused(ValueError):
     """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
 
 
+class NoRoom(RunRefused):
+    """This machine cannot hold what a cell needs."""
+
+
 class Watcher(Protocol):
     """Whoever shows how far a run is."""
 
@@ -144,9 +148,9 @@ def _check_network(plan: Plan) -> None:
 
 
 def check_room(plan: Plan, machine: Machine) -> None:
-    """Raise RunRefused when a cell of the plan needs more open files or ports than the machine has."""
+    """Raise NoRoom when a cell of the plan needs more open files or ports than the machine has."""
     if lacking := capacity.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
-        raise RunRefused(lacking)
+        raise NoRoom(lacking)
 
 
 def finished_cells(folder: Path, names: Collection[str]) -> dict[str, Cell]:

@@ -47,6 +47,8 @@ class Stats(msgspec.Struct, frozen=True):
     start_at_ns: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     fault: str = ""
     http2_port: int | None = None
+    https_port: int | None = None
+    authority: str = ""
     pid: int = 0
     patterns: list[str] = []
     schedule: str = ""
@@ -89,7 +91,8 @@ class Target:
         self.start_at_ns = stats.start_at_ns
         self.fault = stats.fault
         self.foreign = stats.backplane.foreign if stats.backplane else None
-        self.http2_host = str(replace(self._url, port=stats.http2_port)) if stats.http2_port else ""
+        ports = stats.http2_port, stats.https_port
+        self.http2_host, self.https_host = (str(replace(self._url, port=port)) if port else "" for port in ports)
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:
         """Have the server publish by another schedule or length. Raises WrongServer when it will not."""

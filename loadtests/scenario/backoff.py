@@ -63,10 +63,10 @@ class Backoff:
     def __init__(self, random: Random, retry: Retry = EXPONENTIAL) -> None:
         self._random = random
         self._retry = retry
-        self._failures = 0
+        self.failures = 0
 
     def succeeded(self) -> None:
-        self._failures = 0
+        self.failures = 0
 
     def failed(self, at_least_s: float = 0.0) -> float:
         """Return the seconds to wait now; at_least_s is what the server asked for (Retry-After)."""
@@ -74,6 +74,6 @@ class Backoff:
             return 0.0
         if self._retry.kind == "fixed":
             return max(at_least_s, self._retry.delay_s)
-        bound_s = min(LONGEST_S, FIRST_S * 2**self._failures)
-        self._failures = min(self._failures + 1, 16)
+        bound_s = min(LONGEST_S, FIRST_S * 2**self.failures)
+        self.failures = min(self.failures + 1, 16)
         return at_least_s + self._random.uniform(0, bound_s)

@@ -8,26 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from loadtests.scenario.settings import UserSettings
+from loadtests.scenario.asked import Asked
+from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.settings.served import Served
 from servers.settings.setting import RUNNER, USER, Setting, again, setting, settings
 from servers.web.urls import read_url
 
-NEWEST, OLDEST = JOIN = ("newest", "oldest")
+AS_IT_IS: Final = {"schedule", "message_bytes", "source"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions(UserSettings):
-    """schedule "", message_bytes None: as it is at the server."""
+    """schedule "", message_bytes None: as it is at the server. target to changes: see `asked`."""
 
     schedule: str = again(Served, "schedule", "")
     message_bytes: int | None = again(Served, "message_bytes", None)  # type: ignore[assignment]
-    join_at: str = setting(
-        NEWEST,
-        "where a new user starts: newest (only what comes from now on) or oldest (everything the server keeps)",
-        USER,
-        choices=JOIN,
-    )
+    join_at: str = again(UserSettings, "join_at", NEWEST)
     server_token: str = setting("", "refuse a server that does not have this token in /stats", RUNNER, metavar="TOKEN")
     http2_host: str = setting(
         "",
@@ -36,7 +32,24 @@ class LoadOptions(UserSettings):
         metavar="URL",
         tidy=lambda text: str(read_url(text, "http2-host")),
     )
+    target: str = again(Asked, "target", help="adapter of a server that is not ours, and is at --host", who=(USER,))
+    publish: str = again(Asked, "publish", help="how a message gets into a server that is not ours", who=(USER,))
+    ca: str = again(Asked, "ca", who=(USER,))
+    insecure: bool = again(Asked, "insecure", who=(USER,))
+    changes: tuple[str, ...] = again(
+        Asked, "changes", help="changes keys of the adapter, with blanks between", who=(USER,)
+    )
     run_dir: str = setting("", "folder for what is recorded; empty: runs/TIME-session", RUNNER, metavar="DIR")
+
+    def asked(self, host: str) -> Asked:
+        """Return which server is meant that is not ours, as `pollbench run` takes it; Asked() for one of ours.
+
+        host: where it is, or, without an adapter, the very URL that clients follow.
+        """
+        if not self.target and not self.publish:
+            return Asked()
+        named = {name: getattr(self, name) for name in settings(Asked) if name != "url"}
+        return Asked(url=host, **named)
 
 
 TOLD: Final[Mapping[str, Setting]] = {
@@ -59,7 +72,7 @@ def add_to(parser: Any) -> None:
             parser.add_argument(each.option, action="store_true", help=each.help)
             continue
         usual = each.typed(each.default)
-        as_it_is = "; empty: as it is" * (not usual and RUNNER not in each.who)
+        as_it_is = "; empty: as it is" * (not usual and each.name in AS_IT_IS)
         parser.add_argument(
             each.option,
             default=usual,

@@ -1,4 +1,9 @@
-"""PURE. Named scenarios: how many clients wait for what, and what each scenario is for."""
+"""PURE. Named scenarios: how many clients wait for what, and what each scenario is for.
+
+The first six are questions to the patterns. Those behind them are things that people build: rate, size, clients and
+goals are those of such a thing, and `basis` says who says so. In each, every client gets every message, as followers
+of one thing do; where a service tells each client of its own, count all that its server sends.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,12 +20,16 @@ RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 class Scenario(Settings):
     """One situation to measure. A cell is pattern x scenario x client count x round trip x message rate x repeat.
 
+    goals: what must hold of a pattern for this to work, as `pollbench gate` has them; basis: where rate, size,
+    interval and goals come from.
     target: what was typed to name a server that is not ours, "" for none; adapter: what came of it, as JSON
     (loadtests/foreign/spec.py).
     """
 
     name: str
     purpose: str
+    goals: tuple[str, ...] = ()
+    basis: str = ""
     target: str = ""
     adapter: str = ""
 
@@ -116,6 +125,91 @@ _ALL: Final = (
         schedule="poisson:5,poisson:12,poisson:30,poisson:100",
         poll_interval_s=0.5,
         window_s=4.0,
+        rtt_ms=(40.0,),
+    ),
+    Scenario(
+        name="progress",
+        purpose="progress of a job: two updates a second to the few who started it",
+        goals=("p99_ms < 1000", "missed == 0"),
+        basis=(
+            "two updates a second at most, as KinoProgressBar sends (hexdocs.pm/kino_progress_bar); a second is what "
+            "a user's flow of thought bears (Nielsen 1993, Response Times: The 3 Important Limits)"
+        ),
+        clients=(5,),
+        schedule="steady:2",
+        message_bytes=100,
+        poll_interval_s=1.0,
+        window_s=10.5,
+    ),
+    Scenario(
+        name="dashboard",
+        purpose="a dashboard: 20 panels drawn anew every 5 seconds, on the screens of a team",
+        goals=("p99_ms < 5000", "missed == 0"),
+        basis=(
+            "Grafana refreshes no oftener than every 5 s unless told to (min_refresh_interval), and what is older than "
+            "the next refresh is of no use; 2 kB are a panel's hundred points"
+        ),
+        clients=(30,),
+        schedule="burst:20/5",
+        message_bytes=2_000,
+        poll_interval_s=5.0,
+        window_s=20.0,
+    ),
+    Scenario(
+        name="notifications",
+        purpose="notifications: one every few seconds to whoever has the page open",
+        goals=("p99_ms < 10000", "missed == 0"),
+        basis=(
+            "ten seconds keep a user's attention (Nielsen 1993), which polls every 5 s leave room for; GitHub lets its "
+            "clients poll once in 60 s (X-Poll-Interval, docs.github.com/en/rest/activity/notifications)"
+        ),
+        clients=(200,),
+        schedule="poisson:0.4",
+        message_bytes=300,
+        poll_interval_s=5.0,
+        window_s=47.0,
+    ),
+    Scenario(
+        name="scores",
+        purpose="live scores: what happens in three football matches, to their spectators",
+        goals=("p99_ms < 3000", "missed == 0"),
+        basis=(
+            "1,675 events a match, one every 3.4 s (Pappalardo et al. 2019, Scientific Data 6:236); Sportradar's live "
+            "feeds may be cached for 3 s (developer.sportradar.com/golf, Update Frequencies)"
+        ),
+        clients=(300,),
+        schedule="poisson:0.9",
+        message_bytes=500,
+        poll_interval_s=3.0,
+        window_s=25.0,
+    ),
+    Scenario(
+        name="jobs",
+        purpose="job status: queued, running, done, of some twenty jobs that a team watches",
+        goals=("p99_ms < 5000", "missed == 0"),
+        basis=(
+            "gh run watch asks every 3 s (manpage of gh 2.45); three changes of state of twenty jobs of two minutes "
+            "each are one in two seconds; a watcher looks again within seconds, not within one"
+        ),
+        clients=(20,),
+        schedule="poisson:0.5",
+        message_bytes=300,
+        poll_interval_s=3.0,
+        window_s=40.0,
+    ),
+    Scenario(
+        name="form",
+        purpose="validation of a form: the verdict on what was typed, while the user still looks at the field",
+        goals=("p99_ms < 1000", "missed == 0"),
+        basis=(
+            "fields are checked half a second after the last key (the 500 ms in the examples of reactive_forms, "
+            "pub.dev); a second is what a user's flow of thought bears (Nielsen 1993)"
+        ),
+        clients=(10,),
+        schedule="poisson:2",
+        message_bytes=100,
+        poll_interval_s=0.5,
+        window_s=10.0,
         rtt_ms=(40.0,),
     ),
 )

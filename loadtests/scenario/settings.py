@@ -17,7 +17,8 @@ from servers.settings.served import Distance, Served
 from servers.settings.setting import NETWORK, RUNNER, USER, again, setting, settings
 
 START: Final = ("spread", "together")
-"""Of polls, see patterns/short_polling.py."""
+"""Of polls, see loadtests/users/poll_loops.py."""
+NEWEST, OLDEST = JOIN = ("newest", "oldest")
 RELAY, NETEM = NETWORKS = ("relay", "netem")
 """A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
 DAY_S: Final = 86_400
@@ -85,6 +86,13 @@ class UserSettings(Served):
         USER,
         metavar="ADDRESS",
         valid=source_address.parse_source,
+    )
+    join_at: str = setting(
+        OLDEST,
+        "where a new client starts: newest (only what comes from now on) or oldest (everything the server keeps)",
+        USER,
+        metavar="WHERE",
+        choices=JOIN,
     )
     silence_timeout_s: float = setting(
         60.0,

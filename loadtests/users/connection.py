@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from gevent import get_hub, getcurrent, socket
 
+from loadtests.foreign.tunnel import through_proxy
 from loadtests.records.rows import UNTOLD
 from loadtests.users import tcp_info
 from loadtests.users.backlog import backlog_of
@@ -91,10 +92,19 @@ class Connection:
     deadline_ns: when whoever waits gives up, 0 for never; `expire_overdue` looks.
     """
 
-    def __init__(self, host: str, port: int, receive: Receive, source: str = "") -> None:
-        """Connect, from the address `source` if one is given. Raises OSError."""
+    def __init__(self, host: str, port: int, receive: Receive, source: str = "", tunnel: str = "") -> None:
+        """Connect, from the address `source` if one is given, and on to `tunnel` where there is a proxy.
+
+        Raises OSError, and ProtocolError for a proxy that does not connect us.
+        """
         own = (source, 0) if source else None
         self._socket = socket.create_connection((host, port), timeout=CONNECT_S, source_address=own)
+        if tunnel:
+            try:
+                through_proxy(self._socket, tunnel)
+            except BaseException:
+                self._socket.close()
+                raise
         self._socket.settimeout(0)
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
         ask_for_stamps(self._socket)

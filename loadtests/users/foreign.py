@@ -4,22 +4,24 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from loadtests.foreign.client import ForeignClient
-from loadtests.foreign.conversation import Conversation
 from loadtests.protocols.events import Message, StreamDecoder
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
+from loadtests.protocols.text_parsers import TextEvent
 from loadtests.users.connection import Connection, Receive
 from loadtests.users.user_settings import session
+from servers.targets.client import Heard
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
+NO_EVENT: Final = TextEvent(b"", 0)
 STEP_NS: Final = 10_000_000_000
 """How long the answer to a step may take."""
 Connect = Callable[[Receive], Connection]
 
 
 def take_steps(client: ForeignClient, connect: Connect) -> None:
-    """Ask what is to be asked before a subscription stands. Raises OSError, NoAnswer and ProtocolError."""
+    """Ask what is to be asked before a subscription stands. Raises as a request does (`FAULTS` in user.py)."""
     for step in client.how.connect:
         if step.request:
             reader = _fetch(connect, client.step_request(step))
@@ -55,28 +57,33 @@ class ForeignStream:
         self._newest_id = 0
 
     def decoder(self) -> StreamDecoder:
-        self._conversation = Conversation(self._client)
         self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
         return self._decoder
 
     def opened(self) -> bytes:
         """Return what is to be said now that it stands."""
-        return self._conversation.opened()
+        return self._client.opened()
 
     def take(self, message: Message) -> tuple[list[Trace], bytes]:
-        """Return our messages in what came, and what is to be answered. Raises ProtocolError."""
-        body, decoder = message.body, self._decoder
-        answer = self._conversation.heard(body)
-        if isinstance(decoder, TextStream) and self._client.how.remember:
-            self._client.hear(next((each for each in decoder.found if each.data is body), body), decoder.head.headers)
-        elif not isinstance(decoder, TextStream):
-            self._client.hear(body)
+        """Return our messages in what came, and what is to be answered. Raises Misunderstood."""
+        body, decoder, answer = message.body, self._decoder, b""
+        if isinstance(decoder, TextStream):
+            if self._client.hears:
+                event = next((each for each in decoder.found if each.data is body), NO_EVENT)
+                self._client.hear(Heard(body, decoder.head.headers, _text(event.name), _text(event.id)))
+        else:
+            answer = self._client.answer(body)
+            self._client.hear(Heard(body))
         found = self._client.traces(body)
         if self._client.how.latest:
             # A state that is told again is not a second delivery.
             found = [trace for trace in found if trace.id > self._newest_id]
             self._newest_id = max((trace.id for trace in found), default=self._newest_id)
         return found, answer
+
+
+def _text(field: bytes) -> str:
+    return field.decode("utf-8", "replace")
 
 
 class ForeignPolls:
@@ -101,7 +108,7 @@ class ForeignPolls:
 
     def take(self, headers: Mapping[str, str], body: bytes) -> list[Trace]:
         found = self._client.traces(body)
-        self._client.learn(self._client.how.remember, headers, body)
+        self._client.hear(Heard(body, headers))
         if self._repeats or self._client.how.latest:
             found = [trace for trace in found if trace.id not in self._seen]
             self._seen.update(trace.id for trace in found)

@@ -1,47 +1,34 @@
 """What short and long polling share: one request after another on a connection that is kept alive."""
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from loadtests.protocols.events import ProtocolError
-from loadtests.protocols.http1 import ACCEPT_GZIP, ResponseReader
+from loadtests.protocols.http1 import ResponseReader
+from loadtests.protocols.polls import GOOD as GOOD_OF_OURS
+from loadtests.protocols.polls import NOT_MODIFIED, Polls, answer_of
 from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
-from loadtests.users.connection import Connection, Exchange, NoAnswer
+from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignPolls
-from loadtests.users.user import CODES, CUT, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
 from servers.timing.clock import now_ns
 
-
-class PollBody(msgspec.Struct, frozen=True):
-    """The body of a poll, its messages still encoded, so that each one's bytes can be counted."""
-
-    messages: list[msgspec.Raw]
-    cursor: str = ""
-
-
-NOTHING: Final = PollBody([])
-NOT_MODIFIED: Final = 304
-NO_CONTENT: Final = 204
 REQUEST_TIMEOUT: Final = 408
-GOOD_OF_FOREIGN: Final = frozenset({200, NO_CONTENT, NOT_MODIFIED, REQUEST_TIMEOUT})
+GOOD_OF_FOREIGN: Final = GOOD_OF_OURS | {REQUEST_TIMEOUT}
 """With which servers answer that there is nothing new: nchan says 408."""
-decode_poll = msgspec.json.Decoder(PollBody).decode
 
 
 class PollingUser(PatternUser):
     """A user that asks, reads the whole answer, and asks again.
 
-    A pattern sets path, query (what the request says beside the cursor), held (whether the server may keep a request)
-    and patience_s (how long an answer may take).
+    How often is for `live` to say. held: whether the server may keep a request; patience_s: how long that may take.
     """
 
     abstract = True
-    path = ""
-    query = ""
     held = False
     patience_s = 30.0
 
@@ -52,9 +39,7 @@ class PollingUser(PatternUser):
         self._foreign = ForeignPolls(foreign, repeats=not self.held) if foreign is not None else None
         self._reader = self._new_reader()
         self._exchange = Exchange(0)
-        self._head = f"GET {self.path}?{self.query}last_id="
-        accepted = ACCEPT_GZIP if session.options.compress else ""
-        self._tail = f" HTTP/1.1\r\nHost: {self.netloc}\r\n{accepted}"
+        self._polls = cast(Polls, self.how.follow(self.ask()))
         self._etag = ""
         self._asked_for = -1
         self._request = b""
@@ -71,10 +56,12 @@ class PollingUser(PatternUser):
         try:
             self._prepare()
             self._ask()
+            while self._is_led_on(due_ns):
+                self._ask()
             error = 0 if self._is_good(self._reader.status) else CODES["status"]
             if not error:
                 self._answered(due_ns)
-        except (NoAnswer, OSError, ProtocolError) as wrong:
+        except FAULTS as wrong:
             error = self.code_of(wrong)
         finally:
             if error:
@@ -85,17 +72,32 @@ class PollingUser(PatternUser):
 
     def _prepare(self) -> None:
         """Have the request ready that asks for what comes after the cursor."""
-        if self._foreign is not None:
+        if self.foreign is not None and self._foreign is not None:
+            if (way := self.foreign.way) != self.way:
+                self.disconnect()
+                self.way = way
             self._request = self._foreign.request(self.connect)
         elif self._asked_for != self.cursor:
             # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
             self._asked_for, self._etag = self.cursor, ""
-            self._request = f"{self._head}{self.cursor}{self._tail}\r\n".encode("ascii")
+            self._request = self._polls.request(self.cursor)
+
+    def _is_led_on(self, due_ns: int) -> bool:
+        """Record an answer that leads elsewhere, and have the request ready that follows it; return whether it did."""
+        reader = self._reader
+        if self.foreign is None or not self.foreign.led(reader.status, reader.headers.get("location", "")):
+            return False
+        self.requested(due_ns, self._exchange, reader.status)
+        if not reader.keep_alive:
+            self.disconnect()
+        self._exchange = Exchange(now_ns())
+        self._prepare()
+        return True
 
     def _is_good(self, status: int) -> bool:
         if self._foreign is not None:
             return status in GOOD_OF_FOREIGN
-        return status in {200, NO_CONTENT} or (status == NOT_MODIFIED and bool(self._etag))
+        return status in GOOD_OF_OURS and (status != NOT_MODIFIED or bool(self._etag))
 
     def disconnect(self) -> None:
         if self._connection is not None:
@@ -174,13 +176,13 @@ class PollingUser(PatternUser):
 
     def _deliver(self) -> int:
         """Record the messages in an answer; return how many there are."""
-        exchange, (answer, shrunk) = self._exchange, self._answer()
+        exchange, (answer, share) = self._exchange, answer_of(self._reader)
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
         stamps = [_stamp(raw) for raw in answer.messages]
-        for raw, stamp in zip(answer.messages, stamps, strict=True):
-            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, round((len(memoryview(raw)) + 1) * shrunk))
+        for stamp, wire_bytes in zip(stamps, answer.lengths(share), strict=True):
+            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, wire_bytes)
         return len(answer.messages)
 
     def _deliver_foreign(self, foreign: ForeignPolls) -> int:
@@ -190,25 +192,10 @@ class PollingUser(PatternUser):
             self.delivered(trace, exchange.ended_ns, exchange.arrived_ns, reader.sent_bytes // len(found))
         return len(found)
 
-    def _answer(self) -> tuple[PollBody, float]:
-        """Return what was answered, and which share of its length came over the network.
-
-        A 304 says that it is what was said before, which is nothing new; a 204 that there is nothing.
-        """
-        if self._reader.status != 200:
-            return NOTHING, 1.0
-        body = self._reader.body
-        try:
-            return decode_poll(body), self._reader.sent_bytes / len(body)
-        except (ValueError, RecursionError) as wrong:
-            raise ProtocolError(f"{body[:60]!r} is no answer to a poll: {wrong}") from wrong
-
     def _remember(self) -> None:
         """Ask with the validator of this state from now on, until the cursor moves."""
         self._etag = self._reader.headers.get("etag", "")
-        if self._etag:
-            field = f"If-None-Match: {self._etag}\r\n"
-            self._request = f"{self._head}{self.cursor}{self._tail}{field}\r\n".encode("latin-1")
+        self._request = self._polls.request(self.cursor, self._etag)
 
     def _failed(self, due_ns: int, error: int) -> None:
         if self._foreign is not None:

@@ -8,6 +8,7 @@ import os
 import ssl
 from typing import Final
 
+from loadtests.foreign.spec import Way
 from loadtests.protocols.events import ProtocolError
 from loadtests.users.connection import CONNECT_S, Connection, Receive
 from servers.timing.clock import now_ns
@@ -17,17 +18,15 @@ RECORDS_BYTES: Final = 262_144
 
 
 class TlsConnection(Connection):
-    """Connects and shakes hands. name: whom the certificate must name."""
+    """Connects and shakes hands."""
 
-    def __init__(
-        self, address: tuple[str, int], receive: Receive, source: str, context: ssl.SSLContext, name: str
-    ) -> None:
+    def __init__(self, way: Way, receive: Receive, source: str, context: ssl.SSLContext, *, http2: bool) -> None:
         """Raises OSError, and ProtocolError for a certificate that is not trusted, or no TLS at all."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=way.tls)
         self._plain = receive
-        self._shaken = False
-        super().__init__(*address, self._sealed, source)
+        self._shaken, self._http2 = False, http2
+        super().__init__(*way.address, self._sealed, source, way.tunnel)
         try:
             self.deadline_ns = now_ns() + round(CONNECT_S * 1e9)
             shaken = self._shake()
@@ -55,6 +54,8 @@ class TlsConnection(Connection):
             why = getattr(wrong, "verify_message", "") or wrong.reason or wrong
             raise ProtocolError(f"TLS: {why}; name its authority with --ca FILE, or --insecure") from None
         self._flush()
+        if self._shaken and self._http2 and self._tls.selected_alpn_protocol() != "h2":
+            raise ProtocolError("TLS: the server does not choose HTTP/2 (ALPN)")
         return self._shaken
 
     def _sealed(self, data: bytes, received_ns: int, arrived_ns: int) -> None:

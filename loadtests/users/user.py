@@ -1,6 +1,6 @@
 """A simulated client: it keeps a cursor, stamps what arrives, records it, and comes back after an error.
 
-A pattern says how to ask (`loadtests/patterns/`); everything that must be the same for all patterns is here.
+A pattern says how to ask (`loadtests/patterns`); everything that must be the same for all patterns is here.
 """
 
 import logging
@@ -13,18 +13,23 @@ import msgspec
 from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
+from loadtests.foreign.spec import Way
+from loadtests.patterns import Pattern
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
 from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff, parse_retry
+from loadtests.scenario.settings import NEWEST
 from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.feed.message import Stamp
-from servers.outlet.message import hidden
+from servers.patterns import Facts
 from servers.targets.tracer import Trace
+from servers.targets.variables import Misunderstood, hidden
 from servers.timing.clock import now_ns
 from servers.web.urls import read_url
 
@@ -37,33 +42,40 @@ log = logging.getLogger("pollbench")
 _noted: Final[set[str]] = set()
 
 
+FAULTS: Final = (NoAnswer, OSError, ProtocolError, Misunderstood)
+"""How a request may fail."""
+
+
 def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
     return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
 class PatternUser(User):
-    """One client of one pattern. A pattern sets `label` and implements `live`, which goes on until it is killed."""
+    """One client of one pattern. How it lives is for its kind to say: `live` goes on until it is killed.
+
+    pattern, facts, how: which one, what is known of it, and how it asks; `user_class` sets them.
+    """
 
     abstract = True
-    label: ClassVar[str]
-    http2: ClassVar[bool] = False
+    pattern: ClassVar[str]
+    facts: ClassVar[Facts]
+    how: ClassVar[Pattern]
 
     def on_start(self) -> None:
-        self.pattern = type(self).__module__.rpartition(".")[2]
         self.number = session.next_user_number()
         # Repeats are independent trials only if the phases of polls differ from cell to cell, whose name is the seed.
         self.random = random.Random(f"{session.seed}/{self.number}")
         self.connections = 0
         self.backoff = Backoff(self.random, parse_retry(session.options.backoff))
         self.tape = recorder.tape(self.pattern)
-        target = read_url(session.http2_host, "--http2-host") if self.http2 else read_url(session.host, "--host")
-        self.address, self.netloc = target.address, target.netloc
+        self.base = read_url(*session.served_at(http2=self.facts.http2))
+        self.way = Way(self.base.address, tls=self.base.host if session.options.tls else "")
         self.foreign: ForeignClient | None = None
         if session.foreign is not None and session.scanner is not None:
-            self.address = session.foreign.address
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
-        self.cursor = self.first_cursor = self._joined() if session.join_newest else 0
+        newest = session.options.join_at == NEWEST and self.foreign is None
+        self.cursor = self.first_cursor = self._joined() if newest else 0
 
     @task
     def run_live(self) -> None:
@@ -71,6 +83,21 @@ class PatternUser(User):
 
     def live(self) -> None:
         raise NotImplementedError
+
+    def ask(self) -> Ask:
+        """Return what this user asks one of our own servers for now."""
+        options = session.options
+        return Ask(
+            netloc=self.base.netloc,
+            tls=bool(self.way.tls),
+            path=self.facts.path,
+            random_bytes=self.random.randbytes,
+            cursor=self.cursor,
+            gzip=options.compress,
+            limit_bytes=options.message_limit_bytes,
+            hold_s=options.hold_timeout_s,
+            one_per_response=options.one_per_response,
+        )
 
     def _joined(self) -> int:
         """Ask the server for its newest message, until it says: only a cursor can tell a poll what not to bring.
@@ -92,9 +119,10 @@ class PatternUser(User):
     def connect(self, receive: Receive) -> Connection:
         """Open the next connection; `receive` is called with all that comes. Raises OSError and ProtocolError."""
         self.connections += 1
-        if session.secure is not None and session.foreign is not None:
-            return TlsConnection(self.address, receive, self.source, session.secure, session.foreign.place.host)
-        return Connection(*self.address, receive, self.source)
+        way, http2 = self.way, self.facts.http2
+        if not way.tls:
+            return Connection(*way.address, receive, self.source, way.tunnel)
+        return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=http2), http2=http2)
 
     def delivered(
         self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0
@@ -141,16 +169,16 @@ class PatternUser(User):
 
     def code_of(self, problem: Exception) -> int:
         """Return what a request that failed is recorded as; a broken protocol is said, too."""
-        if isinstance(problem, ProtocolError):
+        if isinstance(problem, ProtocolError | Misunderstood):
             self.note(problem)
             return CODES["protocol"]
         if isinstance(problem, NoAnswer):
             return CODES["timeout"]
         return CODES["refused" if isinstance(problem, ConnectionRefusedError) else "reset"]
 
-    def note(self, problem: ProtocolError) -> None:
+    def note(self, problem: Exception) -> None:
         """Say in what way the server has broken its protocol, once for all users of this process."""
-        text = hidden(f"{self.label}: {problem}", session.secrets)
+        text = hidden(f"{self.facts.label}: {problem}", session.secrets)
         if text not in _noted and len(_noted) < PROBLEMS_NOTED:
             _noted.add(text)
             log.warning("%s", text)

@@ -8,9 +8,10 @@ from typing import Final
 
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.scenario.settings import UserSettings
-from servers.outlet.message import secrets_of
+from servers.targets.adapter import Tls
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Scanner
+from servers.targets.variables import secrets_of
 
 USERS_OF_A_PROCESS: Final = 1_000_000
 """More than there are. A process that joins a test under way counts from a multiple of it on."""
@@ -18,24 +19,24 @@ USERS_OF_A_PROCESS: Final = 1_000_000
 
 @dataclass(slots=True)
 class Session:
-    """host, http2_host: base URLs. options: what users are told. join_newest: a user that starts owes only what is
-    published from then on; joined: which message each of those of this process found to be the newest, by number in
-    this process. seed: what users' random numbers come from, together with their own number. foreign:
-    the server, where it is not ours, and scanner: finds the run's tracers in what it sends. secure: how its certificate
-    is checked, if it has one. secrets: what must not be written down.
+    """host, http2_host, https_host: base URLs; the last of where users are encrypted. ca: who signed its certificate.
+    options: what users are told. joined: which message those that start at the newest found that to be, by number in
+    this process. seed: what users' random numbers come from, together with their own number. foreign: the server, where
+    it is not ours, and scanner: finds the run's tracers in what it sends. secrets: what must not be written down.
     """
 
     host: str = ""
     http2_host: str = ""
+    https_host: str = ""
+    ca: str = ""
     options: UserSettings = field(default_factory=UserSettings)
-    join_newest: bool = False
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
     foreign: ForeignTarget | None = None
     scanner: Scanner | None = None
-    secure: SSLContext | None = None
     secrets: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _secured: dict[tuple[bool, bool], SSLContext] = field(default_factory=dict)
 
     def next_user_number(self) -> int:
         """Return a number no other user of this test has, in any process."""
@@ -45,8 +46,19 @@ class Session:
         """Follow a server that is not ours from now on; None: one of ours."""
         self.foreign = foreign
         self.scanner = foreign.scanner() if foreign is not None else None
-        self.secure = tls_context(foreign.adapter.tls) if foreign is not None and foreign.secure else None
+        self._secured = {}
         self.secrets = secrets_of(foreign.adapter) if foreign is not None else []
+
+    def served_at(self, *, http2: bool) -> tuple[str, str]:
+        """Return where users of our own servers go, and the option that says so."""
+        return (self.http2_host, "--http2-host") if http2 else (self.https_host or self.host, "--host")
+
+    def secured(self, *, home: bool, http2: bool) -> SSLContext:
+        """Return how certificates are checked. home: of the server that was named, which alone is shown who asks."""
+        if (home, http2) not in self._secured:
+            tls = Tls(ca=self.ca) if self.foreign is None else self.foreign.adapter.tls
+            self._secured[home, http2] = tls_context(tls, "h2" if http2 else "http/1.1", shows_who=home)
+        return self._secured[home, http2]
 
     def restart_numbers(self, first: int = 1, step: int = 1) -> None:
         """Give out the numbers first, first + step, ... from now on: those of another process lie between."""

@@ -26,6 +26,8 @@ MOST_PROCESSES: Final = 4096
 MORE: Final = (2, 4, 8)
 """Times as many processes as have room, which are tried where that makes a goal be met."""
 SHARED: Final = "several processes share a feed through Redis (docs/scaling.md), which is not counted here"
+NO_COSTS: Final = "no costs"
+COSTS: Final = frozenset({"cores", "memory", "mbit", "money"})
 REDUCED: Final = ("clients a process", "deliveries a second", "requests a second")
 """Quantities of which more processes leave less to each."""
 
@@ -142,7 +144,7 @@ def _figures(
     if question.extrapolate or not found.cost_beyond:
         figures |= _costs(model, question, found, processes)
     else:
-        unknown.append(f"no costs: {found.cost_beyond[0]}")
+        unknown.append(f"{NO_COSTS}: {found.cost_beyond[0]}")
     if question.extrapolate and (further := [*found.latency_beyond, *found.cost_beyond]):
         unknown.append(f"extrapolated: {further[0]}")
     return figures, unknown
@@ -240,6 +242,12 @@ def ranked(rows: Sequence[Row], accepted: Collection[Met] = (), level: Level = l
     return found
 
 
+def best_first(rows: Sequence[Row]) -> list[Row]:
+    """Return all rows: those that meet the goals as `ranked` has them, then the others."""
+    order = ranked(rows)
+    return [*order, *(row for row in rows if row not in order)]
+
+
 def price(row: Row) -> Figure | None:
     """What a pattern is chosen by: money where there are prices, cores otherwise."""
     return row.figures.get("money", row.figures.get("cores"))
@@ -264,6 +272,7 @@ def as_json(row: Row) -> dict[str, object]:
     plain = {name: msgspec.to_builtins(figure) for name, figure in row.figures.items()}
     return {
         "pattern": row.pattern,
+        "label": row.label,
         "meets": str(row.met),
         "ruled_out": row.ruled_out,
         "why": list(row.why),

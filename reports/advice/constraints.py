@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from servers.patterns import facts, names
 from servers.settings.units import parse_duration_ns
 
 BUFFERING, NGINX = "buffering", "nginx"
@@ -13,6 +14,8 @@ STREAMS: Final = frozenset({"chunked", "sse"})
 """Responses that never end, over plain HTTP."""
 HELD: Final = STREAMS | {"long_polling"}
 """Requests that occupy one of a browser's connections."""
+KNOWN: Final = HELD | {"short_polling", "websocket", "http2_push"}
+"""The protocols of which anything is said here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,14 @@ def parse_proxy(text: str) -> tuple[bool, bool, float]:
     return BUFFERING in words, NGINX in words, cut_s or (NGINX_CUTS_S if NGINX in words else 0.0)
 
 
+def spoken_by(pattern: str) -> str:
+    """Return the protocol of a pattern, which is what browsers and proxies see of it."""
+    return facts(pattern).protocol if pattern in names() else pattern
+
+
 def ruled_out(pattern: str, around: Surroundings) -> Iterator[str]:
     """Say why a pattern cannot be used there."""
+    pattern = spoken_by(pattern)
     if pattern == "http2_push" and around.browser:
         yield "no browser takes pushes (Chrome since 106, Firefox since 132)"
     if pattern == "http2_push" and around.proxy:
@@ -69,6 +78,9 @@ def ruled_out(pattern: str, around: Surroundings) -> Iterator[str]:
 
 def conditions(pattern: str, around: Surroundings) -> Iterator[str]:
     """Say what a pattern that can be used there needs."""
+    pattern = spoken_by(pattern)
+    if pattern not in KNOWN and (around.browser or around.proxy):
+        yield "nothing is known of what browsers and proxies do to its protocol"
     if pattern in HELD and around.browser and not around.tls:
         yield "a browser has six connections to a host: a seventh tab waits, unless HTTP/2 carries it, which needs TLS"
     if pattern in STREAMS and around.nginx:

@@ -5,6 +5,7 @@ A rung that broke a goal is the server's fault only where our own side was fit t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,8 @@ STEADY: Final = 0.1
 BUSY: Final = 0.9
 OURS: Final = ("generator", "starved", "clock", "books", "sending")
 """Topics of cautions about our own side."""
-SERVER_FAILED: Final = ("the server ended", "cannot be reached", "no whole answer")
-"""What a cell says that failed because its server was gone, or too busy to say who it is."""
+SERVER_FAILED: Final = ("the server ended", "cannot be reached", "no whole answer", "roll call: ", "the server refused")
+"""What a cell says that failed because its server was gone, too busy to say who it is, or took or told no messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,5 +125,6 @@ def _blamed(median: "pd.Series[float]", died: Sequence[str]) -> str:
             return f"{what}, {percent(float(median[column]))} of it used in the busiest second"
     if median.get("server_waited_share", 0) > 1 - BUSY:
         return "the machine: the server stood in line for a core"
-    used = percent(float(median["server_cpu_peak"]))
-    return f"the server, which used only {used} of a core in the busiest second: it waits for something"
+    if isnan(used := float(median["server_cpu_peak"])):
+        return "the server, whose cost was not measured"
+    return f"the server, which used only {percent(used)} of a core in the busiest second: it waits for something"

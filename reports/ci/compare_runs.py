@@ -22,7 +22,7 @@ MAY_DIFFER: Final = frozenset(
 )
 """Fields of run.json that two comparable runs need not share. Any other, also a future one, is a condition of the
 measurement (a network delay, say), and two runs that differ in it are refused."""
-SCENARIO_MAY_DIFFER: Final = frozenset({"purpose", "clients", "rtt_ms", "schedule"})
+SCENARIO_MAY_DIFFER: Final = frozenset({"purpose", "goals", "basis", "clients", "rtt_ms", "schedule"})
 MACHINE_MAY_DIFFER: Final = frozenset({"memory_bytes", "clock_id", "open_files", "ports"})
 
 

@@ -7,9 +7,10 @@ good median: every repeat must meet those. A goal for several patterns holds whe
 empty responses, and the result says so. An invalid run passes nothing, whatever its numbers are.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from loadtests.records import manifest
 from loadtests.runs.run_folder import regular_bytes
 from loadtests.scenario.dimensions import DIMENSIONS
 from reports.basics.exit_codes import ExitCode, interval_text, markdown_notes, markdown_table, markdown_text
@@ -31,6 +33,7 @@ from reports.data.situations import Situation, by_situation, planned
 from reports.page.answer import answers
 from reports.validity.evidence import evidence
 
+OWN: Final = "the scenario's own goals"
 HEADER: Final = ("", "pattern", "scenario", "goal", "measured", "repeats that met it")
 OF_REQUESTS: Final = frozenset(
     {"empty_ratio", "answer_ms", "hold_ms", "turnaround_ms", "send_late_p99_ms", "send_late_max_ms"}
@@ -160,18 +163,40 @@ class Gate:
         )
 
 
-def check_slo(run_dir: Path, slo: Path) -> Gate:
-    """Read both and judge. Raises ReportError, one line, when either cannot be read or a goal could never fail."""
-    try:
-        goals = parse_slo(regular_bytes(slo).decode("utf-8-sig"), str(slo))
-    except OSError as problem:
-        raise ReportError(f"{slo}: cannot be read ({problem.strerror}). Name a TOML file with goals.") from problem
-    except UnicodeDecodeError as problem:
-        raise ReportError(f"{slo}: cannot be read ({problem}). Save it as UTF-8.") from problem
+def check_slo(run_dir: Path, slo: Path | None) -> Gate:
+    """Hold a run against a file, or with None against what its scenarios are for.
+
+    Raises ReportError, one line, when either cannot be read, a goal could never fail, or there is none.
+    """
+    goals = None if slo is None else read_slo(slo)
     found = evidence(run_dir)
+    goals = _own(found.run.manifest) if goals is None else goals
     results = judge(goals, found.cells, planned(found.run.manifest))
     told = () if found.invalid else tuple(answers(found.run, found.summary))
-    return Gate(run_dir.name, slo.name, tuple(results), found.invalid, found.doubts, told)
+    return Gate(run_dir.name, slo.name if slo else OWN, tuple(results), found.invalid, found.doubts, told)
+
+
+def _own(run: manifest.Run) -> list[Goal]:
+    goals = [
+        replace(goal, scenario=str(each["name"]))
+        for each in run.scenarios
+        if each.get("goals")
+        for goal in parse_slo(f"slo = {json.dumps(each['goals'])}", OWN)
+    ]
+    if not goals:
+        names = listed([str(each["name"]) for each in run.scenarios])
+        raise ReportError(f"{names} has no goals of its own, and there is no slo.toml: name a file with --slo")
+    return goals
+
+
+def read_slo(file: Path) -> list[Goal]:
+    """Read goals. Raises ReportError, one line."""
+    try:
+        return parse_slo(regular_bytes(file).decode("utf-8-sig"), str(file))
+    except OSError as problem:
+        raise ReportError(f"{file}: cannot be read ({problem.strerror}). Name a TOML file with goals.") from problem
+    except UnicodeDecodeError as problem:
+        raise ReportError(f"{file}: cannot be read ({problem}). Save it as UTF-8.") from problem
 
 
 def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:

@@ -49,6 +49,9 @@ def advise(
     picture: Annotated[
         Path | None, typer.Option("--map", metavar="FILE", help="draw rate x clients: an .svg or .png, half a minute")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="write the advice as one page, map and all: an .html")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Say which pattern to use, what it costs, and when to move on.
@@ -83,7 +86,20 @@ def advise(
         raise ValueError(str(problem)) from None
     if picture is not None:
         _draw(model, question, picture)
-    return _answer(model, rests_on, question, as_json=as_json)
+    return _answer(model, rests_on, question, page, as_json=as_json)
+
+
+def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows: "list[Row]") -> None:
+    from reports.page.advice_page import advice_page
+
+    if page.suffix != ".html":
+        raise ValueError(f"--out {page}: no .html; name the file of a page, and the picture alone with --map")
+    try:
+        page.touch()  # before half a minute of work
+        with err.status("drawing the map"):
+            page.write_text(advice_page(model, rests_on, question, rows), encoding="utf-8")
+    except OSError as problem:
+        raise ValueError(f"--out {page}: {problem.strerror}; name a file that can be written") from None
 
 
 def _draw(model: "Model", question: "Question", picture: Path) -> None:
@@ -114,15 +130,17 @@ def _prices(file: Path | None) -> "Prices | None":
         raise ValueError(f"--price {file}: cannot be read ({problem}); name a TOML file of prices") from None
 
 
-def _answer(model: "Model", rests_on: str, question: "Question", *, as_json: bool) -> int:
+def _answer(model: "Model", rests_on: str, question: "Question", page: Path | None, *, as_json: bool) -> int:
     from reports.advice import told
-    from reports.advice.advise import advise
+    from reports.advice.advise import advise, best_first
     from reports.advice.advise import as_json as row_as_json
 
     with err.status("working it out"):
-        rows = advise(model, question)
+        rows = best_first(advise(model, question))
         moves = [str(change) for change in told.changes(model, question)]
     words = told.recommendation(question, rows)
+    if page is not None:
+        _write(page, model, rests_on, question, rows)
     if as_json:
         ground = {"model": rests_on, "coverage": msgspec.to_builtins(model.coverage), "note": model.note}
         print(json.dumps({"advice": words, "move_on": moves, "rows": [row_as_json(row) for row in rows], **ground}))
@@ -138,7 +156,6 @@ def _answer(model: "Model", rests_on: str, question: "Question", *, as_json: boo
 
 
 def _table(rows: "list[Row]", question: "Question") -> Table:
-    from reports.advice.advise import ranked
     from reports.advice.told import middle, ranged
 
     money = [f"money\n{question.prices.currency} a month".replace("\n ", "\n")] if question.prices else []
@@ -146,8 +163,7 @@ def _table(rows: "list[Row]", question: "Question") -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, justify="left" if head in ("pattern", "meets") else "right", no_wrap=True)
-    order = ranked(rows)
-    for row in [*order, *(row for row in rows if row not in order)]:
+    for row in rows:
         known = row.figures.get
         cells = [ranged(known("p99"), "ms"), ranged(known("cores")), str(row.processes), middle(known("memory"), "B")]
         cells += [middle(known("mbit")), f"{question.clients:,}"]

@@ -18,11 +18,11 @@ from reports.commands import (
     advise,
     capacity,
     ci,
+    claims,
     experiment,
     lists,
     measure,
     model,
-    replicate,
     report,
     selftest,
     serve,
@@ -55,10 +55,9 @@ app.command()(selftest.calibrate)
 app.command()(serve.race)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
-app.command(epilog=replicate.REPLICATE_EPILOG)(replicate.replicate)
+app.command(epilog=claims.CLAIMS_EPILOG)(claims.claims)
+app.command(epilog=claims.REPLICATE_EPILOG)(claims.replicate)
 app.command(epilog=experiment.EXPERIMENT_EPILOG)(experiment.experiment)
-app.command()(model.model)
-app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
 
 
 def _say_version(asked: bool) -> None:

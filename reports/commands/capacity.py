@@ -12,15 +12,17 @@ import typer
 from loadtests.host import environment
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
-from loadtests.runs.runner import RunRefused
+from loadtests.runs.runner import NoRoom
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
-from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.sharing import shared_out
 from reports.commands.cells import ended
 from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
 from reports.commands.exits import DONE, INVALID
+from reports.commands.target import followed
 
 if TYPE_CHECKING:
     from reports.capacity.rungs import Rung
@@ -60,13 +62,17 @@ class Search:
 
 
 @with_overrides
+@with_target()
 def capacity(
     overrides: Mapping[str, object],
+    asked: Asked,
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     goal: Annotated[
         list[str] | None,
-        typer.Option(metavar="GOAL", help=f"what must hold; may be repeated (default: {'; '.join(GOALS)})"),
+        typer.Option(
+            metavar="GOAL", help=f"what must hold; may be repeated (default: the scenario's, or {'; '.join(GOALS)})"
+        ),
     ] = None,
     of: Annotated[
         str, typer.Option(metavar="WHAT", help="what is raised: clients or rate (messages a second)")
@@ -89,10 +95,12 @@ def capacity(
 
         pollbench capacity sse --goal "p99_ms < 250" --goal "missed == 0"
         pollbench capacity long_polling --of rate --clients 100 --most 500
+        pollbench capacity sse --target chat.toml --goal "p99_ms < 250"
     """
     labels = pattern_labels()
-    begun = overridden(scenario, overrides, SCENARIOS["feed"])
-    search = _search(known_name(pattern, labels, "pattern"), begun, goal, of, most, precision, repeats)
+    known_name(pattern, labels, "pattern")
+    begun = followed(overridden(scenario, overrides, SCENARIOS["feed"]), (pattern,), asked)
+    search = _search(pattern, begun, goal, of, most, precision, repeats)
     if resume and folder:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a search goes on where it was")
     if resume and not resume.is_dir():
@@ -125,7 +133,7 @@ def _search(
     if first > most:
         raise ValueError(f"--most {most} is less than the {first} the search begins with: lower --{of} or raise --most")
     try:
-        wanted = parse_slo(f"slo = {json.dumps(goals or list(GOALS))}", "--goal")
+        wanted = parse_slo(f"slo = {json.dumps(goals or scenario.goals or GOALS)}", "--goal")
     except ReportError as problem:
         raise ValueError(str(problem)) from None
     return Search(pattern, scenario, along, tuple(wanted), first, most, precision, repeats)
@@ -142,10 +150,10 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int
         run_dir = where / f"{search.along.short}-{load:06}"
         try:
             outcome = _measured(run_dir, search.plan(load), labels)
-        except RunRefused as refused:
+        except NoRoom as full:
             if not rungs:
                 raise
-            rungs.append(Rung(Tried(load, (), f"this machine is the limit: {refused}"), {}))
+            rungs.append(Rung(Tried(load, (), f"this machine is the limit: {full}"), {}))
             continue
         if outcome.interrupted or outcome.halted:
             code, what = ended(outcome, run_dir)
@@ -160,7 +168,7 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int
 
 
 def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str]) -> runner.Outcome:
-    """Measure what a rung lacks. Raises RunRefused."""
+    """Measure what a rung lacks. Raises RunRefused, NoRoom where the load is too much for this machine."""
     cells = runner.taken_up(run_dir, plan, labels, "capacity")
     with Bar(err, cells) as bar:
         return runner.run_cells(run_dir, cells, labels, bar)

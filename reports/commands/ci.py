@@ -15,6 +15,7 @@ from reports.commands.exits import INVALID
 if TYPE_CHECKING:
     from reports.basics.exit_codes import Judgement
 
+SLO: Final = Path("slo.toml")
 JUDGED_EPILOG: Final = (
     "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
     "7 nothing can be judged, as a run is invalid."
@@ -23,7 +24,12 @@ JUDGED_EPILOG: Final = (
 
 def gate(
     folder: RunFolder = None,
-    slo: Annotated[Path, typer.Option(metavar="FILE", help="goals, see docs/gates.md")] = Path("slo.toml"),
+    slo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="goals, see docs/gates.md (default: slo.toml, or the goals of the run's scenario)"
+        ),
+    ] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
@@ -35,6 +41,8 @@ def gate(
     """
     from reports.ci.gates import check_slo
 
+    if slo is None and SLO.exists():
+        slo = SLO
     return judge(lambda: check_slo(folder or newest(runner.RUNS), slo), junit, markdown)
 
 

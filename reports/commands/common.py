@@ -2,14 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from loadtests.scenario.scenarios import SCENARIOS
 
-TARGET: Final = "A server that is not ours (docs/howto/own-server.md)"
 out = Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 err = Console(stderr=True)
 
@@ -18,7 +17,7 @@ def pattern_labels() -> dict[str, str]:
     """Return name -> label of every pattern there is."""
     from servers import patterns
 
-    return {name: patterns.load(name).LABEL for name in patterns.names()}
+    return {name: patterns.facts(name).label for name in patterns.names()}
 
 
 def pattern_names() -> list[str]:
@@ -46,44 +45,6 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", callback=a_folder, help="run folder to make (default: runs/TIME-...)"),
-]
-Named = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        metavar="PRESET|FILE",
-        help="measure a server that is not ours: a preset (pollbench target list) or a TOML file",
-        rich_help_panel=TARGET,
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        help="where that server is; without --target: the very URL that clients follow",
-        rich_help_panel=TARGET,
-    ),
-]
-Publishing = Annotated[
-    str | None,
-    typer.Option(
-        "--publish",
-        metavar="TEXT",
-        help="how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
-        rich_help_panel=TARGET,
-    ),
-]
-Authority = Annotated[
-    str | None,
-    typer.Option("--ca", metavar="FILE", help="trust what this authority has signed (PEM)", rich_help_panel=TARGET),
-]
-Insecure = Annotated[
-    bool, typer.Option("--insecure", help="trust any certificate; the page says so", rich_help_panel=TARGET)
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="change any key of the adapter", rich_help_panel=TARGET),
 ]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="run folder (default: the newest in runs/)")]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]

@@ -76,7 +76,7 @@ def experiment(
         arm_runner.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
         for each, place in places.items()
     ]
-    code, problem = _observe(jobs)
+    code, problem = observe(jobs)
     results = stage.Results(tuple(stage.judge(job) for job in jobs if job.comparable))
     if name == "all":
         stage.write_index(results.results, root)
@@ -85,7 +85,7 @@ def experiment(
     return fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
 
 
-def _observe(jobs: "Sequence[Job]") -> tuple[int, str]:
+def observe(jobs: "Sequence[Job]") -> tuple[int, str]:
     """Make the observations that are lacking; return the exit code and what went wrong."""
     from reports.experiments import arm_runner
 

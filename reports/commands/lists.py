@@ -28,7 +28,10 @@ def scenarios(as_json: Json = False) -> int:
     table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
         schedules = ", ".join(each.schedules.values())
-        table.add_row(name, each.purpose, typed("clients", each.clients), schedules, duration(times_s[name]))
+        goals = f"; goals: {', '.join(each.goals)}" if each.goals else ""
+        table.add_row(
+            name, f"{each.purpose}{goals}", typed("clients", each.clients), schedules, duration(times_s[name])
+        )
     out.print(table)
     return DONE
 

@@ -10,32 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from loadtests.foreign.choose import Asked
 from loadtests.host import environment
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
+from loadtests.scenario.asked import Asked
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
-from loadtests.scenario.overrides import overridden, with_overrides
+from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.sharing import shared_out
 from reports.commands.cells import ended, run_cells, write_page
-from reports.commands.common import (
-    Authority,
-    Changes,
-    Insecure,
-    Json,
-    Named,
-    Out,
-    Publishing,
-    Url,
-    err,
-    fail,
-    out,
-    pattern_labels,
-    pattern_names,
-    scenario_names,
-)
+from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
 
@@ -44,17 +29,13 @@ if TYPE_CHECKING:
 
 
 @with_overrides
+@with_target()
 def run(
     overrides: Mapping[str, object],
+    asked: Asked,
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
-    target: Named = None,
-    url: Url = None,
-    publish: Publishing = None,
-    ca: Authority = None,
-    insecure: Insecure = False,
-    change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -66,7 +47,6 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
         pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
-    asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
@@ -75,8 +55,10 @@ def run(
 
 
 @with_overrides
+@with_target()
 def compare(
     overrides: Mapping[str, object],
+    asked: Asked,
     pattern: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME[,NAME]", help="which (default: all)", autocompletion=pattern_names),
@@ -86,12 +68,6 @@ def compare(
     ] = None,
     repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each (default: 3)")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
-    target: Named = None,
-    url: Url = None,
-    publish: Publishing = None,
-    ca: Authority = None,
-    insecure: Insecure = False,
-    change: Changes = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -104,7 +80,6 @@ def compare(
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
         pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
-    asked = Asked.of(target, url, publish, ca, insecure, change)
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     named = None if pattern is None else choose(pattern, labels, "pattern")

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from loadtests.foreign.choose import Asked, as_toml, choose
+from loadtests.foreign.choose import as_toml, choose
 from loadtests.foreign.spec import chosen_of
+from loadtests.scenario.asked import Asked
+from loadtests.scenario.overrides import with_target
 from loadtests.scenario.scenarios import Scenario
-from reports.commands.common import Authority, Changes, Insecure, Publishing, Url, fail, out, pattern_names
+from reports.commands.common import fail, out, pattern_names
 from reports.commands.exits import DONE, FAILED
 from servers.targets import presets
 
@@ -24,9 +26,10 @@ def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scena
     """
     if asked == Asked():
         return scenario
-    for option, given in {"--server": scenario.server, "--fault": scenario.fault}.items():
+    ours = {f"--server {scenario.server}": scenario.server, f"--fault {scenario.fault}": scenario.fault}
+    for option, given in (ours | {"--tls": scenario.tls}).items():
         if given:
-            raise ValueError(f"{option} {given} is for servers that we start: leave it out, or --target and --url")
+            raise ValueError(f"{option} is for servers that we start: leave it out, or --target and --url")
     if not asked.target and len(patterns) > 1:
         raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
     chosen = choose(asked, patterns)
@@ -55,16 +58,16 @@ def list_presets() -> int:
 
 
 @app.command()
+@with_target("target")
 def check(
+    asked: Asked,
     source: Annotated[str, typer.Argument(metavar="PRESET|FILE|URL", help="which server")],
     pattern: Annotated[
         str, typer.Option(metavar="NAME", help="by which a URL is followed", autocompletion=pattern_names)
     ] = "sse",
-    url: Url = None,
-    publish: Publishing = None,
-    ca: Authority = None,
-    insecure: Insecure = False,
-    change: Changes = None,
+    idle: Annotated[
+        float, typer.Option(metavar="S", min=0.1, max=600, help="how long to listen while there is no news")
+    ] = 1.0,
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="write it as TOML, to go on from")] = None,
 ) -> int:
     """Send three messages through a server, and say what a client of each pattern saw.
@@ -78,16 +81,15 @@ def check(
     from loadtests.probes.target_check import CheckFailed
     from loadtests.probes.target_check import check as look
 
-    is_url = "://" in source
-    asked = Asked.of(None if is_url else source, source if is_url else url, publish, ca, insecure, change)
-    chosen = choose(asked, (pattern,))
+    named = replace(asked, url=source) if "://" in source else replace(asked, target=source)
+    chosen = choose(named, (pattern,))
     if write is not None:
         try:
             write.write_text(as_toml(chosen), encoding="utf-8")
         except OSError as wrong:
             raise ValueError(f"--write {write}: {wrong.strerror}; name a file that can be written") from None
     try:
-        good = look(chosen, lambda line: out.print(line, markup=False, highlight=False, soft_wrap=True))
+        good = look(chosen, idle, lambda line: out.print(line, markup=False, highlight=False, soft_wrap=True))
     except CheckFailed as wrong:
         return fail(FAILED, str(wrong))
     return DONE if good else fail(FAILED, f"{source} cannot be measured as it is described; see above")

@@ -8,12 +8,13 @@ verdict({(figure, arm): Measured}) (one sentence of advice with the measured num
 and draw(points, look) (the chart that makes the mechanism visible).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import SimpleNamespace
 from typing import Final, Literal, Protocol, cast
 
 import pandas as pd
@@ -145,3 +146,9 @@ def lacking(experiment: Experiment) -> str:
 
 def load(name: str) -> Experiment:
     return cast(Experiment, import_module(f"{practices.__name__}.{name.replace('-', '_')}"))
+
+
+def with_arms(experiment: Experiment, arms: Collection[str]) -> Experiment:
+    """Return an experiment that has only these of its arms, for who asks for less than the whole."""
+    kept = {name: label for name, label in experiment.ARMS.items() if name in arms}
+    return cast(Experiment, SimpleNamespace(**vars(experiment) | {"ARMS": kept}))

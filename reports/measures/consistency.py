@@ -103,13 +103,12 @@ def _users(cell: Cell, counts: pd.DataFrame, deliveries: pd.DataFrame, requests:
     if len(users) > planned:
         yield f"{counted(len(users), 'client')} left records, {planned:,} were started"
     open_books = counts.join(users, rsuffix="_by_users").fillna(0).astype(int)
-    open_books = open_books[
-        open_books["owed"] != open_books["delivered_by_users"] + open_books["missed"] + open_books["in_flight"]
-    ]
+    elsewhere = open_books[["missed", "superseded", "in_flight"]].sum(axis=1)
+    open_books = open_books[open_books["owed"] != open_books["delivered_by_users"] + elsewhere]
     for user, row in open_books.head(SHOWN).iterrows():
         yield (
             f"client {user}: {row['owed']:,} published, but {row['delivered_by_users']:,} delivered + "
-            f"{row['missed']:,} missed + {row['in_flight']:,} in flight"
+            f"{row['missed']:,} missed + {row['superseded']:,} superseded + {row['in_flight']:,} in flight"
         )
     if len(open_books) > SHOWN:
         yield f"and {counted(len(open_books) - SHOWN, 'client')} more like that"

@@ -1,8 +1,10 @@
-"""PURE. Where every message went. For each user: published = delivered + missed + in flight, by construction.
+"""PURE. Where every message went. For each user: published = delivered + missed + superseded + in flight, by
+construction.
 
 A message is *missed* when the user never received it and received a newer one, or when it had longer to arrive than
 theory lets any message take; *in flight* when the user had received nothing newer by the end, and it might still have
-come. Repeats of an id are *duplicated*, falls in id *reordered*, ids the server never published
+come. Where messages are states of one thing, whoever has a newer one misses nothing: such a message is *superseded*.
+Repeats of an id are *duplicated*, falls in id *reordered*, ids the server never published
 *unknown*. Only messages due in the window count, whenever they arrived.
 """
 
@@ -12,7 +14,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-COUNTS: Final = ["owed", "delivered", "missed", "in_flight", "duplicated", "reordered", "unknown"]
+COUNTS: Final = ["owed", "delivered", "missed", "superseded", "in_flight", "duplicated", "reordered", "unknown"]
 _USER: Final = np.int64(2**32)
 
 
@@ -53,25 +55,31 @@ class ByUser:
         return newest
 
 
-def account(by_user: ByUser, published_ids: np.ndarray, clients: int, overdue_id: int) -> pd.DataFrame:
+def account(
+    by_user: ByUser, published_ids: np.ndarray, clients: int, overdue_id: int, *, states: bool = False
+) -> pd.DataFrame:
     """Count one cell's messages per user.
 
     published_ids: ids due in the window, ascending.
     clients: how many users there should have been; a user without any delivery has nothing delivered.
     overdue_id: the newest of them that can no longer be under way, 0 when they all can.
+    states: each message replaces those before it.
     Returns one row per user with the COUNTS columns, index `user`.
     """
     ids, first = by_user.ids, by_user.first
     due = np.isin(ids, published_ids)
-    decided = np.searchsorted(published_ids, np.maximum(by_user.newest(), overdue_id), side="right")
+    newest = by_user.newest()
+    decided = np.searchsorted(published_ids, np.maximum(newest, overdue_id), side="right")
     delivered = by_user.count(first & due)
+    superseded = np.searchsorted(published_ids, newest, side="right") - delivered if states else np.zeros_like(decided)
     first_id, last_id = (published_ids[0], published_ids[-1]) if len(published_ids) else (0, -1)
     inside = (ids >= first_id) & (ids <= last_id)
     counted = pd.DataFrame(
         {
             "owed": len(published_ids),
             "delivered": delivered,
-            "missed": decided - delivered,
+            "missed": decided - delivered - superseded,
+            "superseded": superseded,
             "in_flight": len(published_ids) - decided,
             "duplicated": by_user.count(~first & due),
             "reordered": by_user.count(by_user.falls & due),

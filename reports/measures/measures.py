@@ -5,6 +5,7 @@ Quantiles are taken per repeat, because the deliveries of one broadcast are not 
 the median of the repeats, and its interval is statistics.median_interval: their range, from six repeats a bootstrap.
 """
 
+import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -131,11 +132,24 @@ def conservation(run: Run) -> pd.DataFrame:
 def _accounts(run: Run, cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
     due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
     overdue = due["id"][due["due_ns"] <= cell["load_ended_ns"] - _allowed_ns(run, cell)]
-    return account(by_user, np.sort(due["id"].to_numpy()), cell["clients"], int(overdue.max()) if len(overdue) else 0)
+    overdue_id = int(overdue.max()) if len(overdue) else 0
+    ids, states = np.sort(due["id"].to_numpy()), _are_states(run, cell)
+    return account(by_user, ids, cell["clients"], overdue_id, states=states)
+
+
+def _setting(run: Run, cell: Cell) -> Mapping[str, object]:
+    (setting,) = (each for each in run.manifest.scenarios if each["name"] == cell["scenario"])
+    return setting
+
+
+def _are_states(run: Run, cell: Cell) -> bool:
+    """Whether a server that is not ours tells only the newest message, `latest` in its adapter."""
+    told = str(_setting(run, cell).get("adapter") or "")
+    return bool(told) and bool(json.loads(told)["adapter"].get(cell["pattern"], {}).get("latest"))
 
 
 def _allowed_ns(run: Run, cell: Cell) -> int:
-    (setting,) = (each for each in run.manifest.scenarios if each["name"] == cell["scenario"])
+    setting = _setting(run, cell)
     interval_s, jitter_ms = float(str(setting["poll_interval_s"])), float(str(setting.get("jitter_ms", 0)))
     pace = str(setting.get("poll_pace", "rate"))
     return round(allowed_s(interval_s, pace, float(cell["rtt_ms"]), jitter_ms) * NS_PER_S)

@@ -11,11 +11,12 @@ import pandas as pd
 from loadtests.live.live_checks import TAIL_SHARE
 from reports.data.load import TABLES, Run
 from reports.measures.measures import per_cell
-from reports.theory.oracles.framing import body_bytes, framed_bytes
+from reports.theory.oracles.framing import body_bytes
+from reports.theory.patterns import theory_of, why_none
 from reports.theory.predictions.conditions import woken
 from reports.validity.instrument import LAG_INVALID_MS, STARVED_INVALID
 
-STRANGE: Final = ("server", "fault", "compress", "no_keep_alive", "one_per_response", "etag")
+STRANGE: Final = ("server", "fault", "compress", "no_keep_alive", "one_per_response", "etag", "tls")
 """Settings of a scenario that make its server another one than the one the model is of."""
 PUBLISHED_NS: Final = 10**15
 """An instant of a clock that has run for days: what counts of it is how many digits it has."""
@@ -130,11 +131,17 @@ def _latency_ms(row: Mapping[Any, Any], name: str) -> float | None:
 
 
 def message_payload_bytes(pattern: str, message_bytes: int) -> float:
-    """Return the bytes of a message with its own framing, by the formats, written in a wake-up of its own."""
+    """Return the bytes of a message with its own framing, by the formats, written in a wake-up of its own.
+
+    Raises ValueError for a pattern whose formats are not known.
+    """
+    theory = theory_of(pattern)
+    if theory is None:
+        raise ValueError(f"the model says nothing of {pattern}, which has no theory: {why_none(pattern)}")
     ids = np.array([9_999, 10_000])
     instants = np.full(2, PUBLISHED_NS)
     bodies = body_bytes(ids, instants, instants, message_bytes)
-    return float(framed_bytes(pattern, ids, bodies, np.array([0, 1]))[1])
+    return float(theory.framed(ids, bodies, np.array([0, 1]))[1])
 
 
 def _sent_by_clients(requests: pd.DataFrame, from_ns: int, until_ns: int) -> float:

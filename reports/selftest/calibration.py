@@ -1,7 +1,7 @@
 """Calibration: how far what we report lies from what a server of known delays really did, pattern by pattern.
 
 The server sends each message late on purpose and notes, just before each write, when it wrote what to whom
-(servers/web/write_log.py). So the true latency of every delivery is known, however precise the delay itself was, and
+(servers/timing/write_log.py). So the true latency of every delivery is known, however precise the delay itself was, and
 the error
 of a quantile is the reported one less the true one: quantiles of all deliveries need no pairing of one with another.
 """

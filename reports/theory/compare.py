@@ -17,7 +17,8 @@ from reports.data.load import TABLES, Run
 from reports.data.situations import SITUATION
 from reports.measures.costs import NS_PER_MS
 from reports.theory.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
-from reports.theory.predictions import THEORIES, Bound, Conditions, Rows, Theory
+from reports.theory.patterns import theory_of
+from reports.theory.predictions import Bound, Conditions, Rows, Theory
 from reports.theory.predictions.conditions import WAKE_S
 from servers.feed.content import CONTENTS
 
@@ -68,10 +69,11 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
     settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
     found = []
     for row in summary.to_dict("records"):
-        if _theory(row["pattern"], settings[row["scenario"]]) is None or not row["delivered"]:
+        theory = _theory(row["pattern"], settings[row["scenario"]])
+        if theory is None or not row["delivered"]:
             continue
         where: dict[str, Any] = {key: row[key] for key in (*SITUATION, "label")}
-        for name, bound in _bounds(run, row, settings[row["scenario"]]).items():
+        for name, bound in _bounds(theory, run, row, settings[row["scenario"]]).items():
             if isfinite(row[name]):
                 figures = {"measured": row[name], "theory": bound.theory, "low": bound.low, "high": bound.high}
                 found.append(Agreement(**where, name=name, **figures, saturated=_saturated(row)))
@@ -79,17 +81,14 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
 
 
 def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
-    """Return none for polls that start together: they share one phase, and clients do not even out what it does.
-
-    Nor is there one of a server that is not ours: nobody knows what it does with a message before it sends it.
-    """
-    together = pattern == "short_polling" and setting.get("poll_start") == "together"
-    return None if together or setting.get("adapter") else THEORIES.get(pattern)
+    """Return none of a server that is not ours: nobody knows what it does with a message before it sends it."""
+    theory = theory_of(pattern)
+    return theory if theory is not None and theory.speaks(setting) and not setting.get("adapter") else None
 
 
-def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
+def _bounds(theory: Theory, run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
     """Return the bounds of a situation: in each of them, the median over its cells."""
-    theory, cells = THEORIES[row["pattern"]], []
+    cells = []
     for cell in run.finished.to_dict("records"):
         if any(cell[key] != row[key] for key in SITUATION):
             continue
@@ -105,10 +104,12 @@ def _bounds(run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
         unknown = setting.get("server") or setting.get("compress") or each_its_own
         content_bytes = None if unknown else int(setting["message_bytes"])
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
-        rows = Rows(pattern=row["pattern"], content_bytes=content_bytes, **edges, **own)
+        rows = Rows(framed=theory.framed, content_bytes=content_bytes, **edges, **own)
         traffic = theory.traffic(at, rows, expected)
-        if setting.get("no_keep_alive") or each_its_own:
+        if setting.get("no_keep_alive") or each_its_own or setting.get("tls"):
             traffic.pop("segments_per_delivery", None)  # theory's are those of requests, and of wake-ups
+        if setting.get("tls"):
+            traffic.pop("wire_bytes_per_delivery", None)  # theory's are those of HTTP, and not of its records
         cells.append({**expected.bounds, **traffic})
     return {
         name: Bound(*(float(np.median([getattr(each[name], side) for each in cells])) for side in Bound.__slots__))
@@ -167,9 +168,12 @@ def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setti
 
 
 def _handshake_ms(cell: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
-    """What a connection for each poll adds to the gap: the relay is connected at once and makes the request wait."""
-    relayed = setting.get("network", RELAY) == RELAY
-    return float(cell["rtt_ms"]) if setting.get("no_keep_alive") and relayed else 0.0
+    """What a connection for each poll adds to the gap: the relay is connected at once and makes the request wait.
+
+    Under TLS it makes the handshake wait, which is over before the request is sent, and is seen with the turnaround.
+    """
+    unseen = setting.get("no_keep_alive") and setting.get("network", RELAY) == RELAY and not setting.get("tls")
+    return float(cell["rtt_ms"]) if unseen else 0.0
 
 
 def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from reports.data.situations import SITUATION
 from reports.theory.compare import Agreement
-from reports.theory.predictions import THEORIES
+from reports.theory.patterns import why_none
 from reports.theory.theory_table import in_words, situation
 from reports.validity.caution import Caution, Facts
 from reports.validity.foreign import adapters
@@ -39,13 +39,13 @@ def without_theory(facts: Facts) -> Iterable[Caution]:
     bare = rows[[tuple(place) not in foretold for place in rows[SITUATION].itertuples(index=False)]]
     if not len(bare) or adapters(facts):  # of a server that is not ours foreign.py says so
         return
-    unknown = not set(bare["pattern"].astype(str)) <= set(THEORIES)
+    unknown = sorted({why for pattern in bare["pattern"].astype(str) if (why := why_none(pattern))})
     yield Caution(
         "note",
         f"No theory speaks for {facts.names(bare)}",
         "nothing says beforehand how long its messages should take, so a server or a decoder that holds each of them "
         "back would look like a slow pattern.",
-        "Give it a theory (reports/theory/predictions), or trust only what the contract tests prove of it."
+        f"It has no theory: {'; '.join(unknown)}. Trust only what the contract tests prove of it."
         if unknown
         else "Let all clients be there before the window, and polls begin spread over the interval, with a pause "
         "between them: then theory checks it.",

@@ -238,13 +238,21 @@ def _session(facts: Facts) -> Iterable[Caution]:
         return
     side_by_side = len(facts.run.manifest.patterns) > 1
     clients = facts.run.cells["clients"]
-    unequal = f"patterns had from {clients.min()} to {clients.max()} users, and only those with as many are compared; "
+    whys = {
+        "the patterns shared one server and one load generator: one may have slowed another, and what each cost cannot "
+        "be told": side_by_side,
+        f"patterns had from {clients.min()} to {clients.max()} users, and only those with as many are compared": (
+            clients.nunique() > 1
+        ),
+        "what the server cost was not measured, as none of its processes was seen to listen where users connected": (
+            not side_by_side and facts.cells["cpu_ms_per_1000"].isna().all()
+        ),
+        "nobody planned how long it takes and what the server had done before": not side_by_side,
+    }
     yield Caution(
         "note",
         "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
-        ("the patterns shared one server and one load generator, and one may have slowed another; " * side_by_side)
-        + unequal * (clients.nunique() > 1)
-        + "what the server spent was not measured.",
+        "; ".join(why for why, holds in whys.items() if holds) + ".",
         "Measure patterns one at a time, in turns, with: pollbench compare",
     )
 

@@ -1,5 +1,6 @@
 """A run folder as evidence for a judgement: one row of measures per cell, and what speaks against believing them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,9 +39,9 @@ class Evidence:
         return tuple(f"{c.what}: {c.cause} {c.remedy}" for c in self.cautions if c.severity in severities)
 
 
-def evidence(run_dir: Path) -> Evidence:
-    """Load and measure. Raises ReportError, one line, when the folder cannot be read."""
-    run = load(run_dir)
+def evidence(run_dir: Path, only: Collection[str] | None = None) -> Evidence:
+    """Load and measure a run, or only the named cells of it. Raises ReportError, one line, when it cannot be read."""
+    run = load(run_dir, only)
     cells = per_cell(run)
     rows = summary(run, cells)
     absent = {name: 0 for name in ERROR_COLUMNS if name not in cells}

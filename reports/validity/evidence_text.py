@@ -17,7 +17,13 @@ from reports.validity.foreign import adapters, cost_unknown, identity
 from reports.validity.network import relays
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
-SIDES: Final = ["owed", "received", "missed", "in_flight"]
+SIDES: Final = {
+    "owed": "",
+    "received": "delivered",
+    "missed": "missed",
+    "superseded": "superseded",
+    "in_flight": "in flight",
+}
 ROLE_NAMES: Final = {"server": "server", "relay": "network delay", "generator": "load generator"}
 
 
@@ -125,13 +131,14 @@ def _sending(facts: Facts) -> str:
 
 
 def _books(facts: Facts) -> str:
-    total = facts.summary[SIDES].sum()
+    total = facts.summary[[*SIDES]].sum()
+    sides = [side for side in SIDES if side != "superseded" or total[side]]  # only states are
     clients = int((facts.summary["clients"] * facts.summary["repeats"]).sum())
     bad = int((facts.cells["discrepancies"] > 0).sum())
     kept = f"not in {counted(bad, 'cell')}" if bad else f"for each of {counted(clients, 'client')} and in total"
-    owed, *parts = (f"{int(total[side]):,}" for side in SIDES)
+    owed, *parts = (f"{int(total[side]):,}" for side in sides)
     return (
-        f"Published {TIMES} clients = delivered + missed + in flight, {kept}: "
+        f"Published {TIMES} clients = {' + '.join(SIDES[side] for side in sides[1:])}, {kept}: "
         f"{owed} {'does not equal' if bad else '='} {' + '.join(parts)}. The left side is "
         f"{'our publisher' if adapters(facts) else 'the server'}'s journal, the right one what the clients recorded."
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reports.basics.units import quantity
+from reports.basics.units import counted, quantity
 from reports.validity.caution import Caution, Facts
 
 
@@ -54,6 +54,15 @@ def foreign(facts: Facts) -> Iterable[Caution]:
         "Compare it with others that were measured the same way.",
         "identity",
     )
+    if superseded := int(facts.summary["superseded"].sum()):
+        yield Caution(
+            "note",
+            f"{counted(superseded, 'state')} superseded",
+            "the channel holds a state (latest = true): who has a newer one misses nothing, so these are not counted "
+            "as missed, and they have no latency.",
+            "Leave latest out where every message counts.",
+            "identity",
+        )
     if any(adapter.get("tls", {}).get("insecure") for adapter in known):
         yield Caution(
             "note",

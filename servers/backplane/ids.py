@@ -30,8 +30,8 @@ class Ids:
         self.place = f"{name}:{how}:{database(options.redis)}"
         self.newest_id = 0
         self._how = how
-        self._keep = options.history
-        self._counter, self._token = f"{name}:newest", f"{name}:token"
+        self._keep = options.history, options.history_bytes
+        self._counter, self._token, self._bytes = (f"{name}:{key}" for key in ("newest", "token", "bytes"))
         self._publisher = f"{name}:publisher:{secrets.token_hex(8)}"
         self._batch = 0
 
@@ -51,15 +51,21 @@ class Ids:
 
     async def publish(self, run: Run, batch: int, bodies: Sequence[bytes]) -> int:
         """Have messages published that lack only their ids; return the first of these."""
-        return await self._give_out(run, batch, self._how, bodies)
+        first_id, _ = await self._give_out(run, batch, self._how, bodies)
+        return first_id
 
-    async def use_up(self, run: Run, batch: int, count: int) -> int:
-        """Have so many ids given out to nothing; return the first. Changes nothing if the batch was published."""
-        return await self._give_out(run, batch, LOST, [count])
+    async def use_up(self, run: Run, batch: int, count: int) -> tuple[int, bool]:
+        """Have so many ids given out to nothing; return the first, and whether it is so.
 
-    async def _give_out(self, run: Run, batch: int, how: str, what: Sequence[bytes | int]) -> int:
-        keys = [self._counter, self.place, self._publisher]
-        return int(await run(PUBLISH, keys, [batch, self.newest_id, how, self._keep, *what]))
+        A batch that was published after all, of which only the answer was lost, stays so, under the ids that it has.
+        """
+        first_id, how = await self._give_out(run, batch, LOST, [count])
+        return first_id, how == LOST
+
+    async def _give_out(self, run: Run, batch: int, how: str, what: Sequence[bytes | int]) -> tuple[int, str]:
+        keys = [self._counter, self.place, self._publisher, self._bytes]
+        first_id, done = await run(PUBLISH, keys, [batch, self.newest_id, how, *self._keep, *what])
+        return int(first_id), done.decode()
 
 
 def on(client: Redis) -> Run:

@@ -66,9 +66,12 @@ class PubSubBackplane(Backplane):
             self._waiting = []
         while self._unnumbered:
             batch, messages = self._unnumbered[0]
-            first_id = await self._ids.use_up(run, batch, len(messages))
+            first_id, lost = await self._ids.use_up(run, batch, len(messages))
             self._published(first_id, messages)
-            self._given_up_ids.add(first_id, first_id + len(messages) - 1)
+            if lost:
+                self._given_up_ids.add(first_id, first_id + len(messages) - 1)
+            else:
+                self._given_up -= len(messages)
             del self._unnumbered[0]
 
     async def leave(self) -> None:

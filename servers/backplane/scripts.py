@@ -43,34 +43,63 @@ return {digits(id), token}
 """
 )
 
+_STREAM: Final = """
+-- The bytes of all messages in the stream; counted anew when Redis has lost the number.
+local function held()
+    local bytes, from = tonumber(redis.call('GET', KEYS[4]) or nil), '-'
+    if bytes then return bytes end
+    bytes = 0
+    repeat
+        local page = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 20)
+        for _, entry in ipairs(page) do bytes, from = bytes + #entry[2][2], '(' .. entry[1] end
+    until #page < 20
+    return bytes
+end
+-- A stream keeps what a server's own history does: so many messages, of so many bytes, the newest one in any case.
+local function append(bodies, id, keep, keep_bytes)
+    local bytes = held()
+    for at, body in ipairs(bodies) do
+        redis.call('XADD', KEYS[2], '0-' .. digits(id + at), 'message', body)
+        bytes = bytes + #body
+    end
+    local count = redis.call('XLEN', KEYS[2])
+    while count > 1 and (count > keep or bytes > keep_bytes) do
+        local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+        redis.call('XDEL', KEYS[2], oldest[1])
+        count, bytes = count - 1, bytes - #oldest[2][2]
+    end
+    if count == 1 then bytes = #bodies[#bodies] end
+    redis.call('SET', KEYS[4], digits(bytes))
+end
+"""
+
 PUBLISH: Final = (
     _NEWEST
+    + _STREAM
     + """
--- KEYS: counter, stream or channel, publisher. ARGV: batch number, the newest id the caller knows, how, entries to
--- keep, then messages without id, or for 'lost' how many there were. Returns the first of their ids, and the same
--- again when a batch comes a second time.
-local batch, first = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')
-if batch == ARGV[1] then return first end
+-- KEYS: counter, stream or channel, publisher, bytes in the stream. ARGV: batch number, the newest id the caller
+-- knows, how, messages to keep, bytes to keep, then messages without id, or for 'lost' how many there were.
+-- Returns the first of their ids and how they were published; the same again when a batch comes a second time,
+-- whatever is to be done with it then.
+local batch, first, done = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+) (%a+)$')
+if batch == ARGV[1] then return {first, done} end
 -- What counts is written before anything is sent: a Redis that is full, or a replica, sends what it may not count,
 -- and would send other messages under the same ids later.
-local id, how, bodies = newest(tonumber(ARGV[2]), false), ARGV[3], {}
-first = digits(id + 1)
+local before, how, bodies = newest(tonumber(ARGV[2]), false), ARGV[3], {}
+local id = before
 if how == 'lost' then
-    id = id + tonumber(ARGV[5])
+    id = id + tonumber(ARGV[6])
 else
-    for at = 5, #ARGV do
+    for at = 6, #ARGV do
         id = id + 1
-        local body = '{"id":' .. digits(id) .. ARGV[at]
-        if how == 'stream' then
-            redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '0-' .. digits(id), 'message', body)
-        else
-            bodies[#bodies + 1] = body
-        end
+        bodies[#bodies + 1] = '{"id":' .. digits(id) .. ARGV[at]
     end
 end
+first = digits(before + 1)
+if how == 'stream' then append(bodies, before, tonumber(ARGV[4]), tonumber(ARGV[5])) end
 redis.call('SET', KEYS[1], digits(id))
-redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. first, 'EX', 86400)
+redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. first .. ' ' .. how, 'EX', 86400)
 if how == 'pubsub' then redis.call('PUBLISH', KEYS[2], table.concat(bodies, '\\n')) end
-return first
+return {first, how}
 """
 )

@@ -31,6 +31,7 @@ from servers.http2.keepalive import Keepalive
 from servers.http2.limits import Budget, Limits
 from servers.http2.sender import Sender
 from servers.http2.stream import Stream
+from servers.web.unread import Unread
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NOT_HTTP2: Final = (
@@ -46,7 +47,7 @@ Serve = Callable[[Stream], None]
 class Connection(asyncio.Protocol):
     """serve: called with each new stream. connections: where the connection enters itself while it lives."""
 
-    def __init__(self, serve: Serve, limits: Limits, connections: set["Connection"]) -> None:
+    def __init__(self, serve: Serve, limits: Limits, connections: set["Connection"], unread: Unread) -> None:
         self._serve = serve
         self._limits = limits
         self._connections = connections
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._streams: dict[int, Stream] = {}
         self._preface_seen = False
         self._timer: asyncio.TimerHandle | None = None
-        self.sender = Sender(self._h2, limits, self._room)
+        self.sender = Sender(self._h2, limits, self._room, unread)
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self.transport: asyncio.Transport
 
@@ -104,6 +105,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.sender.writable = False
+        self.sender.account()
 
     def resume_writing(self) -> None:
         self.sender.writable = True
@@ -114,6 +116,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.sender.over = True
+        self.sender.account()
         self._connections.discard(self)
         self.closed.set_result(None)
         if self._timer is not None:

@@ -15,14 +15,20 @@ from h2.exceptions import StreamClosedError
 class _Body:
     chunks: deque[memoryview] = field(default_factory=deque)
     end: bool = False
+    answer_bytes: int = 0
 
 
 class Outflow:
-    """What has been handed over for sending and has not been framed yet, per stream."""
+    """What has been handed over for sending and has not been framed yet, per stream.
+
+    answer_bytes: of all answers that are not framed to their end, whole as they are kept; pushes, which many clients
+    share, are not in it.
+    """
 
     def __init__(self, h2: H2Connection) -> None:
         self._h2 = h2
         self._bodies: dict[int, _Body] = {}
+        self.answer_bytes = 0
 
     def __contains__(self, stream_id: int) -> bool:
         return stream_id in self._bodies
@@ -35,10 +41,15 @@ class Outflow:
         body = self._bodies.setdefault(stream_id, _Body())
         if chunk:
             body.chunks.append(memoryview(chunk))
+            if stream_id % 2:
+                body.answer_bytes += len(chunk)
+                self.answer_bytes += len(chunk)
         body.end = body.end or end
 
     def drop(self, stream_id: int) -> None:
-        self._bodies.pop(stream_id, None)
+        body = self._bodies.pop(stream_id, None)
+        if body is not None:
+            self.answer_bytes -= body.answer_bytes
 
     def pump(self, room_bytes: int) -> list[int]:
         """Frame about `room_bytes` at most; return the streams that have nothing left waiting."""
@@ -51,7 +62,7 @@ class Outflow:
             except StreamClosedError:
                 body.chunks.clear()
             if not body.chunks:
-                del self._bodies[stream_id]
+                self.drop(stream_id)
                 emptied.append(stream_id)
         return emptied
 

@@ -16,6 +16,7 @@ from servers.http2.h2_server import ServerH2
 from servers.http2.limits import Limits
 from servers.http2.outflow import Outflow
 from servers.http2.promise import Fields, Promiser, PushedResponse
+from servers.web.unread import Unread
 
 ROOM_BYTES: Final = 65_536
 """How much content is framed before the socket is asked whether it still keeps up."""
@@ -30,7 +31,7 @@ class Sender:
     said, by name.
     """
 
-    def __init__(self, h2: ServerH2, limits: Limits, on_room: Callable[[int], None]) -> None:
+    def __init__(self, h2: ServerH2, limits: Limits, on_room: Callable[[int], None], unread: Unread) -> None:
         self.writable = True
         self.draining = False
         self.over = False
@@ -40,6 +41,7 @@ class Sender:
         self.h2 = h2
         self._limits = limits
         self._on_room = on_room
+        self._unread = unread
         self._outflow = Outflow(h2)
         self._promiser = Promiser(h2)
         self._open_pushes: set[int] = set()
@@ -116,6 +118,20 @@ class Sender:
                 break
         if not self.writable and self.transport.get_write_buffer_size() > self._limits.output_bytes:
             self.transport.abort()
+        self.account()
+
+    def account(self) -> None:
+        """Say whether the client keeps up, and what is kept for it if it does not."""
+        waiting = 0
+        if self._outflow or not self.writable:
+            waiting = self._outflow.answer_bytes + self.transport.get_write_buffer_size()
+        if self.over or (not waiting and not self.transport.is_closing()):
+            self._unread.caught_up(self)
+        elif not self.transport.is_closing():
+            self._unread.behind(self, waiting)
+
+    def cut(self) -> None:
+        self.transport.abort()
 
     def write_after_h2(self, frames: bytes) -> None:
         """Send frames that h2 has not made itself, behind everything it has queued."""

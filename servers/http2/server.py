@@ -10,6 +10,7 @@ from aiohttp import web
 from servers.http2.bridge import Bridge
 from servers.http2.connection import LAST_WORDS_S, Connection
 from servers.http2.limits import DEFAULT_LIMITS, Limits
+from servers.web.unread import Unread
 
 
 class H2Server:
@@ -43,11 +44,13 @@ async def serve_h2(
     ssl_context: ssl.SSLContext | None = None,
     limits: Limits = DEFAULT_LIMITS,
     watch: Callable[[asyncio.Protocol], asyncio.Protocol] = lambda protocol: protocol,
+    unread: Unread | None = None,
 ) -> H2Server:
     """Serve `app` on a bound socket: h2c with prior knowledge, or with `ssl_context` TLS where ALPN chose h2.
 
     The application must have been set up already (`web.AppRunner(app).setup()`), because it is usually the one that
-    HTTP/1.1 serves too. watch: called with each connection's protocol; what it returns takes its place.
+    HTTP/1.1 serves too. watch: called with each connection's protocol; what it returns takes its place. unread: hears
+    of connections whose clients are behind, and may cut them.
     """
     if ssl_context is not None:
         ssl_context.minimum_version = max(ssl_context.minimum_version, ssl.TLSVersion.TLSv1_2)  # RFC 9113 9.2
@@ -55,7 +58,7 @@ async def serve_h2(
     connections: set[Connection] = set()
     bridge = Bridge(app)
     listener = await asyncio.get_running_loop().create_server(
-        lambda: watch(Connection(bridge.serve, limits, connections)),
+        lambda: watch(Connection(bridge.serve, limits, connections, unread or Unread(0))),
         sock=sock,
         ssl=ssl_context,
         ssl_handshake_timeout=(limits.head_timeout_s or None) if ssl_context else None,

@@ -25,18 +25,19 @@ from servers.feed.history import History
 from servers.feed.journal import open_csv
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
-from servers.outlet.client import Refused
-from servers.outlet.message import Place, SecretMissing
+from servers.outlet.listening import listeners
 from servers.outlet.outlet import Outlet
-from servers.outlet.started import Started, listeners
+from servers.outlet.started import Started
 from servers.outlet.ways import way_of
 from servers.process import journal, raise_file_limit, settle, spare_the_collector, stop_signal
+from servers.processes.ports import BACKLOG, bind
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, settings
-from servers.targets.adapter import Adapter, AdapterError
+from servers.targets.adapter import Adapter
+from servers.targets.classes import client_of
+from servers.targets.variables import Misunderstood, Place
 from servers.timing.clock import now_ns
 from servers.web.patience import patient
-from servers.web.ports import BACKLOG, bind
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 _OF_SERVERS: Final = settings(ServerOptions)
@@ -59,9 +60,9 @@ def main() -> int:
         raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(adapter, given.url, given.run, options, given.accepted))
-    except (Refused, SecretMissing) as wrong:
+    except Misunderstood as wrong:
         return fail(UNREACHABLE, wrong)
-    except (ValueError, OSError, AdapterError) as wrong:
+    except (ValueError, OSError) as wrong:
         return fail(USAGE, wrong)
     return 0
 
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, accepted: str) -> None:
-    """Publish until told to stop. Raises Refused when the server cannot be reached or does not let us in."""
+    """Publish until told to stop. Raises Misunderstood when the server cannot be reached or does not let us in."""
     stopped = stop_signal()
     failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
@@ -85,7 +86,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.push_async_callback(started.stop)
         base = await started.ready()
         place = Place(run, base.host or "", base.port or 80)
-        way = way_of(adapter, base, place)
+        way = way_of(client_of(adapter, adapter.publish, place, "publisher"), base)
         stack.push_async_callback(way.close)
         await way.open()
         history = History(options.history, options.history_bytes)
@@ -102,7 +103,8 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        announce(service, base, (started.pids() or listeners(base)) if adapter.cost.measured else [])
+        pids = started.pids() or listeners(base.host or "", base.port or 0)
+        announce(service, base, pids if adapter.cost.measured else [])
         await stopped
 
 
@@ -114,7 +116,7 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(build(service), access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    accept = patient(runner, service.options.head_timeout_s)
+    accept = patient(runner, service.options.head_timeout_s, service.unread)
     http = await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
 

@@ -1,40 +1,45 @@
-"""HTTP to a foreign server: headers, TLS, redirects and proxies as its adapter has them, and none but those."""
+"""HTTP to a server that is not ours, as its client says: TLS, redirects and proxies as its adapter has them."""
 
-from collections.abc import Mapping
+import ssl
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
-from servers.outlet.message import Place, Variables
-from servers.targets import template
-from servers.targets.adapter import Adapter, Step
-from servers.targets.reading import parse_expect, request_line
-from servers.targets.rules import parse_rule
+from servers.targets.adapter import Step
+from servers.targets.client import Client, Request
+from servers.targets.redirects import is_redirect, origin_of, redirected
 from servers.targets.tls import tls_context
+from servers.targets.variables import Misunderstood
 
-SHOWN_BYTES: Final = 200
+STEP_S: Final = 10.0
 Socket = aiohttp.ClientWebSocketResponse[bool]
 
 
-class Refused(Exception):
+class Refused(Misunderstood):
     """The server did not take a message: the status, headers and first bytes of what it answered, or why it did not."""
 
 
-class Client:
-    """HTTP to a target, with what its adapter says of headers, TLS, redirects and proxies. None but those asked for."""
+class Http:
+    """Asks what a client says, on connections that are kept alive."""
 
-    def __init__(self, adapter: Adapter, base: URL, place: Place) -> None:
-        self._adapter = adapter
+    def __init__(self, client: Client, base: URL) -> None:
+        self._client = client
+        self._adapter = client.adapter
         self._base = base
-        self._variables = place.variables("publisher")
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self, steps: list[Step]) -> None:
-        secure = tls_context(self._adapter.tls) if self._base.scheme in {"https", "wss"} else True
-        connector = aiohttp.TCPConnector(limit=0, ssl=secure, keepalive_timeout=60)
-        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True, trust_env=False)
-        for step in steps:
+    async def open(self) -> None:
+        """Take the steps before the first message. Raises Refused and Misunderstood."""
+        self._home, self._elsewhere = (tls_context(self._adapter.tls, shows_who=shown) for shown in (True, False))
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._home, keepalive_timeout=60)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=["Accept-Encoding"],
+            trust_env=False,
+        )
+        for step in self._client.how.connect:
             if step.request:
                 await self._step(step)
 
@@ -48,68 +53,54 @@ class Client:
             return URL(path, encoded=True)
         return URL(f"{self._base.origin()}{self._base.raw_path.rstrip('/')}{path}", encoded=True)
 
-    async def request(
-        self, request: str, headers: Mapping[str, str], body: str, timeout_s: float, values: Mapping[str, str]
+    async def ask(self, request: Request, timeout_s: float) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers with names in lower case, and body, once redirects are followed as the adapter says.
+
+        Raises Refused when no answer came.
+        """
+        home = origin_of(str(self.url(request.path)))
+        status, headers, body = await self._ask(request, timeout_s, self._home)
+        for _ in range(self._adapter.redirects):
+            if not is_redirect(status, location := headers.get("location", "")):
+                break
+            request = redirected(request, str(self.url(request.path)), status, location)
+            secure = self._home if origin_of(request.path) == home else self._elsewhere
+            status, headers, body = await self._ask(request, timeout_s, secure)
+        return status, headers, body
+
+    async def _ask(
+        self, request: Request, timeout_s: float, secure: ssl.SSLContext
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers with names in lower case, and body. Raises Refused when no answer came."""
         assert self._session is not None
-        line, variables = request_line(request), self._variables.with_values(values)
-        sent = self.headers(headers, variables)
-        text = template.read(body).fill(variables) if body else line.body.fill(variables)
-        url = self.url(line.path.fill(variables))
+        url = self.url(request.path)
         try:
             async with self._session.request(
-                line.method,
+                request.method,
                 url,
-                data=text.encode() if text else None,
-                headers=sent,
-                allow_redirects=bool(self._adapter.redirects),
-                max_redirects=self._adapter.redirects or 10,
+                data=request.body or None,
+                headers=dict(request.headers),
+                allow_redirects=False,
                 proxy=self._adapter.proxy or None,
+                ssl=secure,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
                 answered = {name.lower(): value for name, value in answer.headers.items()}
                 return answer.status, answered, await answer.read()
         except TimeoutError:
-            raise Refused(f"{line.method} {url}: no answer within {timeout_s:g} s") from None
+            raise Refused(f"{request.method} {url}: no answer within {timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as wrong:
-            raise Refused(f"{line.method} {url}: {reason(wrong)}") from None
+            raise Refused(f"{request.method} {url}: {reason(wrong)}") from None
 
-    def headers(self, own: Mapping[str, str], variables: Variables) -> dict[str, str]:
-        """Return the headers of a request; one whose variable has no value yet is not sent."""
-        filled = {}
-        for name, text in {**self._adapter.headers, **own}.items():
-            try:
-                filled[name] = template.read(text).fill(variables)
-            except KeyError:
-                continue
-        return filled
-
-    async def websocket(self, path: str) -> Socket:
+    async def websocket(self, request: Request) -> Socket:
         """Raises aiohttp.ClientError or OSError."""
         assert self._session is not None
-        where = self.url(template.read(path).fill(self._variables))
-        return await self._session.ws_connect(where, headers=self.headers({}, self._variables), max_msg_size=0)
-
-    def fill(self, text: str, values: Mapping[str, str]) -> str:
-        return template.read(text).fill(self._variables.with_values(values))
-
-    def learn(self, values: Mapping[str, str]) -> None:
-        self._variables = self._variables.with_values(values)
+        where = self.url(request.path)
+        return await self._session.ws_connect(
+            where, headers=dict(request.headers), proxy=self._adapter.proxy or None, max_msg_size=0
+        )
 
     async def _step(self, step: Step) -> None:
-        answer = await self.request(step.request, step.headers, step.body, 10.0, {})
-        if not parse_expect(step.expect)(*answer):
-            raise Refused(f"connect: {step.request.split(' ')[0]}: {shown(*answer)}")
-        found = {key: parse_rule(rule)(answer[1], answer[2]) for key, rule in step.remember.items()}
-        self.learn({key: value for key, value in found.items() if value is not None})
-
-
-def shown(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    """Say what came: the status, the headers that tell most, and the first bytes."""
-    telling = ("content-type", "location", "www-authenticate", "retry-after", "server")
-    known = ", ".join(f"{name}: {headers[name]}" for name in telling if name in headers)
-    return f"the server answered {status} ({known or 'no telling headers'}), {body[:SHOWN_BYTES]!r}"
+        self._client.check(step, *await self.ask(self._client.step(step), STEP_S))
 
 
 def reason(wrong: BaseException) -> str:

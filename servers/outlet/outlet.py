@@ -11,10 +11,11 @@ from typing import Final
 from servers.feed.feed import Journal
 from servers.feed.history import History
 from servers.feed.message import Message, encode
-from servers.outlet.client import Refused, reason
-from servers.outlet.message import Place, SecretMissing, hidden, of_message, secrets_of
+from servers.outlet.client import reason
 from servers.outlet.ways import Way
 from servers.targets.adapter import Adapter
+from servers.targets.message import of_message
+from servers.targets.variables import Misunderstood, Place, hidden, secrets_of
 from servers.timing.clock import now_ns, wall_timestamp
 from servers.web.errors import UnavailableError
 
@@ -105,7 +106,7 @@ class Outlet:
             self._history.append(encode(message))
             try:
                 await self._way.send(of_message(number, due_ns, published_ns, content, self._place.run))
-            except (Refused, SecretMissing) as wrong:
+            except Misunderstood as wrong:
                 self.refused += 1
                 self.problem = hidden(reason(wrong), self._secrets)
                 self._accepted(b"%d,0\n" % number)

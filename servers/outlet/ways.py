@@ -1,20 +1,17 @@
 """The ways into a foreign server: an HTTP request a message, a line to a program's input, a WebSocket frame."""
 
 import asyncio
-import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
 
-from servers.outlet.client import SHOWN_BYTES, Client, Refused, Socket, reason, shown
-from servers.outlet.message import Place
-from servers.targets import template
-from servers.targets.adapter import Adapter, Publish, Reply, Step
-from servers.targets.reading import parse_expect, request_line
-from servers.targets.rules import parse_rule
+from servers.outlet.client import Http, Refused, Socket, reason
+from servers.targets.adapter import Publish
+from servers.targets.client import SHOWN_BYTES, Client, shown
+from servers.targets.reading import parse_expect
 
 
 class Way(Protocol):
@@ -28,56 +25,63 @@ class Way(Protocol):
     async def close(self) -> None: ...
 
 
-def way_of(adapter: Adapter, base: URL, place: Place) -> Way:
-    publish = adapter.publish
+def way_of(client: Client, base: URL) -> Way:
+    """client: the publisher's, of the adapter's table [publish]."""
+    publish = client.adapter.publish
     if publish.pipe:
-        return Pipe(publish, place)
-    client = Client(adapter, base, place)
-    return Frames(publish, client) if publish.websocket else Requests(publish, client)
+        return Pipe(publish, client)
+    http = Http(client, base)
+    return Frames(publish, client, http) if publish.websocket else Requests(publish, client, http)
 
 
 class Requests:
     """A request a message, on connections that are kept alive."""
 
-    def __init__(self, publish: Publish, client: Client) -> None:
+    def __init__(self, publish: Publish, client: Client, http: Http) -> None:
         self._publish = publish
         self._client = client
+        self._http = http
         self._expected = parse_expect(publish.expect)
-        self._body = publish.body or ("" if request_line(publish.request).body.text else "{{message}}")
-        kind = publish.content_type or content_type_of(self._body or request_line(publish.request).body.text)
-        self._headers = {"Content-Type": kind, **publish.headers}
 
     async def open(self) -> None:
-        await self._client.open(self._publish.connect)
+        await self._http.open()
 
     async def send(self, message: Mapping[str, str]) -> None:
-        answer = await self._client.request(
-            self._publish.request, self._headers, self._body, self._publish.timeout_s, message
-        )
+        request = self._client.publish(message)
+        answer = await self._http.ask(request, self._publish.timeout_s)
         if not self._expected(*answer):
-            raise Refused(f"{self._publish.request.partition(' ')[0]}: {shown(*answer)}")
+            raise Refused(f"{request.method}: {shown(*answer)}")
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._http.close()
 
 
 class Frames:
     """A WebSocket frame a message. Taken means sent: most servers do not answer one."""
 
-    def __init__(self, publish: Publish, client: Client) -> None:
+    def __init__(self, publish: Publish, client: Client, http: Http) -> None:
         self._publish = publish
         self._client = client
+        self._http = http
         self._socket: Socket | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        await self._client.open(self._publish.connect)
+        await self._http.open()
+        asked = self._client.request(self._publish.websocket, self._publish.headers)
         try:
-            socket = self._socket = await self._client.websocket(self._publish.websocket)
+            socket = self._socket = await self._http.websocket(asked)
         except (aiohttp.ClientError, OSError) as wrong:
-            raise Refused(f"WebSocket {self._publish.websocket}: {reason(wrong)}") from None
-        for step in self._publish.connect:
-            await self._step(socket, step)
+            raise Refused(f"WebSocket {asked.path}: {reason(wrong)}") from None
+        await self._say(socket, self._client.opened())
+        while not self._client.is_greeted:
+            try:
+                heard = await socket.receive(timeout=self._publish.timeout_s)
+            except TimeoutError:
+                raise Refused(f"connect: nothing came within {self._publish.timeout_s:g} s") from None
+            if (data := text_of(heard)) is None:
+                raise Refused(f"connect: the server closed it (code {socket.close_code})")
+            await self._say(socket, self._client.answer(data))
         self._listening = asyncio.create_task(self._answer(socket))
 
     async def send(self, message: Mapping[str, str]) -> None:
@@ -85,54 +89,38 @@ class Frames:
         if socket is None or socket.closed:
             code = socket.close_code if socket is not None else None
             raise Refused(f"WebSocket {self._publish.websocket}: the server closed it (code {code})")
-        await socket.send_str(self._client.fill(self._publish.send, message))
+        await socket.send_str(self._client.line(message))
 
     async def close(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
         if self._socket is not None:
             await self._socket.close()
-        await self._client.close()
-
-    async def _step(self, socket: Socket, step: Step) -> None:
-        if step.send:
-            await socket.send_str(self._client.fill(step.send, {}))
-        if step.expect and not step.request:
-            try:
-                heard = await socket.receive(timeout=self._publish.timeout_s)
-            except TimeoutError:
-                raise Refused(f"connect: nothing came within {self._publish.timeout_s:g} s") from None
-            data = text_of(heard)
-            if data is None or parse_rule(step.expect)({}, data) is None:
-                raise Refused(f"connect: {step.expect!r} is not what came: {(data or b'')[:SHOWN_BYTES]!r}")
-            found = {key: parse_rule(rule)({}, data) for key, rule in step.remember.items()}
-            self._client.learn({key: value for key, value in found.items() if value is not None})
+        await self._http.close()
 
     async def _answer(self, socket: Socket) -> None:
         """Read what comes, so that the server is never blocked by us, and reply to what wants a reply."""
         async for heard in socket:
-            data = text_of(heard)
-            for reply in self._publish.reply if data is not None else ():
-                await self._reply(socket, reply, data or b"")
+            if (data := text_of(heard)) is not None:
+                await self._say(socket, self._client.answer(data))
 
-    async def _reply(self, socket: Socket, reply: Reply, data: bytes) -> None:
-        found = parse_rule(reply.when)({}, data)
-        if found is not None:
-            await socket.send_str(self._client.fill(reply.send, {"found": found}))
+    async def _say(self, socket: Socket, texts: Sequence[str]) -> None:
+        for text in texts:
+            await socket.send_str(text)
 
 
 class Pipe:
     """A line to the standard input of a program that lives as long as the run. Taken means written."""
 
-    def __init__(self, publish: Publish, place: Place) -> None:
+    def __init__(self, publish: Publish, client: Client) -> None:
         self._publish = publish
-        self._variables = place.variables("publisher")
+        self._client = client
         self._program: asyncio.subprocess.Process | None = None
         self._said = b""
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        words = shlex.split(template.read(self._publish.pipe).fill(self._variables))
+        words = shlex.split(self._client.fill(self._publish.pipe))
         try:
             self._program = await asyncio.create_subprocess_exec(
                 *words,
@@ -149,9 +137,8 @@ class Pipe:
         if program is None or program.stdin is None or program.returncode is not None:
             code = program.returncode if program is not None else None
             raise Refused(f"publish.pipe ended with exit code {code}; it said: {self._said[-SHOWN_BYTES:]!r}")
-        line = template.read(self._publish.line).fill(self._variables.with_values(message))
         try:
-            program.stdin.write(line.replace("\n", " ").encode() + b"\n")
+            program.stdin.write(self._client.line(message).replace("\n", " ").encode() + b"\n")
             await program.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise Refused(f"publish.pipe reads no more; it said: {self._said[-SHOWN_BYTES:]!r}") from None
@@ -176,14 +163,6 @@ class Pipe:
         assert program.stdout is not None
         while data := await program.stdout.read(65_536):
             self._said = (self._said + data)[-4096:]
-
-
-def content_type_of(body: str) -> str:
-    """Return what a body is that nobody says more of."""
-    if body.startswith(("{", "[")) and not body.startswith("{{"):
-        return "application/json"
-    is_form = re.match(r"[\w.-]+=", body)
-    return "application/x-www-form-urlencoded" if is_form else "text/plain; charset=utf-8"
 
 
 def text_of(heard: Any) -> bytes | None:

@@ -1,27 +1,39 @@
 """The patterns: one file each, and the file name is the registration.
 
-A pattern file holds LABEL (for people), PATH (its endpoint), HTTP2 (whether it needs the HTTP/2 listener) and
-`routes(feed, options)`.
+A pattern file holds `routes(feed, options)` and, as plain literals, what everybody else must know of it: LABEL (for
+people) and PATH (its endpoint); HTTP2 = True where it needs the HTTP/2 listener; PROTOCOL where it speaks on the wire
+as another pattern does, whose name that is: then a browser follows it with the other's client.
 """
 
+import ast
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from aiohttp import web
 
-from servers.feed.feed import Feed
-from servers.settings.options import ServerOptions
+    from servers.feed.feed import Feed
+    from servers.settings.options import ServerOptions
 
 
 class Pattern(Protocol):
-    """What a pattern file holds."""
+    """What a pattern file holds beside its facts."""
 
-    LABEL: str
-    PATH: str
-    HTTP2: bool
+    def routes(self, feed: "Feed", options: "ServerOptions") -> "list[web.RouteDef]": ...
 
-    def routes(self, feed: Feed, options: ServerOptions) -> list[web.RouteDef]: ...
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a pattern's file says of it. protocol: the pattern that speaks so on the wire, itself as a rule."""
+
+    label: str
+    path: str
+    http2: bool
+    protocol: str
 
 
 def names() -> list[str]:
@@ -30,7 +42,30 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Pattern:
-    """Return the pattern of that name. Raises ValueError naming the known ones."""
+    """Import a pattern. Raises ValueError naming the known ones."""
+    return cast(Pattern, import_module(f"{__name__}.{known(name)}"))
+
+
+@cache
+def facts(name: str) -> Facts:
+    """Read what a pattern's file says of it, without importing it: gevent must not meet aiohttp.
+
+    Raises ValueError naming the known ones, or what the file lacks.
+    """
+    file = Path(__file__).with_name(f"{known(name)}.py")
+    said = {
+        target.id: node.value.value
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    if missing := [each for each in ("LABEL", "PATH") if not isinstance(said.get(each), str)]:
+        raise ValueError(f"{file.name} does not say {' and '.join(missing)}: give it as a literal on its own line")
+    return Facts(str(said["LABEL"]), str(said["PATH"]), bool(said.get("HTTP2")), str(said.get("PROTOCOL", name)))
+
+
+def known(name: str) -> str:
     if name not in names():
         raise ValueError(f"pattern {name!r} is none of: {', '.join(names())}")
-    return cast(Pattern, import_module(f"{__name__}.{name}"))
+    return name

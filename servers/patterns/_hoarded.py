@@ -10,8 +10,8 @@ from servers.patterns.long_polling import Held, LongPolls, Waiter
 class HoardedLongPolls(LongPolls):
     """Removes nothing, and walks through all of it for every message."""
 
-    def _release(self, waiter: Waiter) -> Held | None:
-        return self._held.get(waiter)
+    def release(self, waiter: Waiter) -> Held | None:
+        return self.held.get(waiter)
 
-    def _release_all(self) -> dict[Waiter, Held]:
-        return self._held
+    def release_all(self) -> dict[Waiter, Held]:
+        return self.held

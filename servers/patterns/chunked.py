@@ -14,7 +14,6 @@ from servers.web.streams import UNBUFFERED, Framing, Streams, chunk, heartbeat_f
 
 LABEL = "Chunked streaming"
 PATH = "/api/stream"
-HTTP2 = False
 HEADERS: Final = {"Content-Type": "application/x-ndjson"}
 STEPS_MAX: Final = 10_000
 

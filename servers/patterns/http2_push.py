@@ -18,7 +18,7 @@ from servers.feed.feed import Feed
 from servers.feed.history import Replay
 from servers.feed.message import id_of
 from servers.http2 import PushedResponse, Pusher, client_settings, early_hints, pusher
-from servers.patterns.chunked import FRAMING, HEADERS
+from servers.patterns import chunked
 from servers.settings.options import ServerOptions
 from servers.web.errors import error_response
 from servers.web.query import parse_cursor, parse_fields
@@ -39,13 +39,15 @@ JSON_FIELDS: Final = ((b":status", b"200"), (b"content-type", b"application/json
 
 
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:
-    pushed, inline = PushedUpdates(feed, options), Streams(feed, options, FRAMING)
+    pushed, inline = PushedUpdates(feed, options), Streams(feed, options, chunked.FRAMING)
 
     async def updates(request: web.Request) -> web.StreamResponse:
         last_id = parse_cursor(parse_fields(request.query_string).get("last_id", "0"))
         push, headers = pusher(request), cursor_headers(feed.after(last_id))
         if push is None:
-            return await serve_stream(inline, request, HEADERS | headers | {"x-updates-mode": "inline"}, last_id)
+            return await serve_stream(
+                inline, request, chunked.HEADERS | headers | {"x-updates-mode": "inline"}, last_id
+            )
         response = web.StreamResponse(headers=headers | {"x-updates-mode": "pushed", "Cache-Control": "no-cache"})
         response.content_type = "application/json"
         await response.prepare(request)

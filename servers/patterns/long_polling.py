@@ -16,7 +16,6 @@ from servers.web.rate_limit import too_many
 
 LABEL = "Long polling"
 PATH = "/api/longpoll"
-HTTP2 = False
 
 JITTER: Final = 1 / 16
 """Share of the hold that jitter may add, so that polls that began together do not end together (as in Consul)."""
@@ -49,10 +48,10 @@ class LongPolls:
         self._options = options
         self._answers = Answers(feed, compress=options.compress)
         self._limit = 1 if options.one_per_response else None
-        self._held: dict[Waiter, Held] = {}
+        self.held: dict[Waiter, Held] = {}
         self._held_by: Counter[str] = Counter()
         self._seen_id = feed.newest_id
-        feed.subscribe(self._wake, clients=lambda: len(self._held), held=True)
+        feed.subscribe(self._wake, clients=lambda: len(self.held), held=True)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         query = parse_poll(request.raw_path)
@@ -71,13 +70,13 @@ class LongPolls:
     async def _hold(self, request: web.Request, limit: int | None, hold_s: float) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         waiter: Waiter = loop.create_future()
-        self._held[waiter] = request, limit
+        self.held[waiter] = request, limit
         timer = loop.call_later(hold_s, self._time_out, waiter)
         try:
             return await waiter
         finally:
             timer.cancel()
-            self._release(waiter)
+            self.release(waiter)
 
     async def _hold_counted(self, request: web.Request, limit: int | None, hold_s: float) -> web.StreamResponse:
         client, most = request.remote or "", self._options.max_held
@@ -93,22 +92,22 @@ class LongPolls:
                 del self._held_by[client]
 
     def _time_out(self, waiter: Waiter) -> None:
-        held = self._release(waiter)
+        held = self.release(waiter)
         if held is not None and not waiter.done():
             request, _ = held
             waiter.set_result(self._answers.after(self._feed.newest_id).to(request))
 
-    def _release(self, waiter: Waiter) -> Held | None:
-        return self._held.pop(waiter, None)
+    def release(self, waiter: Waiter) -> Held | None:
+        return self.held.pop(waiter, None)
 
-    def _release_all(self) -> dict[Waiter, Held]:
-        held, self._held = self._held, {}
+    def release_all(self) -> dict[Waiter, Held]:
+        held, self.held = self.held, {}
         return held
 
     def _wake(self) -> None:
         """Write to every waiter here, before any handler resumes: the last of 5,000 waits for 5,000 writes only."""
         seen_id, self._seen_id = self._seen_id, self._feed.newest_id
-        held = self._release_all()
+        held = self.release_all()
         if not held:
             return
         answers: dict[int | None, Answer] = {}

@@ -9,7 +9,6 @@ from servers.web.query import parse_poll
 
 LABEL = "Short polling"
 PATH = "/api/poll"
-HTTP2 = False
 
 
 def routes(feed: Feed, options: ServerOptions) -> list[web.RouteDef]:

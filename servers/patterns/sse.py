@@ -13,7 +13,6 @@ from servers.web.streams import Framing, Streams, chunk, serve_stream
 
 LABEL = "Server-Sent Events"
 PATH = "/api/events"
-HTTP2 = False
 
 RETRY_MS: Final = 2000
 """How long a browser waits before it reconnects."""

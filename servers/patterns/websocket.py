@@ -18,7 +18,6 @@ from servers.web.websocket_frames import FINAL, TEXT, frame
 
 LABEL = "WebSocket"
 PATH = "/api/socket"
-HTTP2 = False
 
 PING: Final = b"\x89\x00"
 CLIENT_FRAME_BYTES_MAX: Final = 4096

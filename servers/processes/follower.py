@@ -13,19 +13,20 @@ from servers.feed.message import Message, id_of
 from servers.feed.schedule import Schedule
 from servers.processes.leader import ADDED_UP
 from servers.processes.link import Link
+from servers.processes.place import Place
 from servers.processes.split import End
 
 
 class Follower:
-    """feed: is filled with what the first process publishes. ports: HTTP/1.1 and HTTP/2 port that it is to serve at,
-    None if the first process ended before it said so.
+    """feed: is filled with what the first process publishes. place: where it is to serve, None if the first process
+    ended before it said so.
 
     ended: done when the first process says so, or is gone.
     """
 
     def __init__(self, end: End, feed: Feed, unread_bytes: int) -> None:
         loop = asyncio.get_running_loop()
-        self.ports: asyncio.Future[tuple[int, int | None] | None] = loop.create_future()
+        self.place: asyncio.Future[Place | None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self._feed = feed
         self._serving: asyncio.Future[FollowingService] = loop.create_future()
@@ -56,7 +57,7 @@ class Follower:
 
     async def _answer(self, what: str, about: list[Any]) -> object:
         if what == "serve":
-            self.ports.set_result((about[0], about[1]))
+            self.place.set_result(msgspec.convert(about, Place))
             await self._serving
             return None
         service = await self._serving
@@ -65,8 +66,8 @@ class Follower:
 
     def _lost(self) -> None:
         self.ended.set_result(None)
-        if not self.ports.done():
-            self.ports.set_result(None)
+        if not self.place.done():
+            self.place.set_result(None)
 
 
 @dataclass(slots=True)

@@ -18,14 +18,16 @@ from servers.feed.journal import Write
 from servers.feed.schedule import parse_schedule
 from servers.processes import ProcessLostError
 from servers.processes.link import Link
+from servers.processes.place import Place
 from servers.processes.split import End
+from servers.web.certificate import Certificate
 from servers.web.errors import UnavailableError
 
 START_S: Final = 30.0
 END_S: Final = 10.0
 """Longer than a server takes to drain."""
 LOOK_S: Final = 0.01
-ADDED_UP: Final = ("subscribers", "held", "streams", "tasks")
+ADDED_UP: Final = ("subscribers", "held", "streams", "tasks", "unread")
 
 
 class Leader:
@@ -52,13 +54,14 @@ class Leader:
 
         return keep
 
-    async def start(self, service: Service) -> None:
+    async def start(self, service: Service, files: Certificate | None) -> None:
         """Have the others serve beside us, with all that is kept. Raises ProcessLostError."""
         self._service = service
         for link in self._links:
             for body in service.feed.after(0).bodies:
                 link.message(body + b"\n")
-        serving = (link.ask("serve", service.http_port, service.http2_port, within_s=START_S) for link in self._links)
+        place = Place(service.http_port or 0, service.http2_port, service.https_port, files)
+        serving = (link.ask("serve", *place, within_s=START_S) for link in self._links)
         try:
             await asyncio.gather(*serving)
         except UnavailableError as problem:
@@ -133,4 +136,11 @@ class LeadingService(Service):
     async def state(self, *, tasks: bool) -> dict[str, object]:
         own: Mapping[str, Any] = await Service.state(self, tasks=tasks)
         others = await self.leader.counts(tasks=tasks) if self.leader else []
-        return {**own} | {name: sum(each[name] for each in (own, *others)) for name in ADDED_UP if name in own}
+        return {**own} | {name: _sum([each[name] for each in (own, *others)]) for name in ADDED_UP if name in own}
+
+
+def _sum(counts: Sequence[Any]) -> object:
+    """Add numbers up, or what stands under the same names."""
+    if isinstance(counts[0], Mapping):
+        return {name: _sum([each[name] for each in counts]) for name in counts[0]}
+    return sum(counts)

@@ -15,10 +15,10 @@ from servers.__main__ import FAILED, UNREACHABLE, USAGE, announce_json, fail, pa
 from servers.app import Service
 from servers.home import pass_on
 from servers.process import ServingError, serve
-from servers.race.certificate import write_certificate
+from servers.processes.ports import PortTakenError
 from servers.race.lanes import HOST, LaneLostError
 from servers.race.race import Race
-from servers.web.ports import PortTakenError
+from servers.web.certificate import write_certificate
 
 RTT_MS: Final = 40.0
 """Without a round trip, long polling and streaming are one and the same."""
@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> int:
         check_place(options.host, options.server_processes)
         with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
             if not options.tls_cert:
-                chain, key = write_certificate(Path(folder))
-                options = replace(options, tls_cert=chain, tls_key=key)
+                made = write_certificate(Path(folder))
+                options = replace(options, tls_cert=made.chain, tls_key=made.key)
             serve(names, options, announce_json if as_json else announce_page, join)
     except PortTakenError as wrong:
         return fail(UNREACHABLE, wrong)

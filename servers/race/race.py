@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 from servers import patterns
 from servers.app import Service
 from servers.http2 import client_settings
+from servers.palette import colours_of
 from servers.race.lanes import HOST, Lane, LaneLostError, open_lanes
 from servers.race.origins import let_read
 from servers.timing.clock import now_ns, wall_timestamp
@@ -51,7 +52,7 @@ class Race:
         self._service = service
         self._rtt_ms = rtt_ms
         self._lanes: list[Lane] = []
-        self._counts = {patterns.load(name).PATH: Counts() for name in service.names}
+        self._counts = {patterns.facts(name).path: Counts() for name in service.names}
         self._settings: dict[str, dict[str, object]] = {}
         self._own = {f"http://{host}:{service.http_port}" for host in (HOST, "localhost")}
 
@@ -142,6 +143,7 @@ class Race:
             "rtt_ms": self._rtt_ms,
             "newest_id": service.feed.newest_id,
             "lanes": lanes,
+            "without": [patterns.facts(name).label for name in service.names if lacks_client(name)],
             "http2_page": f"{self._h2_origin}/race/http2.html" if service.http2_port else None,
             "browsers": list(self._settings.values()),
         }
@@ -149,12 +151,15 @@ class Race:
 
     async def _lane(self, lane: Lane, command: str) -> dict[str, object]:
         tally = await lane.ask(command)
-        pattern = patterns.load(lane.name)
-        counts = self._counts[pattern.PATH]
+        known, colour = patterns.facts(lane.name), colours_of(self._service.names)[lane.name]
+        counts = self._counts[known.path]
         return {
             "name": lane.name,
-            "label": pattern.LABEL,
-            "url": lane.origin + pattern.PATH,
+            "label": known.label,
+            "protocol": known.protocol,
+            "light": colour.line,
+            "dark": colour.dark,
+            "url": lane.origin + known.path,
             "requests": counts.requests,
             "empty": counts.empty,
             "bytes": tally.bytes,
@@ -176,7 +181,12 @@ class Race:
 
 def has_client(name: str) -> bool:
     """Say whether a browser can follow this pattern, and the page holds the module that does."""
-    return not patterns.load(name).HTTP2 and (PAGES / f"{name}.js").exists()
+    return not (patterns.facts(name).http2 or lacks_client(name))
+
+
+def lacks_client(name: str) -> bool:
+    """Say whether the page holds no module that speaks this pattern's protocol."""
+    return not (PAGES / f"{patterns.facts(name).protocol}.js").exists()
 
 
 async def to_page(_: web.Request) -> web.Response:

@@ -12,6 +12,8 @@ FEEDS: Final = ("memory", "redis-stream", "redis-pubsub")
 PAGES: Final = ("plain", "preload", "hints", "push")
 HISTORY_BYTES_MIN: Final = 2 * MESSAGE_BYTES_MAX
 """Room for what is published in one go (`servers/feed/publisher.py`), or readers would never get it."""
+UNREAD_BYTES_MIN: Final = 10_000_000
+"""Room for the longest answer to a poll (`servers/web/answers.py`), or nobody would ever get it."""
 PORT_MAX: Final = 65_535
 HOST_CHARACTERS: Final = set(ascii_letters + digits + "-._:,")
 NAME_CHARACTERS: Final = set(ascii_letters + digits + "-._~")
@@ -49,8 +51,14 @@ class ServerOptions(Served):
     http2_port: int = setting(
         8081, "HTTP/2 port for http2_push", SERVER, metavar="PORT", low=0, high=PORT_MAX, off="any free one"
     )
+    https_port: int = setting(
+        8443, "HTTP/1.1 port under --tls", SERVER, metavar="PORT", low=0, high=PORT_MAX, off="any free one"
+    )
     tls_cert: str = setting(
-        "", "certificate chain (PEM): serve HTTP/2 over TLS instead of cleartext", SERVER, metavar="FILE"
+        "",
+        "certificate chain (PEM) for --tls; without --tls, serve HTTP/2 over TLS instead of cleartext",
+        SERVER,
+        metavar="FILE",
     )
     tls_key: str = setting("", "its private key (PEM)", SERVER, metavar="FILE")
     start_at_ns: int | None = setting(
@@ -68,6 +76,14 @@ class ServerOptions(Served):
         option="--history-bytes",
         low=HISTORY_BYTES_MIN,
         high=10**12,
+    )
+    unread_bytes: int = setting(
+        256_000_000,
+        "answers that may wait for clients that do not read, in all; who waits longest is closed",
+        SERVER,
+        low=UNREAD_BYTES_MIN,
+        high=10**12,
+        off="no limit",
     )
     hold_jitter: bool = setting(False, "add up to a sixteenth, at random, to every hold", SERVER)
     max_held: int = setting(0, "held long polls of one client address", SERVER, low=0, off="no limit")

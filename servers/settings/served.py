@@ -46,6 +46,9 @@ class Served:
         SERVER,
         USER,
     )
+    tls: bool = setting(
+        False, "encrypt connections (HTTPS, wss, HTTP/2 by ALPN), by a certificate made for the run", SERVER, USER
+    )
     heartbeat_s: float = setting(
         15.0,
         "longest silence on a stream; 0 disables heartbeats and dead-client detection",

@@ -4,6 +4,7 @@ Its name ends in its unit. Command lines, Locust's form, refusals, run.json and 
 fields, so that a new setting is one field and the line that obeys it.
 """
 
+import shlex
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -28,8 +29,8 @@ class Setting:
     low, high: the range, without `low` itself when it is `above` that; off: what 0 means, where it means something
     else than a small number. choices: all values there are. valid: raises ValueError for a text that is none, in words
     that begin with the option's name unless there is a `form`, which is what the text must be. tidy: writes a text in
-    its usual form. option, name, kind, many, default: from the field, MISSING for no default; many: a sweep, several
-    values with commas.
+    its usual form. repeated: the option is given once for each value. option, name, kind, many, default: from the
+    field, MISSING for no default; many: a sweep, several values with commas.
     """
 
     help: str
@@ -43,6 +44,7 @@ class Setting:
     valid: Callable[[str], object] | None = None
     form: str = ""
     tidy: Callable[[str], str] | None = None
+    repeated: bool = False
     option: str = ""
     name: str = ""
     kind: type = str
@@ -88,10 +90,14 @@ class Setting:
 
     def typed(self, value: Any) -> str:
         """Return a value as it is typed; "" for none."""
+        if self.repeated:
+            return shlex.join(value)
         return ",".join(map(self._written, value if self.many else () if value is None else (value,)))
 
     def of(self, text: object) -> Any:
         """Read what was typed, nothing being the default. Raises ValueError; whether it is in range, `check` says."""
+        if self.repeated and text:
+            return tuple(text if isinstance(text, list | tuple) else self._words(str(text)))
         words = "" if text is None else str(text).strip()
         if not words and self.default is not MISSING:
             return self.default
@@ -115,6 +121,13 @@ class Setting:
         text = self.typed(value)
         shown = text if text.isprintable() and text and " " not in text else repr(text)
         return ValueError(f"{self.option} {shown} is out of range: it must be {remedy or self.range}")
+
+    def _words(self, text: str) -> list[str]:
+        """Read what is typed in one field, with blanks between. Raises ValueError."""
+        try:
+            return shlex.split(text)
+        except ValueError:
+            raise ValueError(f"{self.option} {text!r} has a quote that does not close") from None
 
     def _one(self, words: str) -> Any:
         value: Any
@@ -198,7 +211,7 @@ def _known(name: str, hint: Any, default: Any, says: Setting) -> Setting:
         name=name,
         option=says.option or f"--{name.removesuffix(ending).replace('_', '-')}",
         kind=kind,
-        many=get_origin(hint) is tuple,
+        many=get_origin(hint) is tuple and not says.repeated,
         default=default,
     )
 

@@ -11,6 +11,7 @@ import msgspec
 
 SUBSCRIPTIONS: Final = ("short_polling", "long_polling", "chunked", "sse", "websocket")
 """The patterns by which a foreign server can be subscribed to; a table of that name says how."""
+Says = msgspec.Meta
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
@@ -19,126 +20,128 @@ class AdapterError(ValueError):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A table of an adapter file. An unknown key is an error: misspelt, it would be obeyed by nobody."""
+    """A table of an adapter file. An unknown key is an error: misspelt, it would be obeyed by nobody.
+
+    What a key means stands in its annotation; the reference page is made of that.
+    """
 
 
 class Step(Part, frozen=True):
-    """One step before a subscription stands. A request, whose answer may be remembered, or a WebSocket frame.
+    """One step before a subscription stands: a request over HTTP, or a frame on a WebSocket that has opened."""
 
-    send: text of a frame. expect: rule that what comes next must match; of a request, "200" and the like also serve.
-    """
-
-    request: str = ""
-    headers: dict[str, str] = {}
-    body: str = ""
-    send: str = ""
-    expect: str = ""
-    remember: dict[str, str] = {}
+    request: Annotated[str, Says(description="`METHOD PATH BODY`, asked over HTTP")] = ""
+    headers: Annotated[dict[str, str], Says(description="of that request")] = {}
+    body: Annotated[str, Says(description="of that request, if it does not stand behind its path")] = ""
+    send: Annotated[str, Says(description="text of a WebSocket frame")] = ""
+    expect: Annotated[
+        str, Says(description="rule that what comes next must match; of a request also statuses such as `200, 201`")
+    ] = ""
+    remember: Annotated[dict[str, str], Says(description="variable = rule over what came")] = {}
 
 
 class Reply(Part, frozen=True):
-    """What a client must answer on a WebSocket: when the rule finds something, send the text."""
+    """What a client must answer while it is subscribed, such as pings."""
 
-    when: str
-    send: str
+    when: Annotated[str, Says(description="rule over what came; what it finds is `{{found}}`")]
+    send: Annotated[str, Says(description="text of the frame that answers it")]
 
 
 class Publish(Part, frozen=True):
-    """How a message gets in. Exactly one of request, pipe and websocket.
+    """How a message gets in. Exactly one of request, pipe and websocket."""
 
-    request: METHOD PATH, and a body behind it. pipe: a command that reads one line a message (`line` says which) for as
-    long as the run lasts. websocket: a path; `send` is the frame's text. expect: what the answer must show, as a rule
-    or as statuses such as "200, 202"; every 2xx does without one. at_once: how many may be under way together.
-    content_type: of the body. connect: steps before the first message.
-    """
-
-    request: str = ""
-    headers: dict[str, str] = {}
-    body: str = ""
-    content_type: str = ""
-    pipe: str = ""
-    line: str = "{{message}}"
-    websocket: str = ""
-    send: str = "{{message}}"
-    expect: str = ""
-    at_once: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
-    timeout_s: Seconds = 10.0
-    connect: list[Step] = []
-    reply: list[Reply] = []
+    request: Annotated[
+        str, Says(description="`METHOD PATH BODY`; without a body the message is it; PATH may be a whole URL")
+    ] = ""
+    headers: Annotated[dict[str, str], Says(description="of the request")] = {}
+    body: Annotated[str, Says(description="of the request, if it does not stand behind its path")] = ""
+    content_type: Annotated[
+        str, Says(description="of the body; without it JSON, a form or plain text, by how the body begins")
+    ] = ""
+    pipe: Annotated[str, Says(description="a command that reads one line a message, for as long as the run lasts")] = ""
+    line: Annotated[str, Says(description="what it reads")] = "{{message}}"
+    websocket: Annotated[str, Says(description="a path, on which each message is a frame")] = ""
+    send: Annotated[str, Says(description="text of that frame")] = "{{message}}"
+    expect: Annotated[
+        str, Says(description="what the answer must show: statuses such as `200, 202`, or a rule; without it, any 2xx")
+    ] = ""
+    at_once: Annotated[int, Says(ge=1, le=1024, description="how many messages may wait for their answer together")] = (
+        16
+    )
+    timeout_s: Annotated[Seconds, Says(description="how long an answer may take")] = 10.0
+    connect: Annotated[list[Step], Says(description="steps before the first message")] = []
+    reply: Annotated[list[Reply], Says(description="what is answered on the WebSocket")] = []
 
 
 class Subscribe(Part, frozen=True):
-    """How one client asks, by one pattern.
+    """How one client asks, by one pattern."""
 
-    request: METHOD PATH, and a body behind it; websocket: a path instead. remember: variable -> rule, for the next
-    request; a header whose variable has no value yet is not sent. connect: steps before it. reply: what a WebSocket
-    client answers. latest: the channel holds a state, and versions that were overwritten are superseded, not missed.
-    gzip: ask for it. hold_s: how long the server may keep a long poll. find: rule that finds the text with the tracer
-    when the payload hides it; base64 in it is undone. subprotocol: of a WebSocket. parameters: the first value of
-    variables that `remember` sets later.
-    """
-
-    request: str = ""
-    websocket: str = ""
-    headers: dict[str, str] = {}
-    body: str = ""
-    remember: dict[str, str] = {}
-    first: dict[str, str] = {}
-    connect: list[Step] = []
-    reply: list[Reply] = []
-    latest: bool = False
-    gzip: bool = False
-    hold_s: Seconds = 30.0
-    find: str = ""
-    base64: bool = False
-    subprotocol: str = ""
+    request: Annotated[
+        str, Says(description="`METHOD PATH BODY`; `GET` where no method stands; not of a WebSocket")
+    ] = ""
+    websocket: Annotated[str, Says(description="path of a WebSocket, in a table `[websocket]`")] = ""
+    headers: Annotated[
+        dict[str, str], Says(description="of the request; one whose variable has no value yet is not sent")
+    ] = {}
+    body: Annotated[str, Says(description="of the request, if it does not stand behind its path")] = ""
+    remember: Annotated[
+        dict[str, str], Says(description="variable = rule over what came, for the next request: the cursor")
+    ] = {}
+    first: Annotated[dict[str, str], Says(description="values of variables before anything was remembered")] = {}
+    connect: Annotated[list[Step], Says(description="steps before the subscription stands")] = []
+    reply: Annotated[list[Reply], Says(description="what the client answers")] = []
+    latest: Annotated[
+        bool, Says(description="the channel holds a state: what was overwritten is superseded, not missed")
+    ] = False
+    gzip: Annotated[bool, Says(description="ask for gzip; nothing else does")] = False
+    hold_s: Annotated[Seconds, Says(description="how long the server may keep a long poll")] = 30.0
+    find: Annotated[
+        str, Says(description="rule that finds the text with the token, where the payload hides or repeats it")
+    ] = ""
+    base64: Annotated[bool, Says(description="what `find` finds is base64")] = False
+    subprotocol: Annotated[str, Says(description="of a WebSocket")] = ""
 
 
 class Tls(Part, frozen=True):
-    """ca: a file of certificates to trust. insecure: trust anybody, which the report says. cert, key: of the client."""
+    """How https and wss are checked."""
 
-    ca: str = ""
-    insecure: bool = False
-    cert: str = ""
-    key: str = ""
+    ca: Annotated[str, Says(description="file of certificates to trust (PEM) instead of the system's")] = ""
+    insecure: Annotated[bool, Says(description="trust anybody; the page says so")] = False
+    cert: Annotated[str, Says(description="certificate of the client (PEM), shown to this server only")] = ""
+    key: Annotated[str, Says(description="its private key (PEM), if it is not in the same file")] = ""
 
 
 class Cost(Part, frozen=True):
-    """Whose CPU and memory is the server's: the process we started and its children; else who listens on the port.
+    """Whose CPU and memory is the server's: the process we started and its children; else who listens on the port."""
 
-    also: names of more processes. cgroup: a folder below /sys/fs/cgroup instead. measured: false for a
-    server elsewhere.
-    """
-
-    also: list[str] = []
-    cgroup: str = ""
-    measured: bool = True
+    also: Annotated[list[str], Says(description="names of more processes")] = []
+    cgroup: Annotated[str, Says(description="a folder below /sys/fs/cgroup: all processes in it, instead")] = ""
+    measured: Annotated[bool, Says(description="false: the server is elsewhere, or its cost nobody's business")] = True
 
 
 class Adapter(Part, frozen=True):
-    """One server, as pollbench can measure it.
+    """One server, as pollbench can measure it."""
 
-    url: where it is, unless the command line says; command: what starts it. ready_s, roll_call_s: how long it may take
-    until it listens, and until every client has heard a message.
-    """
-
-    name: str = ""
-    about: str = ""
-    url: str = ""
-    command: str = ""
-    ready_s: Seconds = 30.0
-    roll_call_s: Seconds = 20.0
-    headers: dict[str, str] = {}
-    redirects: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
-    proxy: str = ""
-    publish: Publish = Publish()
-    tls: Tls = Tls()
-    cost: Cost = Cost()
-    short_polling: Subscribe | None = None
-    long_polling: Subscribe | None = None
-    chunked: Subscribe | None = None
-    sse: Subscribe | None = None
-    websocket: Subscribe | None = None
+    name: Annotated[str, Says(description="of the server, for errors")] = ""
+    about: Annotated[str, Says(description="what it is")] = ""
+    url: Annotated[str, Says(description="where it is (http, https, ws, wss; a path is before all paths)")] = ""
+    command: Annotated[str, Says(description="what starts it; `{{port}}` is a free port")] = ""
+    ready_s: Annotated[Seconds, Says(description="how long it may take until it listens")] = 30.0
+    roll_call_s: Annotated[Seconds, Says(description="and until every client has heard a message")] = 20.0
+    headers: Annotated[dict[str, str], Says(description="of every request")] = {}
+    redirects: Annotated[
+        int, Says(ge=0, le=10, description="how many are followed; credentials never go to another origin")
+    ] = 0
+    proxy: Annotated[str, Says(description="`http://HOST:PORT` through which everything goes; none without it")] = ""
+    python: Annotated[str, Says(description="`FILE:CLASS` that says what tables cannot")] = ""
+    python_sha256: Annotated[str, Says(description="what that file must still be; pollbench notes it for a run")] = ""
+    publish: Annotated[Publish, Says(description="how a message gets in")] = Publish()
+    tls: Annotated[Tls, Says(description="how https and wss are checked")] = Tls()
+    cost: Annotated[Cost, Says(description="whose cost is the server's")] = Cost()
+    short_polling: Annotated[Subscribe | None, Says(description="how a client asks again and again")] = None
+    long_polling: Annotated[Subscribe | None, Says(description="how it asks, and waits")] = None
+    chunked: Annotated[Subscribe | None, Says(description="how it follows lines, or any stream")] = None
+    sse: Annotated[Subscribe | None, Says(description="how it follows server-sent events")] = None
+    websocket: Annotated[Subscribe | None, Says(description="how it follows a WebSocket")] = None
 
     def subscriptions(self) -> dict[str, Subscribe]:
         """Return pattern -> how to subscribe by it, of those that the adapter has."""

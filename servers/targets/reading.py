@@ -12,6 +12,7 @@ import msgspec
 from servers.targets.adapter import SUBSCRIPTIONS, Adapter, AdapterError, Publish, Reply, Step, Subscribe
 from servers.targets.rules import parse_rule
 from servers.targets.template import Template, check_names
+from servers.web.urls import read_url
 
 ALWAYS: Final = frozenset({"run", "client", "uuid", "host", "port"})
 """Variables that every text may use."""
@@ -97,30 +98,36 @@ class _Check:
 
     def adapter(self, adapter: Adapter) -> None:
         self._texts("headers", adapter.headers, ALWAYS)
+        if adapter.proxy:
+            with self._at("proxy"):
+                read_url(adapter.proxy, "proxy", instead="a proxy that wants to know who asks is not supported")
         publish = adapter.publish
         self._request("publish", publish, OF_A_MESSAGE)
         own = {"line": publish.line, "send": publish.send, "websocket": publish.websocket}
         self._texts("publish", own, OF_A_MESSAGE)
         with self._at("publish"):
-            _check_way_in(publish)
+            _check_way_in(publish, coded=bool(adapter.python))
         with self._at("publish.expect"):
             parse_expect(publish.expect)
         self._steps("publish", publish.connect, publish.reply, ALWAYS)
         for name, each in adapter.subscriptions().items():
-            self._subscription(name, each)
+            self._subscription(name, each, coded=bool(adapter.python))
 
-    def _subscription(self, name: str, each: Subscribe) -> None:
+    def _subscription(self, name: str, each: Subscribe, *, coded: bool) -> None:
         remembered = {key for rules in (each.remember, *(step.remember for step in each.connect)) for key in rules}
         known = ALWAYS | remembered | set(each.first)
         with self._at(name):
-            if bool(each.request) == bool(each.websocket):
+            if bool(each.request) == bool(each.websocket) and not (coded and not each.request):
                 raise ValueError("it has both request and websocket, or neither; give one")
-            if (name == "websocket") != bool(each.websocket):
+            if each.request if name == "websocket" else each.websocket:
                 raise ValueError("a table [websocket] has the key websocket, every other one has request")
         with self._at(f"{name}.request"):
             if "://" in (request_line(each.request).path.text.partition("?")[0] if each.request else ""):
                 raise ValueError("a subscription has a path only; where the server is, url or --url says")
         self._request(name, each, known)
+        if each.websocket:
+            with self._at(f"{name}.websocket"):
+                request_line(each.websocket)
         self._texts(name, {"websocket": each.websocket}, known)
         self._rules(f"{name}.remember", each.remember)
         self._rules(name, {"find": each.find} if each.find else {})
@@ -167,8 +174,11 @@ class _Check:
             raise AdapterError(f"{self._source}{line_of(self._text, key)}: {key}: {wrong}") from None
 
 
-def _check_way_in(publish: Publish) -> None:
+def _check_way_in(publish: Publish, *, coded: bool) -> None:
+    """coded: a class may say in Python what goes in, and over HTTP also how."""
     ways = [way for way in ("request", "pipe", "websocket") if getattr(publish, way)]
+    if coded and len(ways) <= 1:
+        return
     if len(ways) != 1:
         raise ValueError(f"it has {' and '.join(ways) or 'no way in'}; give exactly one of request, pipe and websocket")
     texts = {

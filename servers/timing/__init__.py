@@ -1,4 +1,4 @@
-"""Instants: the only clock, a timer that keeps to it, and the kernel's own stamps."""
+"""Instants: the only clock, a timer that keeps to it, the kernel's own stamps, and when what was written."""
 
 from typing import Final
 

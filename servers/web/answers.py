@@ -14,13 +14,17 @@ from servers.feed.feed import Feed
 from servers.feed.history import Replay
 from servers.timing.clock import wall_timestamp
 from servers.web.compression import GZIP, accepts_gzip, gzipped
+from servers.web.patience import PatientHandler
 
 NO_STORE: Final = "no-cache, no-store, must-revalidate"
 CACHED_ANSWERS: Final = 16
 ANSWER_BYTES: Final = 8_000_000
 """Where an answer ends that need not bring all: half of what our users take, so that one more message always fits."""
+CACHED_BYTES: Final = 2 * ANSWER_BYTES
 COMPRESSED_FROM_BYTES: Final = 256
 """Below that gzip's own head and tail and the field that names it take away most of what it saves."""
+LARGE_BYTES: Final = 65_536
+"""What is no longer does not stop a transport by itself, which is full at so much."""
 
 
 class Rendered(web.StreamResponse):
@@ -38,9 +42,19 @@ class Rendered(web.StreamResponse):
     def force_close(self) -> None:
         self.keep_alive = False
 
+    def write_to(self, request: web.BaseRequest) -> None:
+        protocol, transport = request.protocol, request.transport
+        if transport is None or not self.wire:
+            return
+        if len(self.wire) <= LARGE_BYTES or not isinstance(protocol, PatientHandler):
+            transport.write(self.wire)
+            return
+        protocol.sending = self
+        transport.write(self.wire)
+        protocol.sending = None
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        if self.wire and request.transport is not None:
-            request.transport.write(self.wire)
+        self.write_to(request)
         await request.writer.drain()
         return None
 
@@ -57,7 +71,7 @@ class Ready:
     def __init__(self, status: str, fields: dict[str, str], body: bytes | None, gzip: "Ready | None" = None) -> None:
         self._status = status
         self._fields = {"Cache-Control": NO_STORE, "Date": formatdate(usegmt=True), "Server": SERVER_SOFTWARE} | fields
-        self._body = body
+        self._length = None if body is None else len(body)
         self._gzip = gzip
         length = {} if body is None else {"Content-Length": str(len(body))}
         lines = "".join(f"{name}: {value}\r\n" for name, value in (self._fields | length).items())
@@ -74,15 +88,18 @@ class Ready:
             return self._gzip.to(request)
         if takes_rendered(request):
             return self._rendered
-        return web.Response(status=int(self._status[:3]), body=self._body, headers=self._fields)
+        # Cut out for those few: a second copy would be kept for all.
+        body = None if self._length is None else self.wire[len(self.wire) - self._length :]
+        if isinstance(request.protocol, PatientHandler):
+            request.protocol.owed = len(self.wire)
+        return web.Response(status=int(self._status[:3]), body=body, headers=self._fields)
 
     def sent_to(self, request: web.Request) -> web.StreamResponse:
         """Write to the client now if that can be done; return what a handler is left to return."""
         answer = self.to(request)
         if not isinstance(answer, Rendered):
             return answer
-        if request.transport is not None:
-            request.transport.write(answer.wire)
+        answer.write_to(request)
         return SENT
 
 
@@ -119,6 +136,7 @@ class Answers:
         self._unchanged: Ready | None = None
         self._kept: dict[tuple[int, int | None], Answer] = {}
         self._kept_for = (-1, -1)
+        self._kept_bytes = 0
 
     @property
     def kept(self) -> int:
@@ -132,6 +150,7 @@ class Answers:
         answer = self._kept.get((last_id, limit))
         if answer is None:
             answer = self._kept[last_id, limit] = self.fresh(last_id, limit)
+            self._kept_bytes += len(answer.wire)
         return answer
 
     def fresh(self, last_id: int, limit: int | None = None) -> Answer:
@@ -155,8 +174,9 @@ class Answers:
 
     def _forget_old(self) -> None:
         moment = (self._feed.newest_id, int(time()))
-        if moment != self._kept_for or len(self._kept) >= CACHED_ANSWERS:
+        if moment != self._kept_for or len(self._kept) >= CACHED_ANSWERS or self._kept_bytes > CACHED_BYTES:
             self._kept.clear()
+            self._kept_bytes = 0
             self._unchanged = None
             self._kept_for = moment
 

@@ -1,5 +1,6 @@
 """How long a connection may take to say what it wants (slowloris; aiohttp's own limit is an hour), and what it is told
-when that is no HTTP: the same JSON as of every refusal, and nothing on stderr, where aiohttp prints a traceback."""
+when that is no HTTP: the same JSON as of every refusal, and nothing on stderr, where aiohttp prints a traceback. And
+whether its client reads what it is sent (`Unread`)."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from servers.web.errors import error_body, error_response, last_word
+from servers.web.unread import Unread, Wire
 
 SHOWN: Final = 200
 """Characters of what the parser says that are repeated."""
@@ -22,7 +24,7 @@ TOO_LATE: Final = (
 )
 
 
-def patient(runner: web.AppRunner, head_timeout_s: float) -> Callable[[], "PatientHandler"]:
+def patient(runner: web.AppRunner, head_timeout_s: float, unread: Unread) -> Callable[[], "PatientHandler"]:
     """Return what makes the protocol of each HTTP/1.1 connection to an application that has been set up."""
     return partial(
         PatientHandler,
@@ -31,17 +33,32 @@ def patient(runner: web.AppRunner, head_timeout_s: float) -> Callable[[], "Patie
         access_log=None,
         auto_decompress=False,  # a body that was packed is refused, never undone
         head_timeout_s=head_timeout_s,
+        unread=unread,
     )
+
+
+def bounds_itself(request: web.BaseRequest) -> None:
+    """Hear that whoever writes the answer to a request looks himself how much of it waits."""
+    if isinstance(request.protocol, PatientHandler):
+        request.protocol.bounded = True
 
 
 class PatientHandler(RequestHandler):
     """One HTTP/1.1 connection. A request's head must be whole so many seconds after its first byte, and the first one
-    after the connection was made; 0 for no limit. Between two requests the limit is aiohttp's."""
+    after the connection was made; 0 for no limit. Between two requests the limit is aiohttp's.
 
-    __slots__ = ("_begun", "_head_timeout_s", "_timer")
+    sending: what is just being written, where others may be sent the same object. owed: how long an answer
+    is that is this client's alone. bounded: whoever writes looks himself how much waits.
+    """
 
-    def __init__(self, *arguments: Any, head_timeout_s: float, **settings: Any) -> None:
+    __slots__ = ("_begun", "_head_timeout_s", "_timer", "_unread", "bounded", "owed", "sending")
+
+    def __init__(self, *arguments: Any, head_timeout_s: float, unread: Unread, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
+        self._unread = unread
+        self.sending: Wire | None = None
+        self.owed = 0
+        self.bounded = False
         self._head_timeout_s = head_timeout_s
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
@@ -61,8 +78,27 @@ class PatientHandler(RequestHandler):
             if self._timer is None:
                 self._wait_for_head()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.bounded:
+            return
+        # What is sent in part is kept whole.
+        if self.sending is not None:
+            self._unread.behind(self, len(self.sending.wire), self.sending)
+        elif self.transport is not None:
+            self._unread.behind(self, max(self.owed, self.transport.get_write_buffer_size()))
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.caught_up(self)
+
+    def cut(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
+        self._unread.caught_up(self)
         super().connection_lost(exc)
 
     def handle_error(

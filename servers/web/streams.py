@@ -19,6 +19,7 @@ from servers.feed.history import Replay
 from servers.settings.options import ServerOptions
 from servers.timing.clock import wall_timestamp
 from servers.web.compression import GZIP, Deflated, accepts_gzip
+from servers.web.patience import bounds_itself
 
 LINGER_S: Final = 3.0
 """How long a closed stream's client may take to read what was sent before its connection is cut."""
@@ -252,6 +253,7 @@ async def serve_stream(
     response = web.StreamResponse(headers=UNBUFFERED | headers | encoding)
     response.force_close()
     await response.prepare(request)
+    bounds_itself(request)
     if request.version == HttpVersion11 and request.transport is not None:
         ended = asyncio.get_running_loop().create_future()
         end = partial(finish, ended)

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from aiohttp import HttpVersion11, hdrs, web
 
 from servers.web.errors import error_response
+from servers.web.patience import bounds_itself
 from servers.web.websocket_frames import CLOSE, FINAL, PING, PONG, FrameError, FrameReader, frame
 
 GOING_AWAY: Final = 1001
@@ -117,4 +118,5 @@ async def accept(request: web.Request, limit_bytes: int) -> tuple[web.StreamResp
     response.headers[hdrs.SEC_WEBSOCKET_ACCEPT] = proof.decode()
     response.force_close()
     await response.prepare(request)
+    bounds_itself(request)
     return response, Socket(request, limit_bytes)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from markupsafe import escape
 
 import pollbench
 from reports.advice.advise import Question, Row, advise, ranked
@@ -18,6 +19,7 @@ from reports.advice.told import changes, recommendation
 from reports.basics.units import THIN
 from reports.model.law import Figure
 from reports.model.model import Model
+from reports.page.advice_page import advice_page
 from tests.model.conftest import made_up_cells, made_up_model
 
 
@@ -235,9 +237,22 @@ def test_the_command_prints_the_advice_and_what_it_rests_on(
     assert "held-out figures" in text and "EUR" in text
 
 
+def test_the_page_has_the_advice_the_map_and_what_it_rests_on_and_asks_nobody(model: Model) -> None:
+    asked = question(around=Surroundings(browser=True, cut_s=60.0), prices=Prices("EUR", core_hour=0.02))
+    rows = advise(model, asked)
+    page = advice_page(model, "a model of a test", asked, rows, columns=6, lines=4)
+    assert str(escape(recommendation(asked, rows))) in page
+    assert all(str(escape(move)) in page for move in changes(model, asked))
+    assert all(row.label in page for row in rows) and "no browser takes pushes" in page
+    assert 'id="map-asked"' in page and "EUR a month" in page and "A model of a test" in page
+    assert "<script" not in page and "://" not in page.replace("http://www.w3.org", "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--out", "advice.txt"], "--out advice.txt: no .html"),
+        (["--out", "none/advice.html"], "--out none/advice.html: No such file or directory; name a file"),
         (["--model", "none.json"], "--model none.json: no such file"),
         (["--price", "none.toml"], "--price none.toml: cannot be read"),
         (["--goal", "soon"], "--goal 'soon' is no goal"),

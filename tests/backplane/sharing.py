@@ -3,17 +3,16 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from importlib import import_module
 from typing import Any, NamedTuple
 
+from tests.clients import CUT, messages
 from tests.http1 import Line
 from tests.relay.running import command
 from tests.server_process import HANG_S, ServerProcess, serving
 
 STREAM, PUBSUB = KINDS = ["redis-stream", "redis-pubsub"]
-CUT = (asyncio.IncompleteReadError, ConnectionError)
 
 
 class Pair(NamedTuple):
@@ -37,11 +36,6 @@ def sharing(
         serving("--redis", second_url or url, "--no-publish", *common) as two,
     ):
         yield Pair(one, two)
-
-
-def messages(pattern: str, server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    lines: AsyncGenerator[Line, None] = import_module(f"tests.patterns.test_{pattern}").messages(server, last_id)
-    return lines
 
 
 class Follower:
@@ -70,9 +64,6 @@ class Follower:
                             return
             except CUT:
                 pass
-            except AssertionError as wrong:  # how the client of HTTP/2 push says that it was cut
-                if "the server closed the connection" not in str(wrong):
-                    raise
             self._servers.append(self._servers.pop(0))
             await asyncio.sleep(0.01)
 

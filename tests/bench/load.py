@@ -1,8 +1,8 @@
 """`python -m tests.bench.load`: how fast the load generator itself is, on one core.
 
 Empty short polls beside plain Locust FastHttpUser, in turns, against a server that answers every request with the same
-bytes; and 1,000 streaming users of one process. CPU is read from outside. Ratios mean something on another machine,
-absolute figures do not.
+bytes; and 1,000 streaming users of one process beside a reader on the same event loop that only reads and looks at the
+clock. CPU is read from outside. Ratios mean something on another machine, absolute figures do not.
 """
 
 import argparse
@@ -13,6 +13,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +22,13 @@ import pandas as pd
 
 from loadtests.host.managed_process import Child
 from loadtests.host.sampler import Sampler
+from loadtests.records.rows import Sample
 from loadtests.records.to_parquet import collect
+from tests.server_process import ROOT
 
 READY: Final = re.compile(r"port (\d+)")
 SPAWNED: Final = re.compile(r"All users spawned")
-LOCUSTFILE: Final = str(Path(__file__).resolve().parent.parent / "loadtests" / "locustfile.py")
+LOCUSTFILE: Final = str(ROOT / "loadtests" / "locustfile.py")
 EMPTY: Final = b'{"messages":[],"count":0,"polled_at":"2026-01-01T00:00:00.000000Z"}'
 MINIMAL_SERVER: Final = """
 import asyncio, json, sys, uvloop
@@ -52,6 +56,29 @@ class Plain(FastHttpUser):
     def poll(self):
         self.client.get("/api/poll?last_id=0")
 """
+STREAMS: Final = 1_000
+MESSAGES_PER_S: Final = 10
+BARE_READER: Final = """
+import os, socket, sys
+from gevent import get_hub
+from servers.timing.clock import now_ns
+port, streams = int(sys.argv[1]), int(sys.argv[2])
+request = b"GET /api/stream?last_id=0 HTTP/1.1\\r\\nHost: bench\\r\\n\\r\\n"
+hub, kept = get_hub(), []
+def reader(descriptor):
+    def readable():
+        os.read(descriptor, 65536)
+        now_ns()
+    return readable
+for _ in range(streams):
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(request)
+    watcher = hub.loop.io(sock.fileno(), 1)
+    watcher.start(reader(sock.fileno()))
+    kept += sock, watcher
+print("All users spawned", flush=True)
+hub.join()
+"""
 
 
 def main() -> int:
@@ -73,18 +100,23 @@ def main() -> int:
 def measure(folder: Path, repeats: int, seconds: float) -> dict[str, float]:
     plain = folder / "plain_locustfile.py"
     plain.write_text(FAST_HTTP_USER, encoding="utf-8")
-    ours, theirs, stream = [], [], []
+    ours, theirs, stream, bare = [], [], [], []
     for repeat in range(repeats):
         ours.append(polls(folder / f"ours-{repeat}", LOCUSTFILE, "ShortPollingUser", seconds))
         theirs.append(polls(folder / f"theirs-{repeat}", str(plain), "Plain", seconds))
         stream.append(streamed(folder / f"stream-{repeat}", seconds))
+        bare.append(bare_read(folder / f"bare-{repeat}", seconds))
+    message_us, read_us = statistics.median(stream), statistics.median(bare)
     rate, plain_rate = (statistics.median(row[0] for row in rows) for rows in (ours, theirs))
     return {
         "empty_polls_per_s": rate,
         "fast_http_user_per_s": plain_rate,
         "ratio_to_fast_http_user": rate / plain_rate,
         "empty_polls_per_cpu_s": statistics.median(row[1] for row in ours),
-        "stream_cpu_us_per_message": statistics.median(stream),
+        "cpu_us_per_empty_poll": 1e6 / statistics.median(row[1] for row in ours),
+        "stream_cpu_us_per_message": message_us,
+        "bare_read_cpu_us": read_us,
+        "ratio_to_bare_read": message_us / read_us,
     }
 
 
@@ -107,14 +139,7 @@ def polls(folder: Path, file: str, user: str, seconds: float) -> tuple[float, fl
         port = int(server.heard(READY, 20)[1])
         ours = ["--poll-interval", "0", "--run-dir", str(folder)] if user != "Plain" else []
         command = pinned(0, locust(file, user, 20, port, [*ours, "--csv", str(folder / "stats")]))
-        with Child("load", command, folder / "load.log") as load:
-            load.heard(SPAWNED, 20)
-            time.sleep(1.0)
-            sampler = Sampler(load.pid, "generator")
-            first = sampler.sample()
-            time.sleep(seconds)
-            last = sampler.sample()
-            load.stop()
+        first, last = sampled(command, folder, seconds)
     served = counted(folder, first.at_ns, last.at_ns) if ours else csv_rate(folder, seconds)
     return served * 1e9 / (last.at_ns - first.at_ns), served * 1e9 / (last.cpu_ns - first.cpu_ns)
 
@@ -131,25 +156,46 @@ def csv_rate(folder: Path, seconds: float) -> float:
     return float(rates.iloc[-1]) * seconds
 
 
-def streamed(folder: Path, seconds: float) -> float:
-    """Return the load's CPU microseconds per delivery, 1,000 users of one process at 10 messages/s."""
+def sampled(command: list[str], folder: Path, seconds: float) -> tuple[Sample, Sample]:
+    """Start a load; return how it looked from outside at two instants, once all its users are there."""
+    with Child("load", command, folder / "load.log") as load:
+        load.heard(SPAWNED, 60)
+        time.sleep(1.0)
+        sampler = Sampler(load.pid, "generator")
+        first = sampler.sample()
+        time.sleep(seconds)
+        last = sampler.sample()
+        load.stop()
+    return first, last
+
+
+@contextmanager
+def streaming(folder: Path) -> Iterator[int]:
+    """Give the port of a server that streams."""
     folder.mkdir()
-    server_command = [sys.executable, "-m", "servers", "chunked", "--port", "0", "--schedule", "steady:10"]
-    with Child("server", pinned(1, [*server_command, "--announce-json"]), folder / "server.log") as server:
-        port = int(server.heard(re.compile(r'"http_port":(\d+)'), 20)[1])
-        command = pinned(0, locust(LOCUSTFILE, "ChunkedUser", 1000, port, ["--run-dir", str(folder)]))
-        with Child("load", command, folder / "load.log") as load:
-            load.heard(SPAWNED, 60)
-            time.sleep(1.0)
-            sampler = Sampler(load.pid, "generator")
-            first = sampler.sample()
-            time.sleep(seconds)
-            last = sampler.sample()
-            load.stop()
+    server = [sys.executable, "-m", "servers", "chunked", "--port", "0", "--schedule", f"steady:{MESSAGES_PER_S}"]
+    with Child("server", pinned(1, [*server, "--announce-json"]), folder / "server.log") as child:
+        yield int(child.heard(re.compile(r'"http_port":(\d+)'), 20)[1])
+
+
+def streamed(folder: Path, seconds: float) -> float:
+    """Return the load's CPU microseconds per delivery."""
+    with streaming(folder) as port:
+        words = locust(LOCUSTFILE, "ChunkedUser", STREAMS, port, ["--run-dir", str(folder)])
+        first, last = sampled(pinned(0, words), folder, seconds)
     collect(folder)
     rows = pd.read_parquet(folder / "deliveries.parquet", columns=["received_ns"])
     delivered = int(rows["received_ns"].between(first.at_ns, last.at_ns).sum())
     return (last.cpu_ns - first.cpu_ns) / 1e3 / delivered
+
+
+def bare_read(folder: Path, seconds: float) -> float:
+    """Return what the same deliveries cost a process that only reads them: what no Python load can be cheaper than."""
+    with streaming(folder) as port:
+        words = [sys.executable, "-c", BARE_READER, str(port), str(STREAMS)]
+        first, last = sampled(pinned(0, words), folder, seconds)
+    due = STREAMS * MESSAGES_PER_S * (last.at_ns - first.at_ns) / 1e9
+    return (last.cpu_ns - first.cpu_ns) / 1e3 / due
 
 
 if __name__ == "__main__":

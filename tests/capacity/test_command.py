@@ -1,11 +1,13 @@
 """`pollbench capacity` from end to end: small loads, and goals that no machine's speed decides."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pollbench import DONE, USAGE, main
+from tests.targets.test_run import PUBLISH, foreign
 
 QUICK = ["--window", "0.6", "--warmup", "0.1", "--schedule", "steady:50", "--drain", "0.5", "--repeats", "1"]
 
@@ -33,6 +35,26 @@ def test_a_goal_that_nothing_meets_ends_at_one_and_says_so(tmp_path: Path, capsy
     answer = capsys.readouterr().out
     # A neighbour may have the machine: then nothing is known, and that is told instead.
     assert "does not hold 1 client" in answer or "Nothing is known" in answer
+
+
+def test_a_server_that_is_not_ours_is_searched_as_ours_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with foreign() as url:
+        where = ["--url", f"{url}/events", "--publish", PUBLISH, "--out", str(tmp_path / "search")]
+        asked = ["capacity", "sse", "--clients", "1", "--most", "2", "--goal", "missed == 0", *QUICK, *where, "--json"]
+        assert main(asked) == DONE
+    told = json.loads(capsys.readouterr().out)
+    assert [(rung["load"], rung["held"]) for rung in told["rungs"]] == [(1, True), (2, True)]
+
+
+def test_other_options_at_a_later_load_are_refused_and_not_taken_for_this_machines_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "search"
+    asked = ["capacity", "sse", "--clients", "1", "--most", "2", "--goal", "p50_ms < 100000", *QUICK]
+    assert main([*asked, "--out", str(where)]) == DONE
+    shutil.rmtree(where / "clients-000001")
+    assert main([*asked, "--message-bytes", "500", "--resume", str(where)]) == USAGE
+    assert "keeps to its own plan, but you ask for --message-bytes 500" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

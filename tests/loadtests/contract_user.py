@@ -13,9 +13,9 @@ from locust.env import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from loadtests import patterns
 from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import Connection, Exchange, Receive
+from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp
 from tests.loadtests.mutants import MUTANTS
@@ -24,13 +24,13 @@ from tests.loadtests.mutants import MUTANTS
 def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, mutant: str, told: str) -> None:
     session.host, session.http2_host = host, http2_host
     session.options = UserSettings(poll_interval_s=0.02, hold_timeout_s=300.0, silence_timeout_s=0.0)
-    user_class = patterns.load(pattern)
+    kind = user_class(pattern)
     with Path(told).open("w", buffering=1, encoding="ascii") as lines:
 
         def tell(*line: object) -> None:
             lines.write(json.dumps(line) + "\n")
 
-        class Telling(user_class):  # type: ignore[misc,valid-type]
+        class Telling(kind):  # type: ignore[misc,valid-type]
             """The real user, with its reads cut and its rows told."""
 
             def connect(self, receive: Receive) -> Connection:

@@ -16,12 +16,12 @@ from locust.env import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from loadtests import patterns
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.records.recorder import Tape
 from loadtests.records.rows import DELIVERY, ERRORS, REQUEST, Delivery, Request
 from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import expire_overdue
+from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 from servers.targets.adapter import Adapter
 from servers.timing.clock import now_ns
@@ -45,8 +45,8 @@ def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: 
     session.follow(
         ForeignTarget(adapter=msgspec.convert(adapter, Adapter), url=session.host, run="0af3") if adapter else None
     )
-    user_class = patterns.load(pattern)
-    user = user_class(Environment(user_classes=[user_class]))
+    kind = user_class(pattern)
+    user = kind(Environment(user_classes=[kind]))
     user.on_start()
     user.tape = Tape()
     task = gevent.spawn(user.live)
@@ -55,7 +55,7 @@ def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: 
     ):
         gevent.sleep(0.01)
         expire_overdue(now_ns())
-    found[name] = {"died": repr(task.exception) if task.exception else "", "failures": user.backoff._failures}
+    found[name] = {"died": repr(task.exception) if task.exception else "", "failures": user.backoff.failures}
     task.kill()
     rows = [Request(*row) for row in REQUEST.iter_unpack(bytes(user.tape.requests))]
     found[name]["requests"] = [

@@ -12,18 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from loadtests.records.to_parquet import collect
+from loadtests.scenario.plan import user_class_name
+from servers.patterns import names
 from tests.server_process import ROOT, ServerProcess
 
 HANG_S = 60.0
 """Only catches hangs."""
-ALL_USERS = (
-    "ShortPollingUser",
-    "LongPollingUser",
-    "ChunkedUser",
-    "Http2PushUser",
-    "SseUser",
-    "WebsocketUser",
-)
+ALL_USERS = tuple(map(user_class_name, names()))
 LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"), "--only-summary"]
 
 

@@ -11,16 +11,16 @@ from locust.env import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from loadtests import patterns
 from loadtests.records.rows import DELIVERY, Delivery
+from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 
 
 def main(pattern: str, port: str) -> None:
     session.host = f"http://127.0.0.1:{port}"
-    user_class = patterns.load(pattern)
+    kind = user_class(pattern)
 
-    class Telling(user_class):  # type: ignore[misc,valid-type]
+    class Telling(kind):  # type: ignore[misc,valid-type]
         """The real user, with its reads told."""
 
         def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
+from loadtests.probes.reference import relay
 from loadtests.records.manifest import Cell, Session
+from loadtests.runs.by_hand.server_costs import serving as costs_of
 from loadtests.runs.target import Target
 from loadtests.scenario.options import LoadOptions
 from servers.timing.clock import now_ns
@@ -40,8 +43,19 @@ def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tm
         assert (told.published, told.server_pid, told.problems) == (4, server.process.pid, [])
         assert (told.pattern, told.clients) == ("sse", 3)
         assert (told.settings["schedule"], told.settings["poll_interval_s"]) == ("manual", 0.5)
+        assert told.settings["join_at"] == "newest"
+        samples = pd.read_parquet(tmp_path / "run" / "samples.parquet")
+        assert set(samples["pid"]) == {server.process.pid}
+        assert (samples["role"] == "server").all()
+        assert samples["cpu_ns"].is_monotonic_increasing
     header, _, *since = journal.read_text().splitlines()
     assert (tmp_path / "run" / "published.csv").read_text().splitlines() == [header, *since]
+
+
+def test_a_server_that_is_not_who_listens_where_users_connect_is_not_measured(tmp_path: Path) -> None:
+    with serving("sse") as server, relay(tmp_path, server.port, 10.0) as port:
+        assert costs_of(Target(http_host(server))) == [server.process.pid]
+        assert costs_of(Target(f"http://127.0.0.1:{port}")) == []
 
 
 def test_what_users_were_told_and_a_server_that_is_wrong_on_purpose_are_recorded(tmp_path: Path) -> None:

@@ -4,13 +4,11 @@ import asyncio
 import os
 import secrets
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
-from importlib import import_module
 from itertools import product
 from pathlib import Path
-from typing import cast
 
 import psutil
 import pytest
@@ -20,12 +18,13 @@ from loadtests.host.managed_process import ChildFailed
 from loadtests.host.nginx import Nginx
 from loadtests.host.nginx_config import BUFFER_BYTES, ProxyOptions
 from servers import patterns
-from tests.http1 import Http1, Line, connected, run, until
+from tests.clients import messages_at, take_ids
+from tests.http1 import Http1, connected, run, until
 from tests.server_process import ServerProcess, serving
 
 pytestmark = pytest.mark.peer
 
-OVER_HTTP1 = [name for name in patterns.names() if not patterns.load(name).HTTP2]
+OVER_HTTP1 = [name for name in patterns.names() if not patterns.facts(name).http2]
 STREAMS = ["/api/stream", "/api/events"]
 COLLECTING = {
     "HTTP/1.0": ProxyOptions(buffering=True, honour_accel=False, http_1_0=True),
@@ -54,22 +53,6 @@ def front(folder: Path, ports: list[int], options: ProxyOptions | None = None) -
         yield proxy
 
 
-def messages(pattern: str, proxy: Nginx, last_id: int) -> AsyncGenerator[Line, None]:
-    """Follow a pattern through nginx: its client in the tests needs nothing of a server but the port."""
-    module = import_module(f"tests.patterns.test_{pattern}")
-    lines: AsyncGenerator[Line, None] = module.messages(cast(ServerProcess, proxy), last_id)
-    return lines
-
-
-async def take_ids(lines: AsyncIterator[Line], count: int) -> list[int]:
-    ids: list[int] = []
-    async for line in lines:
-        ids += [line["id"]] if "id" in line else []
-        if len(ids) == count:
-            break
-    return ids
-
-
 @pytest.mark.parametrize(("pattern", "configuration"), [*product(OVER_HTTP1, CONFIGURATIONS)])
 def test_every_pattern_over_http_1_delivers_through_it_in_order_and_once(
     pattern: str, configuration: str, quiet: ServerProcess, tmp_path: Path
@@ -77,7 +60,7 @@ def test_every_pattern_over_http_1_delivers_through_it_in_order_and_once(
     async def check(proxy: Nginx) -> None:
         async with connected(proxy.port) as publisher:
             before = await publisher.post("where the test begins")
-            async with aclosing(messages(pattern, proxy, before)) as lines:
+            async with aclosing(messages_at(pattern, proxy.port, before)) as lines:
                 first = asyncio.create_task(take_ids(lines, 1))
                 posted = [await publisher.post(f"message {n}") for n in range(20)]
                 assert await first + await take_ids(lines, 19) == posted

@@ -49,7 +49,7 @@ def test_no_user_and_no_question_of_ours_goes_through_a_proxy(monkeypatch: pytes
         users = {
             name: {
                 "pattern": name,
-                "port": server.http2_port if patterns.load(name).HTTP2 else server.port,
+                "port": server.http2_port if patterns.facts(name).http2 else server.port,
                 "requests": 0,
                 "adapter": None,
             }

@@ -12,8 +12,8 @@ import pytest
 from loadtests.locust_ui.manual_test import cells_of, scenario_of
 from loadtests.records.manifest import SESSION, Session
 from loadtests.records.recorder import Recorder
-from loadtests.records.rows import DELIVERY, REQUEST, Delivery, Request, Sample
-from loadtests.runs.manual_run import make_run
+from loadtests.records.rows import DELIVERY, REQUEST, ROLES, Delivery, Request, Sample
+from loadtests.runs.by_hand.manual_run import make_run
 from loadtests.runs.runner import RunRefused, begin, reopen
 from loadtests.runs.target import Stats
 from loadtests.scenario.options import LoadOptions
@@ -25,6 +25,7 @@ from reports.theory.compare import agreements
 
 S = 10**9
 MESSAGES = 200
+SERVER, GENERATOR = (ROLES.index(role) for role in ("server", "generator"))
 
 
 LABELS = {"sse": "Server-Sent Events", "short_polling": "Short polling"}
@@ -56,7 +57,8 @@ def record(folder: Path, told: Session) -> Path:
             for at, ns in published_ns.items():
                 tape.deliveries += DELIVERY.pack(*Delivery(user, at, ns, ns + 1000, ns + 3_000_000, 25, 0))
     for second in range(21):
-        recorder.sample(Sample(second * S, 1, 1, second * 1000, 5, -1, -1, 1000, 4, second, second, 1, 1))
+        recorder.sample(Sample(second * S, 1, GENERATOR, second * 1000, 5, -1, -1, 1000, 4, second, second, 1, 1))
+        recorder.sample(Sample(second * S, 2, SERVER, second * 20_000_000, 5, 9, 9, -1, -1, -1, -1, -1, -1))
     recorder.finish()
     lines = "".join(f"{at},{ns},{ns + 1000}\n" for at, ns in published_ns.items())
     (folder / "published.csv").write_text(f"id,due_ns,published_ns\n{lines}", encoding="ascii")
@@ -88,6 +90,17 @@ def test_what_patterns_sent_over_the_wire_is_told_apart_or_not_told(tmp_path: Pa
     assert (load(tmp_path / "several").samples["wire_bytes_in"] == -1).all()
     assert load(tmp_path / "one").samples["wire_bytes_in"].max() == 20
     assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["wire_bytes_in"].max() == 20
+
+
+def test_what_the_server_cost_is_told_of_one_pattern_and_of_several_only_of_all_together(
+    tmp_path: Path,
+) -> None:
+    make_run(record(tmp_path / "several", session()))
+    make_run(record(tmp_path / "one", session(users={"sse": 2})))
+    assert per_cell(load(tmp_path / "several"))["cpu_ms_per_1000"].isna().all()
+    (share,) = per_cell(load(tmp_path / "one"))["server_cpu_share"]
+    assert share == pytest.approx(0.02)
+    assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["cpu_ns"].max() == 20 * 20_000_000
 
 
 def test_patterns_with_unequal_numbers_of_users_are_not_put_side_by_side(tmp_path: Path) -> None:

@@ -1,22 +1,16 @@
 """Chunked streaming: JSON lines that do not depend on chunks, heartbeats, and the steps of a task."""
 
 import subprocess
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
 from servers.patterns.chunked import PATH, progress_steps
+from tests.clients import messages
 from tests.http1 import Line, connected, run
 from tests.http2 import h2_peer
 from tests.server_process import ServerProcess
-
-
-async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    async with connected(server.port) as client:
-        response = await client.ask(f"{PATH}?last_id={last_id}")
-        async for line in response.lines():
-            yield msgspec.json.decode(line)
 
 
 def test_the_head_keeps_proxies_from_buffering(server: ServerProcess) -> None:
@@ -34,7 +28,7 @@ def test_the_head_keeps_proxies_from_buffering(server: ServerProcess) -> None:
 def test_a_stream_begins_with_connected_and_breaks_a_silence_with_heartbeats(server: ServerProcess) -> None:
     async def check() -> None:
         newest = server.stats()["newest_id"]
-        lines = messages(server, newest)
+        lines = messages("chunked", server, newest)
         kinds = [(await anext(lines))["type"] for _ in range(3)]
         await lines.aclose()
         assert kinds == ["connected", "heartbeat", "heartbeat"]

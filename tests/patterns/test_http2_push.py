@@ -23,10 +23,8 @@ from servers.patterns.http2_push import BATCH, PATH, PushedUpdates, page_routes
 from servers.settings.options import ServerOptions
 from tests import http1
 from tests.http2.h2_peer import Peer, connected, run, served
-from tests.pushing import messages
 from tests.server_process import HANG_S, ServerProcess, serving
 
-__all__ = ["messages"]
 NO_PUSH = {SettingCodes.ENABLE_PUSH: 0}
 
 

@@ -1,17 +1,12 @@
 """Long polling: how long a request is held, how many are, and what ends it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import pytest
 
 from servers.patterns.long_polling import PATH
-from tests.http1 import Line, connected, poll_forever, run
+from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
-
-
-def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    return poll_forever(server.port, PATH, last_id, pause_s=0.0)
 
 
 def test_a_hold_that_sees_no_message_ends_as_an_empty_list(server: ServerProcess) -> None:

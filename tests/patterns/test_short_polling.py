@@ -2,18 +2,13 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
 
 from servers.patterns.short_polling import PATH, holds
-from tests.http1 import Line, connected, poll_forever, run
+from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
-
-
-def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    return poll_forever(server.port, PATH, last_id, pause_s=0.01)
 
 
 def test_nothing_new_is_an_empty_list_at_once(server: ServerProcess) -> None:

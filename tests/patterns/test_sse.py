@@ -1,7 +1,6 @@
 """Server-Sent Events: fields, resumption by Last-Event-ID, comments as heartbeats."""
 
 import subprocess
-from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
@@ -9,14 +8,6 @@ import pytest
 from servers.patterns.sse import FRAMING, PATH
 from tests.http1 import Line, connected, run
 from tests.server_process import ServerProcess
-
-
-async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    async with connected(server.port) as client:
-        response = await client.ask(PATH, {"Last-Event-ID": str(last_id)})
-        async for event in response.lines(b"\n\n"):
-            if b"data: " in event:
-                yield decoded(event)
 
 
 def decoded(event: bytes) -> Line:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import msgspec
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.patterns.websocket import PATH, text_frame
-from tests.http1 import Http1, Line, connected, run
+from tests.http1 import Http1, connected, run
 from tests.server_process import ServerProcess, serving
 from tests.websocket_cases import BAD, WIRE, as_sent, frame, on_the_wire
 
@@ -24,19 +24,6 @@ HANDSHAKE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": KEY,
 }
-
-
-async def messages(server: ServerProcess, last_id: int) -> AsyncGenerator[Line, None]:
-    async with socket(server, last_id) as client:
-        while True:
-            opcode, payload = await read_frame(client.reader)
-            if opcode == CLOSE:
-                send_frame(client, CLOSE, payload)
-                return
-            if opcode == PING:
-                send_frame(client, PONG, payload)
-            if opcode == TEXT:
-                yield msgspec.json.decode(payload)
 
 
 @asynccontextmanager

@@ -200,10 +200,10 @@ def test_a_latency_has_no_more_digits_than_its_error_allows(
     assert modules.run(script, [ms, error_ms]) == words
 
 
-def test_every_pattern_that_a_browser_can_follow_has_a_client() -> None:
-    for name in patterns.names():
-        text = (PAGES / f"{name}.js").read_text(encoding="utf-8")
-        assert patterns.load(name).HTTP2 or "export function follow(url, {" in text
+def test_every_protocol_that_a_browser_can_follow_has_a_client() -> None:
+    for known in map(patterns.facts, patterns.names()):
+        text = (PAGES / f"{known.protocol}.js").read_text(encoding="utf-8")
+        assert known.http2 or "export function follow(url, {" in text
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
@@ -211,7 +211,7 @@ def test_every_module_opens_with_its_law_and_needs_nothing_from_outside(path: Pa
     text = path.read_text(encoding="utf-8")
     assert text.startswith("/**\n * ")
     imported = set(re.findall(r'(?:from "|import\(["`])(\S+?)["`]', text))
-    assert imported - {"./${pattern.name}.js"} <= {f"./{each.name}" for each in MODULES}
+    assert imported - {"./${pattern.protocol}.js"} <= {f"./{each.name}" for each in MODULES}
 
 
 def test_no_file_of_the_page_names_an_address_outside() -> None:
@@ -220,8 +220,8 @@ def test_no_file_of_the_page_names_an_address_outside() -> None:
         assert not re.findall(r"(?:https?:)?//[a-z][\w-]*\.", text), path.name
 
 
-def test_patterns_have_the_colours_of_the_report() -> None:
+def test_the_row_of_push_has_the_colour_of_the_report() -> None:
     light, dark = (PAGES / "race.css").read_text(encoding="utf-8").split("@media (prefers-color-scheme: dark)")
-    for name, colour in palette.KNOWN.items():
-        assert f"--{name}: {colour.line};" in light
-        assert f"--{name}: {colour.dark};" in dark
+    colour = palette.KNOWN["http2_push"]
+    assert f"--http2_push: {colour.line};" in light
+    assert f"--http2_push: {colour.dark};" in dark

@@ -235,7 +235,7 @@ def test_a_published_message_is_followed_into_every_lane(chromium: Stage, race: 
             await page.status(f"Message {newest + 1:,}: ")
             said = await page.page.inner_text("#said")
             for name in LANES:
-                assert patterns.load(name).LABEL in said
+                assert patterns.facts(name).label in said
 
     chromium.run(check())
 
@@ -251,7 +251,7 @@ def test_everything_can_be_done_with_the_keyboard(chromium: Stage, race: ServerP
                 visited.append(await page.page.evaluate(focus))
                 outline = "getComputedStyle(document.activeElement).outlineStyle"
                 assert await page.page.evaluate(outline) != "none"
-            stops = [f"Stop {patterns.load(name).LABEL}" for name in LANES]
+            stops = [f"Stop {patterns.facts(name).label}" for name in LANES]
             modules = [f"{name}.js" for name in LANES]
             assert visited[:12] == ["rate", "interval", "rtt", "publish", "cut", "freeze", *stops, "ask"]
             assert visited[12:] == modules
@@ -286,7 +286,7 @@ def test_axe_finds_nothing_to_complain_of(chromium: Stage, race: ServerProcess, 
             rows = await page.page.get_by_role("row").count()
             assert rows == 1 + len(LANES) + 1
             for name in LANES:
-                label = patterns.load(name).LABEL
+                label = patterns.facts(name).label
                 assert await page.page.get_by_role("rowheader", name=label).count() == 1
 
     chromium.run(check())

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from servers.palette import KNOWN
 from tests.server_process import HANG_S, ServerProcess, serving
 
 
@@ -39,6 +40,13 @@ def test_every_lane_leads_to_the_same_feed_from_an_origin_of_its_own(race: Serve
     assert len({each["url"].split("/")[2] for each in lanes}) == 5
     for each in lanes[1:3]:
         assert ask(race, f"{each['url']}?last_id={newest - 1}")[1]["messages"][0]["id"] == newest
+
+
+def test_a_lane_has_the_colour_of_the_report_and_what_has_no_lane_is_told(race: ServerProcess) -> None:
+    state = ask(race, "/race/state")[1]
+    for each in state["lanes"]:
+        assert (each["light"], each["dark"]) == (KNOWN[each["name"]].line, KNOWN[each["name"]].dark)
+    assert state["without"] == []
 
 
 def test_the_own_page_may_read_a_lane_and_sees_retry_after(race: ServerProcess) -> None:

@@ -31,6 +31,7 @@ def test_a_message_overtaken_by_a_newer_one_is_missed_and_one_at_the_end_is_in_f
         "owed": 4,
         "delivered": 2,
         "missed": 1,
+        "superseded": 0,
         "in_flight": 1,
         "duplicated": 0,
         "reordered": 0,
@@ -68,6 +69,12 @@ def test_a_user_who_never_received_anything_missed_what_had_time_enough() -> Non
     assert sorted(per_user["in_flight"]) == [0, 1, 1]
 
 
+def test_a_state_that_a_newer_one_replaced_is_superseded_and_one_that_nothing_replaced_is_missed() -> None:
+    per_user = account(ByUser.of(frame([(7, 2), (7, 4)])), np.array([1, 2, 3, 4, 5]), 1, overdue_id=5, states=True)
+    (found,) = per_user[["delivered", "superseded", "missed", "in_flight"]].to_numpy().tolist()
+    assert found == [2, 2, 1, 0]
+
+
 @settings(deadline=None)  # how long an example takes says how busy the machine is
 @given(
     arrivals=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), max_size=60),
@@ -78,7 +85,7 @@ def test_published_is_delivered_plus_missed_plus_in_flight_for_every_user(
     arrivals: Arrivals, published: list[int], overdue_id: int
 ) -> None:
     per_user = account(ByUser.of(frame(arrivals)), np.array(published, int), 4, overdue_id)
-    assert (per_user["owed"] == per_user["delivered"] + per_user["missed"] + per_user["in_flight"]).all()
+    assert (per_user["owed"] == per_user[["delivered", "missed", "superseded", "in_flight"]].sum(axis=1)).all()
     assert (per_user[COUNTS] >= 0).all(axis=None)
     for user in range(4):
         got = [number for who, number in arrivals if who == user]

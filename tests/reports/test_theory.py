@@ -76,7 +76,6 @@ def told(found: list[Caution]) -> str:
 # Without a fault
 
 HONEST: dict[str, tuple[Scenario, Mapping[str, str]]] = {
-    "a feed next door": (FEED, LABELS),
     "a feed 40 ms away": (DISTANT, LABELS),
     "uniform gaps": (replace(DISTANT, poll_pace="uniform"), SHORT),
     "exponential gaps": (replace(FEED, poll_pace="exponential"), SHORT),
@@ -95,6 +94,14 @@ HONEST: dict[str, tuple[Scenario, Mapping[str, str]]] = {
     "a single client": (replace(DISTANT, clients=(1,)), LABELS),
     "a server of somebody else's": (replace(FEED, server="theirs"), LABELS),
 }
+
+
+@pytest.mark.parametrize("pattern", LABELS)
+def test_the_simulation_of_every_pattern_agrees_with_its_theory(simulate: Simulate, pattern: str) -> None:
+    run = simulate(FEED, {pattern: LABELS[pattern]})
+    compared = agreements(run, summary(run))
+    assert {each.name for each in compared} >= {"p50_ms", "payload_bytes_per_delivery"}
+    assert not [in_words(each) for each in compared if not each.agrees]
 
 
 @pytest.mark.parametrize("name", HONEST)

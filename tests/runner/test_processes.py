@@ -21,7 +21,7 @@ from reports.data.load import load
 from reports.measures.measures import open_books, per_cell
 from servers import patterns
 
-LABELS = {name: patterns.load(name).LABEL for name in patterns.names()}
+LABELS = {name: patterns.facts(name).label for name in patterns.names()}
 FEED = SCENARIOS["feed"]
 CLIENTS = 25
 """Odd, so that they cannot be dealt out evenly. That one of two servers gets none of them: 1 to 10 million."""

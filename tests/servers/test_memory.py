@@ -3,13 +3,16 @@
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.http2.raw_peer import RawPeer, get
+from tests.runner.test_child import until
 from tests.server_process import HANG_S, ServerProcess, serving
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process's peak of memory")
@@ -19,6 +22,16 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 def small() -> Iterator[ServerProcess]:
     with serving("short_polling", "long_polling", "--history-bytes", "5000000", "--head-timeout", "3") as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def unread() -> Iterator[ServerProcess]:
+    """Keeps 160 messages of 50 kB, an answer, and no more than two and a half of these for clients that do not read."""
+    bounds = ("--history-bytes", "8050000", "--unread", "20000000")
+    with serving("short_polling", "long_polling", "http2_push", *bounds) as one:
+        for _ in range(160):
+            one.post("x" * 50_000)
+        yield one
 
 
 def peak_mb(server: ServerProcess) -> float:
@@ -102,3 +115,45 @@ def test_hundreds_of_half_sent_requests_are_all_closed_after_the_head_timeout(sm
         assert small.stats()["subscribers"] == 0
 
     asyncio.run(check())
+
+
+@needs_proc
+@pytest.mark.parametrize("path", ["poll", "longpoll"])
+@pytest.mark.parametrize("fields", ["", "Origin: http://{host}\r\n"], ids=["shared", "for each"])
+def test_clients_that_ask_and_never_read_have_a_limit_in_common_and_who_reads_is_served(
+    unread: ServerProcess, path: str, fields: str
+) -> None:
+    """60 clients, each with a cursor of its own, are owed 5 to 8 MB for each of their requests: 390 MB at once."""
+    before_mb, closed, host = peak_mb(unread), unread.stats()["unread"]["closed"], f"127.0.0.1:{unread.port}"
+    with ExitStack() as stack:
+        for cursor in range(1, 61):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", unread.port))
+            head = f"GET /api/{path}?last_id={cursor} HTTP/1.1\r\nHost: {host}\r\n{fields.format(host=host)}\r\n"
+            client.sendall(8 * head.encode())
+
+        def all_seen() -> bool:
+            state = unread.stats()["unread"]
+            return bool(state["clients"] + state["closed"] - closed >= 60)
+
+        until(all_seen)
+        state = unread.stats()["unread"]
+        assert state["bytes"] <= 20_000_000
+        assert state["closed"] - closed >= 56
+        assert asked(unread, "GET", f"/api/{path}?last_id=1")[1]["count"] == 159
+    until(lambda: not unread.stats()["unread"]["clients"])
+    assert peak_mb(unread) - before_mb < 100
+
+
+@needs_proc
+def test_an_http2_client_that_opens_no_window_has_the_same_limit(unread: ServerProcess) -> None:
+    """It is owed 8 MB on each of 50 streams."""
+    before_mb, closed = peak_mb(unread), unread.stats()["unread"]["closed"]
+    assert unread.http2_port is not None
+    with RawPeer(unread.http2_port) as peer:
+        peer.send(*(get(number, f"/api/poll?last_id={number}") for number in range(1, 100, 2)))
+        peer.until(lambda: False)
+    until(lambda: not unread.stats()["unread"]["clients"])
+    assert unread.stats()["unread"]["closed"] - closed == 1
+    assert peak_mb(unread) - before_mb < 60

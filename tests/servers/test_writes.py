@@ -9,9 +9,9 @@ import pytest
 
 from servers import patterns
 from servers.timing.clock import now_ns
+from tests.clients import messages, take_ids
 from tests.http1 import run
 from tests.server_process import ServerProcess, serving
-from tests.test_contract import messages, take_ids
 
 MESSAGES = 25
 CLIENTS = 3

@@ -53,6 +53,10 @@ class Foreign:
             return web.Response(status=204, headers={"X-Next": str(seen)})
         return web.json_response(self.messages[seen:], headers={"X-Next": str(len(self.messages))})
 
+    async def state(self, _: web.Request) -> web.Response:
+        """Tell the newest message only, again and again."""
+        return web.json_response({"text": self.messages[-1]}) if self.messages else web.Response(status=204)
+
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -72,11 +76,14 @@ class Foreign:
 
 
 async def serve(port: int, mode: str, certificate: list[str]) -> None:
-    """certificate: files of a chain and its key; none: no TLS."""
+    """certificate: files of a chain, its key, and perhaps an authority of clients; none: no TLS."""
     secure = None
     if certificate:
         secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        secure.load_cert_chain(*certificate)
+        secure.load_cert_chain(*certificate[:2])
+        if certificate[2:]:
+            secure.load_verify_locations(certificate[2])
+            secure.verify_mode = ssl.CERT_REQUIRED
     foreign = Foreign(mode)
     app = web.Application()
     app.add_routes(
@@ -84,6 +91,7 @@ async def serve(port: int, mode: str, certificate: list[str]) -> None:
             web.post("/messages", foreign.post),
             web.get("/events", foreign.events),
             web.get("/poll", foreign.poll),
+            web.get("/state", foreign.state),
             web.get("/socket", foreign.socket),
         ]
     )

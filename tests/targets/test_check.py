@@ -19,15 +19,20 @@ def test_a_check_says_field_by_field_what_each_pattern_saw(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     for says in (
         r"server +http://127\.0\.0\.1:\d+",
-        r"sse +GET /events",
+        r"sse +asks GET /events",
         r"sse +answered 200, text/event-stream",
         r"sse +message 3 came after [\d.]+ ms, its token at /text of the JSON",
-        r"sse +event: message, id: \d+",
+        r"sse +without news, within 1 s: b'.*: hello",
+        r"sse +event: message",
+        r"sse +id: \d+",
+        r"sse +/text: \"x+\.\.\. with the TOKEN",
         r"sse +a browser's EventSource gets it with onmessage",
+        r"sse +after a cut asks GET /events, Last-Event-ID: \d+",
         r"sse +resumes: what was published while it was away came",
         r"websocket +answered 101",
         r"websocket +message 3 came after [\d.]+ ms, its token in bytes \d+ to \d+ of 120",
         r"websocket +does not resume: what was published while it was away is lost",
+        r"long_polling +without news: the request is kept, for longer than 1 s",
         r"long_polling +message 1 came after [\d.]+ ms, its token at /0 of the JSON",
     ):
         assert re.search(says, done.stdout), f"{says}\n{done.stdout}"
@@ -49,7 +54,7 @@ def test_short_polls_say_what_an_answer_without_news_looks_like() -> None:
     with foreign() as url:
         words = [f"{url}/poll?hold=0.01&since=0", "--pattern", "short_polling", "--publish", PUBLISH]
         done = command("target", "check", *words)
-    assert re.search(r"short_polling +without news: 204, ", done.stdout), done.stdout + done.stderr
+    assert re.search(r"short_polling +without news: answered 204, ", done.stdout), done.stdout + done.stderr
     assert "message 3 came after" in done.stdout
 
 
@@ -69,6 +74,13 @@ def test_a_server_that_cannot_be_measured_so_is_told_with_the_likely_cause(path:
     assert says in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_what_a_browser_could_not_send_is_said() -> None:
+    with foreign() as url:
+        words = [f"{url}/events", "--publish", PUBLISH, "--set", "headers.X-Team=a", "--set", "roll_call_s=5"]
+        done = command("target", "check", *words)
+    assert "a browser's EventSource does not get it: it sends no X-Team" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_server_that_is_not_there_is_told_in_one_line() -> None:

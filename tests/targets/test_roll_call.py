@@ -1,5 +1,6 @@
 """Nothing is measured before every client has heard; what is wrong is named, with what came and the likely cause."""
 
+import base64
 import os
 import re
 import subprocess
@@ -80,6 +81,10 @@ def test_a_secret_goes_to_the_server_and_stands_nowhere_even_if_the_server_repea
     wrong: str, tmp_path: Path
 ) -> None:
     header = "headers.Authorization=Bearer {{env.TOKEN_OF_A_TEST}}"
+    basic = "headers.Authorization=Basic {{env.TOKEN_OF_A_TEST|base64}}"
+    done = run(tmp_path / "basic", f"{wrong}{GOOD[0]}", "/messages/login", "--set", basic)
+    assert "who is Basic [hidden]?" in done.stderr
+    assert base64.b64encode(SECRET.encode()) not in everything(tmp_path / "basic")
     for name, publish in (("silent", "/messages/swallow"), ("refused", "/messages/login"), ("good", GOOD[1])):
         done = run(tmp_path / name, f"{wrong}{GOOD[0]}", publish, "--set", header)
         assert SECRET not in done.stderr + done.stdout

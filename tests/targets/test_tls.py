@@ -79,6 +79,29 @@ def test_a_certificate_that_is_not_trusted_is_named_on_either_side(
     assert "Traceback" not in done.stderr
 
 
+def test_a_server_that_asks_for_it_is_shown_the_clients_certificate(tmp_path: Path) -> None:
+    authority, port = trustme.CA(), str(free_port())
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    for name in ("server", "client"):
+        made = authority.issue_cert("127.0.0.1", common_name=name)
+        made.private_key_pem.write_to_path(str(tmp_path / f"{name}.key"))
+        made.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.pem"))
+    files = [str(tmp_path / name) for name in ("server.pem", "server.key", "authority.pem")]
+    own = [f"tls.cert='{tmp_path / 'client.pem'}'", f"tls.key='{tmp_path / 'client.key'}'"]
+    line = [sys.executable, str(FOREIGN), port, "", *files]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        words = ["run", "sse", "--url", f"https://127.0.0.1:{port}/events", "--publish", PUBLISH, "--ca", files[2]]
+        shown = [word for each in own for word in ("--set", each)]
+        done = command(*words, *shown, *BRIEF, "--json", "--out", str(tmp_path / "run"))
+        refused = command(*words, "--set", "roll_call_s=2", *BRIEF, "--out", str(tmp_path / "refused"))
+        process.terminate()
+    assert json.loads(done.stdout)["summary"][0]["delivered"] == 80, done.stderr
+    assert refused.returncode == FAILED
+    assert "certificate required" in refused.stderr.lower().replace("_", " "), refused.stderr
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_an_authority_that_cannot_be_read_is_refused_at_once(content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "authority.pem"

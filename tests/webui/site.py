@@ -11,18 +11,12 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Locator, Page, expect
 
+from servers.patterns import facts, names
 from servers.web.free_port import free_port
 from tests.loadtests.load_process import HANG_S, Load
 
 SHAPES: Final = ("one process", "forked processes", "master and workers")
-LABELS: Final = {
-    "chunked": "Chunked streaming",
-    "http2_push": "HTTP/2 push",
-    "long_polling": "Long polling",
-    "short_polling": "Short polling",
-    "sse": "Server-Sent Events",
-    "websocket": "WebSocket",
-}
+LABELS: Final = {name: facts(name).label for name in names()}
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 HANG_MS: Final = HANG_S * 1000
 expect.set_options(timeout=HANG_MS)

@@ -247,6 +247,27 @@ def test_a_test_that_ends_by_itself_shows_its_final_figures(page: Page, alone: S
     assert {row["pattern"]: row["deliveries"] for row in alone.live()["rows"]} == counted
 
 
+def test_after_a_test_the_tab_says_what_to_use_for_another_load(page: Page, alone: Site) -> None:
+    driver = Driver(page, alone)
+    page.get_by_text("Advanced options").click()
+    driver.option("Run time").fill("2s")
+    advice = page.locator("pollbench-advice")
+    driver.press("Start")
+    driver.look_at("Delivery")
+    expect(advice).to_be_hidden()
+    driver.await_stopped()
+    driver.option("Clients").fill("many")
+    driver.press("Advise")
+    expect(advice.get_by_role("alert")).to_contain_text("Invalid value for '--clients'")
+    driver.option("Clients").fill("20000")
+    driver.press("Advise")
+    expect(advice).to_contain_text("For 20,000 clients and 2 messages a second, 60")
+    expect(advice).to_contain_text("held-out figures lay in their interval")
+    for label in LABELS.values():
+        expect(advice.get_by_role("rowheader", name=label)).to_be_visible()
+    assert driver.complaints == []
+
+
 # How it looks
 
 

@@ -1,6 +1,7 @@
 // The Delivery tab: a table with a row for each pattern, and charts of it over time.
 // Locust's page creates the element; it lives in a shadow tree, so neither's styles reach the other.
 
+import "./advice.js";
 import { LineChart } from "./line_chart.js";
 import { clock, count, number, percent } from "./units.js";
 
@@ -77,7 +78,8 @@ class DeliveryTab extends HTMLElement {
         <caption>Deliveries of each pattern since the test started, or since the last reset</caption>
         <thead><tr></tr></thead><tbody></tbody>
       </table></div>
-      <section class="charts" aria-label="Over time"></section>`;
+      <section class="charts" aria-label="Over time"></section>
+      <pollbench-advice hidden></pollbench-advice>`;
     const heads = [["Pattern", ""], ...COLUMNS, ["Verdict", "What speaks against these figures, if anything does"]];
     root.querySelector("thead tr").append(...heads.map(([title, help]) => element("th", { scope: "col", title: help }, title)));
     this.charts = CHARTS.map((chart) => new LineChart(chart, (at) => this.point(at)));
@@ -112,6 +114,7 @@ class DeliveryTab extends HTMLElement {
     renderDownloads(root.querySelector("nav"), state, root.querySelector(".problem"));
     root.querySelector("tbody").replaceChildren(...state.rows.map(tableRow));
     root.querySelector(".scroll").hidden = !state.rows.length;
+    root.querySelector("pollbench-advice").hidden = state.phase !== "stopped";
     const latencies = Object.values(live.points).flat().flatMap((point) => LATENCIES.map((column) => point[column]));
     for (const [nth, chart] of this.charts.entries()) {
       const { column } = CHARTS[nth];

@@ -45,7 +45,7 @@ class ForeignAttempt(Attempt):
             self._server = self._start(stack, "server", command)
             said = self._server.answered(announcements.ready, within_s, self._tick)
         except ChildFailed as problem:
-            raise CellFailed(_of_server(str(problem))) from None
+            raise CellFailed(of_server(str(problem))) from None
         self.note(server_pid=said.pids[0] if said.pids else 0)
         Target(f"http://{HOST}:{said.http_port}", token)
         return said
@@ -54,7 +54,7 @@ class ForeignAttempt(Attempt):
         return said.pids
 
     def _destination(self, said: Announcement) -> str:
-        return authority(*base_url(said.target).address)
+        return authority(*base_url(self._chosen.adapter.proxy or said.target).address)
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
         target, pattern, clients = Target(host, token), self._planned.pattern, self._planned.clients
@@ -104,7 +104,7 @@ class ForeignAttempt(Attempt):
         self.note(way_up=way_up(self._folder))
 
 
-def _of_server(problem: str) -> str:
+def of_server(problem: str) -> str:
     """Return what the outlet said of the server, without what a process says of itself."""
     return problem.partition("error: ")[2] or problem
 

@@ -4,13 +4,14 @@ Who has heard is read from the rows that the load processes write once a second 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from loadtests.records.recorder import DTYPES
+from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import ERRORS
 from loadtests.runs.unheard import told
 
@@ -29,24 +30,26 @@ _TYPE: Final = re.compile(rb"(?im)^content-type: *([^\r\n;]+)")
 
 def heard(folder: Path, pattern: str) -> set[int]:
     """Return the clients of a pattern that have received anything, as far as it is written yet."""
-    found: set[int] = set()
-    for file in (folder / "raw").glob(f"deliveries-{pattern}-*.rows"):
-        data = file.read_bytes()
-        kind = DTYPES["deliveries"]
-        whole = np.frombuffer(data[: len(data) - len(data) % kind.itemsize], kind)
-        found |= {int(user) for user in np.unique(whole["user"])}
-    return found
+    return {int(user) for rows in _rows(folder, "deliveries", pattern) for user in np.unique(rows["user"])}
+
+
+def asked(folder: Path, pattern: str) -> set[int]:
+    """Return the clients of a pattern of whose requests something is written yet."""
+    return {int(user) for rows in _rows(folder, "requests", pattern) for user in np.unique(rows["user"])}
 
 
 def failures(folder: Path, pattern: str) -> dict[str, int]:
     """Return how many requests failed in which way."""
-    counts: dict[str, int] = {}
-    for file in (folder / "raw").glob(f"requests-{pattern}-*.rows"):
-        data = file.read_bytes()
-        kind = DTYPES["requests"]
-        for error in np.frombuffer(data[: len(data) - len(data) % kind.itemsize], kind)["error"].tolist():
-            counts[ERRORS[error]] = counts.get(ERRORS[error], 0) + 1
+    counts = Counter(ERRORS[error] for rows in _rows(folder, "requests", pattern) for error in rows["error"].tolist())
     return {error: count for error, count in counts.items() if error not in {"", "cut"}}
+
+
+def _rows(folder: Path, table: str, pattern: str) -> Iterator[Rows]:
+    """Yield what each load process has written, up to its last whole row."""
+    kind = DTYPES[table]
+    for file in (folder / "raw").glob(f"{table}-{pattern}-*.rows"):
+        data = file.read_bytes()
+        yield np.frombuffer(data[: len(data) - len(data) % kind.itemsize], kind)
 
 
 def report(
@@ -75,7 +78,7 @@ def cause(pattern: str, run: str, said: bytes, failed: Mapping[str, int]) -> str
     if status in STATUSES:
         return STATUSES[status]
     if status.startswith("3") and (location := _LOCATION.search(head)):
-        return f"it redirects to {location[1].decode('latin-1')}: name that URL"
+        return f"it redirects to {location[1].decode('latin-1')}: name that URL, or follow it (redirects = 1)"
     if status.startswith(("4", "5")):
         return f"the request is not what it expects ({status}): compare it with one of its own clients"
     if not status:

@@ -23,7 +23,7 @@ def run_cell(pattern: str, scenario: Scenario, where: Path, programs: Programs =
 
     Raises CellFailed, KeyboardInterrupt.
     """
-    plan, labels = Plan(scenario, (pattern,), 1), {pattern: patterns.load(pattern).LABEL}
+    plan, labels = Plan(scenario, (pattern,), 1), {pattern: patterns.facts(pattern).label}
     runner.begin(where, plan, labels, "compare")
     outcome = runner.run_cells(where, plan.cells(), labels, _Unwatched(), programs)
     if outcome.interrupted:

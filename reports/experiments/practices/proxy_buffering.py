@@ -16,7 +16,7 @@ from reports.charts.style import Look, figure, ms_axis, y_title
 from reports.experiments import Effect, Effects, Observation
 from reports.experiments.effects import TILDE
 from servers import patterns
-from servers.palette import KNOWN
+from servers.palette import colours_of
 
 TITLE: Final = "Streams through a buffering proxy"
 ADVICE: Final = "Behind nginx, switch buffering off or send X-Accel-Buffering: no, or your stream will not stream."
@@ -29,7 +29,7 @@ MECHANISM: Final = (
 LIMITS: Final = (
     "One version of nginx, which the chart names; messages of 200 bytes, 20 a second. What waits is bytes: "
     "at one message a second everything buffered takes twenty times as long. Other proxies, CDNs and antivirus "
-    "software have rules of their own. The clients are aiohttp's, so a few milliseconds are theirs."
+    "software have rules of their own. All clients share one loop, so a few milliseconds are theirs."
 )
 PROGRAMS: Final = {"nginx": "nginx"}
 SETTINGS: Final[Mapping[str, ProxyOptions | None]] = {
@@ -66,6 +66,7 @@ SCHEDULE: Final = "steady:20"
 WINDOW_S: Final = 3.5
 QUICK_WINDOW_S: Final = 1.0
 LOWEST_MS: Final = 0.3
+COLOURS: Final = colours_of(CLIENTS)
 
 
 def measure(arm: str, where: Path, *, quick: bool) -> Observation:
@@ -132,7 +133,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         rows = shown[shown["arm"] == arm]
         for pattern, got in rows.groupby("pattern", sort=True):
             got = got.sort_values("due_s")
-            colour = KNOWN[str(pattern)].line
+            colour = COLOURS[str(pattern)].line
             panel.plot(got["due_s"], got["latency_ms"].clip(lower=LOWEST_MS), color=colour, lw=0.8, marker=".", ms=3)
         y_title(panel, "\n".join(look.labels[arm].split(", ")))
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
@@ -140,7 +141,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         panel.set_visible(False)
     drawn.supxlabel(f"message due, s ({', '.join(sorted(set(filter(None, shown['proxy']))))})", fontsize=8.5)
     handles = [
-        Line2D([], [], color=KNOWN[name].line, marker=".", label=patterns.load(name).LABEL) for name in sorted(CLIENTS)
+        Line2D([], [], color=COLOURS[name].line, marker=".", label=patterns.facts(name).label) for name in CLIENTS
     ]
     drawn.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return drawn

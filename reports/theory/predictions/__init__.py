@@ -6,34 +6,34 @@ known no better than to a bound, is added on either side of what theory says: se
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from typing import Any
 
 from reports.theory.predictions.conditions import Bound, Conditions, Expected
-from reports.theory.predictions.long_polls import long_polling
-from reports.theory.predictions.short_polls import short_polling
 from reports.theory.predictions.streams import streaming
-from reports.theory.predictions.traffic import Rows, poll_traffic, stream_traffic
+from reports.theory.predictions.traffic import Framed, Rows, stream_traffic
+
+
+def always(_setting: Mapping[str, Any]) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Theory:
-    """How to predict a pattern: its latency and requests from the journal, and what it sends from its rows too."""
+    """How to predict a pattern: its latency and requests from the journal, and what it sends from its rows too.
 
+    framed: bytes of each message with its own framing, as the `bytes` of a delivery. speaks: whether anything can be
+    said under these settings.
+    """
+
+    framed: Framed
     expected: Callable[[Conditions], Expected]
     traffic: Callable[[Conditions, Rows, Expected], dict[str, Bound]]
+    speaks: Callable[[Mapping[str, Any]], bool] = always
 
 
-_STREAM: Final = Theory(streaming, stream_traffic)
+def stream(framed: Framed) -> Theory:
+    """Return the theory of any pattern that writes each message to all clients as it comes."""
+    return Theory(framed, streaming, stream_traffic)
 
-THEORIES: Final[Mapping[str, Theory]] = {
-    "short_polling": Theory(short_polling, partial(poll_traffic, held=False)),
-    "long_polling": Theory(long_polling, partial(poll_traffic, held=True)),
-    "chunked": _STREAM,
-    "sse": _STREAM,
-    "websocket": _STREAM,
-    "http2_push": _STREAM,
-}
-"""By pattern; one that is not here has no theory, and no row."""
 
-__all__ = ["THEORIES", "Bound", "Conditions", "Expected", "Rows", "Theory"]
+__all__ = ["Bound", "Conditions", "Expected", "Rows", "Theory", "stream"]

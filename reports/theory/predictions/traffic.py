@@ -4,15 +4,16 @@ Messages and their framing follow from the journal and the formats. Heads are ta
 says of itself differs from one to the next; how often they are sent is theory's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from reports.measures.costs import answered_in, looks
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
-from reports.theory.oracles.framing import body_bytes, framed_bytes
+from reports.theory.oracles.framing import body_bytes
 from reports.theory.predictions.conditions import (
     CLOCK_S,
     READ_S,
@@ -40,11 +41,17 @@ DELAYED_ACK_S: Final = 0.04
 """How long Linux may wait with an acknowledgement (tcp(7)); what is not acknowledged yet is not counted as sent."""
 
 
+Framed = Callable[[Counts, Counts, Counts], Any]
+"""Ids, lengths of bodies, and the wake-up that each message was written in -> bytes of each with its own framing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """What was recorded of one cell. content_bytes: of a message; None where its body is not ours to know."""
+    """What was recorded of one cell. framed: of its pattern; content_bytes: of a message; None where its body is not
+    ours to know.
+    """
 
-    pattern: str
+    framed: Framed
     published: pd.DataFrame
     requests: pd.DataFrame
     deliveries: pd.DataFrame
@@ -145,7 +152,8 @@ def _framed_bytes(rows: Rows, wakes: Counts) -> Floats:
     """Return the bytes of every published message with its framing, by the formats."""
     assert rows.content_bytes is not None
     ids, due_ns, published_ns = (rows.published[name].to_numpy() for name in ("id", "due_ns", "published_ns"))
-    return framed_bytes(rows.pattern, ids, body_bytes(ids, due_ns, published_ns, rows.content_bytes), wakes)
+    bodies = body_bytes(ids, due_ns, published_ns, rows.content_bytes)
+    return np.asarray(rows.framed(ids, bodies, wakes), np.float64)
 
 
 def _message_bytes(rows: Rows, deliveries: pd.DataFrame) -> float:

@@ -94,10 +94,10 @@ class Race {
   // Setting up, and keeping up with the server.
 
   async #lineUp(state) {
-    const place = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+    const place = ({ protocol }) => (ORDER.includes(protocol) ? ORDER.indexOf(protocol) : ORDER.length);
     for (const pattern of state.lanes.toSorted((a, b) => place(a) - place(b))) {
-      const { follow } = await import(`./${pattern.name}.js`);
-      const options = () => (pattern.name === "short_polling" ? { intervalMs: this.intervalMs } : {});
+      const { follow } = await import(`./${pattern.protocol}.js`);
+      const options = () => (pattern.protocol === "short_polling" ? { intervalMs: this.intervalMs } : {});
       const row = new Row(byId("row"), pattern, follow, options, state.newest_id, this);
       this.rows.push(row);
       byId("rows").append(row.element);
@@ -122,6 +122,8 @@ class Race {
     else this.rate.set(0, state.schedule); // bursts, say, which the slider does not make
     this.rtt.set(state.rtt_ms);
     this.#showCounts(lanes);
+    byId("without").hidden = state.without.length === 0;
+    byId("without").textContent = `No lane for ${state.without.join(", ")}: no module of this page speaks its protocol.`;
     showPush(state);
   }
 
@@ -171,8 +173,7 @@ class Race {
 
   async #setInterval(s) {
     this.intervalMs = s * 1000;
-    const row = this.rows.find(({ name }) => name === "short_polling");
-    if (row?.running) row.start();
+    for (const row of this.rows) if (row.protocol === "short_polling" && row.running) row.start();
     this.#restart(await ask("/race/state"), `Short poll every ${seconds(s)}.`);
   }
 

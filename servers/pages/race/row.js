@@ -5,7 +5,7 @@ import { Lane } from "./lane.js";
 import { Strip } from "./strip.js";
 import { count, latency, ratio } from "./words.js";
 
-/** How each client goes about it, in a line. */
+/** How the client of each protocol goes about it, in a line. */
 const HOW = {
   short_polling: "asks at an interval",
   long_polling: "asks, and is held",
@@ -26,13 +26,15 @@ export class Row {
    * race: hears of every message, `race.delivered(row, message, atMs)`, and of every change of state.
    */
   constructor(template, pattern, follow, options, lastId, race) {
-    Object.assign(this, { name: pattern.name, label: pattern.label, url: pattern.url, follow, options, race });
+    const { name, label, protocol, url, light, dark } = pattern;
+    Object.assign(this, { name, label, protocol, url, follow, options, race });
     this.lane = new Lane(lastId);
     this.element = template.content.firstElementChild.cloneNode(true);
     this.element.dataset.lane = this.name;
-    this.element.style.setProperty("--line", `var(--${this.name}, var(--spare))`);
+    this.element.style.setProperty("--light", light);
+    this.element.style.setProperty("--dark", dark);
     this.element.querySelector("b").textContent = this.label;
-    this.element.querySelector(".how").textContent = HOW[this.name] ?? "";
+    this.element.querySelector(".how").textContent = HOW[protocol] ?? "";
     this.stateText = this.element.querySelector(".state");
     this.toggleButton = this.element.querySelector(".toggle");
     this.toggleButton.addEventListener("click", () => (this.running ? this.stop() : this.start()));

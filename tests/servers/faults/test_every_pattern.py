@@ -9,10 +9,10 @@ import pytest
 
 from servers import patterns
 from servers.settings.fault_specs import parse_fault
+from tests.clients import messages, take_ids
 from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
 from tests.servers.faults.test_feed import sent
-from tests.test_contract import messages, take_ids
 
 MESSAGES = 40
 

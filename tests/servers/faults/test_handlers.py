@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import aclosing
 
+from tests.clients import messages, take_ids
 from tests.http1 import connected, run
 from tests.server_process import ServerProcess, serving
-from tests.test_contract import messages, take_ids
 
 
 def test_who_has_left_still_waits_at_a_server_that_never_removes_waiters() -> None:

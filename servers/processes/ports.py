@@ -6,6 +6,7 @@ import ssl
 from typing import Final
 
 from servers.settings.options import ServerOptions
+from servers.web.certificate import Certificate
 
 BACKLOG: Final = 4096
 
@@ -49,13 +50,14 @@ def notice_dead_peers(sock: socket.socket, heartbeat_s: float) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1000, round(3 * heartbeat_s * 1000)))
 
 
-def tls(options: ServerOptions) -> ssl.SSLContext | None:
-    if not options.tls_cert:
+def tls(files: Certificate | None) -> ssl.SSLContext | None:
+    if files is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])  # HTTP/2 says so itself
     try:
-        context.load_cert_chain(options.tls_cert, options.tls_key)
+        context.load_cert_chain(files.chain, files.key)
     except OSError as wrong:
-        files = f"--tls-cert {options.tls_cert!r} with --tls-key {options.tls_key!r}"
-        raise OSError(f"{files} cannot be used: {wrong.strerror or wrong}") from None
+        named = f"--tls-cert {files.chain!r} with --tls-key {files.key!r}"
+        raise OSError(f"{named} cannot be used: {wrong.strerror or wrong}") from None
     return context

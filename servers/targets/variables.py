@@ -1,4 +1,4 @@
-"""PURE. One message on its way into a foreign server: its text, and what templates may say of it."""
+"""PURE. What templates are filled with: what is known of a run, and secrets, looked up and never written down."""
 
 import os
 import re
@@ -10,13 +10,16 @@ from typing import Final
 import msgspec
 
 from servers.targets.adapter import Adapter
-from servers.targets.template import ENVIRONMENT
-from servers.targets.tracer import mint
+from servers.targets.template import ENVIRONMENT, FILTERS
 
 _ENVIRONMENT: Final = re.compile(r"\{\{\s*env\.(\w+)")
 
 
-class SecretMissing(Exception):
+class Misunderstood(Exception):
+    """A server, or an adapter, is not what it was taken for: one line that says where."""
+
+
+class SecretMissing(Misunderstood):
     """An environment variable that an adapter names is not set."""
 
 
@@ -61,23 +64,16 @@ class Variables(Mapping[str, str]):
         return Variables(self._known | dict(more))
 
 
-def of_message(number: int, due_ns: int, published_ns: int, filler: str, run: str) -> dict[str, str]:
-    """Return what a template may say of a message, whose text ends with the tracer and is as long as `filler`."""
-    tracer = mint(run, number, due_ns, published_ns)
-    before = filler[: max(0, len(filler) - len(tracer) - 1)]
-    text = f"{before} {tracer}" if before else tracer
-    return {"message": text, "tracer": tracer, "id": str(number), "due_ns": str(due_ns)}
-
-
 def environment_of(adapter: Adapter) -> list[str]:
     """Return the names of the environment variables that an adapter asks for."""
     return sorted(set(_ENVIRONMENT.findall(msgspec.json.encode(adapter).decode())))
 
 
 def secrets_of(adapter: Adapter) -> list[str]:
-    """Return what those variables say, the longest first."""
-    values = (os.environ.get(name, "") for name in environment_of(adapter))
-    return sorted((value for value in values if value), key=len, reverse=True)
+    """Return what those variables say, in any form in which a template may say it, the longest first."""
+    values = filter(None, (os.environ.get(name, "") for name in environment_of(adapter)))
+    said = {form for value in values for form in (value, *(change(value) for change in FILTERS.values()))}
+    return sorted(said, key=len, reverse=True)
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, cast
 
-from servers.feed.journal import Write
 from servers.timing.clock import now_ns
 
 WRITE_COLUMNS: Final = "connection,id,written_ns"
@@ -34,7 +33,7 @@ class Writes:
         self._connections += 1
         return _Watched(protocol, partial(self._note, self._connections))
 
-    def save(self, write: Write) -> None:
+    def save(self, write: Callable[[bytes], object]) -> None:
         rows = zip(self._rows[0::3], self._rows[1::3], self._rows[2::3], strict=True)
         write(b"".join(b"%d,%d,%d\n" % row for row in rows))
 

@@ -1,4 +1,4 @@
-"""`python -m loadtests.runs.manual_run DIR`: ends a test driven by hand as planned runs end, to be reported like them.
+"""`python -m loadtests.runs.by_hand.manual_run DIR`: ends a test driven by hand as planned runs end.
 
 One run with one cell per pattern, because all patterns ran at once. What was due between the start of the last user
 (or the last reset of the statistics) and shortly before the end is measured; the end is left out by the drain that a
@@ -18,6 +18,7 @@ import numpy as np
 
 from loadtests.records.manifest import SESSION, Cell, Session
 from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.rows import ROLES
 from loadtests.records.to_parquet import collect
 from loadtests.runs.keeping import described, ended, keep
 from loadtests.runs.run_folder import save
@@ -37,7 +38,7 @@ def make_run(folder: Path) -> list[Cell]:
     session = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session)
     folders = {cell.name: folder / "cells" / cell.name for cell in session.cells}
     joined_ns = max((_give_rows(folder, folders[cell.name], cell, session) for cell in session.cells), default=0)
-    found = [_windowed(cell, joined_ns) for cell in session.cells]
+    found = [_windowed(cell, joined_ns, session) for cell in session.cells]
     cells = [ended(planned, cell, folders[cell.name]) for planned, cell in found]
     run = described(
         kind=SESSION,
@@ -54,12 +55,13 @@ def make_run(folder: Path) -> list[Cell]:
     return [keep(folders[cell.name], cell) for cell in cells]
 
 
-def _windowed(cell: Cell, joined_ns: int) -> tuple[PlannedCell, Cell]:
+def _windowed(cell: Cell, joined_ns: int, session: Session) -> tuple[PlannedCell, Cell]:
     """Find the window of a cell, and with it the plan that would have given it.
 
     joined_ns: when the last user of all asked for the first time. Locust says that users run before that.
     """
-    about = {**cell.settings, "name": cell.scenario, "purpose": "driven by hand in Locust"}
+    named = {"target": session.target, "adapter": session.adapter}
+    about = {**cell.settings, **named, "name": cell.scenario, "purpose": "driven by hand in Locust"}
     asked = msgspec.convert(about, Scenario)
     spawned_by_ns, drain_s = max(cell.spawned_by_ns, joined_ns), asked.drain_or_default_s(cell.rtt_ms)
     from_ns = max(spawned_by_ns + SETTLE_NS, cell.window_from_ns)
@@ -92,7 +94,7 @@ def _too_short(drain_s: float, window_s: float) -> list[str]:
 def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: Session) -> int:
     """Give a cell its rows, the journal and what the load processes saw; return when its last user first asked.
 
-    Patterns that ran at once shared every connection count: what one of them sent over the wire cannot be told.
+    Patterns that ran at once shared server and connections: what each cost, and sent over the wire, cannot be told.
     """
     raw = cell_folder / "raw"
     raw.mkdir(parents=True, exist_ok=True)
@@ -106,8 +108,9 @@ def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: Session) ->
     for file in sorted((folder / "raw").glob("samples-*.rows")):
         rows = np.fromfile(file, DTYPES["samples"])
         if len(session.cells) > 1:
-            for column in (name for name in rows.dtype.names or () if name.startswith("wire_")):
-                rows[column] = UNKNOWN
+            ours = rows["role"] != ROLES.index("server")
+            for column in set(rows.dtype.names or ()) - {"at_ns", "pid", "role"}:
+                rows[column] = np.where(ours & (not column.startswith("wire_")), rows[column], UNKNOWN)
         rows.tofile(raw / file.name)
     _copy_named(folder / "raw", raw, "counts", lambda name: name.split("-")[1] in {cell.pattern, ""})
     _copy_named(folder / "raw", raw, "seen", lambda user: int(user) in firsts)

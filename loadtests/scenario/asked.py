@@ -1,0 +1,44 @@
+"""PURE. What is typed to name a server that is not ours, on the command line or in Locust's form."""
+
+import shlex
+from dataclasses import dataclass
+
+from servers.settings.setting import RUNNER, setting, settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was typed to name a server that is not ours."""
+
+    target: str = setting(
+        "",
+        "measure a server that is not ours: a preset (pollbench target list), a TOML file or a Python class",
+        RUNNER,
+        metavar="PRESET|FILE|FILE.py:CLASS",
+    )
+    url: str = setting(
+        "", "where that server is; without --target: the very URL that clients follow", RUNNER, metavar="URL"
+    )
+    publish: str = setting(
+        "",
+        "how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
+        RUNNER,
+        metavar="TEXT",
+    )
+    ca: str = setting("", "trust what this authority has signed (PEM)", RUNNER, metavar="FILE")
+    insecure: bool = setting(False, "trust any certificate; the page says so", RUNNER)
+    changes: tuple[str, ...] = setting(
+        (), "change any key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True
+    )
+
+    def words(self) -> str:
+        """Return it as it is typed."""
+        words = []
+        for name, each in settings(Asked).items():
+            value = getattr(self, name)
+            if each.kind is bool:
+                words += [each.option] * value
+            else:
+                texts = value if each.repeated else [value] * bool(value)
+                words += [word for text in texts for word in (each.option, text)]
+        return shlex.join(words)

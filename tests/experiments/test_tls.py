@@ -1,0 +1,24 @@
+"""TLS: a record's bytes more for each event, a round trip more before a first answer, and nothing lost."""
+
+from pathlib import Path
+
+import pytest
+
+from reports.experiments.practices import tls
+from tests.experiments.checks import check_drawing, check_verdict
+
+
+@pytest.mark.slow
+def test_a_record_adds_its_bytes_and_a_handshake_its_round_trip_and_nothing_is_lost(tmp_path: Path) -> None:
+    found = {arm: tls.measure(arm, tmp_path / arm, quick=True) for arm in tls.ARMS}
+    off, on = found["off"].figures, found["on"].figures
+    for case in tls.BRIEFLY:
+        assert on[f"{case}_bytes"] > off[f"{case}_bytes"] + 15
+        assert on[f"{case}_first_ms"] > off[f"{case}_first_ms"] + 0.5 * tls.RTT_MS
+    assert on["new_cpu_ms"] > off["new_cpu_ms"]
+    assert off["missed"] == on["missed"] == 0
+    check_drawing(tls, found)
+
+
+def test_the_verdict_quotes_what_was_measured_and_says_when_it_is_not_proven() -> None:
+    check_verdict(tls)
