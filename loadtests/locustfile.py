@@ -14,7 +14,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import patterns
 from loadtests.locust_ui import hooks
-from loadtests.scenario import options
+from loadtests.scenario import locust_options
 from loadtests.scenario.plan import user_class_name
 from loadtests.users.user_classes import user_class
 from servers.home import pass_on
@@ -36,4 +36,4 @@ def _add_options(parser, **_kwargs) -> None:  # type: ignore[no-untyped-def]
         include_in_web_ui=False,
         help="Other names, a,b, under which pages and clients may use the web interface",
     )
-    options.add_to(parser)
+    locust_options.add_to(parser)

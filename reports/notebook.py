@@ -8,7 +8,7 @@ from reports.advice.advise import Question, advise
 from reports.advice.decision_map import DecisionMap
 from reports.advice.decision_map import decision_map as _decision_map
 from reports.advice.goals import parse_goal
-from reports.advice.told import changes, recommendation
+from reports.advice.recommendation import changes, recommendation
 from reports.basics.statistics import compare as compare_samples
 from reports.basics.statistics import median_interval
 from reports.charts import CHARTS, Chart

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION  # noqa: E402
 from loadtests.scenario.asked import Asked  # noqa: E402
-from loadtests.scenario.options import TOLD  # noqa: E402
+from loadtests.scenario.locust_options import TOLD  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS, Scenario  # noqa: E402
 from loadtests.scenario.settings import SETTINGS, typed  # noqa: E402
 from reports.commands.app import app  # noqa: E402

@@ -114,7 +114,7 @@ class Service:
     async def published(self, request: web.Request) -> web.Response:
         """Say of every message after `last_id` that is still kept: id,due_ns,published_ns, a line of CSV each.
 
-        The journal over HTTP, for whoever did not start this server and must account for what was missed.
+        The journal over HTTP, for programs that did not start this server and must count missed messages.
         """
         bodies = self.feed.after(parse_last_id(request.path_qs)).bodies
         stamps = (decode_stamp(body) for body in bodies)

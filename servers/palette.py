@@ -1,4 +1,4 @@
-"""PURE. One colour per pattern, the same in every report, chart and page, whoever draws it.
+"""PURE. One colour per pattern, the same in every report, chart and page.
 
 The six colours were searched for the largest smallest difference under normal, deutan, protan and tritan vision
 (Machado 2009, OKLab) at a contrast of 3.3 to white; the dark set likewise on near black at 4.6. Whoever draws names

@@ -14,7 +14,7 @@ import docs_pages  # type: ignore[import-not-found]  # noqa: E402
 from typer.main import get_command  # noqa: E402
 
 from loadtests.runs.commands import OURS  # noqa: E402
-from loadtests.scenario.options import add_to, read_options  # noqa: E402
+from loadtests.scenario.locust_options import add_to, read_options  # noqa: E402
 from loadtests.scenario.overrides import overridden  # noqa: E402
 from loadtests.scenario.plan import Plan, command_line  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS  # noqa: E402

@@ -189,7 +189,7 @@ def _bodies(due: np.ndarray, published: np.ndarray, content_bytes: int) -> np.nd
 
 
 def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFrame:
-    """Four samples a second. CPU is 40 us a request and 20 us a delivery, as they come; memory grows with clients."""
+    """Four samples a second. CPU is 40 us a request and 20 us per delivery, as they come; memory grows with clients."""
     start_ns = int(at.joined[0]) - S // 4
     at_ns = np.arange(start_ns, cell.load_ended_ns + 1, S // 4)
     asked = np.searchsorted(np.sort(outcome.requests["ended_ns"]), at_ns)

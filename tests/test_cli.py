@@ -85,11 +85,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         ),
         (
             ["run", "sse", "--server", "wss://h"],
-            "not the address of one: see docs/howto/own-server",
+            "not an address: see docs/howto/own-server",
         ),
-        (["run", "sse", "--server", "localhost:8080"], "--server localhost:8080 .*not the address of one"),
-        (["run", "sse", "--server", "[::1]:8080"], r"--server \[::1\]:8080 .*not the address of one"),
-        (["run", "sse", "--server", "serve 'it"], "--server .*its quotes closed"),
+        (["run", "sse", "--server", "localhost:8080"], "--server localhost:8080 .*not an address"),
+        (["run", "sse", "--server", "[::1]:8080"], r"--server \[::1\]:8080 .*not an address"),
+        (["run", "sse", "--server", "serve 'it"], "--server .*closed quotes"),
         (["compare", "--repeats", "0"], "--repeats 0 is out of range: it must be 1 to 1000"),
         (["compare", "--pattern", "longpoll"], "pattern 'longpoll' is none of: .*sse.* did you mean long_polling"),
         (["compare", "--pattern", ","], "no pattern was named"),
@@ -321,7 +321,7 @@ def test_an_interrupted_run_keeps_and_reports_its_finished_cells(tmp_path: Path,
         out, err = process.communicate(timeout=60)
     assert process.returncode == pollbench.INTERRUPTED
     assert not [child for child in children if child.is_running()]
-    assert "interrupted; 1 of 40 cells are kept; go on with: pollbench compare --resume run" in err
+    assert "interrupted; 1 of 40 cells are kept; continue with: pollbench compare --resume run" in err
     assert "Server-Sent Events" in out
     assert (tmp_path / "run" / "report.html").exists()
     assert not (tmp_path / "run" / "cells" / "feed-4-chunked-1" / "cell.json").exists()

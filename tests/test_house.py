@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["servers", "loadtests", "reports"]
 SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
+STARTS_PROCESSES = "loadtests.host.managed_process"
 LOADTESTS_MAY_TAKE = {
     "servers.timing",
     "servers.timing.clock",
@@ -150,6 +153,30 @@ def test_there_are_no_circles_between_rooms(stage: str) -> None:
     TopologicalSorter(rooms).prepare()
 
 
+def modules_from(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports, with the packages that these lie in."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    packages = {name.rsplit(".", up)[0] for name in found for up in range(1, name.count(".") + 1)}
+    return (found | packages) & MODULES.keys()
+
+
+def test_reports_reach_nothing_that_starts_processes() -> None:
+    """Whoever judges must not measure: only the commands have both done. Imports of imports count."""
+    graph = {name: modules_from(path) for name, path in MODULES.items()}
+    for name in graph:
+        if name.startswith("reports.") and not name.startswith("reports.commands"):
+            seen, todo = {name: ""}, [name]
+            while todo:
+                here = todo.pop()
+                for there in graph[here] - seen.keys():
+                    seen[there] = f"{seen[here]} -> {there}"
+                    todo.append(there)
+            assert STARTS_PROCESSES not in seen, f"{name}{seen[STARTS_PROCESSES]}"
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__") and name not in {"_fields", "_asdict", "_replace"}
 
@@ -199,3 +226,17 @@ def test_the_readme_shows_only_commands_that_exist() -> None:
         assert target in targets, f"README shows `make {target}`, the Makefile has no such target"
     for script in re.findall(r"scripts/[\w-]+", readme):
         assert (ROOT / script).exists(), f"README names {script}"
+
+
+def test_where_a_new_thing_goes_is_where_the_others_of_its_kind_are() -> None:
+    """NAME stands for any file: there must be one already. A list is one that the module has."""
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:servers|loadtests|reports|tests|docs)/[\w/.]+)`", contributing))
+    missing = {path for path in paths if not any(ROOT.glob(path.replace("NAME", "[a-z]*")))}
+    assert not missing
+    lists = re.findall(r"of `([A-Z]+)` in `([\w/]+)\.py`", contributing)
+    assert lists
+    for name, path in lists:
+        assert len(getattr(import_module(path.replace("/", ".").removesuffix(".__init__")), name)), (
+            f"{path} has no {name}"
+        )

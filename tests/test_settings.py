@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.scenario.options import TOLD
+from loadtests.scenario.locust_options import TOLD
 from loadtests.scenario.settings import SETTINGS
 from servers.settings.options import ServerOptions
 from servers.settings.setting import WHO, Setting, settings
@@ -33,7 +33,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, copy / name)
-    add_line(copy / "loadtests/scenario/settings.py", "    etag: bool = setting(\n", ENTRY)
+    add_line(copy / "loadtests/scenario/settings.py", "    message_limit_bytes: int = setting(\n", ENTRY)
     add_line(copy / "loadtests/users/user.py", "        self.connections = 0\n", OBEYED)
     command = [sys.executable, str(ROOT / "tests/one_setting_more.py"), "patience_s", "--patience"]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)

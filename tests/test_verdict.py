@@ -74,12 +74,14 @@ def test_a_burned_core_makes_the_run_invalid_on_page_charts_terminal_and_exit_co
 
     ruling = json.loads((tmp_path / "run/verdict.json").read_text(encoding="utf-8"))
     invalid = [caution["what"] for caution in ruling["cautions"] if caution["severity"] == "invalid"]
-    assert any(what.startswith("The load generator stood in line for a core") for what in invalid)
+    assert any(what.startswith("The load generator waited for CPU") for what in invalid)
     page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert '<p class="verdict invalid"><b>INVALID</b>' in page
     charts = sorted((tmp_path / "run/charts").glob("*.svg"))
     assert charts
-    assert all("INVALID: decide nothing from this chart" in chart.read_text(encoding="utf-8") for chart in charts)
+    assert all(
+        "INVALID: do not decide anything from this chart" in chart.read_text(encoding="utf-8") for chart in charts
+    )
 
     (tmp_path / "slo.toml").write_text('slo = ["missed == 0", "p99_ms < 100000"]', encoding="utf-8")
     with start(tmp_path, "gate", "run", "--junit", "gate.xml") as gate:

@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from loadtests.host import capacity
+from loadtests.host import machine_limits
 from loadtests.records.manifest import Machine
 from servers.home import HOME, VERSION
 from servers.timing.clock import clock_id
@@ -28,8 +28,8 @@ def machine() -> Machine:
         memory_bytes=psutil.virtual_memory().total,
         python=platform.python_version(),
         clock_id=clock_id(),
-        open_files=capacity.open_files(),
-        ports=capacity.ports(),
+        open_files=machine_limits.open_files(),
+        ports=machine_limits.ports(),
     )
 
 

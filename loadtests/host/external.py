@@ -27,7 +27,7 @@ def find_program(name: str, package: str) -> str:
 
 
 class Program:
-    """A program of somebody else's, for as long as its block lasts."""
+    """A foreign program, for as long as its block lasts."""
 
     _child: Child | None = None
 

@@ -25,7 +25,7 @@ LOG_MAX_BYTES: Final = 256 * 2**20
 LINE_MAX_BYTES: Final = 65_536
 """What is longer is heard as several lines."""
 LINES_A_LOOK: Final = 1_000
-"""Some write faster than anybody reads."""
+"""Some write faster than they are read."""
 QUOTED: Final = 300
 TERMINATED: Final = frozenset({-signal.SIGTERM, 128 + signal.SIGTERM})
 """How a program ends by SIGTERM that does not care, and how a shell or a JVM then says so."""
@@ -172,18 +172,18 @@ class Child:
     def kill(self) -> int:
         """End it at once (SIGKILL), with all that it started; return its exit code."""
         if self._process.poll() is None:
-            # Not reaped yet, so its process group cannot have become somebody else's.
+            # Not reaped yet, so its process group cannot belong to another process.
             os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 
     def last_words(self) -> str:
         """Return the last line of its log, which is where programs say why they ended."""
         if self._log is None:
-            return "it said it on our own output"
+            return "its output went to the terminal"
         with self._log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LINE_MAX_BYTES))
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip()[:QUOTED] if lines else "it said nothing"
+        return lines[-1].strip()[:QUOTED] if lines else "it printed nothing"
 
     def __enter__(self) -> Self:
         return self

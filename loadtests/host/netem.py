@@ -35,7 +35,7 @@ def unavailable() -> str:
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         return f"netem needs the commands {', '.join(missing)} (Debian packages iproute2 and util-linux)"
     if os.geteuid() != 0:
-        return "netem needs root, to make a network of its own"
+        return "netem needs root, to make a private network"
     try:
         _run("unshare", "--net", *netem(1.0))
     except NetworkFailed as refused:

@@ -57,7 +57,7 @@ class Nginx(Program):
             # accept() for the next one, and its clients with it.
             sock.setblocking(False)
             # nginx cannot be told to take any port. It does take over a listening socket, as it does when it is
-            # replaced by a newer version of itself, and so nobody can take the port in between.
+            # replaced by a newer version of itself, and so no program can take the port in between.
             child = Child(
                 "nginx",
                 [self._program, "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"],

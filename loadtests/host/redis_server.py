@@ -1,4 +1,4 @@
-"""A Redis of our own, for as long as an experiment or a test runs: its own folder, its own port, nobody else's data.
+"""A Redis of our own, for as long as an experiment or a test runs: its own folder, its own port, its own data.
 
     with RedisServer(folder) as redis:
         ...   # python -m servers --feed redis-stream --redis {redis.url}

@@ -23,7 +23,7 @@ UNKNOWN: Final = -1
 
 
 class Family:
-    """A process and all that it started, seen from outside: whoever serves may be any of them.
+    """A process and all that it started, seen from outside: any of them may be the one that serves.
 
     Each has rows of its own, all with the instant at which the family was looked at. What a process used is never
     lost: one that came since the last look has a row of zeros there, and what the ended ones used unseen is the first
@@ -115,7 +115,7 @@ class Sampler:
         self._role = ROLES.index(role)
 
     def reaped_ns(self) -> int:
-        """Return what its ended children used, as far as it has asked for them; 0 where nobody counts it."""
+        """Return what its ended children used, as far as it has asked for them; 0 where that is not counted."""
         try:
             times = self._process.cpu_times()
         except psutil.NoSuchProcess:
@@ -150,7 +150,7 @@ class Sampler:
 
 
 def waited_ns(pid: int) -> int:
-    """Return how long the process's main thread stood in line for a core, in ns; -1 where nobody counts it."""
+    """Return how long the main thread of the process waited for CPU, in ns; -1 where that is not counted."""
     try:
         # Documentation/scheduler/sched-stats.rst: time on the cpu, time waiting on a runqueue, timeslices.
         return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[1])

@@ -73,7 +73,7 @@ class Warden:
 
     def _say(self, line: str) -> None:
         if self._process is not None and self._process.stdin is not None:
-            with suppress(BrokenPipeError):  # somebody ended it: nobody watches then
+            with suppress(BrokenPipeError):  # it was ended from outside: there is no warden then
                 self._process.stdin.write(line.encode())
                 self._process.stdin.flush()
 
@@ -102,7 +102,7 @@ def end_all(mark: str, sessions: Collection[int], grace_s: float = GRACE_S) -> N
 def is_marked(pid: int, mark: str, sessions: Collection[int]) -> bool:
     with suppress(psutil.Error, OSError):
         return os.getsid(pid) in sessions or _carries(pid, f"{MARK}={mark}".encode())
-    return False  # gone, or somebody else's
+    return False  # gone, or another user's
 
 
 def _marked(mark: str, sessions: Collection[int]) -> Iterator[psutil.Process]:
@@ -123,7 +123,7 @@ def _carries(pid: int, wanted: bytes) -> bool:
 
 
 def main() -> None:
-    """Hear of sessions until whoever started us is gone, then end what is left of them."""
+    """Receive sessions until our parent is gone, then end what is left of them."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()

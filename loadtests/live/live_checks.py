@@ -17,7 +17,7 @@ TAIL_FLOOR_MS: Final = 2.0
 TOO_FEW_MESSAGES: Final = 10
 
 Verdict = Literal["VALID", "SUSPECT", "INVALID", "FAIL"]
-"""FAIL is the report's alone, which holds the records against each other."""
+"""Only the report has FAIL, because it compares the records with each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """reasons: what speaks against the figures, worst first, each a few words; empty when nothing does."""
+class LiveVerdict:
+    """reasons: why the figures cannot be trusted, worst first, each a few words; empty when there is none."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
 
 
-def judge(pattern: str, live: Live, health: Health) -> Judgement:
+def judge(pattern: str, live: Live, health: Health) -> LiveVerdict:
     """Judge one pattern's figures so far."""
     invalid, suspect = tuple(_invalid(pattern, live, health)), tuple(_suspect(pattern, live, health))
-    return Judgement("INVALID" if invalid else "SUSPECT" if suspect else "VALID", invalid + suspect)
+    return LiveVerdict("INVALID" if invalid else "SUSPECT" if suspect else "VALID", invalid + suspect)
 
 
 def _invalid(pattern: str, live: Live, health: Health) -> list[str]:
@@ -51,7 +51,7 @@ def _invalid(pattern: str, live: Live, health: Health) -> list[str]:
     if health.lost:
         found.append(f"{health.lost} of {health.workers} workers lost, and with them what their users received")
     if _is_push(pattern) and live.deliveries and live.inline == live.deliveries:
-        found.append("nothing was pushed: this is chunked streaming by another name")
+        found.append("nothing was pushed: this is chunked streaming")
     return found
 
 

@@ -2,7 +2,7 @@
 
 The server counts its messages 1, 2, 3, ... without gaps, and a user starts at a known id. So whatever lies between two
 ids that a user received one after the other was missed, until it comes late after all; and an id that is not newer and
-fills no gap came twice. Nobody has to be asked, and what is merely under way counts as neither, as in
+fills no gap came twice. No server has to be asked, and messages in flight count as neither, as in
 reports/measures/losses.py. A user lives in one process, so the counts of processes add up.
 """
 

@@ -24,7 +24,7 @@ MARGIN_NS: Final = 250_000_000
 """A poll is recorded when its user comes round to it, a little after the instant that it bears."""
 
 
-class Look(NamedTuple):
+class SelfSample(NamedTuple):
     """One look of a load process at itself, see `arrival.Sample`."""
 
     at_ns: int
@@ -39,7 +39,7 @@ class Report:
     run: str
     until_ns: int = 0
     slices: dict[str, dict[int, Live]] = field(default_factory=dict)
-    looks: list[Look] = field(default_factory=list)
+    looks: list[SelfSample] = field(default_factory=list)
 
     def packed(self) -> list[object]:
         """Return what msgpack can carry; `unpack` is the inverse."""
@@ -50,7 +50,7 @@ class Report:
     def unpack(fields: list[Any]) -> "Report":
         run, until_ns, slices, looks = fields
         lives = {pattern: {at: unpacked(live) for at, live in own.items()} for pattern, own in slices.items()}
-        return Report(run, until_ns, lives, [Look(*look) for look in looks])
+        return Report(run, until_ns, lives, [SelfSample(*look) for look in looks])
 
 
 class Gatherer:
@@ -65,7 +65,7 @@ class Gatherer:
     def take(self, table: str, pattern: str, rows: Rows) -> None:
         """Take a batch that was just recorded, of any table of rows.py."""
         if table == "samples":
-            self._fresh.looks += [Look(*look) for look in rows[list(Look._fields)].tolist()]
+            self._fresh.looks += [SelfSample(*look) for look in rows[list(SelfSample._fields)].tolist()]
             self._fresh.until_ns = int(rows["at_ns"][-1])
         elif table == "requests":
             for second, part in _by_second(rows, "ended_ns"):
@@ -99,11 +99,11 @@ class Process:
     """A load process as it sees itself. lags: histogram of its worst lag in each second."""
 
     until_ns: int = 0
-    first: Look | None = None
-    last: Look | None = None
+    first: SelfSample | None = None
+    last: SelfSample | None = None
     lags: dict[int, int] = field(default_factory=dict)
 
-    def take(self, look: Look) -> None:
+    def take(self, look: SelfSample) -> None:
         self.first = self.first or look
         self.last = look
         count_into(self.lags, np.array([look.lag_ns]))
@@ -192,6 +192,6 @@ class Board:
         return max(kept) - min(kept) + 1 if kept else 0
 
     def complete_until_s(self, lost: Collection[str] = (), *, settled: bool = False) -> int:
-        """Return the first second that is not complete. lost: who will report no more; settled: nobody will."""
+        """Return the first second that is not complete. lost: workers that report no more; settled: all of them."""
         known = [process.until_ns for name, process in self.processes.items() if name not in lost]
         return max(0, min(known, default=0) - (0 if settled else MARGIN_NS)) // NS_PER_S

@@ -16,7 +16,7 @@ from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_S
 
 from loadtests.foreign.choose import choose, powers_of
 from loadtests.live.chart_points import ChartPoints
-from loadtests.live.live_checks import Judgement, judge
+from loadtests.live.live_checks import LiveVerdict, judge
 from loadtests.locust_ui.advice_cell import advice, refused
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.preflight import admit, other_server
@@ -24,7 +24,7 @@ from loadtests.locust_ui.web_guard import ask_first, guard
 from loadtests.runs.commands import OURS
 from loadtests.runs.target import WrongServer
 from loadtests.scenario.asked import Asked
-from loadtests.scenario.options import TOLD, read_options
+from loadtests.scenario.locust_options import TOLD, read_options
 from servers.palette import colours_of
 from servers.patterns import facts, names
 from servers.targets.adapter import SUBSCRIPTIONS
@@ -32,9 +32,9 @@ from servers.targets.adapter import SUBSCRIPTIONS
 FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
 CONFLICT: Final = 409
 FORM: Final = b"templateArgs"
-"""What the page has, and what sends or asks for a login instead has not."""
+"""What the page has, and a redirect or a login page does not have."""
 HIDDEN: Final = ("run_dir", "session_dir", "published_at", "server_token", "http2_host")
-"""Options that are no fields of the form: whoever starts Locust decides where it writes, and whom it measures."""
+"""Options that are not in the form: they belong to the command line that starts Locust."""
 
 
 def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
@@ -59,11 +59,11 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     return page
 
 
-def _ruling_in(folder: Path) -> Judgement:
-    """Read the verdict that the report of a run came to."""
+def _ruling_in(folder: Path) -> LiveVerdict:
+    """Read the verdict of a run's report."""
     ruling = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     doubts = [caution["what"] for caution in ruling["cautions"] if caution["severity"] != "note"]
-    return Judgement(ruling["verdict"], tuple(doubts))
+    return LiveVerdict(ruling["verdict"], tuple(doubts))
 
 
 class DeliveryPage:
@@ -75,7 +75,7 @@ class DeliveryPage:
         self._labels = {name: facts(name).label for name in names()}
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
-        self._ruled: tuple[str, Judgement] | None = None
+        self._ruled: tuple[str, LiveVerdict] | None = None
         self._started_with = dict(vars(environment.parsed_options)), environment.host or ""
 
     # The Delivery tab
@@ -135,16 +135,16 @@ class DeliveryPage:
         return rows
 
     @property
-    def _ruling(self) -> Judgement | None:
-        """What the report says of the test that the board shows, None while there is none."""
+    def _ruling(self) -> LiveVerdict | None:
+        """The verdict of the report on the test that the board shows, None while there is none."""
         run, judgement = self._ruled or ("", None)
         return judgement if run == self._screen.board.run else None
 
     def rule(self) -> None:
-        """Have the report made of a test that has ended, and from then on say what it says: there is one judge."""
+        """Have the report made of a test that has ended, and show its verdict from then on: there is one judge."""
         folder = Path(self._screen.board.run)
         problem = self._folder_problem() or self._report()
-        self._ruled = (str(folder), Judgement("INVALID", (problem,)) if problem else _ruling_in(folder))
+        self._ruled = (str(folder), LiveVerdict("INVALID", (problem,)) if problem else _ruling_in(folder))
 
     def _phase(self) -> str:
         """Return "none" before the first test, "running" while there is more to come, "stopped" when all is final."""
@@ -159,7 +159,7 @@ class DeliveryPage:
     # The start form
 
     def check_form(self) -> Response | None:
-        """Refuse, in the form, what the test would be ended for; let anything else pass."""
+        """Refuse, in the form, what would end the test; let anything else pass."""
         environment = self._environment
         given = {**vars(environment.parsed_options), **request.form.to_dict()}
         host = request.form.get("host", environment.host or "")
@@ -167,9 +167,9 @@ class DeliveryPage:
         alien = next((name for name in HIDDEN if name in request.form), "")
         running = state in {STATE_SPAWNING, STATE_RUNNING}
         if alien:
-            problem = f"{alien} is no field of this form: give it when you start Locust"
+            problem = f"{alien} is not a field of this form: give it when you start Locust"
         elif state in {STATE_CLEANUP, STATE_STOPPING} or not (running or self._screen.settled):
-            problem = "the test before is still ending: try again in a moment"
+            problem = "the previous test is still ending: try again in a moment"
         else:
             problem = self._unchangeable(given, host) if running else self._inadmissible(given, host)
         if not problem:
@@ -266,8 +266,8 @@ class DeliveryPage:
             return "the test is still running: stop it first"
         if not (folder / "run.json").is_file():
             if (folder / "published.csv").is_file():
-                return "what was recorded is being put together: try again in a moment"
-            return f"{folder} is not a run that can be reported: it was recorded for whoever named --run-dir"
+                return "the records are being collected: try again in a moment"
+            return f"{folder} is not a run that can be reported: it was recorded for another program (--run-dir)"
         return ""
 
     def _report(self) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.host import capacity
+from loadtests.host import machine_limits
 from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.crew import Crew
 from loadtests.locust_ui.locust_stats import Screen
@@ -28,7 +28,7 @@ from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.recorder import recorder
 from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
-from loadtests.scenario.options import LoadOptions, read_options
+from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
@@ -62,7 +62,7 @@ class Conductor:
         self._ended_ns = 0
 
     def on_init(self, environment: Environment, **_kwargs: Any) -> None:
-        capacity.raise_open_files()
+        machine_limits.raise_open_files()
         self._environment = environment
         runner = environment.runner
         try:
@@ -154,7 +154,7 @@ class Conductor:
         return numbers
 
     def _note(self, environment: Environment, options: LoadOptions, target: Target) -> None:
-        """Have the server publish, and prepare for a report, unless somebody who gave us the folder does that."""
+        """Have the server publish, and prepare for a report, unless the program that gave us the folder does that."""
         if self._other is not None:
             options = replace(options, schedule=options.schedule or USUAL)
             target.begin(ROLL_CALL, options.message_bytes)
@@ -266,11 +266,11 @@ class Conductor:
         try:
             by_hand.finish(self._ended_ns, self._users_now(), problems)
         except OSError as wrong:
-            log.error("cannot keep what was recorded in %s: %s", by_hand.folder, wrong.strerror)
+            log.error("cannot keep the records in %s: %s", by_hand.folder, wrong.strerror)
             return
         if self._page is not None:
             gevent.spawn(self._page.rule)
-        log.info("what was recorded is in %s; show it with: pollbench report %s", by_hand.folder, by_hand.folder)
+        log.info("the records are in %s; show them with: pollbench report %s", by_hand.folder, by_hand.folder)
 
     def _stop_recording(self) -> None:
         if not self._recording:

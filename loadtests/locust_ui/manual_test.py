@@ -1,9 +1,8 @@
 """What is to be known of a test that a person drives, so that its folder can be reported like any other run.
 
-Nobody planned it: users come when the form is sent, and it ends when somebody presses Stop. So the conductor notes
-here what happens when, the server is asked from time to time what it has published, and a process of its own looks at
-what it costs; another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall
-the users.
+It has no plan: users come when the form is sent, and it ends with the Stop button. So the conductor notes here what
+happens when, the server is asked from time to time what it has published, and a separate process samples its cost;
+another one (loadtests/runs/by_hand) then ends its cells like planned ones, because pyarrow would stall the users.
 """
 
 import logging
@@ -24,7 +23,7 @@ from loadtests.records.manifest import SESSION, Session
 from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
-from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.locust_options import LoadOptions
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import NEWEST, UserSettings
@@ -133,7 +132,7 @@ class HandDriven:
         return 0 if shared else self._target.start_at_ns
 
     def _changes(self) -> list[str]:
-        """Return what somebody else changed at the server, after which no one setting describes the test."""
+        """Return what another client changed at the server, after which no one setting describes the test."""
         then = self._target.stats
         try:
             now = Target(self._target.host).stats
@@ -142,7 +141,7 @@ class HandDriven:
         if (now.schedule, now.message_bytes, now.start_at_ns) == (then.schedule, then.message_bytes, then.start_at_ns):
             return []
         problem = (
-            f"somebody had the server publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
+            f"the server was made to publish by {now.schedule} ({now.message_bytes} bytes) while it ran, instead of "
             f"{then.schedule} ({then.message_bytes} bytes): start a new test"
         )
         return [problem]

@@ -11,7 +11,7 @@ from loadtests.foreign.choose import choose
 from loadtests.foreign.spec import Chosen
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.asked import Asked
-from loadtests.scenario.options import LoadOptions, read_options
+from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
 
 if TYPE_CHECKING:

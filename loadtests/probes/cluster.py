@@ -42,7 +42,7 @@ class ClusterFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ClusterPlan:
     """feed: one of servers.settings.options.FEEDS. away_s: how long Redis is stopped; 0 for never, as with a feed
     in memory.
 
@@ -80,7 +80,7 @@ class Left:
     backplane_messages: int = 0
 
 
-def run(plan: Plan, folder: Path) -> Left:
+def run(plan: ClusterPlan, folder: Path) -> Left:
     """Run it into an empty folder. Raises NotInstalled, ChildFailed, ClusterFailed, WrongServer."""
     with ExitStack() as stack:
         cluster = Cluster(plan, folder, stack)
@@ -110,7 +110,7 @@ def run(plan: Plan, folder: Path) -> Left:
 class Cluster:
     """Redis, servers, nginx and users, running once it is made; the stack ends them."""
 
-    def __init__(self, plan: Plan, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, plan: ClusterPlan, folder: Path, stack: ExitStack) -> None:
         self._plan = plan
         self._folder = folder
         self._stack = stack

@@ -36,7 +36,7 @@ ASSET: Final = re.compile(rb'(?:href|src)="(/[^"]+)"')
 
 
 @dataclass(slots=True)
-class Load:
+class PageLoad:
     """One page load. complete_ns: from the request for the page until everything was there.
 
     received_bytes: everything the server sent, frames and all, until then. unwanted: pushes of what was there already.
@@ -68,12 +68,12 @@ class PageClient:
         self._h2.initiate_connection()
         self._flush()
         # Both sides have spoken before the clock starts: setting a connection up costs every way of loading the same.
-        while not any(isinstance(event, RemoteSettingsChanged) for event in self._events(Load())):
+        while not any(isinstance(event, RemoteSettingsChanged) for event in self._events(PageLoad())):
             pass
 
-    def load(self, path: str) -> Load:
-        """Load a page and its assets. Raises OSError, ProtocolError."""
-        load, paths = Load(), dict[int, str]()
+    def load(self, path: str) -> PageLoad:
+        """PageLoad a page and its assets. Raises OSError, ProtocolError."""
+        load, paths = PageLoad(), dict[int, str]()
         started_ns = now_ns()
         page = self._ask(path, load, paths)
         while paths:
@@ -97,7 +97,11 @@ class PageClient:
         return load
 
     def _told(
-        self, event: InformationalResponseReceived | ResponseReceived, of_page: bool, load: Load, paths: dict[int, str]
+        self,
+        event: InformationalResponseReceived | ResponseReceived,
+        of_page: bool,
+        load: PageLoad,
+        paths: dict[int, str],
     ) -> None:
         """Take what the head of a response says of assets. Raises ProtocolError for an answer that is none."""
         headers = texts(event.headers)
@@ -110,7 +114,7 @@ class PageClient:
             self._want(asset, load, paths)
         load.mode = headers.get("x-page-mode", load.mode)
 
-    def _pushed(self, event: PushedStreamReceived, load: Load, paths: dict[int, str]) -> None:
+    def _pushed(self, event: PushedStreamReceived, load: PageLoad, paths: dict[int, str]) -> None:
         path, stream_id = texts(event.headers)[":path"], event.pushed_stream_id
         assert stream_id is not None
         load.pushes += 1
@@ -121,11 +125,11 @@ class PageClient:
         else:
             paths[stream_id] = path
 
-    def _want(self, path: str, load: Load, paths: dict[int, str]) -> None:
+    def _want(self, path: str, load: PageLoad, paths: dict[int, str]) -> None:
         if path not in self._cache | load.bodies.keys() | set(paths.values()):
             self._ask(path, load, paths)
 
-    def _ask(self, path: str, load: Load, paths: dict[int, str]) -> int:
+    def _ask(self, path: str, load: PageLoad, paths: dict[int, str]) -> int:
         stream_id = self._h2.get_next_available_stream_id()
         fields = [(":method", "GET"), (":scheme", "http"), (":authority", self._authority), (":path", path)]
         self._h2.send_headers(stream_id, fields, end_stream=True)
@@ -134,7 +138,7 @@ class PageClient:
         paths[stream_id] = path
         return stream_id
 
-    def _events(self, load: Load) -> list[Event]:
+    def _events(self, load: PageLoad) -> list[Event]:
         data = self._socket.recv(65_536)
         if not data:
             raise ConnectionResetError("the server closed the connection")

@@ -150,7 +150,7 @@ class HeadReader:
 
     def receive(self, data: bytes) -> bytes | None:
         """Take bytes; return what follows the head once it is complete, else None. Raises ProtocolError."""
-        # Lines without anything before a response are a fault of old servers that hurts nobody.
+        # Lines without anything before a response are a harmless fault of old servers.
         rest = self._buffer + data if self._buffer else data.lstrip(b"\r\n")
         while (end := rest.find(b"\r\n\r\n")) >= 0 and end + self._skipped_bytes <= HEAD_MAX_BYTES:
             head, rest = read_head(rest[:end]), rest[end + 4 :]

@@ -194,7 +194,7 @@ class Gunzip:
 
 
 def gunzip(data: bytes, limit_bytes: int) -> bytes:
-    """Unpack a whole body. Raises ProtocolError, also when it comes to more than `limit_bytes`."""
+    """Unpack a whole body. Raises ProtocolError, also when it is longer than `limit_bytes`."""
     unpacking, pieces, size = Gunzip(), [], 0
     for piece in unpacking.receive(data):
         pieces.append(piece)

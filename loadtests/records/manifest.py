@@ -87,7 +87,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """What an experiment came to: runs/advice.json holds the newest of each, by its name. command: to try it again."""
+    """The result of an experiment: runs/advice.json holds the newest of each, by its name. command: to repeat it."""
 
     title: Text
     verdict: Text

@@ -103,7 +103,7 @@ class Recorder:
             self._append("samples", "", self._samples, SAMPLE.size)
 
     def finish(self) -> dict[str, int]:
-        """Write the rest, and a count of all rows for whoever collects them; return the count."""
+        """Write the rest, and a count of all rows for the collector; return the count."""
         self.write()
         if self._folder is not None:
             seen = {

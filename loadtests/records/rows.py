@@ -56,7 +56,7 @@ class Delivery(NamedTuple):
     byte. bytes: the message with its own framing (chunk head, event fields, frame head), shared heads not.
     mode: one of MODES, how it travelled.
     arrived_ns: when the kernel on the users' side had its last byte. Of messages that came in one read only the last
-    has a stamp; those before it count as having been as long on the way. 0 where nobody asked, because the platform
+    has a stamp; those before it count as having been as long on the way. 0 where it was not asked, because the platform
     does not tell or the read was not drawn (connection.Draw); UNTOLD where the answer says nothing about the message.
     """
 

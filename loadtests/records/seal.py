@@ -1,6 +1,6 @@
-"""What a cell's files were when it had ended, kept as digests in its cell.json: whoever changes a figure changes one.
+"""What a cell's files were when it had ended, kept as digests in its cell.json: a changed figure changes a digest.
 
-This is against mistakes, mixed-up folders and edits by hand, not against somebody who makes new digests.
+This is against mistakes, mixed-up folders and edits by hand, not against an attacker who makes new digests.
 """
 
 import hashlib

@@ -48,7 +48,7 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
         f"{name}.rows is missing: {rows} rows" for name, rows in recorded.items() if name not in present
     ]
     if not recorded:
-        result.problems.append("no load process said what it recorded: it did not end in order")
+        result.problems.append("no load process reported its records: it did not end in order")
     if not result.problems:
         shutil.rmtree(raw)
     return result

@@ -249,7 +249,7 @@ class Attempt:
         silent = self._scenario.loads - len(list((self._folder / "raw").glob("counts-*.json")))
         if silent:
             who = "the load" if self._scenario.loads == 1 else f"{silent} of {self._scenario.loads} load processes"
-            raise CellFailed(f"{who} ended without saying what it recorded, so rows may be missing")
+            raise CellFailed(f"{who} ended without reporting its records, so rows may be missing")
         recorder = Recorder()
         recorder.start(self._folder)
         for sample in samples:

@@ -10,7 +10,7 @@ from loadtests.records import journal
 from loadtests.records.manifest import Cell, Run
 from loadtests.records.seal import sealed
 from loadtests.records.to_parquet import collect
-from loadtests.runs import advice, calibration
+from loadtests.runs import kept_advice, kept_calibration
 from loadtests.runs.run_folder import save
 from loadtests.runs.unheard import first_words, unheard
 from loadtests.scenario.plan import PlannedCell, scenario_fields
@@ -39,8 +39,8 @@ def described(
         machine=environment.machine(),
         versions=environment.versions(),
         commit=environment.commit(),
-        calibration=calibration.kept(runs),
-        advice=advice.kept(runs),
+        calibration=kept_calibration.kept(runs),
+        advice=kept_advice.kept(runs),
     )
 
 

@@ -126,7 +126,7 @@ def learned_s(took_s: float, ended: int, in_this_s: float, to_do: int) -> float:
 
 
 class TurnsBar(_Shown):
-    """Shows runs of arms whose length nobody knows beforehand: `total` of them, one after the other."""
+    """Shows runs of arms of unknown length: `total` of them, one after the other."""
 
     def __init__(self, console: Console, total: int) -> None:
         super().__init__(console, total, TimeLeftLearned())

@@ -1,6 +1,6 @@
 """Reads run.json and cell.json as what they are: input. Whole, once, only what a run can hold; and writes them whole.
 
-What is read here may name files, be looped over and stand on pages; whoever asks for more than that asks here.
+What is read here may name files, be looped over and stand on pages; readers that need more than that ask here.
 """
 
 import errno
@@ -30,6 +30,10 @@ T = TypeVar("T")
 
 class NotARun(ValueError):
     """A file that is no part of a run: one line that names it, what is wrong, and the remedy."""
+
+
+class RunRefused(ValueError):
+    """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
 
 
 class _Versioned(msgspec.Struct):

@@ -14,13 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from loadtests.host import capacity, environment, netem
+from loadtests.host import environment, machine_limits, netem
 from loadtests.records.manifest import Cell, Machine
 from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.keeping import described, keep
-from loadtests.runs.run_folder import NotARun, RunFolder, save
+from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
 from loadtests.scenario.settings import NETEM, RELAY
@@ -29,16 +29,12 @@ from servers.timing.clock import wall_timestamp
 RUNS: Final = Path("runs")
 
 
-class RunRefused(ValueError):
-    """A run folder that cannot be used as asked: one line that names it, the reason and the remedy."""
-
-
 class NoRoom(RunRefused):
     """This machine cannot hold what a cell needs."""
 
 
 class Watcher(Protocol):
-    """Whoever shows how far a run is."""
+    """Shows the progress of a run."""
 
     def starts(self, planned: PlannedCell) -> None: ...
     def tick(self) -> None: ...
@@ -47,7 +43,7 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. cells: those measured now, in order. halted: why it stopped early, "" if it did not."""
+    """How a run ended. cells: those measured now, in order. halted: why it stopped early, "" if it did not."""
 
     cells: list[Cell] = field(default_factory=list)
     interrupted: bool = False
@@ -149,7 +145,7 @@ def _check_network(plan: Plan) -> None:
 
 def check_room(plan: Plan, machine: Machine) -> None:
     """Raise NoRoom when a cell of the plan needs more open files or ports than the machine has."""
-    if lacking := capacity.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
+    if lacking := machine_limits.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
         raise NoRoom(lacking)
 
 

@@ -2,7 +2,7 @@
 
 An exception out of a signal handler can strike while a process is being started, and then nobody knows it or stops
 it. So the first signal only leaves a note, which the waiting loops read ten times a second. A second one strikes at
-once: whoever presses Ctrl-C twice does not want to wait.
+once: a second Ctrl-C means that the user does not want to wait.
 """
 
 import signal

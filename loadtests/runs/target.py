@@ -23,7 +23,7 @@ class WrongServer(Exception):
     """Nothing to measure at this address; the message says why and what to do."""
 
 
-class Backplane(msgspec.Struct, frozen=True):
+class BackplaneStats(msgspec.Struct, frozen=True):
     """What /stats says of a feed that is shared, or that goes into a server that is not ours.
 
     foreign: that server; refused: how many messages it did not take, and problem: what it said to the last of them.
@@ -58,7 +58,7 @@ class Stats(msgspec.Struct, frozen=True):
     streams: int = 0
     subscribers: int = 0
     tasks: int = 0
-    backplane: Backplane | None = None
+    backplane: BackplaneStats | None = None
 
 
 class Target:
@@ -140,7 +140,7 @@ class Target:
         """Return id,due_ns,published_ns of what was published after `last_id`, lines of CSV. Raises WrongServer."""
         status, body = self._ask("GET", f"/api/published?last_id={last_id}")
         if status != 200:
-            raise WrongServer(f"the server does not say what it published (GET /api/published answered {status})")
+            raise WrongServer(f"the server does not list what it published (GET /api/published answered {status})")
         return body
 
     def stats_with_tasks(self) -> Stats:

@@ -19,7 +19,7 @@ WINDOW_MOST_S: Final = 86_400.0
 def long_enough(scenario: Scenario) -> Scenario:
     """Return the scenario with its window lengthened until enough messages are due in it, at each of its rates.
 
-    Raises ValueError when that would take longer than anybody would want to wait who did not say so.
+    Raises ValueError when that would take longer than anyone wants to wait without asking for it.
     """
     needed_s = max((_needed_s(text, scenario) for text in scenario.schedules.values()), default=0.0)
     if needed_s <= scenario.window_s:

@@ -97,7 +97,7 @@ _ALL: Final = (
     ),
     Scenario(
         name="burst",
-        purpose="alarms: nothing, then 20 messages at once, every 2 seconds",
+        purpose="alarms: nothing, then 20 messages together, every 2 seconds",
         clients=(50,),
         schedule="burst:20/2",
         poll_interval_s=1.0,

@@ -1,4 +1,4 @@
-"""PURE. The table of settings, whole: what server, users, network and runner of a measurement are asked.
+"""PURE. The whole table of settings: those of the server, users, network and runner of a measurement.
 
 Its first part is servers/settings/served.py. From it the command line, Locust's options and form, refusals, run.json,
 cell.json and the reference page are made: a new setting is one field here and the line that obeys it.
@@ -38,51 +38,49 @@ def a_command(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSettings(Served):
-    """What a simulated client is told, beside what its server is. Raises ValueError naming option, value and range."""
+    """Settings of a simulated client, beside those of its server. Raises ValueError naming option, value and range."""
 
     poll_interval_s: float = setting(
         1.0,
-        "between two polls of a short-polling client",
+        "interval between two polls of a short-polling client",
         USER,
         low=0,
         high=3600,
-        off="as fast as answers come, driven by hand only",
+        off="poll again as soon as the response is there, only in tests driven by hand",
     )
     poll_pace: str = setting(
         "rate",
-        f"how regularly short polls follow each other: {poll_timing.FORMS}",
+        f"regularity of short polls: {poll_timing.FORMS}",
         USER,
         metavar="PACE",
         valid=poll_timing.parse_pace,
     )
     poll_start: str = setting(
         START[0],
-        "short polls begin spread over the interval, or together, as jobs that start on the minute do",
+        "start of short polls: spread over the interval, or together, as jobs that start on the minute",
         USER,
         metavar="WHEN",
         choices=START,
     )
-    etag: bool = setting(
-        False, "short polls say which state they know (If-None-Match), and get 304 while it lasts", USER
-    )
-    no_keep_alive: bool = setting(False, "a connection for each poll, as clients without a session have it", USER)
+    etag: bool = setting(False, "short polls send If-None-Match, and get 304 while nothing is new", USER)
+    no_keep_alive: bool = setting(False, "open a connection for each poll, as clients without a session do", USER)
     message_limit_bytes: int = setting(
         LIMIT_BYTES,
-        "longest message, or answer to a poll; what is longer is an error (protocol)",
+        "longest message or poll response; a longer one is an error (protocol)",
         USER,
         low=LIMIT_LEAST_BYTES,
         high=LIMIT_MOST_BYTES,
     )
     backoff: str = setting(
         "exponential",
-        f"how long clients wait after an error: {backoff.FORMS}; none ignores Retry-After",
+        f"wait of clients after an error: {backoff.FORMS}; none ignores Retry-After",
         USER,
         metavar="FORM",
         valid=backoff.parse_retry,
     )
     source: str = setting(
         "",
-        f"where clients connect from: {source_address.FORMS} (Linux)",
+        f"source address of clients: {source_address.FORMS} (Linux)",
         USER,
         metavar="ADDRESS",
         valid=source_address.parse_source,
@@ -96,7 +94,7 @@ class UserSettings(Served):
     )
     silence_timeout_s: float = setting(
         60.0,
-        "silence after which a client gives a stream up and resumes it",
+        "silence after which a client closes a stream and resumes it",
         USER,
         low=0,
         high=3600,
@@ -117,14 +115,14 @@ def schedules(text: str) -> dict[float, str]:
         if first != part:
             raise ValueError(
                 f"schedule {text}: {first} and {part} both publish {rate_per_s:g} messages a second, and cells are "
-                "told apart by their rate: leave one out"
+                "identified by their rate: leave one out"
             )
         found[rate_per_s] = part
     one, *others = dict.fromkeys(part.partition(":")[0] for part in found.values())
     if others:
         raise ValueError(
-            f"schedule {text}: what differs between {one} and {others[0]} would not be the rate's doing: sweep one "
-            "form, and measure the other in a run of its own"
+            f"schedule {text}: {one} and {others[0]} differ by more than the rate: sweep one "
+            "form, and measure the other in a separate run"
         )
     return found
 
@@ -138,7 +136,7 @@ class Settings(UserSettings):
     """
 
     clients: tuple[int, ...] = setting(
-        MISSING, "how many clients wait; several counts are a sweep", RUNNER, low=1, high=50_000
+        MISSING, "number of clients; several counts are a sweep", RUNNER, low=1, high=50_000
     )
     schedule: str = again(
         Served,
@@ -150,13 +148,15 @@ class Settings(UserSettings):
         tidy=lambda text: ",".join(schedules(text).values()),
     )
     spawn_per_s: float = setting(
-        200.0, "clients that start per second", RUNNER, option="--spawn-rate", low=0, high=10_000, above=True
+        200.0, "clients started per second", RUNNER, option="--spawn-rate", low=0, high=10_000, above=True
     )
-    warmup_s: float = setting(0.5, "publishing before the window, not measured", RUNNER, low=0, high=DAY_S)
-    window_s: float = setting(5.0, "every message due in it is measured", RUNNER, low=0, high=DAY_S, above=True)
-    drain_s: float | None = setting(None, "after the window, for what is still under way", RUNNER, low=0, high=DAY_S)
+    warmup_s: float = setting(0.5, "time of publishing before the window, not measured", RUNNER, low=0, high=DAY_S)
+    window_s: float = setting(5.0, "time in which due messages are measured", RUNNER, low=0, high=DAY_S, above=True)
+    drain_s: float | None = setting(
+        None, "time after the window, for messages still in flight", RUNNER, low=0, high=DAY_S
+    )
     rtt_ms: tuple[float, ...] = again(
-        Distance, "rtt_ms", (0.0,), help="round trip put between clients and server; several are a sweep: 0,20,80"
+        Distance, "rtt_ms", (0.0,), help="round-trip time between clients and server; several are a sweep: 0,20,80"
     )
     jitter_ms: float = again(Distance, "jitter_ms")
     bandwidth_bits_per_s: int = again(Distance, "bandwidth_bits_per_s")
@@ -170,18 +170,17 @@ class Settings(UserSettings):
     server_processes: int = again(Served, "server_processes", option="--server-processes")
     network: str = setting(
         RELAY,
-        "what delays: relay (a process) or netem (the kernel; needs Linux and root)",
+        "network emulation: relay (a process) or netem (the kernel; needs Linux and root)",
         NETWORK,
         choices=NETWORKS,
     )
     server: str = setting(
         "",
-        "measure the server that this command starts (how: docs/howto/own-server.md)",
+        "measure the server that this command starts (see docs/howto/own-server.md)",
         RUNNER,
         metavar="COMMAND",
         valid=a_command,
-        form="a command line with its quotes closed that starts a server, not the address of one: see "
-        "docs/howto/own-server.md",
+        form="a command line with closed quotes that starts a server, not an address: see docs/howto/own-server.md",
     )
 
 

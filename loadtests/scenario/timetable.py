@@ -8,7 +8,7 @@ from loadtests.scenario.poll_timing import parse_pace
 from servers.feed.schedule import parse_schedule
 
 COUNTED_MAX: Final = 1_000_000
-"""Messages are counted so far; nobody waits for a schedule of a million a second to be gone through."""
+"""Messages are counted so far: counting a schedule of a million a second would take too long."""
 SLACK_S: Final = 0.5
 
 

@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 
 from reports.advice.constraints import Surroundings, conditions, ruled_out
-from reports.advice.goals import Goal, Met
+from reports.advice.goals import Met, Requirement
 from reports.advice.prices import Prices
 from reports.measures.ranking import LEVEL, PLAIN
-from reports.model.law import Figure
+from reports.model.cell_figures import Load, message_payload_bytes
+from reports.model.law import Estimate
 from reports.model.model import LATENCY_REACH, Beyond, Model, Prediction, beyond, cores_of, of_pattern, predict
-from reports.model.observations import Load, message_payload_bytes
 from reports.model.service import ASKED, HELD
 from reports.model.tls_record import RECORD_BYTES
 
@@ -25,7 +25,7 @@ ROOM: Final = 0.7
 MOST_PROCESSES: Final = 4096
 MORE: Final = (2, 4, 8)
 """Times as many processes as have room, which are tried where that makes a goal be met."""
-SHARED: Final = "several processes share a feed through Redis (docs/scaling.md), which is not counted here"
+SHARED: Final = "several processes share a feed through Redis (docs/scaling.md); its cost is not included"
 NO_COSTS: Final = "no costs"
 COSTS: Final = frozenset({"cores", "memory", "mbit", "money"})
 REDUCED: Final = ("clients a process", "deliveries a second", "requests a second")
@@ -44,7 +44,7 @@ class Question:
     processes: int = 0
     extrapolate: bool = False
     around: Surroundings = field(default_factory=Surroundings)
-    goals: Sequence[Goal] = ()
+    goals: Sequence[Requirement] = ()
     prices: Prices | None = None
 
     def load(self, pattern: str, processes: int) -> Load:
@@ -64,8 +64,8 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One pattern's answer. figures: by measure of goals.py, of all processes together; those that nobody knows are
+class PatternAdvice:
+    """One pattern's answer. figures: by measure of goals.py, of all processes together; unknown ones are
     left out, and `why` says why. met: of all goals; why: of what is not met, or not known; needs: what it takes.
     """
 
@@ -76,18 +76,18 @@ class Row:
     why: Sequence[str]
     needs: Sequence[str]
     processes: int
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
 
 
-def advise(model: Model, question: Question) -> list[Row]:
+def advise(model: Model, question: Question) -> list[PatternAdvice]:
     """Return a row for each pattern of the model. Raises ValueError where nothing can be said of any."""
     rows = [answer(model, question, pattern) for pattern in model.laws]
     if not any(set(row.figures) - {"missed", "processes", "connections"} for row in rows):
-        raise ValueError(f"the model cannot speak for that: {rows[0].why[0]}; --extrapolate says it all the same")
+        raise ValueError(f"the model does not cover that: {rows[0].why[0]}; use --extrapolate for an answer anyway")
     return rows
 
 
-def answer(model: Model, question: Question, pattern: str) -> Row:
+def answer(model: Model, question: Question, pattern: str) -> PatternAdvice:
     """Answer with as few processes as have room, or with more where the goals are met only then."""
     if question.processes:
         return _row(model, question, pattern, question.processes)
@@ -100,14 +100,14 @@ def answer(model: Model, question: Question, pattern: str) -> Row:
     return row if row.met is Met.YES else first
 
 
-def _row(model: Model, question: Question, pattern: str, processes: int) -> Row:
+def _row(model: Model, question: Question, pattern: str, processes: int) -> PatternAdvice:
     found = predict(model, pattern, question.load(pattern, processes), question.message_bytes)
     figures, unknown = _figures(model, question, found, processes)
     out = list(ruled_out(pattern, question.around))
     verdicts = [(goal, goal.met(figures.get(goal.measure))) for goal in question.goals]
     met = Met.NO if out else worst([verdict for _, verdict in verdicts])
     why = [*out, *(_why(goal, verdict) for goal, verdict in verdicts if verdict in (Met.NO, Met.PERHAPS)), *unknown]
-    return Row(
+    return PatternAdvice(
         pattern=pattern,
         label=model.labels[pattern],
         met=met,
@@ -123,20 +123,20 @@ def worst(verdicts: Sequence[Met]) -> Met:
     return next((each for each in (Met.NO, Met.UNKNOWN, Met.PERHAPS) if each in verdicts), Met.YES)
 
 
-def _why(goal: Goal, verdict: Met) -> str:
-    return f"{goal.text} is {'not met' if verdict is Met.NO else 'left open by the interval'}"
+def _why(goal: Requirement, verdict: Met) -> str:
+    return f"{goal.text} is {'not met' if verdict is Met.NO else 'uncertain: the interval includes the limit'}"
 
 
 def _figures(
     model: Model, question: Question, found: Prediction, processes: int
-) -> tuple[dict[str, Figure], list[str]]:
+) -> tuple[dict[str, Estimate], list[str]]:
     """Return what is known, of all processes together, and why the rest is not."""
-    counted = Figure(*[float(processes)] * 3)
+    counted = Estimate(*[float(processes)] * 3)
     missed = any(cell.missed for cell in of_pattern(model, found.pattern))
-    figures = {"processes": counted, "connections": Figure(*[float(question.clients)] * 3)}
+    figures = {"processes": counted, "connections": Estimate(*[float(question.clients)] * 3)}
     unknown = []
     if not missed:
-        figures["missed"] = Figure(0.0, 0.0, 0.0)
+        figures["missed"] = Estimate(0.0, 0.0, 0.0)
     if question.extrapolate or not found.latency_beyond:
         figures |= {name: found.figures[f"{name}_ms"] for name in ("p50", "p99")}
     else:
@@ -150,7 +150,7 @@ def _figures(
     return figures, unknown
 
 
-def _costs(model: Model, question: Question, found: Prediction, processes: int) -> dict[str, Figure]:
+def _costs(model: Model, question: Question, found: Prediction, processes: int) -> dict[str, Estimate]:
     cores, memory, sent = (found.figures[name] for name in ("cores", "memory_bytes", "sent_bytes_per_s"))
     law = model.laws[found.pattern]["cores"]
     each = dict(zip(law.terms, law.coefficients, strict=True)).get("delivery", 0.0)
@@ -211,10 +211,10 @@ def _too_much(each: Beyond) -> bool:
 
 SIMPLICITY: Final = ("short_polling", "long_polling", "sse", "chunked", "websocket", "http2_push")
 """The simplest first: of two that cost the same it is the one to take."""
-Level = Callable[[Figure, Figure], bool]
+Level = Callable[[Estimate, Estimate], bool]
 
 
-def level(dearer: Figure, cheapest: Figure) -> bool:
+def level(dearer: Estimate, cheapest: Estimate) -> bool:
     """A twentieth is no difference; what one could see is one, however wide the intervals; between, they decide."""
     overlap = dearer.low <= cheapest.high
     return dearer.value <= cheapest.value * (PLAIN if overlap else LEVEL)
@@ -224,7 +224,7 @@ def simplicity(pattern: str) -> int:
     return SIMPLICITY.index(pattern) if pattern in SIMPLICITY else len(SIMPLICITY)
 
 
-def ranked(rows: Sequence[Row], accepted: Collection[Met] = (), level: Level = level) -> list[Row]:
+def ranked(rows: Sequence[PatternAdvice], accepted: Collection[Met] = (), level: Level = level) -> list[PatternAdvice]:
     """Return the rows that meet the goals, the best first: by cost, of equals the simplest.
 
     accepted: what counts as met; by default what is sure, and what may be where nothing is.
@@ -242,18 +242,18 @@ def ranked(rows: Sequence[Row], accepted: Collection[Met] = (), level: Level = l
     return found
 
 
-def best_first(rows: Sequence[Row]) -> list[Row]:
+def best_first(rows: Sequence[PatternAdvice]) -> list[PatternAdvice]:
     """Return all rows: those that meet the goals as `ranked` has them, then the others."""
     order = ranked(rows)
     return [*order, *(row for row in rows if row not in order)]
 
 
-def price(row: Row) -> Figure | None:
+def price(row: PatternAdvice) -> Estimate | None:
     """What a pattern is chosen by: money where there are prices, cores otherwise."""
     return row.figures.get("money", row.figures.get("cores"))
 
 
-def _known(row: Row) -> Figure:
+def _known(row: PatternAdvice) -> Estimate:
     figure = price(row)
     assert figure is not None
     return figure
@@ -268,7 +268,7 @@ def along(question: Question, name: str, factors: Sequence[float]) -> Iterator[Q
             yield replace(question, rate_per_s=question.rate_per_s * factor)
 
 
-def as_json(row: Row) -> dict[str, object]:
+def as_json(row: PatternAdvice) -> dict[str, object]:
     plain = {name: msgspec.to_builtins(figure) for name, figure in row.figures.items()}
     return {
         "pattern": row.pattern,

@@ -48,8 +48,8 @@ def parse_proxy(text: str) -> tuple[bool, bool, float]:
         cut_s = min((parse_duration_ns("--proxy", word) / 1e9 for word in cuts), default=0.0)
     except ValueError:
         raise ValueError(
-            f"--proxy {text!r} is none of {BUFFERING} (it passes a response on when it is whole), {NGINX}, or a "
-            "duration such as 60s (the silence after which it cuts)"
+            f"--proxy {text!r} is none of {BUFFERING} (it forwards only whole responses), {NGINX}, or a "
+            "duration such as 60s (the silence after which it closes a connection)"
         ) from None
     return BUFFERING in words, NGINX in words, cut_s or (NGINX_CUTS_S if NGINX in words else 0.0)
 
@@ -63,17 +63,17 @@ def ruled_out(pattern: str, around: Surroundings) -> Iterator[str]:
     """Say why a pattern cannot be used there."""
     pattern = spoken_by(pattern)
     if pattern == "http2_push" and around.browser:
-        yield "no browser takes pushes (Chrome since 106, Firefox since 132)"
+        yield "no browser accepts pushes (Chrome since 106, Firefox since 132)"
     if pattern == "http2_push" and around.proxy:
-        yield "proxies do not pass pushes on"
+        yield "proxies do not forward pushes"
     if pattern in STREAMS and around.buffering:
-        yield "the proxy passes a response on when it is whole, and a stream never is"
+        yield "the proxy forwards only whole responses, and a stream never ends"
     if pattern == "long_polling" and 0 < around.cut_s <= around.hold_s:
-        yield f"the proxy cuts after {around.cut_s:g} s, and polls are held for {around.hold_s:g} s: hold them shorter"
+        yield f"the proxy closes after {around.cut_s:g} s, and polls are held for {around.hold_s:g} s: shorten the hold"
     silent = around.heartbeat_s or float("inf")
     if pattern not in ("short_polling", "long_polling") and 0 < around.cut_s <= silent:
         every = f"come every {around.heartbeat_s:g} s" if around.heartbeat_s else "are off"
-        yield f"the proxy cuts after {around.cut_s:g} s of silence, and heartbeats {every}: send them more often"
+        yield f"the proxy closes after {around.cut_s:g} s of silence, and heartbeats {every}: send them more often"
 
 
 def conditions(pattern: str, around: Surroundings) -> Iterator[str]:
@@ -82,8 +82,8 @@ def conditions(pattern: str, around: Surroundings) -> Iterator[str]:
     if pattern not in KNOWN and (around.browser or around.proxy):
         yield "nothing is known of what browsers and proxies do to its protocol"
     if pattern in HELD and around.browser and not around.tls:
-        yield "a browser has six connections to a host: a seventh tab waits, unless HTTP/2 carries it, which needs TLS"
+        yield "a browser opens six connections per host: a seventh tab waits, unless it uses HTTP/2, which needs TLS"
     if pattern in STREAMS and around.nginx:
-        yield "nginx buffers unless the answer says X-Accel-Buffering: no, as these servers do"
+        yield "nginx buffers unless the response has X-Accel-Buffering: no, as these servers send"
     if pattern == "websocket" and around.proxy:
-        yield "the proxy must pass the Upgrade on"
+        yield "the proxy must forward the Upgrade"

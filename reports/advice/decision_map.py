@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from reports.advice.advise import Question, Row, answer, ranked
+from reports.advice.advise import PatternAdvice, Question, answer, ranked
 from reports.advice.goals import Met
-from reports.model.law import Figure
+from reports.model.law import Estimate
 from reports.model.model import LATENCY_REACH, Model
 
 NONE_MEETS: Final = ""
@@ -70,18 +70,18 @@ def _at(model: Model, question: Question) -> tuple[str, bool]:
     return best, best != UNKNOWN and len({best, *_others(rows)}) > 1
 
 
-def _others(rows: Sequence[Row]) -> Iterator[str]:
+def _others(rows: Sequence[PatternAdvice]) -> Iterator[str]:
     """What is first where goals are taken strictly, or leniently, and where less of a difference counts."""
     for accepted in ((Met.YES,), (Met.YES, Met.PERHAPS)):
         yield _first(ranked(rows, accepted), rows)
     yield _first(ranked(rows, level=_a_quarter), rows)
 
 
-def _a_quarter(dearer: Figure, cheapest: Figure) -> bool:
+def _a_quarter(dearer: Estimate, cheapest: Estimate) -> bool:
     return dearer.value <= cheapest.value * 1.25
 
 
-def _first(order: Sequence[Row], rows: Sequence[Row]) -> str:
+def _first(order: Sequence[PatternAdvice], rows: Sequence[PatternAdvice]) -> str:
     if order:
         return order[0].pattern
     return UNKNOWN if any(row.met is Met.UNKNOWN for row in rows) else NONE_MEETS

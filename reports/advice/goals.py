@@ -1,4 +1,4 @@
-"""PURE. What somebody wants of a pattern, as they type it: p99 < 1s, missed == 0, memory <= 2GB."""
+"""PURE. A goal for a pattern, as it is typed: p99 < 1s, missed == 0, memory <= 2GB."""
 
 import math
 import operator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from reports.model.law import Figure
+from reports.model.law import Estimate
 
 COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -37,7 +37,7 @@ EXAMPLE: Final = '--goal "p99 < 1s"'
 
 
 class Met(StrEnum):
-    """Whether a goal is met: surely, surely not, with luck, or nobody knows."""
+    """Whether a goal is met: certainly, certainly not, perhaps, or unknown."""
 
     YES = "yes"
     NO = "no"
@@ -46,7 +46,7 @@ class Met(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Requirement:
     """limit: in ms, bytes, or what the measure counts. text: as it was typed."""
 
     measure: str
@@ -54,7 +54,7 @@ class Goal:
     limit: float
     text: str
 
-    def met(self, figure: Figure | None) -> Met:
+    def met(self, figure: Estimate | None) -> Met:
         """Return whether it is met by every value of an interval, by none, or by some."""
         if figure is None or not math.isfinite(figure.value):
             return Met.UNKNOWN if figure is None else Met.NO
@@ -63,7 +63,7 @@ class Goal:
         return Met.PERHAPS if len(ends) > 1 else Met.YES if True in ends else Met.NO
 
 
-def parse_goal(text: str) -> Goal:
+def parse_goal(text: str) -> Requirement:
     """Read a goal. Raises ValueError naming option, value and remedy."""
     parts = FORM.fullmatch(text)
     if parts is None:
@@ -84,7 +84,7 @@ def parse_goal(text: str) -> Goal:
         limit = math.nan
     if not math.isfinite(limit) or limit < 0:
         raise ValueError(f"--goal {text!r}: {number} is no number of 0 or more: write it as {EXAMPLE}")
-    return Goal(measure, comparison, limit, " ".join(text.split()))
+    return Requirement(measure, comparison, limit, " ".join(text.split()))
 
 
 def _measure(name: str, unit: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
-from reports.model.law import Figure
+from reports.model.law import Estimate
 
 HOURS: Final = 730.0
 """In a month, on average."""
@@ -27,7 +27,7 @@ class Prices:
     gb_memory_hour: float = 0.0
     gb_sent: float = 0.0
 
-    def month(self, cores: Figure, memory_bytes: Figure, sent_bytes_per_s: Figure) -> Figure:
+    def month(self, cores: Estimate, memory_bytes: Estimate, sent_bytes_per_s: Estimate) -> Estimate:
         """Return what a month costs; the ends add up, as if all were dear or cheap together."""
         cores_month, memory_month = self.core_hour * HOURS, self.gb_memory_hour * HOURS / 1e9
         sent_month = self.gb_sent * HOURS * 3600 / 1e9
@@ -39,7 +39,7 @@ class Prices:
                 + sent_month * float(getattr(sent_bytes_per_s, end))
             )
 
-        return Figure(total("value"), total("low"), total("high"))
+        return Estimate(total("value"), total("low"), total("high"))
 
 
 def parse_prices(text: str, file: str) -> Prices:

@@ -1,4 +1,4 @@
-"""PURE. How a judgement ends: exit codes that a CI job can tell apart, and the Markdown a pull request shows."""
+"""PURE. How a judgement ends: distinct exit codes for a CI job, and the Markdown that a pull request shows."""
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum

@@ -34,7 +34,7 @@ class Rung:
     """A load and what was seen at it. figures: the median over the repeats of each measure that a goal names.
 
     server_cores, generator_cores: of the busiest second. under_way: messages under way as a multiple of rate x time,
-    which is 1 where the load was held (Little's law). blame: who was at its limit, "" where nobody was.
+    which is 1 where the load was held (Little's law). blame: the process at its limit, "" for none.
     """
 
     tried: Tried
@@ -50,7 +50,7 @@ def judged(run_dir: Path, load: int, goals: Sequence[Goal]) -> Rung:
     try:
         found = evidence(run_dir)
     except NothingMeasured as nothing:
-        ours = "" if _is_the_servers(str(nothing)) else f"our own side failed: {nothing}"
+        ours = "" if _is_the_servers(str(nothing)) else f"the load side failed: {nothing}"
         return Rung(Tried(load, (False,), ours), {}, blame=ours or f"the server: {nothing}")
     judge(goals, found.cells, planned(found.run.manifest))  # names a measure that there is not
     steady, windows_ms = under_way(found.run), _windows_ms(found.run)
@@ -106,9 +106,9 @@ def _our_own(found: Evidence, died: Sequence[str]) -> str:
     """Say why the server cannot be blamed, "" where it can."""
     for caution in found.cautions:
         if caution.severity in ("invalid", "fail") and caution.topic in OURS:
-            return f"our own side was the limit: {caution.what}"
+            return f"the load generator was the limit: {caution.what}"
     if broken := [why for why in died if not _is_the_servers(why)]:
-        return f"our own side failed: {broken[0]}"
+        return f"the load side failed: {broken[0]}"
     return ""
 
 
@@ -120,11 +120,11 @@ def _blamed(median: "pd.Series[float]", died: Sequence[str]) -> str:
     """Name what ran out, as far as it was watched."""
     if died:
         return f"the server: {died[0]}"
-    for column, what in {"server_cpu_peak": "the server's core", "relay_cpu_peak": "the process that delays"}.items():
+    for column, what in {"server_cpu_peak": "the server's core", "relay_cpu_peak": "the relay's core"}.items():
         if median.get(column, 0) >= BUSY:
             return f"{what}, {percent(float(median[column]))} of it used in the busiest second"
     if median.get("server_waited_share", 0) > 1 - BUSY:
-        return "the machine: the server stood in line for a core"
+        return "the machine: the server waited for CPU"
     if isnan(used := float(median["server_cpu_peak"])):
         return "the server, whose cost was not measured"
-    return f"the server, which used only {percent(used)} of a core in the busiest second: it waits for something"
+    return f"the server, which used only {percent(used)} of a core in its busiest second: it waits for something else"

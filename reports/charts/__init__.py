@@ -1,4 +1,4 @@
-"""Scene in, Figure out: one function a chart, and the list of all of them in the order of the page."""
+"""Scene in, Figure out: one function per chart, and the list of all of them in the order of the page."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ CHARTS: Final = (
     Chart(
         "latency-by-rate",
         "Latency as messages become more frequent",
-        "A long poll that is on its way back when a message comes lets it wait, which happens the more often the more "
-        f"messages there are. {RINGS}",
+        "A message that comes between two long polls waits for the next one; this happens more often with more "
+        f"messages. {RINGS}",
         partial(sweep.latency, along=RATE),
         partial(sweep.is_sweep, along=RATE),
         RATE,
@@ -44,16 +44,16 @@ CHARTS: Final = (
     Chart(
         "cost-by-rate",
         "Cost as messages become more frequent",
-        "A request costs the same whether it brings one message or ten, so polling becomes cheaper by the message; a "
-        f"stream pays for each. {RINGS}",
+        "A request costs the same whether it brings one message or ten, so polling becomes cheaper per message; a "
+        f"stream pays for each message. {RINGS}",
         partial(sweep.linear, along=RATE, shown=sweep.COSTS_OF_A_DELIVERY),
         partial(sweep.is_sweep, along=RATE),
         RATE,
     ),
     Chart(
         "requests-by-rate",
-        "Asking as messages become more frequent",
-        "On the left, below 1 an answer brings several messages. On the right, polls that were for nothing.",
+        "Requests as messages become more frequent",
+        "Left: below 1, a response brings several messages. Right: the share of polls that found nothing.",
         partial(sweep.linear, along=RATE, shown=sweep.REQUESTS),
         partial(sweep.is_sweep, along=RATE),
         RATE,
@@ -61,8 +61,8 @@ CHARTS: Final = (
     Chart(
         "latency-by-rtt",
         "Latency as clients are further away",
-        "Dotted: half a round trip, the least that the network allows. A line that leaves it pays for asking: a "
-        f"message that comes while the next long poll is still on its way has to wait for it. {RINGS}",
+        "Dotted: half a round trip, the least that the network allows. A line above it shows the cost of requests: a "
+        f"message that comes while the next long poll is in transit has to wait for it. {RINGS}",
         partial(sweep.latency, along=RTT),
         partial(sweep.is_sweep, along=RTT),
         RTT,
@@ -86,71 +86,71 @@ CHARTS: Final = (
     Chart(
         "latency",
         "How fast messages arrive",
-        "Further left is faster: at 50 % stands the median. The lines are medians of the repeats, the pale bands "
+        "Further left is faster; the median is at 50 %. The lines are medians of the repeats, the pale bands "
         "their range.",
         latency.ecdf,
     ),
     Chart(
         "percentiles",
-        "How bad the slow ones are",
-        "Each step to the right looks at ten times rarer deliveries: at 99 %, one in a hundred is slower.",
+        "Tail latency",
+        "Each step to the right shows deliveries that are ten times rarer: at 99 %, one in a hundred is slower.",
         latency.spectrum,
     ),
     Chart(
         "theory",
-        "Whether theory agrees",
-        "What was measured, and dashed what theory says of the very same messages; where only one line shows, the two "
-        "coincide. Each panel has a scale of its own.",
+        "Measured latency beside theory",
+        "Solid: measured. Dashed: theory for the same messages. Where only one line shows, the two "
+        "coincide. Each panel has its own scale.",
         theory,
     ),
     Chart(
         "over-time",
-        "Whether it stays that way",
-        "Dots are single deliveries, placed where they were due; the line is their running median. A slope means that "
-        "the run was not steady, a column of dots that one message was slow for everyone.",
+        "Latency over time",
+        "Dots are single deliveries at their due instants; the line is their running median. A slope means that "
+        "the run was not steady; a column of dots, that one message was slow for all clients.",
         latency.over_time,
     ),
     Chart(
-        "whose-time",
-        "Whose time it was",
-        "Pale: the publisher was late. In colour: the server and the network, for a poll also the wait for it to be "
-        "asked. Grey: ours, the message lay in the client's kernel until the load generator read it. Grey belongs to "
-        "the measurement and not to the pattern. A dash: too few of them came alone, so nobody knows.",
-        breakdown.whose,
+        "latency-parts",
+        "Parts of latency",
+        "Pale: the publisher was late. Colour: server and network, and for polls the wait until the next "
+        "request. Grey: the message waited in the client's kernel until the load generator read it. Grey is part of "
+        "the measurement, not of the pattern. A dash: too few messages came alone, so the parts are unknown.",
+        breakdown.parts,
         breakdown.is_known,
     ),
     Chart(
         "fan-out",
         "How a message reaches one client after the other",
-        "Left the first client that had a message, right the last; the line is the median over messages. A line that "
-        "rises is a broadcast that drains: what the last client waits, the first does not. Grey, as above, is ours.",
+        "Left: the first client that got a message; right: the last. The line is the median over messages. A line that "
+        "rises shows a broadcast: the last client waits longer than the first. Grey, as above, is the load generator.",
         breakdown.fan_out,
         breakdown.is_broadcast,
     ),
     Chart(
         "requests",
-        "How often clients ask",
-        "Short bars are better. Requests that find nothing are the price of polling; a stream asks once.",
+        "Requests per message",
+        "Short bars are better. Requests that find nothing are the cost of polling; a stream needs one request.",
         cost.requests,
     ),
     Chart(
         "bytes",
-        "What goes over the network",
-        "Solid: the message with its own framing. Pale: heads, empty responses and heartbeats around it. "
-        "Upright line: what the kernel counted in TCP.",
+        "Network traffic",
+        "Solid: the message with its framing. Pale: headers, empty responses and heartbeats. "
+        "Vertical line: TCP bytes, as the kernel counted them.",
         cost.traffic,
     ),
     Chart(
         "server",
-        "What the server spends",
-        "Short bars are better; a hair spans the repeats.",
+        "Server cost",
+        "Short bars are better; a thin line spans the repeats.",
         cost.server,
         lambda scene: bool(scene.rows["cpu_ms_per_1000"].notna().any()),
     ),
     Chart(
         "latency-by-clients",
         "Latency as clients are added",
-        f"A line that bends upwards is a server, or a load generator, that runs out of time. {RINGS}",
+        f"A line that bends upwards shows a server, or a load generator, at its limit. {RINGS}",
         sweep.latency,
         sweep.is_sweep,
         CLIENTS,
@@ -158,7 +158,7 @@ CHARTS: Final = (
     Chart(
         "cost-by-clients",
         "Cost as clients are added",
-        f"A flat line means that a client more costs as much as the one before. {RINGS}",
+        f"A flat line means that each further client costs as much as the one before. {RINGS}",
         sweep.linear,
         sweep.is_sweep,
         CLIENTS,

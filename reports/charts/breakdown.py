@@ -1,4 +1,4 @@
-"""PURE. Latency taken apart: whose time it was, and how a message reaches one client after the other."""
+"""PURE. The parts of latency, and how a message reaches one client after the other."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ def is_broadcast(scene: Scene) -> bool:
 
 
 @marked
-def whose(scene: Scene) -> Figure:
+def parts(scene: Scene) -> Figure:
     """Shares of the latency: the publisher's, the server's and the network's, our own loop's."""
     canvas, axes = panels(scene, len(OVER))
     for panel, (over, title) in zip(axes, OVER.items(), strict=True):
@@ -76,7 +76,7 @@ def fan_out(scene: Scene) -> Figure:
         axes.set(xlim=(1, scene.clients), ylim=(0, 1.08 * (slowest[pattern] if apart else max(alike))))
         axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _at: quantity(value, "ms", 1))
-        note = " (scale of its own)" if apart else ""
+        note = " (own scale)" if apart else ""
         axes.set_title(scene.look.labels[pattern] + note, color=scene.look.text(pattern))
     for axes in all_panels.ravel()[len(slowest) :]:
         axes.set_axis_off()

@@ -12,7 +12,7 @@ from reports.validity.caution import WORTHLESS, Verdict
 
 ADVICE: Final[dict[Verdict, str]] = {
     "SUSPECT": "SUSPECT: some figures may be wrong, see the report",
-    "INVALID": "INVALID: decide nothing from this chart",
+    "INVALID": "INVALID: do not decide anything from this chart",
     "FAIL": "FAIL: the records of this run contradict each other",
 }
 
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 
 
 def marked(draw: Callable[Concatenate[Scene, P], Figure]) -> Callable[Concatenate[Scene, P], Figure]:
-    """Make a chart that carries the verdict on its scene, whoever draws it: a page, a notebook, a script."""
+    """Make a chart that carries the verdict on its scene, wherever it is drawn: page, notebook, script."""
 
     @wraps(draw)
     def drawn(scene: Scene, /, *args: P.args, **kwargs: P.kwargs) -> Figure:

@@ -90,7 +90,7 @@ def styled() -> Iterator[None]:
 
 
 def figure(height_in: float) -> Figure:
-    """Return an empty figure of the page's width. It belongs to nobody: pyplot never hears of it."""
+    """Return an empty figure of the page's width, unknown to pyplot."""
     return Figure(figsize=(WIDTH_IN, height_in))
 
 

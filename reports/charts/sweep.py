@@ -29,7 +29,7 @@ COSTS_OF_A_DELIVERY: Final = {
 }
 REQUESTS: Final = {
     "requests_per_delivery": ("requests per delivery", ""),
-    "empty_ratio": ("responses that brought nothing", "%"),
+    "empty_ratio": ("empty responses", "%"),
 }
 
 
@@ -64,7 +64,7 @@ def latency(scene: Scene, along: Dimension = CLIENTS) -> Figure:
 def _near_the_floor(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     """Show half a round trip, and latencies up to two: that is where distance makes a difference.
 
-    Who is slower is not shown, but named at the edge; somebody always is shown.
+    Slower patterns are not shown, but named at the edge; one pattern is always shown.
     """
     rtts_ms = np.array(_values(rows, RTT))
     fastest_ms = rows.groupby("pattern", observed=True)["p99_ms"].max().min()

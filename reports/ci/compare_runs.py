@@ -30,7 +30,7 @@ def compare_runs(base: Path, new: Path, measures: Sequence[str] = JUDGED) -> Com
     """Read, check and compare. Raises ReportError, one line, for unreadable or incomparable runs."""
     before, after = evidence(base), evidence(new)
     if refused := refusals(before.run.manifest, after.run.manifest):
-        raise ReportError(f"{base} and {new} cannot be compared: {'; '.join(refused)}. Run one again as the other.")
+        raise ReportError(f"{base} and {new} differ: {'; '.join(refused)}. Measure one again like the other.")
     rows, about_samples = compare_cells(before.cells, after.cells, measures)
     return Comparison(
         base.name,
@@ -73,11 +73,11 @@ def differences(base: manifest.Run, new: manifest.Run) -> list[str]:
     cautions = []
     if machine := _unlike(structs.asdict(base.machine), structs.asdict(new.machine), MACHINE_MAY_DIFFER):
         cautions.append(
-            f"The runs come from different machines ({'; '.join(machine)}), so a difference may be the machine's. "
-            f"Make the base again where the new one was made: {base.command}"
+            f"The runs come from different machines ({'; '.join(machine)}), so the machine may cause a difference. "
+            f"Measure the base again on the machine of the new one: {base.command}"
         )
     if versions := _unlike(base.versions, new.versions, frozenset({"pollbench"})):
-        cautions.append(f"The runs used different libraries ({'; '.join(versions)}), so a difference may be theirs.")
+        cautions.append(f"The runs used different libraries ({'; '.join(versions)}), so they may cause a difference.")
     return cautions
 
 

@@ -11,8 +11,8 @@ from reports.basics.junit import Case, junit_xml
 from reports.basics.statistics import ALPHA, Interval, Shift
 from reports.data.situations import Situation
 
-Verdict = Literal["worse", "better", "changed", "~", "only in base", "only in new", "not judged"]
-NOT_JUDGED: Final[Verdict] = "not judged"
+Direction = Literal["worse", "better", "changed", "~", "only in base", "only in new", "not judged"]
+NOT_JUDGED: Final[Direction] = "not judged"
 
 LEAST_PERCENT: Final = 2.0
 HEADER: Final = ("", "pattern", "scenario", "measure", "base", "new", "shift", "interval", "delta", "p")
@@ -20,14 +20,14 @@ NOTE: Final = (
     "Base and new are medians over repeats with their 95 % interval, or their range where there are fewer than 6. The "
     "shift is Hodges and Lehmann's, in percent of the base median, with its 95 % interval or the best that the repeats "
     "allow. delta is Cliff's: +1 when every new repeat is above every base one, -1 when below, 0 when neither tends to "
-    "be. p is Mann and Whitney's, after Holm's correction for everything asked here. "
+    "be. p is Mann and Whitney's, after Holm's correction for all comparisons. "
     f"~: p above {ALPHA:g}, or a shift below {LEAST_PERCENT:g} %."
 )
-WORST_FIRST: Final[tuple[Verdict, ...]] = ("worse", "changed", "better", "~", "only in base", "only in new")
+WORST_FIRST: Final[tuple[Direction, ...]] = ("worse", "changed", "better", "~", "only in base", "only in new")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Difference:
     """One measure of one situation in both runs. shift is None where only one run has it; p is Holm's."""
 
     situation: Situation
@@ -36,7 +36,7 @@ class Row:
     new: Interval | None
     shift: Shift | None
     p: float
-    verdict: Verdict
+    verdict: Direction
 
     def percent(self, change: float) -> float:
         """Return a change of the measure as percent of the base median; infinite where that is 0."""
@@ -70,7 +70,7 @@ class Comparison:
 
     base: str
     new: str
-    rows: tuple[Row, ...]
+    rows: tuple[Difference, ...]
     cautions: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
 
@@ -80,14 +80,14 @@ class Comparison:
             return ExitCode.INVALID
         return ExitCode.REGRESSION if self.count("worse") else ExitCode.OK
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: Direction) -> int:
         return sum(row.verdict == verdict for row in self.rows)
 
     @property
     def headline(self) -> str:
         if self.invalid:
             return f"{self.new} cannot be compared with {self.base}: numbers are invalid"
-        proven: tuple[Verdict, ...] = ("worse", "changed", "better")
+        proven: tuple[Direction, ...] = ("worse", "changed", "better")
         found = [f"{self.count(verdict)} {verdict}" for verdict in proven if self.count(verdict)]
         return f"{self.new} against {self.base}: {', '.join(found) or 'no difference proven'}"
 
@@ -126,7 +126,7 @@ class Comparison:
     def junit(self) -> bytes:
         return junit_xml(f"pollbench {self.new} against {self.base}", [self._case(row) for row in self.rows])
 
-    def _case(self, row: Row) -> Case:
+    def _case(self, row: Difference) -> Case:
         suite = row.situation.suite
         name = f"{row.situation.pattern}.{row.measure}"
         if self.invalid:
@@ -138,7 +138,7 @@ class Comparison:
         return Case(suite, name, "failure" if row.verdict == "worse" else "passed", message, detail)
 
 
-def _flat(row: Row) -> dict[str, object]:
+def _flat(row: Difference) -> dict[str, object]:
     shift = row.shift
     changes = (shift.amount, shift.low, shift.high) if shift else (math.nan,) * 3
     percents = [row.percent(change) if shift else math.nan for change in changes]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports.basics.templating import template
-from reports.ci.comparison import NOTE, Comparison, Row
+from reports.ci.comparison import NOTE, Comparison, Difference
 
 HALF_WIDTH_PX: Final = 80
 WIDEST_PERCENT: Final = 100.0
@@ -22,10 +22,10 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PageRow:
     """One row of the page. figures: base, new, shift, delta and p, each with what stands small beneath it."""
 
-    row: Row
+    row: Difference
     figures: list[tuple[str, str]]
     mark: Mark | None
 
@@ -34,7 +34,7 @@ def comparison_page(comparison: Comparison) -> str:
     """Return the page. Rows come worst first; what is not proven is folded away."""
     edge = _edge(comparison)
     rows = () if comparison.invalid else comparison.rows
-    lines = [Line(row, _figures(row), _mark(row, edge)) for row in rows]
+    lines = [PageRow(row, _figures(row), _mark(row, edge)) for row in rows]
     return template("comparison.html.j2").render(
         comparison=comparison,
         scale=f"-{edge:.0f} % to +{edge:.0f} %",
@@ -48,7 +48,7 @@ def comparison_page(comparison: Comparison) -> str:
     )
 
 
-def _figures(row: Row) -> list[tuple[str, str]]:
+def _figures(row: Difference) -> list[tuple[str, str]]:
     *_, base, new, shift, interval, delta, p = row.cells()
     before, after = (cell.rstrip(")").partition(" (") for cell in (base, new))
     return [(before[0], before[2]), (after[0], after[2]), (shift, interval), (delta, ""), (p, "")]
@@ -62,7 +62,7 @@ def _edge(comparison: Comparison) -> float:
     return next((tidy for tidy in (5.0, 10.0, 20.0, 50.0) if largest <= tidy), WIDEST_PERCENT)
 
 
-def _mark(row: Row, edge: float) -> Mark | None:
+def _mark(row: Difference, edge: float) -> Mark | None:
     if row.shift is None:
         return None
     shares = [min(1.0, max(-1.0, row.percent(x) / edge)) for x in (row.shift.amount, row.shift.low, row.shift.high)]

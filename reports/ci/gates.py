@@ -43,7 +43,7 @@ FAULTS: Final = ("missed", "duplicated", "reordered", "unknown", "errors", "erro
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class GoalResult:
     """A goal held against one situation. interval: None when nothing was measured, then repeats_met is 0.
 
     applies: False where this pattern has no such measure, and others have.
@@ -90,7 +90,7 @@ class Gate:
 
     run: str
     slo: str
-    results: tuple[Result, ...]
+    results: tuple[GoalResult, ...]
     invalid: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
@@ -148,7 +148,7 @@ class Gate:
         reason = self.invalid[0] if self.invalid else ""
         return Case("pollbench.run", "verdict", "error" if self.invalid else "passed", reason, "\n".join(self.notes))
 
-    def _case(self, result: Result, row: tuple[str, ...]) -> Case:
+    def _case(self, result: GoalResult, row: tuple[str, ...]) -> Case:
         name = f"{result.situation.pattern}.{row[3]}"
         where = f"{result.goal} ({result.goal.where})"
         if self.invalid:
@@ -199,13 +199,13 @@ def read_slo(file: Path) -> list[Goal]:
         raise ReportError(f"{file}: cannot be read ({problem}). Save it as UTF-8.") from problem
 
 
-def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[Result]:
-    """Hold each goal against every planned situation that it covers, also one whose cells all failed.
+def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situation]) -> list[GoalResult]:
+    """Check each goal in every planned situation that it covers, also one whose cells all failed.
 
     cells: one row per finished cell, the KEYS columns and one numeric column per measure.
     Raises ReportError for a goal that covers nothing or names no measure: it could never fail.
     """
-    groups, results = by_situation(cells), list[Result]()
+    groups, results = by_situation(cells), list[GoalResult]()
     measures = cells.select_dtypes("number").columns.difference(KEYS)
     for goal in goals:
         _check(goal, "measure", goal.column, measures)
@@ -224,12 +224,14 @@ def judge(goals: Sequence[Goal], cells: pd.DataFrame, situations: Sequence[Situa
     return results
 
 
-def _results(goal: Goal, covered: Sequence[Situation], groups: Mapping[Situation, pd.DataFrame]) -> Iterator[Result]:
+def _results(
+    goal: Goal, covered: Sequence[Situation], groups: Mapping[Situation, pd.DataFrame]
+) -> Iterator[GoalResult]:
     exists = any(map(math.isfinite, (value for each in covered for value in _values(groups.get(each), goal.column))))
     for situation in covered:
         cells = groups.get(situation)
         if exists and goal.wild and _has_none(cells, goal.column):
-            yield Result(goal, situation, None, len(_values(cells, goal.column)), 0, False, True, applies=False)
+            yield GoalResult(goal, situation, None, len(_values(cells, goal.column)), 0, False, True, applies=False)
         else:
             yield _result(goal, situation, _values(cells, goal.column))
 
@@ -244,18 +246,18 @@ def _values(cells: pd.DataFrame | None, column: str) -> list[float]:
     return [] if cells is None else [float(value) for value in cells[column]]
 
 
-def _result(goal: Goal, situation: Situation, values: list[float]) -> Result:
+def _result(goal: Goal, situation: Situation, values: list[float]) -> GoalResult:
     """A repeat without a value (nothing was delivered) meets no goal, and counts as the worst in the median."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
-        return Result(goal, situation, None, len(values), 0, met=False, proven=False)
+        return GoalResult(goal, situation, None, len(values), 0, met=False, proven=False)
     repeats_met, interval = sum(map(goal.meets, finite)), median_interval(finite)
     if goal.comparison == "==" or any(fnmatchcase(goal.column, fault) for fault in FAULTS):
-        return Result(goal, situation, interval, len(values), repeats_met, repeats_met == len(values), proven=True)
+        return GoalResult(goal, situation, interval, len(values), repeats_met, repeats_met == len(values), proven=True)
     median = float(np.median([value if math.isfinite(value) else goal.worst for value in values]))
     met = goal.meets(median)
     one_sided = goal.meets(interval.low) == goal.meets(interval.high) == met
-    return Result(
+    return GoalResult(
         goal, situation, interval, len(values), repeats_met, met, one_sided and len(finite) == len(values) > 1
     )
 

@@ -15,7 +15,7 @@ from typing import Final
 import pandas as pd
 
 from reports.basics.statistics import ALPHA, Shift, compare, holm, median_interval, repeats_needed
-from reports.ci.comparison import LEAST_PERCENT, WORST_FIRST, Row, Verdict
+from reports.ci.comparison import LEAST_PERCENT, WORST_FIRST, Difference, Direction
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation
 
@@ -54,7 +54,7 @@ class _Question:
 
 def compare_cells(
     base: pd.DataFrame, new: pd.DataFrame, measures: Sequence[str] = JUDGED, alpha: float = ALPHA
-) -> tuple[list[Row], list[str]]:
+) -> tuple[list[Difference], list[str]]:
     """Return the rows, worst first, and cautions about the samples.
 
     base, new: one row per finished cell, the KEYS columns and one numeric column per measure.
@@ -91,13 +91,13 @@ def _question(situation: Situation, measure: str, *runs: pd.DataFrame | None) ->
     return _Question(situation, measure, base, new, sum(map(len, found)) - len(base) - len(new))
 
 
-def _row(question: _Question, p: float, alpha: float) -> Row:
+def _row(question: _Question, p: float, alpha: float) -> Difference:
     base, new = (median_interval(values) if values else None for values in (question.base, question.new))
-    row = Row(question.situation, question.measure, base, new, question.shift, p, "~")
+    row = Difference(question.situation, question.measure, base, new, question.shift, p, "~")
     return replace(row, verdict=_verdict(row, alpha))
 
 
-def _verdict(row: Row, alpha: float) -> Verdict:
+def _verdict(row: Difference, alpha: float) -> Direction:
     if row.shift is None:
         return "only in base" if row.base else "only in new"
     if row.p > alpha or abs(row.percent(row.shift.amount)) < LEAST_PERCENT:

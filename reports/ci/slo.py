@@ -99,7 +99,7 @@ def _parsed(text: str, file: str) -> list[Goal]:
         raise ReportError(f"{file}: not TOML: {problem}. {_FORM}") from problem
     unknown = sorted(document.keys() - {"slo"})
     if unknown or not document.get("slo"):
-        what = f"`{_short(unknown[0])}` means nothing here" if unknown else "no goal"
+        what = f"`{_short(unknown[0])}` is unknown here" if unknown else "no goal"
         raise ReportError(f"{file}: {what}. {_FORM}")
     blocks = document["slo"]
     if not isinstance(blocks, list):
@@ -126,7 +126,7 @@ def _block(block: object, text: str, file: str) -> Iterator[Goal]:
             )
     goals = {name: value for name, value in block.items() if name not in ("scenario", *COLUMNS)}
     if not goals:
-        raise ReportError(f"{file}: an [[slo]] block without a goal asks nothing. Add one, or remove the block.")
+        raise ReportError(f"{file}: an [[slo]] block has no goal. Add one, or remove the block.")
     for subject, condition in _flat(goals):
         where = _where(file, text, subject.rpartition(".")[2], str(condition))
         if not isinstance(condition, str):
@@ -174,6 +174,6 @@ def _where(file: str, text: str, *fragments: str) -> str:
 
 
 def _short(text: str) -> str:
-    """What somebody wrote, as it is quoted to them: its beginning, on one line."""
+    """Text as an error quotes it: its beginning, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

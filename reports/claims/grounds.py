@@ -13,6 +13,8 @@ from typing import Final
 
 import pandas as pd
 
+from loadtests.experiments.observations import read_observations
+from reports import experiments
 from reports.advice.advise import COSTS, NO_COSTS, Question, answer
 from reports.basics.statistics import median_interval
 from reports.claims import source
@@ -21,8 +23,8 @@ from reports.claims.folder import Folder, steps_of
 from reports.claims.ruling import Ruled, Step, Tried
 from reports.claims.words import load_of, unit_of
 from reports.data.load import ReportError
-from reports.experiments.arm_runner import figures_of, read_observations
-from reports.model.law import Figure
+from reports.experiments.effects import figures_of
+from reports.model.law import Estimate
 from reports.model.model import Model
 from reports.validity.caution import WORTHLESS, Caution, verdict
 from reports.validity.evidence import evidence
@@ -40,11 +42,11 @@ class Part:
     row: "pd.Series[float]"
     cautions: Sequence[Caution]
 
-    def figure(self, name: str) -> Figure | None:
+    def figure(self, name: str) -> Estimate | None:
         value, low, high = (float(self.row.get(column, nan)) for column in (name, f"{name}_low", f"{name}_high"))
         if not isfinite(value):
             return None
-        return Figure(value, low if isfinite(low) else value, high if isfinite(high) else value)
+        return Estimate(value, low if isfinite(low) else value, high if isfinite(high) else value)
 
     def worthless(self, name: str) -> str:
         """Say why nothing may be decided from a figure; "" where it may."""
@@ -107,7 +109,9 @@ class Grounds:
     def _of_experiment(self, test: OfExperiment) -> Step:
         if why := self.lacking.get(test.experiment):
             return Step(0.0, None, why)
-        observed = figures_of(read_observations(self.path / EXPERIMENTS / test.experiment))
+        observed = figures_of(
+            read_observations(self.path / EXPERIMENTS / test.experiment, experiments.load(test.experiment).ARMS)
+        )
         repeats = sorted(repeat for arm, repeat in observed if arm == test.arm)
         values = [observed[test.arm, repeat].get(test.figure, nan) for repeat in repeats]
         if test.over:
@@ -116,7 +120,7 @@ class Grounds:
         if len(values) < 2 or not all(map(isfinite, values)):
             return Step(0.0, None, f"{test.experiment}: fewer than two runs of {test.arm} tell {test.figure}")
         found = median_interval(values)
-        return Step(0.0, Figure(found.median, found.low, found.high))
+        return Step(0.0, Estimate(found.median, found.low, found.high))
 
     def _of_model(self, test: OfModel, at: float) -> Step:
         def given(name: str) -> float:
@@ -154,10 +158,10 @@ def _step(at: float, test: OfRun, parts: Sequence[Part | str]) -> Step:
 
 def _of_source(test: OfSource) -> Step:
     counts = [source.counted(each)[test.figure] for each in (test.pattern, test.over) if each]
-    return _compared(0.0, test, [Figure(count, count, count) for count in counts])
+    return _compared(0.0, test, [Estimate(count, count, count) for count in counts])
 
 
-def _compared(at: float, test: Test, figures: Sequence[Figure | None]) -> Step:
+def _compared(at: float, test: Test, figures: Sequence[Estimate | None]) -> Step:
     """Return the one figure; of two, how many times the second the first is: at least, and at most."""
     one, *others = figures
     if one is None or any(other is None for other in others):
@@ -165,5 +169,5 @@ def _compared(at: float, test: Test, figures: Sequence[Figure | None]) -> Step:
     for other in filter(None, others):
         if other.low <= 0:
             return Step(at, None, f"{test.figure} may be 0, and nothing is a multiple of that")
-        one = Figure(one.value / other.value, one.low / other.high, one.high / other.low)
+        one = Estimate(one.value / other.value, one.low / other.high, one.high / other.low)
     return Step(at, one)

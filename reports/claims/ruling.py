@@ -13,7 +13,7 @@ from math import exp, inf, isfinite, log
 from typing import Final
 
 from reports.claims.claim import Claim, OfModel, OfRun, Test
-from reports.model.law import Figure
+from reports.model.law import Estimate
 
 
 class State(StrEnum):
@@ -41,7 +41,7 @@ class Step:
     """One figure of a test. at: its value along the test's dimension, 0 where it has none. why_not: why it is None."""
 
     at: float
-    figure: Figure | None
+    figure: Estimate | None
     why_not: str = ""
 
     def state(self, low: float, high: float) -> State:

@@ -1,4 +1,4 @@
-"""`advise`: which pattern for a load that nobody has measured, what it costs, and when to move on."""
+"""`advise`: which pattern for a load that was not measured, what it costs, and when that changes."""
 
 import json
 from pathlib import Path
@@ -13,48 +13,63 @@ from reports.commands.exits import DONE
 from servers.settings.units import parse_duration_ns
 
 if TYPE_CHECKING:
-    from reports.advice.advise import Question, Row
+    from reports.advice.advise import PatternAdvice, Question
     from reports.advice.prices import Prices
     from reports.model.model import Model
 
 ADVISE_EPILOG: Final = (
     "Exit codes: 0 done, whether or not a pattern meets the goals; 2 wrong option, unreadable input, or a load that "
-    "the model cannot speak for."
+    "the model does not cover."
 )
 GOALS: Final = ("p99 < 1s", "missed == 0")
 
 
 def advise(
-    clients: Annotated[int, typer.Option(metavar="N", min=1, max=10_000_000, help="how many clients wait")],
-    rate: Annotated[float, typer.Option(metavar="N", min=1e-6, max=1e6, help="messages a second, each to all clients")],
+    clients: Annotated[int, typer.Option(metavar="N", min=1, max=10_000_000, help="number of clients")],
+    rate: Annotated[
+        float, typer.Option(metavar="N", min=1e-6, max=1e6, help="messages per second, each to all clients")
+    ],
     rtt: Annotated[str, typer.Option(metavar="MS", help="round trip between clients and server: 60ms")] = "0",
     goal: Annotated[
-        list[str] | None, typer.Option(metavar="GOAL", help='what must hold, "p99 < 1s"; may be given again')
+        list[str] | None, typer.Option(metavar="GOAL", help='requirement, such as "p99 < 1s"; may be repeated')
     ] = None,
     message_bytes: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="length of a message")] = 200,
-    poll_interval: Annotated[float, typer.Option(metavar="S", min=0.001, help="between two short polls")] = 1.0,
-    hold_timeout: Annotated[float, typer.Option(metavar="S", min=1, max=300, help="of a long poll")] = 30.0,
-    heartbeat: Annotated[float, typer.Option(metavar="S", min=0, help="longest silence on a stream; 0: no end")] = 15.0,
-    processes: Annotated[int, typer.Option(metavar="N", min=0, help="server processes (0: as few as it takes)")] = 0,
-    proxy: Annotated[str, typer.Option(metavar="WHAT", help="on the way: nginx, buffering, or 60s where it cuts")] = "",
+    poll_interval: Annotated[float, typer.Option(metavar="S", min=0.001, help="interval of short polls")] = 1.0,
+    hold_timeout: Annotated[
+        float, typer.Option(metavar="S", min=1, max=300, help="how long the server holds a long poll")
+    ] = 30.0,
+    heartbeat: Annotated[
+        float, typer.Option(metavar="S", min=0, help="interval of heartbeats on an idle stream; 0: none")
+    ] = 15.0,
+    processes: Annotated[int, typer.Option(metavar="N", min=0, help="server processes (0: as few as possible)")] = 0,
+    proxy: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT", help="proxy before the servers: nginx, buffering, or its idle timeout, such as 60s"
+        ),
+    ] = "",
     browser: Annotated[bool, typer.Option("--browser", help="the clients are browsers")] = False,
-    tls: Annotated[bool, typer.Option("--tls", help="connections are encrypted by the server")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="the server encrypts connections")] = False,
     price: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML: core_hour, gb_memory_hour, gb_sent")] = None,
     extrapolate: Annotated[
-        bool, typer.Option("--extrapolate", help="speak of what is far beyond the measured")
+        bool, typer.Option("--extrapolate", help="answer for loads far beyond those measured")
     ] = False,
     file: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="default: runs/model.json, or the one that ships")
+        Path | None,
+        typer.Option("--model", metavar="FILE", help="default: runs/model.json, or the one that is included"),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option("--map", metavar="FILE", help="draw rate x clients: an .svg or .png, half a minute")
+        Path | None,
+        typer.Option(
+            "--map", metavar="FILE", help="draw a map of rate and clients as .svg or .png (takes half a minute)"
+        ),
     ] = None,
     page: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="write the advice as one page, map and all: an .html")
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Say which pattern to use, what it costs, and when to move on.
+    """Recommend a pattern for a load, with its cost, and when the recommendation changes.
 
     Example:
 
@@ -89,7 +104,7 @@ def advise(
     return _answer(model, rests_on, question, page, as_json=as_json)
 
 
-def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows: "list[Row]") -> None:
+def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows: "list[PatternAdvice]") -> None:
     from reports.page.advice_page import advice_page
 
     if page.suffix != ".html":
@@ -109,7 +124,7 @@ def _draw(model: "Model", question: "Question", picture: Path) -> None:
     from reports.charts.svg import png, standalone
 
     if picture.suffix not in (".svg", ".png"):
-        raise ValueError(f"--map {picture}: neither .svg nor .png; name the file as one of them")
+        raise ValueError(f"--map {picture}: neither .svg nor .png; choose one of these endings")
     with err.status("drawing the map"), styled():
         figure = decision(decision_map(model, question))
         drawn = png(figure) if picture.suffix == ".png" else standalone(figure).encode()
@@ -131,14 +146,14 @@ def _prices(file: Path | None) -> "Prices | None":
 
 
 def _answer(model: "Model", rests_on: str, question: "Question", page: Path | None, *, as_json: bool) -> int:
-    from reports.advice import told
     from reports.advice.advise import advise, best_first
     from reports.advice.advise import as_json as row_as_json
+    from reports.advice.recommendation import changes, notes, recommendation
 
-    with err.status("working it out"):
+    with err.status("calculating"):
         rows = best_first(advise(model, question))
-        moves = [str(change) for change in told.changes(model, question)]
-    words = told.recommendation(question, rows)
+        moves = [str(change) for change in changes(model, question)]
+    words = recommendation(question, rows)
     if page is not None:
         _write(page, model, rests_on, question, rows)
     if as_json:
@@ -149,14 +164,14 @@ def _answer(model: "Model", rests_on: str, question: "Question", page: Path | No
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     out.print()
     out.print(_table(rows, question))
-    for note in told.notes(rows):
+    for note in notes(rows):
         out.print(note, markup=False, highlight=False, soft_wrap=True)
-    out.print(f"\nRests on {rests_on}. {model.coverage}. {model.note}".rstrip(), highlight=False, soft_wrap=True)
+    out.print(f"\nBased on {rests_on}. {model.coverage}. {model.note}".rstrip(), highlight=False, soft_wrap=True)
     return DONE
 
 
-def _table(rows: "list[Row]", question: "Question") -> Table:
-    from reports.advice.told import middle, ranged
+def _table(rows: "list[PatternAdvice]", question: "Question") -> Table:
+    from reports.advice.recommendation import middle, ranged
 
     money = [f"money\n{question.prices.currency} a month".replace("\n ", "\n")] if question.prices else []
     heads = ("pattern", "meets", "p99", "cores", "pro-\ncesses", "memory", "Mbit/s\nsent", "connec-\ntions", *money)

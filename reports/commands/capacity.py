@@ -1,4 +1,4 @@
-"""`capacity`: measure one load after the other until it is known how much a server holds."""
+"""`capacity`: measure one load after the other to find how much a server holds."""
 
 import json
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from reports.ci.slo import Goal
 
 CAPACITY_EPILOG: Final = (
-    "Exit codes: 0 it is known what is held; 2 wrong option or unreadable input; 4 incomplete, what was measured is "
-    "kept; 7 nothing is known of the server, as our own side was the limit from the first load on; 130 interrupted."
+    "Exit codes: 0 the limit is known; 2 wrong option or unreadable input; 4 incomplete, finished cells are "
+    "kept; 7 the server's limit is unknown: the load generator was the limit from the first load on; 130 interrupted."
 )
 GOALS: Final = ("p99_ms < 1000", "missed == 0", "errors == 0")
 ALONG: Final = {"clients": CLIENTS, "rate": RATE}
@@ -71,25 +71,25 @@ def capacity(
     goal: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GOAL", help=f"what must hold; may be repeated (default: the scenario's, or {'; '.join(GOALS)})"
+            metavar="GOAL", help=f"requirement; may be repeated (default: the scenario's, or {'; '.join(GOALS)})"
         ),
     ] = None,
     of: Annotated[
-        str, typer.Option(metavar="WHAT", help="what is raised: clients or rate (messages a second)")
+        str, typer.Option(metavar="WHAT", help="load to raise: clients or rate (messages per second)")
     ] = "clients",
     most: Annotated[int, typer.Option(metavar="N", min=1, max=MOST, help="the largest load to try")] = MOST,
     precision: Annotated[
-        float, typer.Option(metavar="SHARE", min=0.01, max=1, help="how closely the limit is to be known: 0.1 is 10 %")
+        float, typer.Option(metavar="SHARE", min=0.01, max=1, help="precision of the limit: 0.1 is 10 %")
     ] = 0.1,
-    repeats: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_REPEATS, help="how often each load")] = 3,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="go on with this search")] = None,
+    repeats: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_REPEATS, help="repeats of each load")] = 3,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this search")] = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
-    """Find out how many clients, or messages a second, a server holds: doubled until a goal breaks, then narrowed.
+    """Find out how many clients, or messages per second, a server holds: the load doubles until a goal breaks.
 
-    The search begins with the scenario's own load (--clients, --schedule). Where our own load generator is the limit,
-    it says so, and never calls that the server's.
+    Then the search narrows the limit down. It begins with the load of the scenario (--clients, --schedule), and says so
+    when the load generator is the limit instead of the server.
 
     Examples:
 
@@ -157,7 +157,7 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int
             continue
         if outcome.interrupted or outcome.halted:
             code, what = ended(outcome, run_dir)
-            return fail(code, f"{what}; go on with --resume {where}"), rungs
+            return fail(code, f"{what}; continue with --resume {where}"), rungs
         try:
             rungs.append(judged(run_dir, load, search.goals))
         except ReportError as problem:
@@ -177,7 +177,7 @@ def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str]) -> runner.Ou
 def _tell(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str, str], as_json: bool) -> int:
     from rich.table import Table
 
-    from reports.capacity.told import Found
+    from reports.capacity.found import Found
 
     found = Found(labels[search.pattern], search.along, search.goals, tuple(rungs))
     told = {"pattern": search.pattern, "scenario": search.scenario.name, **found.as_json()}

@@ -13,9 +13,9 @@ from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
 def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
-    from reports.page.terminal import Board
+    from reports.page.terminal import LiveTable
 
-    with Bar(err, cells, Board(folder)) as bar:
+    with Bar(err, cells, LiveTable(folder)) as bar:
         return runner.run_cells(folder, cells, labels, bar)
 
 
@@ -40,9 +40,9 @@ def measure_series(
     with Bar(err, cells) as bar:
         outcome = run_series(folder, kind, plans, pattern_labels(), bar, measured, programs)
     if outcome.interrupted:
-        return fail(INTERRUPTED, f"interrupted; what was measured is in {folder}")
+        return fail(INTERRUPTED, f"interrupted; finished cells are in {folder}")
     if outcome.halted:
-        return fail(INCOMPLETE, f"{outcome.halted}; what was measured is in {folder}")
+        return fail(INCOMPLETE, f"{outcome.halted}; finished cells are in {folder}")
     if outcome.failed:
         return fail(FAILED, f"a cell failed, its logs are in {folder}: {'; '.join(outcome.failed[0].problems)}")
     return DONE

@@ -1,4 +1,4 @@
-"""`gate` and `compare-runs`: judge runs for a CI job, and print a judgement of whatever kind."""
+"""`gate` and `compare-runs`: judge runs for a CI job, and print judgements."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SLO: Final = Path("slo.toml")
 JUDGED_EPILOG: Final = (
-    "Exit codes: 0 fine; 2 unreadable or incomparable; 5 a goal was missed; 6 a regression was proven; "
-    "7 nothing can be judged, as a run is invalid."
+    "Exit codes: 0 done; 2 unreadable or not comparable; 5 a goal was missed; 6 a regression was proven; "
+    "7 a run is INVALID or FAIL, so nothing can be judged."
 )
 
 
@@ -27,13 +27,14 @@ def gate(
     slo: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="goals, see docs/gates.md (default: slo.toml, or the goals of the run's scenario)"
+            metavar="FILE",
+            help="file of goals, see docs/gates.md (default: slo.toml, or the goals of the run's scenario)",
         ),
     ] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Hold a run against its goals, for CI.
+    """Check a run against goals, for CI.
 
     Example:
 
@@ -49,12 +50,14 @@ def gate(
 def compare_runs(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="run folder to compare with")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="run folder to judge")],
-    measure: Annotated[str, typer.Option(metavar="NAME[,NAME]", help="ask about these only")] = "",
+    measure: Annotated[
+        str, typer.Option(metavar="NAME[,NAME]", help="measures to compare (default: all that are judged)")
+    ] = "",
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the comparison as a page")] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Say what became better or worse from one run to another, and what is not proven.
+    """Compare two runs: what became better or worse, and what is not proven.
 
     Example:
 
@@ -74,7 +77,7 @@ def compare_runs(
 
 
 def judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
-    """Print a judgement unless `silent`, write what CI asked for, and return its exit code."""
+    """Print a judgement unless `silent`, write the files for CI, and return its exit code."""
     from reports.data.load import NothingMeasured, ReportError
 
     try:

@@ -18,7 +18,7 @@ from reports.commands.cells import ended, run_cells
 from reports.commands.ci import judge
 from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out, pattern_labels
 from reports.commands.exits import DONE, FAILED
-from reports.commands.experiment import observe
+from reports.commands.experiment import enter, observe
 
 if TYPE_CHECKING:
     from reports.claims.folder import Folder
@@ -107,9 +107,10 @@ def _root(where: Path | None, resume: Path | None) -> Path:
 
 def _lacking(asked: "Folder") -> dict[str, str]:
     """Return the experiments that cannot be made here, and why; say so."""
-    from reports import experiments
+    from loadtests import experiments
+    from loadtests.experiments.arm_runner import missing_program
 
-    lacking = {name: why for name in asked.arms if (why := experiments.lacking(experiments.load(name)))}
+    lacking = {name: why for name in asked.arms if (why := missing_program(experiments.load(name)))}
     for name, why in lacking.items():
         err.print(f"{name} is left out: {why}", highlight=False, soft_wrap=True)
     return lacking
@@ -137,18 +138,16 @@ def _run(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) 
 
 def _experiment(asked: "Folder", root: Path, lacking: dict[str, str]) -> tuple[int, str]:
     """Make the runs of arms that the folder lacks; return the exit code and what went wrong."""
-    from reports import experiments
+    from loadtests.experiments.observations import SETUP
     from reports.claims.claim import Repeated
     from reports.claims.grounds import EXPERIMENTS
-    from reports.experiments import arm_runner
 
     jobs = []
     for name, arms in asked.arms.items():
         if name not in lacking:
             place, how = root / EXPERIMENTS / name, asked.shared.experiments.get(name, Repeated())
-            experiment = experiments.with_arms(experiments.load(name), arms)
-            begun = place if (place / arm_runner.SETUP).exists() else None
-            jobs.append(arm_runner.enter(name, experiment, place, quick=how.quick, repeats=how.repeats, resume=begun))
+            begun = place if (place / SETUP).exists() else None
+            jobs.append(enter(name, place, arms, quick=how.quick, repeats=how.repeats, resume=begun))
     return observe(jobs) if any(job.lacking() for job in jobs) else (DONE, "")
 
 

@@ -1,4 +1,4 @@
-"""What commands share: where they print, the options that several have, and the patterns there are."""
+"""What commands share: where they print, common options, and the names of the patterns."""
 
 import sys
 from pathlib import Path

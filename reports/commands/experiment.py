@@ -1,7 +1,7 @@
-"""`experiment`: common advice, tried in arms that take turns."""
+"""`experiment`: common advice, measured in arms that take turns."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from loadtests.runs import advice, runner
+from loadtests.runs import kept_advice, runner
 from loadtests.runs.progress import TurnsBar
 from loadtests.runs.series import folder_of
 from loadtests.scenario.plan import known_name
@@ -18,13 +18,13 @@ from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 if TYPE_CHECKING:
-    from reports.experiments.arm_runner import Job
-    from reports.experiments.results import Results
+    from loadtests.experiments.arm_runner import Job
+    from reports.experiments.result import Results
 
 EXPERIMENT_EPILOG: Final = (
-    "Exit codes: 0 measured, and nothing is proven to be against the advice (what is not proven at all says ~); "
-    "1 a run of an arm failed; 2 unreadable; 4 incomplete, what was measured is kept; 7 an arm has INVALID runs only; "
-    "8 something is proven to be otherwise than the advice has it; 130 interrupted."
+    "Exit codes: 0 measured, and nothing contradicts the advice (~: not proven); 1 a run of an arm failed; "
+    "2 unreadable; 4 incomplete, finished runs are kept; 7 an arm has only INVALID runs; "
+    "8 the advice is proven wrong in a point; 130 interrupted."
 )
 
 
@@ -35,18 +35,22 @@ def _experiments() -> list[str]:
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_experiments)],
-    quick: Annotated[bool, typer.Option("--quick", help="short runs, two repeats: shows directions, for CI")] = False,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="an experiment, or list, or all", autocompletion=_experiments)
+    ],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="short runs, two repeats: shows only directions, for CI")
+    ] = False,
     repeats: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1000, help="how often each (default: 5)")
+        int | None, typer.Option(metavar="N", min=1, max=1000, help="repeats of each arm (default: 5)")
     ] = None,
     folder: Out = None,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this experiment lacks")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this experiment")] = None,
     as_json: Json = False,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Try common advice: a practice off and on, in turns, and by how much it matters here.
+    """Measure common advice: a practice off and on, in turns, and the size of its effect on this machine.
 
     Examples:
 
@@ -54,15 +58,17 @@ def experiment(
         pollbench experiment caching
         pollbench experiment all --quick
     """
-    from reports import experiments
-    from reports.experiments import arm_runner
-    from reports.experiments import results as stage
+    from loadtests import experiments as measuring
+    from loadtests.experiments import arm_runner
+    from reports.experiments import experiment_page
+    from reports.experiments.result import Results
 
     known = _experiments()
     if name == "list":
         return _list_experiments(known, as_json)
     names = known if name == "all" else [known_name(name, dict.fromkeys(known), "experiment")]
-    lacking = {each: line for each in names if (line := experiments.lacking(experiments.load(each)))}
+    practices = {each: measuring.load(each) for each in names}
+    lacking = {each: line for each, practice in practices.items() if (line := arm_runner.missing_program(practice))}
     if lacking and name != "all":
         raise ValueError(lacking[name])
     for each, line in lacking.items():
@@ -73,21 +79,33 @@ def experiment(
     root = resume or folder or folder_of(f"experiment-{name}")
     places = {each: root / each if name == "all" else root for each in names}
     jobs = [
-        arm_runner.enter(each, experiments.load(each), place, quick=quick, repeats=repeats, resume=resume)
+        enter(each, place, practices[each].ARMS, quick=quick, repeats=repeats, resume=resume)
         for each, place in places.items()
     ]
     code, problem = observe(jobs)
-    results = stage.Results(tuple(stage.judge(job) for job in jobs if job.comparable))
+    results = Results(tuple(experiment_page.judge(job.name, job.folder) for job in jobs if job.comparable))
     if name == "all":
-        stage.write_index(results.results, root)
-    advice.keep(runner.RUNS, results.advice())
+        experiment_page.write_index(results.results, root)
+    kept_advice.keep(runner.RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
-    return fail(code, f"{problem}; go on with: pollbench experiment {name} --resume {root}") if code else judged
+    return fail(code, f"{problem}; continue with: pollbench experiment {name} --resume {root}") if code else judged
+
+
+def enter(
+    name: str, place: Path, arms: Collection[str], *, quick: bool, repeats: int | None, resume: Path | None
+) -> "Job":
+    """Make the folder of an experiment with these of its arms, or go on there. Raises RunRefused."""
+    from loadtests import experiments as measuring
+    from loadtests.experiments import arm_runner
+    from reports import experiments
+
+    practice, read = measuring.with_arms(measuring.load(name), arms), getattr(experiments.load(name), "read", None)
+    return arm_runner.enter(name, practice, place, quick=quick, repeats=repeats, resume=resume, read=read)
 
 
 def observe(jobs: "Sequence[Job]") -> tuple[int, str]:
     """Make the observations that are lacking; return the exit code and what went wrong."""
-    from reports.experiments import arm_runner
+    from loadtests.experiments import arm_runner
 
     total = sum(len(job.lacking()) for job in jobs)
     err.print(f"experiment: {total} runs", highlight=False)
@@ -115,7 +133,7 @@ def _list_experiments(names: Sequence[str], as_json: bool) -> int:
 
 
 def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, markdown: Path | None) -> int:
-    """Print what experiments came to, write what CI asked for, and return the exit code."""
+    """Print the results of experiments, write the files for CI, and return the exit code."""
     if not results.results:
         return DONE
     if as_json:

@@ -1,4 +1,4 @@
-"""`scenarios`, `patterns` and `locustfile`: what can be asked for."""
+"""`scenarios`, `patterns` and `locustfile`: what can be measured."""
 
 import json
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from servers.home import LOCUSTFILE
 
 
 def scenarios(as_json: Json = False) -> int:
-    """List the scenarios: what each is for, and how long it takes.
+    """List the scenarios with their purpose and duration.
 
     Example:
 
@@ -25,7 +25,7 @@ def scenarios(as_json: Json = False) -> int:
     if as_json:
         print(json.dumps([asdict(each) | {"compare_s": times_s[name]} for name, each in SCENARIOS.items()]))
         return DONE
-    table = Table("scenario", "for", "clients", "schedule", "compare takes", box=None, header_style="dim")
+    table = Table("scenario", "purpose", "clients", "schedule", "compare takes", box=None, header_style="dim")
     for name, each in SCENARIOS.items():
         schedules = ", ".join(each.schedules.values())
         goals = f"; goals: {', '.join(each.goals)}" if each.goals else ""
@@ -53,7 +53,7 @@ def patterns(as_json: Json = False) -> int:
 
 
 def locustfile() -> int:
-    """Print where the locustfile is, for a Locust of your own beside `pollbench serve`.
+    """Print the path of the locustfile, to run Locust yourself beside `pollbench serve`.
 
     Example:
 

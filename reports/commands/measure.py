@@ -1,4 +1,4 @@
-"""`run` and `compare`: measure a plan, report what is there, and say what it is worth."""
+"""`run` and `compare`: measure a plan, write the report, and print the verdict."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def run(
     asked: Asked,
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
-    repeats: Annotated[int, typer.Option(metavar="N", help="how often")] = 1,
+    repeats: Annotated[int, typer.Option(metavar="N", help="number of repeats")] = 1,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -61,13 +61,15 @@ def compare(
     asked: Asked,
     pattern: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[,NAME]", help="which (default: all)", autocompletion=pattern_names),
+        typer.Option(metavar="NAME[,NAME]", help="patterns to measure (default: all)", autocompletion=pattern_names),
     ] = None,
     scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="which (default: feed)", autocompletion=scenario_names)
+        str | None, typer.Option(metavar="NAME", help="scenario (default: feed)", autocompletion=scenario_names)
     ] = None,
-    repeats: Annotated[int | None, typer.Option(metavar="N", help="how often each (default: 3)")] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="measure what this run lacks")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="N", help="repeats of each cell (default: 3)")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="continue this run: measure its missing cells")
+    ] = None,
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
@@ -93,7 +95,7 @@ def compare(
         return _measure(_new_run("compare", folder, plan, labels), plan, labels, as_json)
     if folder is not None:
         raise ValueError(
-            f"--out {folder} and --resume {resume} exclude each other: cells are added where the others are"
+            f"--out {folder} and --resume {resume} exclude each other: missing cells are added to the resumed run"
         )
     runner.check_resumable(resume, plan)
     return _measure(resume, plan, labels, as_json)
@@ -112,7 +114,7 @@ def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
     if longer is not scenario:
         err.print(
             f"the window is {longer.window_s:g} s instead of {scenario.window_s:g} s, so that {ENOUGH_MESSAGES} "
-            "messages are due in it (--window says otherwise)",
+            "messages are due in it (set --window to change that)",
             highlight=False,
             soft_wrap=True,
         )
@@ -126,7 +128,7 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
 
 
 def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool) -> int:
-    """Measure what a run folder lacks, report what it then has, and return the exit code."""
+    """Measure the missing cells of a run folder, write its report, and return the exit code."""
     names = [cell.name for cell in plan.cells()]
     cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
@@ -140,11 +142,11 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
         halted = halted or str(problem)
     ruling = _ruling(folder) if page else None
     _show(folder, page, ruling, outcome, as_json)
-    resume = f"{len(kept)} of {len(names)} cells are kept; go on with: pollbench compare --resume {folder}"
+    resume = f"{len(kept)} of {len(names)} cells are kept; continue with: pollbench compare --resume {folder}"
     code, what = ended(replace(outcome, halted=halted), folder)
     if code in {INTERRUPTED, INCOMPLETE} or not (ruling and ruling.worthless):
         return fail(code, f"{what}; {resume}") if code else DONE
-    return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; nothing may be decided from {folder}")
+    return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; do not decide anything from {folder}")
 
 
 def _ruling(folder: Path) -> "Ruling":
@@ -155,7 +157,7 @@ def _ruling(folder: Path) -> "Ruling":
 
 
 def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: runner.Outcome, as_json: bool) -> None:
-    """Print what a run came to: the summary, what it is worth, and where the page is."""
+    """Print the result of a run: the summary, the verdict, and the path of the page."""
     import pandas as pd
 
     from reports.page.terminal import ruling_lines, summary_table

@@ -1,4 +1,4 @@
-"""`model`: fit what patterns cost and how late they are on finished runs, and say how far that can be trusted."""
+"""`model`: fit costs and latencies of patterns to finished runs, and say how accurate the fit is."""
 
 import json
 from pathlib import Path
@@ -22,13 +22,15 @@ SERIES: Final = runner.RUNS / "model"
 
 def model(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="run folders to fit")] = None,
-    measure: Annotated[bool, typer.Option("--measure", help="measure the series first: 20 minutes, resumable")] = False,
-    series: Annotated[Path, typer.Option(metavar="DIR", help="where the series is, or goes")] = SERIES,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="first measure the runs to fit: 20 minutes, can be resumed")
+    ] = False,
+    series: Annotated[Path, typer.Option(metavar="DIR", help="folder of these runs")] = SERIES,
     file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: runs/model.json")] = None,
-    note: Annotated[str, typer.Option(metavar="TEXT", help="what else is to be known of where it was measured")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="a remark about the machine, kept in the model")] = "",
     as_json: Json = False,
 ) -> int:
-    """Learn from runs what patterns cost and how late they are, for `pollbench advise`.
+    """Fit costs and latencies of patterns to runs, for `pollbench advise`.
 
     Examples:
 
@@ -43,7 +45,7 @@ def model(
         return code
     folders = [*(runs or []), *(sorted(each.parent for each in series.glob("*/run.json")) if not runs else [])]
     if not folders:
-        raise ValueError("there is no RUN to fit: name run folders, or measure the series with --measure")
+        raise ValueError("there is no RUN to fit: name run folders, or measure some with --measure")
     try:
         with err.status("fitting"):
             fitted = model_file.of_runs([load(folder) for folder in folders], measured_s(), note)
@@ -73,7 +75,7 @@ def _measure(series: Path) -> int:
         cells = runner.taken_up(folder, plan, labels, "compare")
         code, problem = ended(run_cells(folder, cells, labels), folder)
         if code:
-            return fail(code, f"{problem}; go on with: pollbench model --measure --series {series}")
+            return fail(code, f"{problem}; continue with: pollbench model --measure --series {series}")
     return DONE
 
 
@@ -84,11 +86,11 @@ def _show(fitted: "Model", file: Path, as_json: bool) -> None:
         laws = msgspec.to_builtins(fitted.laws)
         print(json.dumps({"model": str(file), "coverage": msgspec.to_builtins(fitted.coverage), "laws": laws}))
         return
-    table = Table("pattern", "figure", "law", "off by", box=None, header_style="dim")
+    table = Table("pattern", "figure", "formula", "error", box=None, header_style="dim")
     before = ""
     for label, *row in law_rows(fitted):
         table.add_row("" if label == before else label, *row)
         before = label
     out.print(table)
     out.print(f"\n{fitted.coverage}", highlight=False, soft_wrap=True)
-    out.print(f"{file}, of {len(fitted.observations)} cells", highlight=False, soft_wrap=True)
+    out.print(f"{file}, from {len(fitted.observations)} cells", highlight=False, soft_wrap=True)

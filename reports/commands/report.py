@@ -1,4 +1,4 @@
-"""`report`: make the report of a run again."""
+"""`report`: write the report of a run again."""
 
 from typing import Annotated
 
@@ -13,9 +13,9 @@ from reports.commands.exits import DONE
 
 def report(
     folder: RunFolder = None,
-    show: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+    show: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
 ) -> int:
-    """Make the report of a run again: one HTML page, with its tables and charts as files beside it.
+    """Write the report of a run again: one HTML page, with its tables and charts as files beside it.
 
     Examples:
 

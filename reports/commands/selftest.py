@@ -19,7 +19,7 @@ from reports.commands.exits import DONE, UNTRUE
 from servers.timing.clock import wall_timestamp
 
 CONTROLS_EPILOG: Final = (
-    "Exit codes: 0 every fault was reported as it was injected; 1, 2, 4, 130 as for all commands; 8 one was not."
+    "Exit codes: 0 every fault was reported as injected; 1, 2, 4, 130 as for all commands; 8 a fault was not."
 )
 
 
@@ -28,7 +28,7 @@ def controls(
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
-    """Test the instrument: measure servers that are wrong on purpose, and see whether the report tells the truth.
+    """Test pollbench itself: measure servers with injected faults, and check that the report shows them.
 
     Example:
 
@@ -56,7 +56,7 @@ def controls(
         out.print(f"\n{folder}", highlight=False, soft_wrap=True)
     untrue = [name for name, each in found.items() if not all(reading.true for reading in each)]
     if code == DONE and untrue:
-        return fail(UNTRUE, f"not reported as injected: {', '.join(untrue)}; do not trust this instrument here")
+        return fail(UNTRUE, f"not reported as injected: {', '.join(untrue)}; do not trust pollbench on this machine")
     return code
 
 
@@ -65,9 +65,9 @@ def calibrate(
     folder: Out = None,
     as_json: Json = False,
 ) -> int:
-    """Find out how much the instrument itself adds on this machine, and up to which rate it is honest.
+    """Measure the latency that pollbench itself adds on this machine, and up to which rate it is accurate.
 
-    Kept in runs/calibration.json, and quoted by the report of every run that begins there: under 3 minutes.
+    The result is kept in runs/calibration.json, and every later report quotes it. Takes under 3 minutes.
 
     Example:
 
@@ -75,7 +75,7 @@ def calibrate(
     """
     from loadtests.host import environment
     from loadtests.records.manifest import Calibration
-    from loadtests.runs.calibration import FILE
+    from loadtests.runs.kept_calibration import FILE
     from reports.page.terminal import calibration_table
     from reports.selftest import calibration as stage
 

@@ -12,9 +12,9 @@ from servers.home import python
 
 
 def serve(context: typer.Context) -> None:
-    """Run the reference servers, to poke with curl or with your own client.
+    """Run the reference servers, for curl or your own client.
 
-    Everything behind `serve` goes to python -m servers as it is; `pollbench serve --help` lists it.
+    All options go to `python -m servers`; `pollbench serve --help` lists them.
 
     Examples:
 
@@ -24,8 +24,8 @@ def serve(context: typer.Context) -> None:
     os.execv(sys.executable, python("servers", *context.args))  # noqa: S606
 
 
-def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="of the web page")] = 8089) -> int:
-    """Start a server and Locust's web UI: pick patterns, turn the knobs, watch.
+def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="port of the web page")] = 8089) -> int:
+    """Start a server and Locust's web UI: choose patterns and settings, and watch live.
 
     Example:
 
@@ -35,8 +35,12 @@ def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help=
 
 
 def race(
-    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="of the page, 0 for any free one")] = 8090,
-    no_open: Annotated[bool, typer.Option("--no-open", help="only print the address of the page")] = False,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="port of the page, 0 for any free one")
+    ] = 8090,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="print the address of the page instead of opening it")
+    ] = False,
 ) -> int:
     """Watch the patterns in your browser: real clients side by side on one feed.
 

@@ -1,4 +1,4 @@
-"""Servers that are not ours: how commands name them, and `target check` and `target list`."""
+"""Your own servers: how commands name them, and `target check` and `target list`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from reports.commands.common import fail, out, pattern_names
 from reports.commands.exits import DONE, FAILED
 from servers.targets import presets
 
-app = typer.Typer(help="Servers that are not ours: what there is, and whether one can be measured.")
+app = typer.Typer(help="Measure your own server: list the presets, or check that a server can be measured.")
 
 
 def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scenario:
@@ -29,9 +29,9 @@ def followed(scenario: Scenario, patterns: Sequence[str], asked: Asked) -> Scena
     ours = {f"--server {scenario.server}": scenario.server, f"--fault {scenario.fault}": scenario.fault}
     for option, given in (ours | {"--tls": scenario.tls}).items():
         if given:
-            raise ValueError(f"{option} is for servers that we start: leave it out, or --target and --url")
+            raise ValueError(f"{option} is for servers that pollbench starts: drop it, or --target and --url")
     if not asked.target and len(patterns) > 1:
-        raise ValueError("a URL alone is followed by one pattern: name it, or describe all of them in a --target")
+        raise ValueError("a URL serves one pattern: name the pattern, or describe all of them in a --target")
     chosen = choose(asked, patterns)
     if len(patterns) == 1:
         chosen.adapter.subscription(patterns[0])
@@ -45,7 +45,7 @@ def patterns_of(scenario: Scenario, otherwise: tuple[str, ...]) -> tuple[str, ..
 
 @app.command("list")
 def list_presets() -> int:
-    """List the presets: servers that are described already.
+    """List the presets: servers that pollbench knows how to measure.
 
     Example:
 
@@ -61,16 +61,14 @@ def list_presets() -> int:
 @with_target("target")
 def check(
     asked: Asked,
-    source: Annotated[str, typer.Argument(metavar="PRESET|FILE|URL", help="which server")],
+    source: Annotated[str, typer.Argument(metavar="PRESET|FILE|URL", help="the server")],
     pattern: Annotated[
-        str, typer.Option(metavar="NAME", help="by which a URL is followed", autocompletion=pattern_names)
+        str, typer.Option(metavar="NAME", help="pattern of the URL", autocompletion=pattern_names)
     ] = "sse",
-    idle: Annotated[
-        float, typer.Option(metavar="S", min=0.1, max=600, help="how long to listen while there is no news")
-    ] = 1.0,
-    write: Annotated[Path | None, typer.Option(metavar="FILE", help="write it as TOML, to go on from")] = None,
+    idle: Annotated[float, typer.Option(metavar="S", min=0.1, max=600, help="how long to wait for a message")] = 1.0,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="write its description as TOML")] = None,
 ) -> int:
-    """Send three messages through a server, and say what a client of each pattern saw.
+    """Send three messages through a server, and report what a client of each pattern received.
 
     Examples:
 

@@ -99,7 +99,7 @@ def _check_pattern(file: Path, pattern: str) -> None:
 
 
 def _check_file(file: Path) -> None:
-    """Refuse a pipe, which would wait for ever for somebody to write into it. Raises OSError, ValueError."""
+    """Refuse a pipe, which would wait forever for a writer. Raises OSError, ValueError."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise ValueError("it is no regular file")
 

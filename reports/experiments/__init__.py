@@ -1,55 +1,36 @@
-"""Common advice, tested: the file name is the registration, shown with `-` for `_`. A module of practices/ has
+"""Common advice, judged: an experiment that `loadtests/experiments` measured, read as a page.
 
-TITLE; ADVICE (what everybody says, one sentence); MECHANISM (why it should matter); LIMITS (where the result stops
-holding); ARMS (name -> label, the first without the practice); EFFECTS (what is compared, from which arm to which);
-PROGRAMS (only where it needs some that pip cannot bring: program -> Debian package);
-measure(arm, where, quick=...) (one run of one arm, everything it started stopped on return and on error);
-verdict({(figure, arm): Measured}) (one sentence of advice with the measured numbers, which says so when unproven);
-and draw(points, look) (the chart that makes the mechanism visible).
+The file name in practices/ is the registration, the same as that of the file that measures. A module holds
+
+TITLE; ADVICE (the common advice, one sentence); MECHANISM (why it should matter); LIMITS (where the result stops
+holding); ARMS (name -> label, the first without the practice); EFFECTS (what is compared, from which arm to which, and
+what is expected); verdict(effects) (one sentence of advice with the measured numbers, which says when they are not
+proven); draw(points, look) (the chart that makes the mechanism visible); and, only where the arms are whole cells,
+read(where) (the observation that run folders in `where` amount to).
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
-from types import SimpleNamespace
 from typing import Final, Literal, Protocol, cast
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from loadtests.host.external import NotInstalled, find_program
 from reports.charts.style import Look
 from reports.experiments import practices
 
 SAME: Final = 0.05
-"""A ratio nearer to 1 than this is nothing that somebody who expected no change would have to act upon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One run of one arm. figures: name, with its unit, -> value; NaN for what this machine does not tell.
-
-    points: tidy rows for the chart, which gets them with the columns arm and repeat.
-    doubts: what speaks against believing this run, one line each; the page shows them. invalid: why nothing may be
-    decided from it, one line each; then its figures count for nothing.
-    """
-
-    figures: dict[str, float]
-    points: list[dict[str, float | str]] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)
+"""A ratio nearer to 1 than this counts as no change where no change was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a practice is said to change: `figure` of an observation, from the arm `base` to `arm`.
 
-    unit: as reports.basics.units.quantity takes it. expected: where the advice says that it goes, "" when it says
-    nothing.
-    kind: how the change is told; a figure that may be 0 has no ratio.
+    unit: as reports.basics.units.quantity takes it. expected: the direction in which the advice says that it changes,
+    "" for none. kind: how the change is expressed; a figure that may be 0 has no ratio.
     """
 
     figure: str
@@ -67,11 +48,12 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredEffect:
     """An effect, measured. base, arm: medians over the repeats.
 
-    change: the median of what each repeat changed, arm over base (or less it) in the same repeat, between low and
-    high with `confidence`. proven: whether that excludes no change, surely enough to be said (see effects.py).
+    change: the median of the changes in each repeat, arm over base (or arm less base); low, high: its interval, with
+    `confidence`.
+    proven: whether that interval excludes no change, with enough confidence (see effects.py).
     """
 
     effect: Effect
@@ -86,7 +68,7 @@ class Measured:
 
     @property
     def state(self) -> str:
-        """What became of the expectation: "as expected", "opposite", "differs", "same", or "~" for not shown."""
+        """Compare it with the expectation: "as expected", "opposite", "differs", "same", or "~" for not shown."""
         effect, rises = self.effect, self.change > self.effect.nothing
         if effect.expected == "same":
             small = effect.kind == "ratio" and abs(self.change - 1) <= SAME
@@ -99,11 +81,11 @@ class Measured:
 
     @property
     def contradicts(self) -> bool:
-        """Whether what was measured is proven not to be what was expected."""
+        """Whether it is proven that the expectation is wrong."""
         return self.state == "opposite" or (self.state == "differs" and self.effect.expected == "same")
 
 
-Effects = Mapping[tuple[str, str], Measured]
+Effects = Mapping[tuple[str, str], MeasuredEffect]
 """Measured effects by (figure, arm)."""
 
 
@@ -117,38 +99,13 @@ class Experiment(Protocol):
     ARMS: Mapping[str, str]
     EFFECTS: Sequence[Effect]
 
-    def measure(self, arm: str, where: Path, *, quick: bool) -> Observation: ...
     def verdict(self, effects: Effects) -> str: ...
     def draw(self, points: pd.DataFrame, look: Look) -> Figure: ...
 
 
 def names() -> list[str]:
-    found = (module.name for module in iter_modules(practices.__path__) if not module.name.startswith("_"))
-    return sorted(name.replace("_", "-") for name in found)
-
-
-def digest(name: str) -> str:
-    """Name the code of an experiment; "" for one that has no file here."""
-    file = Path(practices.__path__[0]) / f"{name.replace('-', '_')}.py"
-    return sha256(file.read_bytes()).hexdigest()[:12] if file.exists() else ""
-
-
-def lacking(experiment: Experiment) -> str:
-    """Say which program this machine lacks for an experiment and how to get it, one line; "" for none."""
-    needed: Mapping[str, str] = getattr(experiment, "PROGRAMS", {})
-    try:
-        for program, package in needed.items():
-            find_program(program, package)
-    except NotInstalled as missing:
-        return str(missing)
-    return ""
+    return sorted(module.name.replace("_", "-") for module in iter_modules(practices.__path__))
 
 
 def load(name: str) -> Experiment:
     return cast(Experiment, import_module(f"{practices.__name__}.{name.replace('-', '_')}"))
-
-
-def with_arms(experiment: Experiment, arms: Collection[str]) -> Experiment:
-    """Return an experiment that has only these of its arms, for who asks for less than the whole."""
-    kept = {name: label for name, label in experiment.ARMS.items() if name in arms}
-    return cast(Experiment, SimpleNamespace(**vars(experiment) | {"ARMS": kept}))

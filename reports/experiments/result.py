@@ -1,6 +1,6 @@
 """PURE. One experiment, judged, and several together: rows of text, JUnit, Markdown, JSON, advice, an exit code.
 
-What is not proven says so with a `~`, also when it is what everybody expects. Runs from which nothing may be decided
+What is not proven says so with a `~`, also when it is what was expected. Runs that must not be used for a decision
 count for nothing, and where an arm has no others there is no answer.
 """
 
@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 import pandas as pd
 
+from loadtests.experiments.observations import Observed, Setup
 from loadtests.records.manifest import Advice
 from reports.basics.exit_codes import ExitCode, markdown_notes, markdown_table, markdown_text
 from reports.basics.junit import Case, junit_xml
 from reports.basics.units import counted, quantity
-from reports.experiments import Effects, Experiment, Measured
-from reports.experiments.arm_runner import Observed, Setup
+from reports.experiments import Effects, Experiment, MeasuredEffect
 from reports.experiments.effects import FEWEST_REPEATS, TILDE, change_text, interval_text
 from reports.validity.caution import NO_ANSWER, WORTHLESS, Verdict
 
@@ -60,7 +60,7 @@ class Result:
         return self.experiment.verdict(self.effects)
 
     @property
-    def contradicted(self) -> list[Measured]:
+    def contradicted(self) -> list[MeasuredEffect]:
         return [each for each in self.effects.values() if each.contradicts]
 
     @property
@@ -188,7 +188,7 @@ def _left_out(each: Observed) -> list[str]:
     return [f"{reason}, so it is left out" for reason in each.invalid]
 
 
-def _row(each: Measured) -> tuple[str, ...]:
+def _row(each: MeasuredEffect) -> tuple[str, ...]:
     effect = each.effect
     middle = [quantity(value, effect.unit) for value in (each.base, each.arm)]
     spread = interval_text(each)

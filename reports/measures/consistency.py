@@ -19,10 +19,10 @@ SHOWN: Final = 3
 STOPPING_NS: Final = 120_000_000_000
 """Processes are given less than this to end."""
 LAST: Final = {"requests": "ended_ns", "deliveries": "received_ns", "samples": "at_ns"}
-Cell = Mapping[Hashable, Any]
+CellRow = Mapping[Hashable, Any]
 
 
-def discrepancies(cell: Cell, counts: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def discrepancies(cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Return what does not add up in one cell, one line each; empty when its books close.
 
     cell: a row of `Run.cells`. counts: what `account` returned for it. tables: all rows of the cell, by table.
@@ -37,12 +37,12 @@ def discrepancies(cell: Cell, counts: pd.DataFrame, tables: Mapping[str, pd.Data
     ]
 
 
-def _seal(cell: Cell) -> Iterator[str]:
+def _seal(cell: CellRow) -> Iterator[str]:
     if changed := cell.get("changed"):
         yield f"changed since they were measured: {changed}"
 
 
-def _journal(cell: Cell, published: pd.DataFrame) -> Iterator[str]:
+def _journal(cell: CellRow, published: pd.DataFrame) -> Iterator[str]:
     ids, before, newest = published["id"].to_numpy(), int(cell["published_before"]), int(cell["published"])
     # The length first: `newest` may be any number, and so many are not counted for nothing.
     if len(ids) != newest - before or not np.array_equal(ids, np.arange(before + 1, newest + 1)):
@@ -54,7 +54,7 @@ def _journal(cell: Cell, published: pd.DataFrame) -> Iterator[str]:
         yield "the journal is not in the order in which messages were published"
 
 
-def _instants(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def _instants(cell: CellRow, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Rows from a time when there was no load: all of a cell ends when it does, give or take what stopping takes."""
     latest_ns = int(cell["load_ended_ns"]) + STOPPING_NS
     for table, column in LAST.items():
@@ -66,11 +66,11 @@ def _instants(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
         yield f"{counted(wrong, 'request')} ended before {'it was' if wrong == 1 else 'they were'} sent"
 
 
-def _rows(cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def _rows(cell: CellRow, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     for table in ROW_TYPES:
         said, there = int(cell[f"{table}_rows"]), len(tables[table])
         if said != there:
-            told = f"{said:,}" if said >= 0 else "nobody knows how many"
+            told = f"{said:,}" if said >= 0 else "an unknown number"
             yield f"{told} {table} were recorded, the file has {there:,}"
 
 
@@ -90,7 +90,7 @@ def _strangers(deliveries: pd.DataFrame, published: pd.DataFrame) -> Iterator[st
         yield f"{counted(other.sum(), 'delivery', 'deliveries')} with other instants than the journal has"
 
 
-def _users(cell: Cell, counts: pd.DataFrame, deliveries: pd.DataFrame, requests: pd.DataFrame) -> Iterator[str]:
+def _users(cell: CellRow, counts: pd.DataFrame, deliveries: pd.DataFrame, requests: pd.DataFrame) -> Iterator[str]:
     """The identity, for each user and in total; and what each user's requests brought against its deliveries."""
     inside = deliveries["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
     sides = {

@@ -111,7 +111,7 @@ def _lag_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFram
 
 
 def _stopped_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> float:
-    """How much of the window load processes stood still: the one that did so for longest; NaN where nobody watched."""
+    """How much of the window load processes stood still: the longest of them; NaN without samples."""
     known = generator[generator["lag_ns"] >= 0]
     if not len(known):
         return np.nan

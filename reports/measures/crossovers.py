@@ -9,7 +9,7 @@ import pandas as pd
 
 from loadtests.scenario.dimensions import Dimension
 from reports.measures.measures import QUANTILES
-from reports.measures.ranking import Row, level
+from reports.measures.ranking import SummaryRow, level
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def crossovers(rows: pd.DataFrame, along: Dimension, measure: str) -> list[Cross
     two lines that run level cross all the time, and mean nothing by it.
     """
     columns = ["pattern", along.column, measure, f"{measure}_low", f"{measure}_high"]
-    lines: dict[str, dict[float, Row]] = {}
+    lines: dict[str, dict[float, SummaryRow]] = {}
     for row in rows[columns].sort_values(along.column).to_dict("records"):
         line = lines.setdefault(str(row["pattern"]), {})
         if isfinite(row[measure]):
@@ -49,11 +49,11 @@ def crossovers(rows: pd.DataFrame, along: Dimension, measure: str) -> list[Cross
     return sorted(found, key=lambda crossing: crossing.at)
 
 
-def _steps(one: dict[float, Row], other: dict[float, Row]) -> list[tuple[Row, Row]]:
+def _steps(one: dict[float, SummaryRow], other: dict[float, SummaryRow]) -> list[tuple[SummaryRow, SummaryRow]]:
     return [(one[step], other[step]) for step in one if step in other]
 
 
-def _crossings(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> Iterator[Crossover]:
+def _crossings(steps: list[tuple[SummaryRow, SummaryRow]], along: Dimension, measure: str) -> Iterator[Crossover]:
     last: int | None = None
     for now, pair in enumerate(steps):
         better, worse = sorted(pair, key=lambda row: row[measure])
@@ -64,11 +64,11 @@ def _crossings(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> 
         last = now
 
 
-def _leads(pair: tuple[Row, Row], measure: str) -> bool:
+def _leads(pair: tuple[SummaryRow, SummaryRow], measure: str) -> bool:
     return bool(pair[0][measure] < pair[1][measure])
 
 
-def _crossover(steps: list[tuple[Row, Row]], along: Dimension, measure: str) -> Crossover:
+def _crossover(steps: list[tuple[SummaryRow, SummaryRow]], along: Dimension, measure: str) -> Crossover:
     """steps: from the last at which the one is measurably better to the first at which the other is."""
     low, high = (float(pair[0][along.column]) for pair in (steps[0], steps[-1]))
     first, then = (min(pair, key=lambda row: row[measure]) for pair in (steps[0], steps[-1]))

@@ -1,7 +1,7 @@
 """PURE. What the instrument may have added to each latency: an interval, never a correction.
 
 A delivery is told late by as much as it lay in the client's kernel before our loop read it. Where the kernel stamped
-its arrival, that wait is known. Where nobody asked for a stamp, the second in which it was read speaks for it: if as
+its arrival, that wait is known. Without a stamp, the second in which it was read bounds it: if as
 many of that second's deliveries were asked about as of all, those stand for the others (they are drawn at random). If
 far fewer were, or the stamp says nothing of the message, it may have waited for as long as the loop was late at its
 worst.

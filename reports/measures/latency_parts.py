@@ -1,4 +1,4 @@
-"""PURE. A delivery taken apart: whose time it was, and which of a message's clients it went to.
+"""PURE. The parts of a delivery's latency, and which of a message's clients it went to.
 
     latency = lateness (due to published) + server and network (to the client's kernel) + wait (for our own loop)
 
@@ -26,7 +26,7 @@ def first_arrivals(window: pd.DataFrame) -> pd.DataFrame:
 
 
 def parts(first: pd.DataFrame) -> dict[str, float]:
-    """Whose time the first arrivals of one cell were. NaN where no stamp tells.
+    """The parts of the latency of one cell's first arrivals. NaN without a stamp.
 
     <part>_mean_ms and <part>_tail_ms are means over all and over the slowest 1 %, so the parts add up; the quantiles of
     parts do not. stamped_ratio: share of the deliveries that have a stamp, and are what all of this rests on.

@@ -28,17 +28,17 @@ from servers.timing import NS_PER_S
 
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 FEW_MESSAGES: Final = 100
-"""Of fewer messages p99 is little more than the worst one."""
+"""With fewer messages p99 is little more than the worst one."""
 TRANSIT: Final = {"transit_p50_ms": 0.5, "transit_p99_ms": 0.99}
 SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
 )
 """Columns of a cell that are added up over its repeats; so are errors."""
 WORST: Final = frozenset({"send_late_max_ms"})
-"""Columns of which the repeats' largest counts."""
+"""Columns whose largest repeat counts."""
 
 
-Cell = Mapping[Hashable, Any]
+CellRow = Mapping[Hashable, Any]
 """A row of `Run.finished`."""
 
 
@@ -65,7 +65,7 @@ MEASURES: Final = (
     Measure("max_ms", "Delivery latency", "max", "ms", "the slowest delivery of a repeat"),
     Measure("requests_per_delivery", "Requests", "per delivery", "", "completed requests for each delivered message"),
     Measure("empty_ratio", "Requests", "empty", "%", "share of responses that brought no message", 0.01),
-    Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, heads included"),
+    Measure("http_bytes_per_delivery", "Per delivery", "HTTP", "B", "bytes both ways, headers included"),
     Measure("wire_bytes_per_delivery", "Per delivery", "TCP", "B", "bytes both ways, as the kernel counted them"),
     Measure("cpu_ms_per_1000", "Server", "CPU / 1,000", "ms", "server CPU time for each 1,000 deliveries"),
     Measure("memory_per_client_bytes", "Server", "memory", "kB", "growth of resident memory for each client", 1e3),
@@ -81,15 +81,15 @@ MEASURES: Final = (
 )
 
 BREAKDOWN: Final = (
-    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, the median"),
-    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
-    Measure("wait_p50_ms", "Our own loop", "p50", "ms", "in the client's kernel until the load generator read it"),
-    Measure("wait_p99_ms", "Our own loop", "p99", "ms", "the same, exceeded by one delivery in a hundred"),
+    Measure("network_p50_ms", "Server and network", "p50", "ms", "from publishing to the client's kernel, median"),
+    Measure("network_p99_ms", "Server and network", "p99", "ms", "the same, p99"),
+    Measure("wait_p50_ms", "Load generator", "p50", "ms", "in the client's kernel until the generator read it, median"),
+    Measure("wait_p99_ms", "Load generator", "p99", "ms", "the same, p99"),
     Measure("first_client_ms", "Latency of a message's", "first client", "ms", "the median over messages"),
-    Measure("middle_client_ms", "Latency of a message's", "middle one", "ms", "the median over messages"),
-    Measure("last_client_ms", "Latency of a message's", "last one", "ms", "the median over messages"),
+    Measure("middle_client_ms", "Latency of a message's", "middle client", "ms", "the median over messages"),
+    Measure("last_client_ms", "Latency of a message's", "last client", "ms", "the median over messages"),
 )
-"""Latency taken apart: see latency_parts.py."""
+"""The parts of latency: see latency_parts.py."""
 
 
 def latencies(run: Run) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def latencies(run: Run) -> pd.DataFrame:
     return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in run.finished.to_dict("records")})
 
 
-def window(run: Run, cell: Cell) -> pd.DataFrame:
+def window(run: Run, cell: CellRow) -> pd.DataFrame:
     """Return the deliveries due in a cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
     wait_ms: from the kernel's stamp to our read, NaN without a stamp.
@@ -129,7 +129,7 @@ def conservation(run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _accounts(run: Run, cell: Cell, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
+def _accounts(run: Run, cell: CellRow, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
     due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
     overdue = due["id"][due["due_ns"] <= cell["load_ended_ns"] - _allowed_ns(run, cell)]
     overdue_id = int(overdue.max()) if len(overdue) else 0
@@ -137,29 +137,29 @@ def _accounts(run: Run, cell: Cell, published: pd.DataFrame, by_user: ByUser) ->
     return account(by_user, ids, cell["clients"], overdue_id, states=states)
 
 
-def _setting(run: Run, cell: Cell) -> Mapping[str, object]:
+def _setting(run: Run, cell: CellRow) -> Mapping[str, object]:
     (setting,) = (each for each in run.manifest.scenarios if each["name"] == cell["scenario"])
     return setting
 
 
-def _are_states(run: Run, cell: Cell) -> bool:
+def _are_states(run: Run, cell: CellRow) -> bool:
     """Whether a server that is not ours tells only the newest message, `latest` in its adapter."""
     told = str(_setting(run, cell).get("adapter") or "")
     return bool(told) and bool(json.loads(told)["adapter"].get(cell["pattern"], {}).get("latest"))
 
 
-def _allowed_ns(run: Run, cell: Cell) -> int:
+def _allowed_ns(run: Run, cell: CellRow) -> int:
     setting = _setting(run, cell)
     interval_s, jitter_ms = float(str(setting["poll_interval_s"])), float(str(setting.get("jitter_ms", 0)))
     pace = str(setting.get("poll_pace", "rate"))
     return round(allowed_s(interval_s, pace, float(cell["rtt_ms"]), jitter_ms) * NS_PER_S)
 
 
-def _tables(run: Run, cell: Cell) -> dict[str, pd.DataFrame]:
+def _tables(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
     return {table: run.rows.of(table, cell["cell"]) for table in TABLES}
 
 
-def open_books(run: Run, cell: Cell) -> list[str]:
+def open_books(run: Run, cell: CellRow) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see consistency.py."""
     tables = _tables(run, cell)
     by_user = ByUser.of(tables["deliveries"])
@@ -182,7 +182,7 @@ def per_cell(run: Run) -> pd.DataFrame:
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
 
-def _measure(run: Run, cell: Cell, interval_ns: int) -> dict[str, object]:
+def _measure(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]

@@ -17,19 +17,19 @@ from loadtests.scenario.dimensions import RATE, RTT, Dimension
 LEVEL: Final = 1.05
 PLAIN: Final = 1.5
 """A difference that one can see. Without repeats nothing says what chance does, and only such a one is called one."""
-Row = Mapping[Any, Any]
+SummaryRow = Mapping[Any, Any]
 
 
-def level(row: Row, leader: Row, name: str, within: float = LEVEL) -> bool:
+def level(row: SummaryRow, leader: SummaryRow, name: str, within: float = LEVEL) -> bool:
     """Return whether `row` cannot be told from `leader`, which is no larger, or is at most `within` times as large."""
     if isnan(row[f"{name}_low"]) or isnan(leader[f"{name}_high"]):
         return bool(row[name] <= leader[name] * PLAIN or row.get(f"{name}_floor", row[name]) <= leader[name])
     return bool(row[f"{name}_low"] <= leader[f"{name}_high"] or row[name] <= leader[name] * within)
 
 
-def ranking(rows: pd.DataFrame, name: str, within: float = LEVEL) -> tuple[list[Row], list[Row]]:
+def ranking(rows: pd.DataFrame, name: str, within: float = LEVEL) -> tuple[list[SummaryRow], list[SummaryRow]]:
     """Return the rows that are first, level with each other, and the rest; both from small to large."""
-    ordered: list[Row] = [*rows.dropna(subset=[name]).sort_values(name, kind="stable").to_dict("records")]
+    ordered: list[SummaryRow] = [*rows.dropna(subset=[name]).sort_values(name, kind="stable").to_dict("records")]
     first = [row for row in ordered if level(row, ordered[0], name, within)]
     return first, [row for row in ordered if not level(row, ordered[0], name, within)]
 
@@ -46,8 +46,8 @@ class Stretch:
     name: str
     of: int
     scenes: Sequence[pd.DataFrame]
-    first: Sequence[Row]
-    rest: Sequence[Row]
+    first: Sequence[SummaryRow]
+    rest: Sequence[SummaryRow]
 
     @property
     def leaders(self) -> set[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from reports.model.observations import Load, Observation
+from reports.model.cell_figures import CellFigures, Load
 from reports.model.service import ASKED, HELD, quantile_s
 
 Floats = NDArray[np.float64]
@@ -25,18 +25,18 @@ LEAST: Final = 1e-3
 """Spread of residuals that is assumed at least: formats are exact, clocks and counters are not."""
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Estimate(msgspec.Struct, frozen=True):
     """A prediction, and between what it lies with CONFIDENCE. low <= value <= high."""
 
     value: float
     low: float
     high: float
 
-    def times(self, factor: float) -> "Figure":
-        return Figure(self.value * factor, self.low * factor, self.high * factor)
+    def times(self, factor: float) -> "Estimate":
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
-    def plus(self, amount: float) -> "Figure":
-        return Figure(self.value + amount, self.low + amount, self.high + amount)
+    def plus(self, amount: float) -> "Estimate":
+        return Estimate(self.value + amount, self.low + amount, self.high + amount)
 
 
 Terms = Mapping[str, Callable[[str, Load, float], float]]
@@ -87,17 +87,17 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
         """Return the figure under a load, given the cores that the load takes."""
         return _sum(self._amounts(pattern, load, cores), self.coefficients)
 
-    def at(self, pattern: str, load: Load, cores: float = 0.0) -> Figure:
+    def at(self, pattern: str, load: Load, cores: float = 0.0) -> Estimate:
         """Return the figure with its interval."""
         amounts = self._amounts(pattern, load, cores)
         value = _sum(amounts, self.coefficients)
         if not isfinite(value) or value <= 0:
-            return Figure(value, value, value)
+            return Estimate(value, value, value)
         others = [log(max(_sum(amounts, each), value * 1e-6)) for each in self.without] or [log(value)]
         middle = sum(others) / len(others)
         jackknife = (len(others) - 1) / len(others) * sum((other - middle) ** 2 for other in others)
         reach = min(50.0, _reach(self.freedom) * sqrt(self.spread**2 + jackknife))
-        return Figure(value, value * exp(-reach), value * exp(reach))
+        return Estimate(value, value * exp(-reach), value * exp(reach))
 
     def _amounts(self, pattern: str, load: Load, cores: float) -> list[float]:
         return [TERMS[term](pattern, load, cores) for term in self.terms]
@@ -118,7 +118,7 @@ def terms_of(pattern: str, figure: str, *, sizes: int) -> tuple[str, ...]:
     return terms if sizes > 1 else tuple(term for term in terms if term != "payload byte")
 
 
-def fit(pattern: str, figure: str, cells: Sequence[Observation]) -> Law:
+def fit(pattern: str, figure: str, cells: Sequence[CellFigures]) -> Law:
     """Fit a law to the cells of one pattern that know the figure. Raises ValueError when they are too few."""
     cells = [cell for cell in cells if getattr(cell, figure) is not None]
     terms = terms_of(pattern, figure, sizes=len({cell.message_bytes for cell in cells}))

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from loadtests.records.manifest import Machine
-from reports.model.law import CONFIDENCE, FIGURES, Figure, cost_s, fit, near, terms_of
+from reports.model.cell_figures import CellFigures, Load
+from reports.model.law import CONFIDENCE, FIGURES, Estimate, cost_s, fit, near, terms_of
 from reports.model.law import Law as Law  # what `Model.laws` holds
-from reports.model.observations import Load, Observation
 from reports.model.service import HELD, quantile_s, requests_per_s
 
 SCHEMA_VERSION: Final = 1
@@ -56,7 +56,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage
     labels: dict[str, str]
     laws: dict[str, dict[str, Law]]
-    observations: list[Observation]
+    observations: list[CellFigures]
 
 
 class Beyond(msgspec.Struct, frozen=True):
@@ -83,20 +83,20 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
     pattern: str
     load: Load
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
     cost_beyond: Sequence[Beyond]
     latency_beyond: Sequence[Beyond]
 
 
-def fit_all(cells: Sequence[Observation]) -> dict[str, dict[str, Law]]:
+def fit_all(cells: Sequence[CellFigures]) -> dict[str, dict[str, Law]]:
     """Fit every figure of every pattern. Raises ValueError naming what there is too little of."""
     return {
         pattern: {figure: fit(pattern, figure, own) for figure in FIGURES} for pattern, own in by_pattern(cells).items()
     }
 
 
-def by_pattern(cells: Sequence[Observation]) -> dict[str, list[Observation]]:
-    found: dict[str, list[Observation]] = {}
+def by_pattern(cells: Sequence[CellFigures]) -> dict[str, list[CellFigures]]:
+    found: dict[str, list[CellFigures]] = {}
     for cell in cells:
         found.setdefault(cell.pattern, []).append(cell)
     return found
@@ -122,7 +122,7 @@ def predict(model: Model, pattern: str, load: Load, message_bytes: int) -> Predi
     )
 
 
-def of_pattern(model: Model, pattern: str) -> list[Observation]:
+def of_pattern(model: Model, pattern: str) -> list[CellFigures]:
     return [cell for cell in model.observations if cell.pattern == pattern]
 
 
@@ -136,7 +136,7 @@ def cores_of(model: Model, pattern: str, load: Load) -> tuple[Load, float]:
     return load, cores
 
 
-def beyond(cells: Sequence[Observation], load: Load, message_bytes: int) -> list[Beyond]:
+def beyond(cells: Sequence[CellFigures], load: Load, message_bytes: int) -> list[Beyond]:
     """Return every quantity of a load that lies outside of these cells, the farthest first."""
     found = []
     for quantity, value, measured in _quantities(cells, load, message_bytes):
@@ -149,7 +149,7 @@ def beyond(cells: Sequence[Observation], load: Load, message_bytes: int) -> list
 
 
 def _quantities(
-    cells: Sequence[Observation], load: Load, message_bytes: int
+    cells: Sequence[CellFigures], load: Load, message_bytes: int
 ) -> Iterator[tuple[str, float, list[float]]]:
     yield "clients a process", load.clients, [cell.load.clients for cell in cells]
     yield "messages a second", load.rate_per_s, [cell.load.rate_per_s for cell in cells]
@@ -159,7 +159,7 @@ def _quantities(
         yield "requests a second", load.requests_per_s, [cell.load.requests_per_s for cell in cells]
 
 
-def held_out(cells: Sequence[Observation]) -> Iterator[tuple[Observation, str, Figure]]:
+def held_out(cells: Sequence[CellFigures]) -> Iterator[tuple[CellFigures, str, Estimate]]:
     """Predict every cell of the two largest client counts from the smaller ones alone: each figure that it knows."""
     for pattern, own in by_pattern(cells).items():
         for count in sorted({cell.load.clients for cell in own})[-2:]:
@@ -174,12 +174,12 @@ def held_out(cells: Sequence[Observation]) -> Iterator[tuple[Observation, str, F
                         yield cell, figure, law.at(pattern, cell.load, cores.value)
 
 
-def _too_few(pattern: str, figure: str, cells: Sequence[Observation]) -> bool:
+def _too_few(pattern: str, figure: str, cells: Sequence[CellFigures]) -> bool:
     known = [cell for cell in cells if getattr(cell, figure) is not None]
     return len(known) <= len(terms_of(pattern, figure, sizes=2))
 
 
-def coverage(cells: Sequence[Observation]) -> Coverage:
+def coverage(cells: Sequence[CellFigures]) -> Coverage:
     """Count how many held-out figures lie inside of their interval."""
     inside = [at.low <= getattr(cell, figure) <= at.high for cell, figure, at in held_out(cells)]
     return Coverage(sum(inside), len(inside))

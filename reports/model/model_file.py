@@ -11,8 +11,8 @@ import msgspec
 from loadtests.host import environment
 from loadtests.records.manifest import Machine
 from reports.data.load import ReportError, Run
+from reports.model.cell_figures import observations
 from reports.model.model import SCHEMA_VERSION, Model, coverage, fit_all
-from reports.model.observations import observations
 from servers.timing.clock import wall_timestamp
 
 RECORDED: Final = Path(__file__).with_name("recorded.json")

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from reports.model.observations import Load
+from reports.model.cell_figures import Load
 from reports.theory.oracles import Every, LongPoll, ShortPoll
 from reports.theory.oracles.queue import inverse, queue_cdf
 

@@ -24,7 +24,7 @@ TITLES: Final = {
 
 
 def law_rows(model: Model) -> Iterator[tuple[str, str, str, str]]:
-    """Yield pattern, figure, its law in words, and by how much it is off."""
+    """Yield pattern, figure, its formula in words, and its error."""
     for pattern, laws in model.laws.items():
         for figure, law in laws.items():
             factor, unit = UNITS[figure]
@@ -33,5 +33,5 @@ def law_rows(model: Model) -> Iterator[tuple[str, str, str, str]]:
                 if term.startswith("theory") and coefficient:
                     parts.append(f"{number(coefficient)} x {term}")
                 elif coefficient:
-                    parts.append(f"{number(coefficient * factor)} {unit} a {term}")
+                    parts.append(f"{number(coefficient * factor)} {unit} per {term}")
             yield model.labels[pattern], TITLES[figure], " + ".join(parts), f"{law.spread:.1%}"

@@ -6,8 +6,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from reports.advice import told
-from reports.advice.advise import Question, Row, best_first, ranked
+from reports.advice import recommendation
+from reports.advice.advise import PatternAdvice, Question, best_first, ranked
 from reports.advice.decision_map import COLUMNS, LINES, decision_map
 from reports.advice.goals import Met
 from reports.basics.templating import template
@@ -47,7 +47,7 @@ def advice_page(
     model: Model,
     rests_on: str,
     question: Question,
-    rows: Sequence[Row],
+    rows: Sequence[PatternAdvice],
     columns: int = COLUMNS,
     lines: int = LINES,
 ) -> str:
@@ -61,11 +61,11 @@ def advice_page(
         titles["money"] = (f"{question.prices.currency} a month", "")
     best = ranked(rows)[:1]
     return template("advice.html.j2").render(
-        words=told.recommendation(question, rows),
-        moves=[str(change) for change in told.changes(model, question)],
+        words=recommendation.recommendation(question, rows),
+        moves=[str(change) for change in recommendation.changes(model, question)],
         titles=[title for title, _ in titles.values()],
         lines=[_line(row, row in best, titles) for row in best_first(rows)],
-        notes=told.notes(rows),
+        notes=recommendation.notes(rows),
         picture=picture,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704
         asked=_asked(question),
@@ -74,7 +74,7 @@ def advice_page(
     )
 
 
-def _line(row: Row, best: bool, titles: Mapping[str, tuple[str, str]]) -> Line:
+def _line(row: PatternAdvice, best: bool, titles: Mapping[str, tuple[str, str]]) -> Line:
     return Line(
         pattern=row.pattern,
         label=row.label,
@@ -87,11 +87,11 @@ def _line(row: Row, best: bool, titles: Mapping[str, tuple[str, str]]) -> Line:
     )
 
 
-def _figure(row: Row, name: str, unit: str) -> tuple[str, str]:
+def _figure(row: PatternAdvice, name: str, unit: str) -> tuple[str, str]:
     figure = row.figures.get(name)
     if figure is None:
         return NONE, ""
-    whole, middle = told.ranged(figure, unit), told.middle(figure, unit)
+    whole, middle = recommendation.ranged(figure, unit), recommendation.middle(figure, unit)
     return middle, whole.removeprefix(middle).strip(" ()")
 
 
@@ -99,7 +99,7 @@ def _asked(question: Question) -> dict[str, str]:
     """Return what was asked, as names and values."""
     around = question.around
     asked = {
-        "Load": told.asked(question),
+        "Load": recommendation.asked(question),
         "Goals": ", ".join(goal.text for goal in question.goals),
         "Message content": quantity(question.message_bytes, "B"),
         "Poll interval": quantity(question.poll_interval_s * 1e3, "ms"),

@@ -1,4 +1,4 @@
-"""PURE. The run in plain words: who is first at what, by how much, and where nobody can tell.
+"""PURE. The run in plain words: which pattern is first, by how much, and where no difference was measured.
 
 What `rows` holds is one scenario in which only the pattern varies and, in a sweep, what `ranking.swept` says. Being
 first means what stands in ranking.py.
@@ -19,7 +19,7 @@ from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES, QUANTILES
-from reports.measures.ranking import PLAIN, Row, Stretch, furthest, ranking, stretches, swept
+from reports.measures.ranking import PLAIN, Stretch, SummaryRow, furthest, ranking, stretches, swept
 
 NAN: Final = float("nan")
 POLLED: Final = "short_polling"
@@ -48,8 +48,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """Who delivered `tail_percent` of the messages within a time, and who of them costs the server least CPU.
+class GoalMet:
+    """The patterns that delivered `tail_percent` of the messages within a time, and the one with the least server CPU.
 
     at: the step of the sweep, if it is one.
     """
@@ -61,7 +61,7 @@ class Goal:
 
 
 def findings(rows: pd.DataFrame) -> list[Finding]:
-    """Answer the questions a reader has."""
+    """Answer the reader's questions."""
     few, told_of = too_few(rows), TAILS[tail_percent(rows)]
     told = [
         Finding(question, (few,) if few and name in QUANTILES else tuple(_answers(rows, name, unit, what)))
@@ -72,7 +72,7 @@ def findings(rows: pd.DataFrame) -> list[Finding]:
 
 
 def answers(run: Run, summary: pd.DataFrame) -> list[str]:
-    """Return the answer to each scenario of a run in a sentence or two, as everything that tells of the run opens."""
+    """Return the answer to each scenario of a run in a sentence or two, as page, terminal and JSON begin."""
     settings = {str(setting["name"]): setting for setting in run.manifest.scenarios}
     measured = {name: summary[summary["scenario"] == name] for name in settings}
     return [headline(furthest(own), settings[name]) for name, own in measured.items() if len(own)]
@@ -103,7 +103,7 @@ def headline(rows: pd.DataFrame, setting: Mapping[str, Any] | None = None) -> st
 
 
 def _conditions(rows: pd.DataFrame, setting: Mapping[str, Any] | None) -> str:
-    """Name what was the same for all: what a reader must know before he takes the answer for his own."""
+    """Name the conditions that were the same for all patterns."""
     alike = [each for each in (CLIENTS, RATE, RTT) if rows[each.column].nunique() == 1]
     values = {each: float(rows[each.column].iloc[0]) for each in alike}
     told = [each.says(value) if each is not RTT or value else "no network delay" for each, value in values.items()]
@@ -112,33 +112,33 @@ def _conditions(rows: pd.DataFrame, setting: Mapping[str, Any] | None) -> str:
     return listed(told)
 
 
-def _of_the_instrument(row: Row) -> str:
-    """Say how much of a median the instrument may have added, where that is a part worth a word."""
+def _of_the_instrument(row: SummaryRow) -> str:
+    """Say how much of a median the instrument may have added, where that is a notable part."""
     part_ms = float(row["p50_ms"]) - float(row.get("p50_ms_floor", NAN))
     return (
         f", of which the instrument may be {quantity(part_ms, 'ms')}" if part_ms > WORTH_SAYING * row["p50_ms"] else ""
     )
 
 
-def _why(row: Row, setting: Mapping[str, Any]) -> str:
-    """Say where a median comes from, if it is that of a poll that waits for its turn."""
+def _why(row: SummaryRow, setting: Mapping[str, Any]) -> str:
+    """Explain a median that is half of a poll interval."""
     half_ms = setting.get("poll_interval_s", NAN) * 500
     waits = row["pattern"] == POLLED and abs(row["p50_ms"] - half_ms) < HALF_WITHIN * half_ms
     return ": about half its interval" if waits else ""
 
 
 def tail_percent(rows: pd.DataFrame) -> int:
-    """Return of how many % of the messages the slow ones are told: of fewer than 100, p99 is one of them."""
+    """Return the percentile that is quoted for slow messages: with fewer than 100 messages, p99 is one of them."""
     return 99 if rows["messages"].min() >= FEW_MESSAGES else 90
 
 
 def too_few(rows: pd.DataFrame) -> str:
-    """Say so where a repeat has too few messages for its quantiles to be those of the pattern; else nothing."""
+    """Return a sentence when a repeat has too few messages for quantiles; else ""."""
     fewest = int((rows["messages"] / rows["repeats"]).min())
     if fewest >= TOO_FEW_MESSAGES or rows["p50_ms"].isna().all():
         return ""
     return (
-        f"Too few messages to say how fast anything is: {counted(fewest, 'message')} a repeat, and at least "
+        f"Too few messages to compare latencies: {counted(fewest, 'message')} per repeat, and at least "
         f"{TOO_FEW_MESSAGES} are needed. Measure longer (--window) or more often (--schedule)."
     )
 
@@ -148,7 +148,7 @@ def _several(rows: pd.DataFrame) -> bool:
 
 
 def _headline_of_sweep(rows: pd.DataFrame) -> str:
-    """Tell the tail, where distance and rate show: most messages find a long poll that is there already.
+    """Quote the tail, where distance and rate show: most messages find a long poll that waits already.
 
     A headline has room for plain differences only.
     """
@@ -176,16 +176,16 @@ def _headline_of_sweep(rows: pd.DataFrame) -> str:
     return " ".join(told)
 
 
-def _most(stretch: Stretch, rows: Sequence[Row]) -> str:
+def _most(stretch: Stretch, rows: Sequence[SummaryRow]) -> str:
     """Return the largest value of some patterns over a stretch."""
     return (UP_TO if len(stretch.scenes) > 1 else "") + quantity(
         max(max(stretch.values(row["pattern"])) for row in rows), "ms"
     )
 
 
-def goals(rows: pd.DataFrame) -> list[Goal]:
-    """Return, for ever laxer latency goals, who meets them; a goal that changes nothing is left out."""
-    told: list[Goal] = []
+def goals(rows: pd.DataFrame) -> list[GoalMet]:
+    """Return the patterns that meet less and less strict latency goals; a goal that changes nothing is left out."""
+    told: list[GoalMet] = []
     if too_few(rows):
         return told
     along, name = swept(rows), TAILS[tail_percent(rows)]
@@ -194,8 +194,8 @@ def goals(rows: pd.DataFrame) -> list[Goal]:
     return told
 
 
-def _goals(rows: pd.DataFrame, name: str, at: str) -> list[Goal]:
-    told: list[Goal] = []
+def _goals(rows: pd.DataFrame, name: str, at: str) -> list[GoalMet]:
+    told: list[GoalMet] = []
     before: set[str] = set()
     for goal_ms in GOALS_MS:
         tail = rows[f"{name}_high"].fillna(rows[name])
@@ -208,12 +208,12 @@ def _goals(rows: pd.DataFrame, name: str, at: str) -> list[Goal]:
                 cost = quantity(float(first[0]["cpu_ms_per_1000"]), "ms")
                 cheapest = f"{sentence(_names(first, rows))} ({cost} per 1,000 deliveries)"
             met_by = sentence(_names([*met.to_dict("records")], rows))
-            told.append(Goal(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
+            told.append(GoalMet(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
     return told
 
 
 def _answers(rows: pd.DataFrame, name: str, unit: str, what: str) -> Iterator[str]:
-    """Say who is first and by how much, once for each stretch of a sweep."""
+    """Say which pattern is first and by how much, once for each stretch of a sweep."""
     for stretch in stretches(rows, name):
         alone = len(stretch.scenes) == 1
         told = _compare(stretch.scenes[0], name, unit, what) if alone else _compare_all(stretch, unit, what)
@@ -221,7 +221,7 @@ def _answers(rows: pd.DataFrame, name: str, unit: str, what: str) -> Iterator[st
 
 
 def _compare_all(stretch: Stretch, unit: str, what: str) -> str:
-    """Say between what the values and multiples lie over several steps."""
+    """Give the range of values and multiples over several steps."""
     leading = np.array([stretch.values(row["pattern"]) for row in stretch.first])
     told = f"{_names(stretch.first, stretch.scenes[-1])}: {_span(leading, partial(quantity, unit=unit))} {what}."
     if not stretch.rest or leading.min() <= 0:
@@ -249,15 +249,15 @@ def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
     return f"{told}. {listed([_multiple(row, leader, name) for row in rest])} {more}."
 
 
-def _closeness(first: Sequence[Row], name: str) -> str:
+def _closeness(first: Sequence[SummaryRow], name: str) -> str:
     if any(isnan(row[f"{name}_low"]) for row in first):
         return "too close to tell"
     overlap = all(row[f"{name}_low"] <= first[0][f"{name}_high"] for row in first)
     return "no measurable difference" if overlap else "nearly level"
 
 
-def _multiple(row: Row, leader: Row, name: str) -> str:
-    """How many times the leader's value a row has, and between what the repeats put it."""
+def _multiple(row: SummaryRow, leader: SummaryRow, name: str) -> str:
+    """Return a row's value as a multiple of the leader's, with its range over the repeats."""
     told = f"{row['label']} {times(row[name] / leader[name])}"
     low, high = row[f"{name}_low"] / leader[f"{name}_high"], row[f"{name}_high"] / leader[f"{name}_low"]
     if isfinite(low) and number(low, 2) != number(high, 2):
@@ -278,18 +278,18 @@ def _complete(rows: pd.DataFrame) -> str:
     return sentence(told)
 
 
-def _names(chosen: Sequence[Row], rows: pd.DataFrame) -> str:
+def _names(chosen: Sequence[SummaryRow], rows: pd.DataFrame) -> str:
     return grouped([str(row["label"]) for row in chosen], [str(label) for label in rows["label"]])
 
 
 def _certainty(rows: pd.DataFrame) -> str:
     repeats = int(rows["repeats"].min())
     if repeats == 1:
-        return "One repeat: what differs by less than half as much again is called too close to tell."
+        return "One repeat: differences below 50 % are called too close to tell."
     interval = (
         "ranges from lowest to highest repeat" if repeats < SMALLEST_RESAMPLED else "95 % intervals of the median"
     )
     return (
-        f"Medians of {counted(repeats, 'repeat')}. No measurable difference means that the {interval} overlap; "
-        "nearly level, that they differ by less than 5 %."
+        f"Medians of {counted(repeats, 'repeat')}. No measurable difference: the {interval} overlap; "
+        "nearly level: they differ by less than 5 %."
     )

@@ -24,7 +24,7 @@ from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, per_cell, summary
 from reports.page import interactive
-from reports.page.answer import Finding, Goal, answers, findings, goals, headline, tail_percent
+from reports.page.answer import Finding, GoalMet, answers, findings, goals, headline, tail_percent
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
@@ -57,7 +57,7 @@ class Section:
     purpose: str
     headline: str
     findings: Sequence[Finding]
-    goals: Sequence[Goal]
+    goals: Sequence[GoalMet]
     tail_percent: int
     table: Table
     breakdown: Table
@@ -168,7 +168,7 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
 
 
 def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
-    """Return (id, chart, picture) of what was drawn of a scene."""
+    """Return (id, chart, picture) of each chart of a scene."""
     drawn, found = charts.get(scene.name, {}), []
     for chart in CHARTS:
         if chart.name in drawn:
@@ -178,7 +178,7 @@ def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Pic
 
 
 def _situation(scene: Scene) -> str:
-    """Say what the answers of a section are about: all steps of its sweep; in brackets what else the run has."""
+    """Describe the situation of a section: all steps of its sweep; in brackets what else the run has."""
     rates, rtts_ms = (sorted(scene.steps[each.column].unique()) for each in (RATE, RTT))
     told = [
         counted(scene.clients, "client") + _besides(scene, CLIENTS),
@@ -194,11 +194,11 @@ def _situation(scene: Scene) -> str:
 
 def _besides(scene: Scene, dimension: Dimension) -> str:
     others = sorted(set(scene.summary[dimension.column]) - set(scene.steps[dimension.column]))
-    return f" (this run has {listed([dimension.amount(value) for value in others])} too)" if others else ""
+    return f" (this run also has {listed([dimension.amount(value) for value in others])})" if others else ""
 
 
 def _schedule(several: Sequence[str]) -> str:
-    """Say schedules of one form in words; a form that is new to this page in its own short way."""
+    """Describe schedules of one form in words; a form unknown here as it is typed."""
     rates = listed([f"{parse_schedule(each).rate_per_s:,g}" for each in several])
     match parse_schedule(several[0]):
         case Poisson():
@@ -219,22 +219,22 @@ def _unusual(text: str) -> str:
 
 def _uncertainty(repeats: int) -> str:
     if repeats == 1:
-        return "One repeat: no uncertainty is known."
+        return "One repeat: the uncertainty is unknown."
     if repeats < 6:
         return (
-            f"Figures are medians of {repeats} repeats, with their range beneath, down to what is left without the "
+            f"Figures are medians of {repeats} repeats, with their range below; its lower end leaves out the "
             "instrument's own part."
         )
-    return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval beneath."
+    return f"Figures are medians of {repeats} repeats, with their 95 % bootstrap interval below."
 
 
 def _stamped(ratios: "pd.Series[float]") -> str:
-    """Say how much of what is said about waiting is known at all."""
+    """Say for which share of the deliveries the parts of latency are known."""
     if not ratios.any():
-        return "When the client's kernel had a message is not known: this platform does not tell."
+        return "This platform does not report when the client's kernel had a message."
     least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
     span = least if least == most else f"{least} to {most}"
-    return f"When the client's kernel had a message is known for {span} of a pattern's deliveries."
+    return f"The instant at which the client's kernel had a message is known for {span} of a pattern's deliveries."
 
 
 def _settings(scene: Scene) -> dict[str, str]:

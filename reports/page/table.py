@@ -1,4 +1,4 @@
-"""PURE. The summary as rows of text: what is printed, what is best, what stands in the header."""
+"""PURE. The summary as rows of text: the numbers, the best ones, the header."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from loadtests.scenario.dimensions import COLUMNS
 from reports.basics.units import NONE, number
 from reports.data.situations import differing
 from reports.measures.measures import MEASURES, Measure
-from reports.measures.ranking import Row, ranking
+from reports.measures.ranking import SummaryRow, ranking
 
 COUNTED: Final = (
     Measure(
-        "missed", "Lost", "missed", "", "deliveries that never came although newer ones did, or were still missing"
+        "missed", "Lost", "missed", "", "deliveries that were overtaken by newer ones, or had not arrived at the end"
     ),
-    Measure("duplicated", "Lost", "twice", "", "deliveries that came more than once"),
+    Measure("duplicated", "Lost", "twice", "", "deliveries that arrived more than once"),
     Measure("errors", "Lost", "errors", "", "requests that failed"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A number and its interval as text. `best`: nobody is measurably better, and somebody is worse."""
+class TableCell:
+    """A number and its interval as text. `best`: no pattern is measurably better, and one is worse."""
 
     value: str
     interval: str = ""
@@ -34,13 +34,13 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableRow:
     """One row: a pattern. where: clients, round trip and rate, as far as the table has several."""
 
     pattern: str
     label: str
     where: str
-    cells: Sequence[Cell]
+    cells: Sequence[TableCell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Table:
 
     groups: Sequence[tuple[str, int]]
     columns: Sequence[Measure]
-    lines: Sequence[Line]
+    lines: Sequence[TableRow]
 
 
 def table(
@@ -73,7 +73,7 @@ def table(
         for row in scene.to_dict("records"):
             cells = [_measured(row, measure, best[measure.name]) for measure in measured]
             cells += [_counted(row, count.name) for count in counts]
-            lines.append(Line(row["pattern"], row["label"], where, cells))
+            lines.append(TableRow(row["pattern"], row["label"], where, cells))
     return Table(groups, columns, lines)
 
 
@@ -86,18 +86,18 @@ def _best(rows: pd.DataFrame, name: str) -> set[str]:
     return {row["pattern"] for row in first} if rest else set()
 
 
-def _measured(row: Row, measure: Measure, best: set[str]) -> Cell:
+def _measured(row: SummaryRow, measure: Measure, best: set[str]) -> TableCell:
     value, low, high = (row[f"{measure.name}{edge}"] / measure.scale for edge in ("", "_low", "_high"))
     if not np.isfinite(value):
-        return Cell(NONE)
+        return TableCell(NONE)
     if np.isnan(low):
-        # A single repeat knows nothing of chance, but of its instrument.
+        # A single repeat has no interval of chance, but one of its instrument.
         low, high = row.get(f"{measure.name}_floor", np.nan) / measure.scale, value
     ends = [number(low), number(high)]
     interval = "" if np.isnan(low) or ends[0] == ends[1] else "\N{EN DASH}".join(ends)
-    return Cell(number(value), interval, row["pattern"] in best)
+    return TableCell(number(value), interval, row["pattern"] in best)
 
 
-def _counted(row: Row, name: str) -> Cell:
+def _counted(row: SummaryRow, name: str) -> TableCell:
     count = int(row[name]) + (int(row["in_flight"]) if name == "missed" else 0)
-    return Cell(f"{count:,}", bad=count > 0)
+    return TableCell(f"{count:,}", bad=count > 0)

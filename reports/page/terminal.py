@@ -43,8 +43,8 @@ def summary_table(summary: pd.DataFrame) -> Table:
     return table
 
 
-class Board:
-    """The table of the cells that have ended so far, for who watches a run."""
+class LiveTable:
+    """The table of the cells that have ended so far, shown during a run."""
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
@@ -58,9 +58,9 @@ class Board:
 
 
 def controls_table(found: Mapping[str, Sequence[Reading]]) -> Table:
-    """Lay out what was injected beside what was reported: the truth, the figure, and the figure's interval."""
+    """Lay out injected and reported figures: the truth, the figure, and the figure's interval."""
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("control", "what", "injected", "measured", "interval", "unit", "truth told"):
+    for heading in ("control", "what", "injected", "measured", "interval", "unit", "as injected"):
         table.add_column(heading, justify="right" if heading in {"injected", "measured", "interval"} else "left")
     for name, readings in found.items():
         for reading in readings:
@@ -77,10 +77,10 @@ def controls_table(found: Mapping[str, Sequence[Reading]]) -> Table:
 
 
 def calibration_table(calibration: Calibration, labels: Mapping[str, str]) -> Table:
-    """Lay out what the instrument adds: milliseconds reported less milliseconds true."""
+    """Lay out the instrument's errors: milliseconds reported less milliseconds true."""
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     columns = ("pattern", "at rest\nms", "median\nms", "p99\nms", "2 delays\nms", "freeze\nms", "CPU us\n/delivery")
-    for heading in (*columns, "honest to\ndeliveries/s", "stopped\nby"):
+    for heading in (*columns, "accurate to\ndeliveries/s", "stopped\nby"):
         table.add_column(heading, justify="left" if heading in {"pattern", "stopped\nby"} else "right", no_wrap=True)
     for name, known in calibration.patterns.items():
         errors_ms = (known.at_rest_ms, known.bias_ms, known.tail_ms, known.bimodal_ms, known.frozen_ms)
@@ -95,6 +95,6 @@ def number(value: float | None, factor: float, digits: int) -> str:
 
 
 def ruling_lines(ruling: Ruling) -> list[str]:
-    """Return what a run says, then its verdict and every reason for it, worst first, as lines."""
+    """Return a run's answers, then its verdict and every reason for it, worst first, as lines."""
     reasons = [f"  {caution.what}: {caution.cause} {caution.remedy}" for caution in ruling.doubts()]
     return [*ruling.answers, *[""] * bool(ruling.answers), f"{ruling.verdict}: {ruling.meaning}", *reasons]

@@ -2,7 +2,7 @@
 
 TITLE, SOURCE, SETUP (what they did), PUBLISHED (what they found), SCALED (how the rerun differs, and why),
 CHART (stage and name of the report's chart that shows it best), stages() -> {name: Plan}, and
-claims({stage: Measured}) -> Claim, one for each thing that must agree.
+claims({stage: Evidence}) -> Claim, one for each thing that must agree.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from math import isfinite
 from pkgutil import iter_modules
-from typing import Any, Protocol, cast
-
-import pandas as pd
+from typing import Protocol, cast
 
 from loadtests.scenario.plan import Plan
 from reports.replications import papers
@@ -46,24 +44,6 @@ class Claim:
         return not self.judged or (isfinite(self.measured) and self.low <= self.measured <= self.high)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One stage, measured: `evidence` of its run folder, its summary, and the latencies of its window."""
-
-    evidence: Evidence
-    summary: pd.DataFrame
-    latency: pd.DataFrame
-
-    def row(self, pattern: str, **where: float) -> dict[str, Any]:
-        """Return the one row of the summary that this names. Raises KeyError when it was not measured."""
-        rows = self.summary[self.summary["pattern"] == pattern]
-        for column, value in where.items():
-            rows = rows[rows[column] == value]
-        if len(rows) != 1:
-            raise KeyError(f"{pattern} {where}: {len(rows)} rows")
-        return {str(name): value for name, value in rows.iloc[0].items()}
-
-
 class Replication(Protocol):
     """What a module of papers/ holds."""
 
@@ -75,7 +55,7 @@ class Replication(Protocol):
     CHART: tuple[str, str]
 
     def stages(self) -> dict[str, Plan]: ...
-    def claims(self, stages: Mapping[str, Measured]) -> Iterable[Claim]: ...
+    def claims(self, stages: Mapping[str, Evidence]) -> Iterable[Claim]: ...
 
 
 def names() -> list[str]:

@@ -15,10 +15,9 @@ from reports.basics.units import counted, number
 from reports.charts import svg
 from reports.charts.style import Look
 from reports.ci.comparison import NOT_JUDGED
-from reports.measures.measures import latencies
 from reports.page.page import write_report
-from reports.replications import Claim, Measured, Replication
-from reports.validity.evidence import evidence
+from reports.replications import Claim, Replication
+from reports.validity.evidence import Evidence, evidence
 
 HEADER: Final = ("", "what", "published", "must be", "measured")
 
@@ -94,9 +93,9 @@ def judge(name: str, folder: Path) -> Replicated:
     Raises ReportError, one line, when a stage cannot be read or lacks a cell.
     """
     replication = replications.load(name)
-    stages = {stage: measured(folder / stage) for stage in replication.stages()}
-    invalid = _lines({stage: each.evidence.invalid for stage, each in stages.items()})
-    doubts = _lines({stage: each.evidence.doubts for stage, each in stages.items()})
+    stages = {stage: evidence(folder / stage) for stage in replication.stages()}
+    invalid = _lines({stage: each.invalid for stage, each in stages.items()})
+    doubts = _lines({stage: each.doubts for stage, each in stages.items()})
     result = Replicated(name, replication.TITLE, tuple(replication.claims(stages)), invalid, doubts)
     pages = {stage: write_report(folder / stage).relative_to(folder) for stage in stages}
     page = render(result, replication, pages, _picture(replication, stages, folder))
@@ -104,20 +103,14 @@ def judge(name: str, folder: Path) -> Replicated:
     return result
 
 
-def measured(run_dir: Path) -> Measured:
-    """Load and measure one stage. Raises ReportError."""
-    found = evidence(run_dir)
-    return Measured(found, found.summary, latencies(found.run))
-
-
 def _lines(stages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(f"{stage}: {line}" for stage, lines in stages.items() for line in lines)
 
 
-def _picture(replication: Replication, stages: Mapping[str, Measured], folder: Path) -> tuple[Look, Markup]:
+def _picture(replication: Replication, stages: Mapping[str, Evidence], folder: Path) -> tuple[Look, Markup]:
     """Return the chart that shows the replication best, from the report of its stage."""
     stage, chart = replication.CHART
-    run = stages[stage].evidence.run
+    run = stages[stage].run
     look = Look.of(run.manifest.patterns)
     file = folder / stage / "charts" / f"{run.manifest.scenarios[0]['name']}-{chart}.svg"
     return look, svg.inline(file.read_text(encoding="utf-8"), chart, replication.TITLE, look)

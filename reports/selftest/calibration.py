@@ -69,7 +69,7 @@ def errors(reported_ms: np.ndarray, true_ms: np.ndarray) -> list[Error]:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RateStep:
     """One rate: deliveries per second as they were written, errors at QUANTILES, and deliveries that went missing."""
 
     per_s: float
@@ -87,7 +87,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Measured:
+class CalibrationCell:
     """One cell: what was reported, what was true (due_ns, at_ns: when it arrived or was written), its own samples."""
 
     clients: int
@@ -117,7 +117,7 @@ def calibrate(folder: Path) -> dict[str, PatternCalibration]:
     }
 
 
-def measured(run: Run) -> dict[str, Measured]:
+def measured(run: Run) -> dict[str, CalibrationCell]:
     """Return the cells of a run by pattern. Raises ReportError."""
     found = {}
     for cell in run.finished.to_dict("records"):
@@ -129,7 +129,7 @@ def measured(run: Run) -> dict[str, Measured]:
             writes = pd.read_csv(file, dtype="int64").merge(published[["id", "due_ns"]], on="id")
         except (OSError, ValueError) as problem:
             raise ReportError(f"{file}: cannot be read ({problem}). Calibrate again.") from None
-        found[str(cell["pattern"])] = Measured(
+        found[str(cell["pattern"])] = CalibrationCell(
             clients=cell["clients"],
             window_ns=(cell["window_from_ns"], cell["window_until_ns"]),
             schedule=str(run.manifest.scenarios[0]["schedule"]),
@@ -140,7 +140,9 @@ def measured(run: Run) -> dict[str, Measured]:
     return found
 
 
-def of_pattern(stairs: Measured, bimodal: Measured | None, frozen: Measured | None) -> PatternCalibration:
+def of_pattern(
+    stairs: CalibrationCell, bimodal: CalibrationCell | None, frozen: CalibrationCell | None
+) -> PatternCalibration:
     """Put together what one pattern's cells say. Up to half of the highest honest rate is what a run should stay in."""
     steps = climb(stairs)
     at_rest_ms = steps[0].errors[0].error_ms
@@ -160,7 +162,7 @@ def of_pattern(stairs: Measured, bimodal: Measured | None, frozen: Measured | No
     )
 
 
-def climb(stairs: Measured) -> list[Step]:
+def climb(stairs: CalibrationCell) -> list[RateStep]:
     """Compare what was reported with what was true, at each rate."""
     schedule = _schedule(stairs)
     step_ns = schedule.step_s * 1e9
@@ -174,13 +176,13 @@ def climb(stairs: Measured) -> list[Step]:
         # The server may fall behind its schedule: what counts is how fast it wrote, edges left out.
         early_ns, late_ns = np.quantile(written_ns.to_numpy(), (0.01, 0.99))
         per_s = min(messages / schedule.step_s * stairs.clients, 0.98 * len(true) / ((late_ns - early_ns) / 1e9))
-        steps.append(Step(float(per_s), errors(reported, true), messages * stairs.clients - len(reported)))
+        steps.append(RateStep(float(per_s), errors(reported, true), messages * stairs.clients - len(reported)))
     if not steps:
         raise ReportError("no message of the calibration arrived. Read its logs, then calibrate again.")
     return steps
 
 
-def highest_honest(steps: Sequence[Step]) -> tuple[Step | None, str]:
+def highest_honest(steps: Sequence[RateStep]) -> tuple[RateStep | None, str]:
     """Return the highest honest step below the first that are dishonest in a row, and why those are ("" for none)."""
     at_rest_ms = steps[0].errors[0].error_ms
     highest, broken = None, list[str]()
@@ -193,7 +195,7 @@ def highest_honest(steps: Sequence[Step]) -> tuple[Step | None, str]:
     return highest, broken[0] if broken else ""
 
 
-def cpu_us(stairs: Measured, steps: Sequence[Step]) -> float | None:
+def cpu_us(stairs: CalibrationCell, steps: Sequence[RateStep]) -> float | None:
     """Return what one more delivery costs the generator in CPU time, in microseconds; None where that is not known.
 
     The slope over the lower half of the climb: what ticks without any delivery is left out, and at higher rates
@@ -207,7 +209,7 @@ def cpu_us(stairs: Measured, steps: Sequence[Step]) -> float | None:
     return float(np.polyfit([step.per_s for step in steps[:lower]], used, 1)[0] * 1e6)
 
 
-def _schedule(stairs: Measured) -> Stairs:
+def _schedule(stairs: CalibrationCell) -> Stairs:
     schedule = parse_schedule(stairs.schedule)
     assert isinstance(schedule, Stairs)
     return schedule

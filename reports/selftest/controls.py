@@ -47,7 +47,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ControlRun:
     """What a control leaves: its run, the one row of `per_cell`, its latencies, and the server's own record.
 
     record: one row per message due in the window that the server decided about, the columns of faults.csv.
@@ -66,7 +66,7 @@ class Control:
 
     pattern: str
     scenario: Scenario
-    read: Callable[[Observed], Iterator[Reading]]
+    read: Callable[[ControlRun], Iterator[Reading]]
 
     @property
     def plan(self) -> Plan:
@@ -77,7 +77,7 @@ def readings(control: Control, run: Run) -> list[Reading]:
     """Read the report of a control's run. Raises ReportError when the server left no record."""
     latency = latencies(run)
     row = {str(name): value for name, value in per_cell(run).iloc[0].items()}
-    observed = Observed(run, row, latency, _record(run), control.scenario)
+    observed = ControlRun(run, row, latency, _record(run), control.scenario)
     return list(control.read(observed))
 
 
@@ -92,7 +92,7 @@ def _record(run: Run) -> pd.DataFrame:
     return record.merge(due[["id", "due_ns"]], on="id")
 
 
-def _lost(observed: Observed) -> Iterator[Reading]:
+def _lost(observed: ControlRun) -> Iterator[Reading]:
     """A long poll that keeps nothing loses what comes between an answer and the next request."""
     row, setting = observed.row, observed.scenario
     lost = 1 - row["delivered"] / row["owed"]
@@ -103,7 +103,7 @@ def _lost(observed: Observed) -> Iterator[Reading]:
     yield _exact("lost, by the server's own record", int(row["owed"]) - handed_out, row, "missed", "in_flight")
 
 
-def _dropped(observed: Observed) -> Iterator[Reading]:
+def _dropped(observed: ControlRun) -> Iterator[Reading]:
     fault = parse_fault(observed.scenario.fault)
     assert isinstance(fault, Drop)
     row, silent = observed.row, int((observed.record["copies"] == 0).sum())
@@ -111,7 +111,7 @@ def _dropped(observed: Observed) -> Iterator[Reading]:
     yield _exact("dropped, by the server's own record", silent * int(row["clients"]), row, "missed", "in_flight")
 
 
-def _doubled(observed: Observed) -> Iterator[Reading]:
+def _doubled(observed: ControlRun) -> Iterator[Reading]:
     fault = parse_fault(observed.scenario.fault)
     assert isinstance(fault, Duplicate)
     row, twice = observed.row, int((observed.record["copies"] - 1).sum())
@@ -119,7 +119,7 @@ def _doubled(observed: Observed) -> Iterator[Reading]:
     yield _exact("sent twice, by the server's own record", twice * int(row["clients"]), row, "duplicated")
 
 
-def _overtaken(observed: Observed) -> Iterator[Reading]:
+def _overtaken(observed: ControlRun) -> Iterator[Reading]:
     fault = parse_fault(observed.scenario.fault)
     assert isinstance(fault, Reorder)
     row, late = observed.row, int(observed.record["overtaken"].sum())
@@ -127,7 +127,7 @@ def _overtaken(observed: Observed) -> Iterator[Reading]:
     yield _exact("out of order, by the server's own record", late * int(row["clients"]), row, "reordered")
 
 
-def _mixed(observed: Observed) -> Iterator[Reading]:
+def _mixed(observed: ControlRun) -> Iterator[Reading]:
     """Two delays: what is reported splits halfway between them, as a reader of the distribution would split it."""
     fault = parse_fault(observed.scenario.fault)
     assert isinstance(fault, Delay)
@@ -142,7 +142,7 @@ def _mixed(observed: Observed) -> Iterator[Reading]:
         yield _near(f"{name} mode", injected, measured, CLOSE * apart_ms)
 
 
-def _stalled(observed: Observed) -> Iterator[Reading]:
+def _stalled(observed: ControlRun) -> Iterator[Reading]:
     """A frozen server: the tail counted from the due instant is a closed form; counted from publishing it vanishes."""
     fault = parse_fault(observed.scenario.fault)
     assert isinstance(fault, Freeze)

@@ -22,7 +22,7 @@ from reports.theory.predictions import Bound, Conditions, Rows, Theory
 from reports.theory.predictions.conditions import WAKE_S
 from servers.feed.content import CONTENTS
 
-Row = Mapping[Any, Any]
+SummaryRow = Mapping[Any, Any]
 """One row of measures.summary."""
 
 BUSY_CORE: Final = 0.8
@@ -81,12 +81,12 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
 
 
 def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
-    """Return none of a server that is not ours: nobody knows what it does with a message before it sends it."""
+    """Return none of a server that is not ours: it is unknown what it does with a message before it sends it."""
     theory = theory_of(pattern)
     return theory if theory is not None and theory.speaks(setting) and not setting.get("adapter") else None
 
 
-def _bounds(theory: Theory, run: Run, row: Row, setting: Mapping[str, Any]) -> dict[str, Bound]:
+def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any]) -> dict[str, Bound]:
     """Return the bounds of a situation: in each of them, the median over its cells."""
     cells = []
     for cell in run.finished.to_dict("records"):
@@ -119,7 +119,7 @@ def _bounds(theory: Theory, run: Run, row: Row, setting: Mapping[str, Any]) -> d
 
 
 def expected_curve(
-    run: Run, cells: pd.DataFrame, row: Row, setting: Mapping[str, Any], levels: Floats
+    run: Run, cells: pd.DataFrame, row: SummaryRow, setting: Mapping[str, Any], levels: Floats
 ) -> Floats | None:
     """Return the latency (ms) that theory has at each quantile level, the median over cells; None without a theory.
 
@@ -136,7 +136,9 @@ def expected_curve(
     return np.median(curves, axis=0) if curves else None
 
 
-def conditions(cell: Mapping[Any, Any], published: pd.DataFrame, row: Row, setting: Mapping[str, Any]) -> Conditions:
+def conditions(
+    cell: Mapping[Any, Any], published: pd.DataFrame, row: SummaryRow, setting: Mapping[str, Any]
+) -> Conditions:
     """Put together what theory needs to know of a cell. published: its messages, by id."""
 
     def since_window(instant_ns: Any) -> Any:
@@ -176,7 +178,7 @@ def _handshake_ms(cell: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
     return float(cell["rtt_ms"]) if unseen else 0.0
 
 
-def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:
+def _gaps(row: SummaryRow, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:
     """Return how polls follow each other, and how much longer than that their gaps may be."""
     interval, pace = float(setting["poll_interval_s"]), parse_pace(str(setting.get("poll_pace", "rate")))
     if pace.after_answer:
@@ -188,7 +190,7 @@ def _gaps(row: Row, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, flo
     return Every(interval), 0.0
 
 
-def _cost(row: Row) -> float:
+def _cost(row: SummaryRow) -> float:
     """Return the server's CPU (s) for one delivery, or for one answer where there are requests. 0 where unknown."""
     each = _known(row["cpu_ms_per_1000"]) * NS_PER_MS / 1e12
     return each / row["requests_per_delivery"] if row["requests_per_delivery"] else each
@@ -198,7 +200,7 @@ def _known(value: float) -> float:
     return value if isfinite(value) else 0.0
 
 
-def _saturated(row: Row) -> str:
+def _saturated(row: SummaryRow) -> str:
     """Say who used up its core in some repeat: then theory, which assumes no overload, says nothing."""
     shares = {who: np.nanmax([row[f"{who}_cpu_share"], row[f"{who}_cpu_share_high"], 0.0]) for who in BUSY}
     return next((name for who, name in BUSY.items() if shares[who] > BUSY_CORE), "")

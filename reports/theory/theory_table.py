@@ -11,7 +11,7 @@ from reports.theory.compare import FIGURES, Agreement
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class TheoryCell:
     """What was measured, and between what theory says it lies. off: it does not."""
 
     value: str
@@ -24,7 +24,7 @@ class TheoryTable:
     """columns: title and unit. lines: name, and a figure for each column or None. off: whether any figure is."""
 
     columns: Sequence[tuple[str, str]]
-    lines: Sequence[tuple[str, Sequence[Figure | None]]]
+    lines: Sequence[tuple[str, Sequence[TheoryCell | None]]]
     off: bool
 
 
@@ -43,11 +43,11 @@ def situation(each: Agreement) -> list[object]:
     return [getattr(each, key) for key in SITUATION]
 
 
-def figure(each: Agreement) -> Figure:
+def figure(each: Agreement) -> TheoryCell:
     scale = 100 if FIGURES[each.name][1] == "%" else 1
     value, low, high = (number(amount * scale) for amount in (each.measured, each.low, each.high))
     bounds = low if low == high else f"{low}\N{EN DASH}{high}"
-    return Figure(value, bounds, not each.agrees)
+    return TheoryCell(value, bounds, not each.agrees)
 
 
 def in_words(each: Agreement) -> str:

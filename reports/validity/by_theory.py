@@ -1,4 +1,4 @@
-"""PURE. Whether each figure came out as theory has it; and which patterns nothing but their own word speaks for."""
+"""PURE. Whether each figure agrees with theory; and which patterns have no theory."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -12,45 +12,44 @@ from reports.validity.foreign import adapters
 
 
 def against_theory(facts: Facts) -> Iterable[Caution]:
-    """Figures that theory has otherwise."""
+    """Figures that do not agree with theory."""
     for _, rows in groupby(facts.theory, key=situation):
         off = [row for row in rows if not row.agrees]
         if off and off[0].saturated:
             yield Caution(
                 "note",
                 f"Theory says nothing about {off[0].label}: the {off[0].saturated} was saturated",
-                f"theory assumes that nothing is overloaded, and would have it otherwise: {_told(off)}.",
-                "Take the figures for what this machine could do; lower the load to see the pattern itself.",
+                f"theory assumes that nothing is overloaded, and predicts other figures: {_differences(off)}.",
+                "Take the figures as the limit of this machine; lower the load to measure the pattern itself.",
             )
         elif off:
             yield Caution(
                 "suspect",
-                f"{off[0].label} does not agree with theory: {_told(off)}",
-                "some settings were not obeyed, something else disturbed the machine, or what was measured is not what "
-                "it says it is.",
-                "Repeat it; if it stays, lower the load, then doubt the server, then the suite.",
+                f"{off[0].label} does not agree with theory: {_differences(off)}",
+                "a setting was not obeyed, another program disturbed the machine, or server or pollbench have a fault.",
+                "Repeat it; if that does not help, lower the load; then suspect the server, then report a bug.",
             )
 
 
 def without_theory(facts: Facts) -> Iterable[Caution]:
-    """Patterns that delivered, and of which theory says nothing under these settings."""
-    foretold = {tuple(situation(row)) for row in facts.theory}
+    """Patterns that delivered, and that theory does not cover under these settings."""
+    covered = {tuple(situation(row)) for row in facts.theory}
     rows = facts.summary[facts.summary["delivered"] > 0]
-    bare = rows[[tuple(place) not in foretold for place in rows[SITUATION].itertuples(index=False)]]
+    bare = rows[[tuple(place) not in covered for place in rows[SITUATION].itertuples(index=False)]]
     if not len(bare) or adapters(facts):  # of a server that is not ours foreign.py says so
         return
     unknown = sorted({why for pattern in bare["pattern"].astype(str) if (why := why_none(pattern))})
     yield Caution(
         "note",
-        f"No theory speaks for {facts.names(bare)}",
-        "nothing says beforehand how long its messages should take, so a server or a decoder that holds each of them "
+        f"No theory covers {facts.names(bare)}",
+        "no expected latency exists, so a server or a decoder that holds each message "
         "back would look like a slow pattern.",
-        f"It has no theory: {'; '.join(unknown)}. Trust only what the contract tests prove of it."
+        f"It has no theory: {'; '.join(unknown)}. Trust only what the contract tests prove."
         if unknown
-        else "Let all clients be there before the window, and polls begin spread over the interval, with a pause "
+        else "Connect all clients before the window, and let polls begin spread over the interval, with a pause "
         "between them: then theory checks it.",
     )
 
 
-def _told(off: Sequence[Agreement]) -> str:
+def _differences(off: Sequence[Agreement]) -> str:
     return "; ".join(in_words(row) for row in off)

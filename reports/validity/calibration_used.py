@@ -1,4 +1,4 @@
-"""PURE. What this machine's calibration says about a run: how much too much it reads, and how far it may be loaded."""
+"""PURE. What this machine's calibration says about a run: the bias of latencies, and the highest accurate rate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Any, Final
 import pandas as pd
 
 from loadtests.records.manifest import PatternCalibration
-from loadtests.runs.calibration import differences
+from loadtests.runs.kept_calibration import differences
 from reports.data.load import Run
 
 SAFE: Final = 0.5
-"""Up to this share of the highest honest rate a calibration vouches for the error it states."""
+"""Up to this share of the highest accurate rate, the error that a calibration states is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +25,30 @@ class Quote:
 
     @property
     def last_reader_ms(self) -> float:
-        """At most so long the last reader of a broadcast waits for the generator to have read the others."""
+        """The longest time that the last reader of a broadcast waits while the generator reads the others."""
         return float("nan") if self.known.cpu_us is None else self.known.cpu_us * self.clients / 1000
 
     @property
     def beyond(self) -> bool:
-        """Whether the run was past what the calibration vouches for. Where no limit was found, the highest tried is."""
+        """Whether the run was beyond what the calibration covers: half of the limit, or the highest rate tried."""
         return self.per_s > self.known.honest_per_s * (1.0 if self.known.at_least else SAFE)
 
 
 def doubt(run: Run) -> str:
-    """Say why no calibration can be quoted, "" when one can."""
+    """Return why no calibration can be quoted, "" when one can."""
     calibration = run.manifest.calibration
     if calibration is None:
-        return "this machine was not calibrated, so how much the instrument itself adds is not known"
+        return "this machine was not calibrated, so it is unknown how much the instrument itself adds"
     if changed := differences(calibration, run.manifest.machine, run.manifest.versions):
         return (
-            f"the calibration of {calibration.measured_at[:10]} no longer holds, as {', '.join(changed)} changed since"
+            f"the calibration of {calibration.measured_at[:10]} is no longer valid, as {', '.join(changed)} changed "
+            "since"
         )
     return ""
 
 
 def quotes(run: Run, summary: pd.DataFrame) -> list[Quote]:
-    """Return what the calibration says for each row of the summary; nothing when there is none that holds."""
+    """Return what the calibration says for each row of the summary; empty when none is valid."""
     calibration = run.manifest.calibration
     if calibration is None or doubt(run):
         return []

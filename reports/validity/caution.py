@@ -72,7 +72,7 @@ def verdict(found: Iterable[Caution]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a run says, what it is worth and why, worst first: verdict.json, for whoever does not read the page.
+    """A run's answers, its verdict and the reasons, worst first: verdict.json, for programs.
 
     answers: one for each scenario; none where nothing may be decided.
     """

@@ -40,7 +40,7 @@ def _synthetic(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "invalid",
             "Nothing here was measured",
-            "the run was made up by tests/synthetic.py, to test the report.",
+            "tests/synthetic.py made this run up, to test the report.",
             "Measure with: pollbench compare",
         )
 
@@ -51,7 +51,7 @@ def _fault(facts: Facts) -> Iterable[Caution]:
             yield Caution(
                 "invalid",
                 f"The server was wrong on purpose ({fault})",
-                f"it {parse_fault(fault).meaning}: this run tests the instrument, and says nothing about a pattern.",
+                f"it {parse_fault(fault).meaning}: this run tests the instrument and proves nothing about a pattern.",
                 "Measure without --fault.",
             )
 
@@ -82,16 +82,16 @@ def _clock(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "invalid",
             f"{counted(negative, 'message')} arrived before being published",
-            "server and clients did not read the same clock, so no latency of this run means anything.",
-            "Run server and clients on one host that is not suspended or migrated meanwhile.",
+            "server and clients did not read the same clock, so no latency of this run is valid.",
+            "Run server and clients on one host, and do not suspend or migrate it.",
             "clock",
         )
     if not facts.run.manifest.machine.clock_id:
         yield Caution(
             "suspect",
             "The clock has no name",
-            "this platform tells no boot id, so nothing proves that server and clients share one clock.",
-            "Make sure that both ran on one host, without a reboot between.",
+            "this platform has no boot id, so nothing proves that server and clients share one clock.",
+            "Make sure that both ran on one host, with no reboot between them.",
             "clock",
         )
 
@@ -101,11 +101,11 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
     causes = {
         "missed": (
             "never arrived",
-            "what was overtaken, or is later than theory allows, has no latency: these patterns look too fast.",
-            f"{logs} Nothing is to be expected of a longer drain.",
+            "messages that were overtaken, or later than theory allows, have no latency: these patterns look too fast.",
+            f"{logs} A longer drain will not help.",
         ),
         "in_flight": (
-            "were still under way at the end",
+            "were still in flight at the end",
             "the slowest deliveries are missing from the quantiles.",
             "Lengthen the drain (--drain).",
         ),
@@ -122,7 +122,7 @@ def _accounts(facts: Facts) -> Iterable[Caution]:
         "unknown": (
             "are not in the server's journal",
             "the journal is incomplete, so losses cannot be counted.",
-            "Have the server write each message down before it tells any client.",
+            "Have the server record each message before it sends it to a client.",
         ),
     }
     for count, (what, cause, remedy) in causes.items():
@@ -144,7 +144,7 @@ def _connected(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "invalid",
             f"Clients were still connecting when measuring began, in {counted(len(late), 'cell')}",
-            "the start-up of clients is mixed into the steady state.",
+            "the figures include the start of the clients.",
             "Raise the warm-up or the spawn rate.",
         )
     short = cells[cells["users"] < cells["clients"]]
@@ -164,8 +164,8 @@ def _push_mode(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "suspect" if inline["pushed_ratio"].any() else "invalid",
             f"{percent(1 - inline['pushed_ratio'].min())} of the messages of {facts.names(inline)} were not pushed",
-            "they came inside the response to the client's own request, which is chunked streaming by another name.",
-            "Use a client that allows push, and no proxy that strips it.",
+            "they came inside the response to the client's own request, which is chunked streaming.",
+            "Use a client that accepts pushes, and no proxy that removes them.",
         )
 
 
@@ -177,9 +177,9 @@ def _calibration(facts: Facts) -> Iterable[Caution]:
         past = any(quote.per_s > quote.known.honest_per_s and not quote.known.at_least for quote in beyond)
         yield Caution(
             "suspect" if past else "note",
-            f"More deliveries than the calibration vouches for ({listed(labels)})",
-            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine it was reported honestly up to "
-            f"{number(worst.known.honest_per_s)}, and the error stated below holds up to half of that.",
+            f"More deliveries than the calibration covers ({listed(labels)})",
+            f"{number(worst.per_s)} deliveries/s of {worst.label}; on this machine reports were accurate up to "
+            f"{number(worst.known.honest_per_s)}, and the error stated below is valid up to half of that.",
             "Lower the rate or the number of clients.",
         )
 
@@ -191,14 +191,15 @@ def _samples(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "suspect" if in_a_repeat < TOO_FEW_MESSAGES else "note",
             f"p99 rests on {counted(fewest, 'message')} for each pattern",
-            "all clients share the fate of a message, so fewer than 100 make p99 nearly the worst of them.",
+            "all clients get a message at about the same time, so with fewer than 100 messages p99 is nearly the worst "
+            "of them.",
             "Measure longer or more often: --repeats, or a scenario with a longer window.",
             "samples",
         )
     if (facts.summary["repeats"] == 1).any():
         yield Caution(
             "note",
-            "There is a single repeat, so no uncertainty is known",
+            "There is a single repeat, so the uncertainty is unknown",
             "a difference between two patterns may be chance.",
             "Use --repeats 3 or more.",
         )
@@ -209,8 +210,9 @@ def _loopback(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "note",
             "There was no network delay between server and clients",
-            "on loopback a long poll is asked again at once and so behaves like a stream; over a real network "
-            "it waits up to one round trip more.",
+            "on loopback the next long poll arrives at once, so long polling behaves like a stream; over a real "
+            "network "
+            "a message waits up to one round trip more.",
             "Measure with the round trip of your users (--rtt) before choosing between long polling and a stream.",
         )
 
@@ -220,14 +222,14 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         "wire_bytes_per_delivery": "bytes on the wire",
         "kernel_per_client_bytes": "memory queued in kernel sockets",
         "cpu_ms_per_1000": "server CPU",
-        "wait_p50_ms": "how long messages waited for the load generator",
+        "wait_p50_ms": "the delay in the load generator",
     }
     empty = [name for column, name in columns.items() if facts.cells[column].isna().all()]
     if empty and facts.run.manifest.kind != SESSION:
         yield Caution(
             "note",
             f"Not measured here: {listed(empty)}",
-            f"{facts.run.manifest.machine.system or 'this platform'} does not tell them (Linux does), or the run is "
+            f"{facts.run.manifest.machine.system or 'this platform'} does not report them (Linux does), or the run is "
             "older than they are.",
             "Run again, on Linux, if you need them.",
         )
@@ -251,7 +253,7 @@ def _session(facts: Facts) -> Iterable[Caution]:
     }
     yield Caution(
         "note",
-        "This was driven by hand" + (", all patterns at once" if side_by_side else ""),
+        "This test was driven by hand" + (", all patterns at once" if side_by_side else ""),
         "; ".join(why for why, holds in whys.items() if holds) + ".",
         "Measure patterns one at a time, in turns, with: pollbench compare",
     )

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from loadtests.records.rows import ERRORS
 from reports.data.load import Run, load
-from reports.measures.measures import per_cell, summary
+from reports.measures.measures import latencies, per_cell, summary
 from reports.validity.caution import Caution
 from reports.validity.checks import cautions
 
@@ -25,9 +26,23 @@ class Evidence:
     summary: pd.DataFrame
     cautions: list[Caution]
 
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """The latency of every delivery of the measured windows."""
+        return latencies(self.run)
+
+    def row(self, pattern: str, **where: float) -> dict[str, Any]:
+        """Return the one row of the summary that this names. Raises KeyError when it was not measured."""
+        rows = self.summary[self.summary["pattern"] == pattern]
+        for column, value in where.items():
+            rows = rows[rows[column] == value]
+        if len(rows) != 1:
+            raise KeyError(f"{pattern} {where}: {len(rows)} rows")
+        return {str(name): value for name, value in rows.iloc[0].items()}
+
     @property
     def invalid(self) -> tuple[str, ...]:
-        """Why nothing may be decided from this run, one line each; empty when it may."""
+        """Why this run must not be used for a decision, one line each; empty when it may."""
         return self._lines("invalid", "fail")
 
     @property

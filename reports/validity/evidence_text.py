@@ -1,6 +1,6 @@
-"""PURE. Why a run can be trusted, in the words of someone who runs services: what was asked of it, and what it showed.
+"""PURE. Why a run can be trusted, in the terms of people who run services: what was checked, and the result.
 
-checks.py tells only what is wrong. This tells what was looked at, so that silence is not mistaken for proof.
+checks.py reports only what is wrong. This reports what was checked, so that silence is not mistaken for proof.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ ROLE_NAMES: Final = {"server": "server", "relay": "network delay", "generator": 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """One reason to believe a run, or not to. doubted: a caution says why not."""
+    """One reason to trust a run, or not. doubted: a caution says why not."""
 
     question: str
     answer: str
@@ -38,9 +38,9 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """One pattern's latency as users felt it, and as a tool would tell it that does not know when things were due.
+    """One pattern's latency as users felt it, and as a tool without coordinated-omission correction would report it.
 
-    Milliseconds. hidden: what of the p99 such a tool leaves out. unsent: of how many polls how many were not sent.
+    Milliseconds. hidden: the part of the p99 that such a tool leaves out. unsent: polls that were due and not sent.
     """
 
     title: str
@@ -56,7 +56,7 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where the messages of one situation went, and how many of its clients were served in order, once, whole."""
+    """Where the messages of one situation went, and how many of its clients got all of them, once, in order."""
 
     title: str
     counts: Sequence[str]
@@ -65,7 +65,7 @@ class Account:
 
 
 def grounds(facts: Facts, cautions: Sequence[Caution]) -> list[Ground]:
-    """Return every question this run can answer about itself. cautions: all there are about it."""
+    """Return every question that this run can answer about itself. cautions: all of the run."""
     doubted = {caution.topic for caution in cautions if caution.severity != "note"}
     told = ((topic, question, answer(facts)) for topic, (question, answer) in QUESTIONS.items())
     return [Ground(question, answer, topic in doubted) for topic, question, answer in told if answer]
@@ -74,10 +74,10 @@ def grounds(facts: Facts, cautions: Sequence[Caution]) -> list[Ground]:
 def _generator(facts: Facts) -> str:
     lag, cells = facts.cells["generator_lag_ms"], facts.cells
     if not lag.notna().any():
-        return "Nobody watched."
+        return "There are no samples of the load generator."
     usual_ms, most_ms = (cells[f"wait_{quantile}_ms"].max() for quantile in ("p50", "p99"))
     unread = (
-        f" In the worst cell a message lay unread for {quantity(usual_ms, 'ms')} as a rule, and 99 % for at most "
+        f" In the worst cell the median message lay unread for {quantity(usual_ms, 'ms')}, and 99 % for at most "
         f"{quantity(most_ms, 'ms')}."
     )
     shared = int(cells["generator_processes"].max())
@@ -85,7 +85,7 @@ def _generator(facts: Facts) -> str:
         f"{shared:g} processes shared the clients, and the latest and busiest of them counts. " if shared > 1 else ""
     )
     return (
-        f"{several}Its event loop came round late by at most {quantity(lag.max(), 'ms')} in a usual second "
+        f"{several}Its event loop was late by at most {quantity(lag.max(), 'ms')} in a usual second "
         f"({quantity(cells['generator_lag_max_ms'].max(), 'ms')} at worst), and used "
         f"{percent(cells['generator_cpu_peak'].max())} of a core in its busiest second."
         f"{unread if pd.notna(usual_ms) else ''}"
@@ -96,27 +96,27 @@ def _server(facts: Facts) -> str:
     shares = {name: facts.cells[f"{role}_cpu_peak"].max() for role, name in ROLE_NAMES.items() if role != "generator"}
     told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
     known = f"Of a core, in their busiest second: {listed(told)}." if told else ""
-    elsewhere = "The server's cost was not measured: it was not started from here, and nobody here listens at its port."
+    elsewhere = "The server's cost was not measured: no process of this machine listens at its port."
     return f"{known} {elsewhere}".strip() if cost_unknown(facts) else known
 
 
 def _starved(facts: Facts) -> str:
     shares = {name: facts.cells[f"{role}_waited_share"].max() for role, name in ROLE_NAMES.items()}
     told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
-    return f"Time in line for a core, ready to run, in a usual second: {listed(told)}." if told else ""
+    return f"Time waited for CPU in a usual second: {listed(told)}." if told else ""
 
 
 def _network(facts: Facts) -> str:
     if told := relays(facts.summary):
-        return " ".join(["A relay passes bytes on later; what it adds beyond that is in every latency.", *told])
+        return " ".join(["A relay delays bytes; its own delay beyond that is in every latency.", *told])
     if any(scenario.get("network") == NETEM for scenario in facts.run.manifest.scenarios):
-        return "The kernel delayed every packet (netem), with no process between clients and server."
-    return "Nothing was put between clients and server."
+        return "The kernel delayed every packet (netem), without a process between clients and server."
+    return "There was no network delay between clients and server."
 
 
 def _publisher(facts: Facts) -> str:
     late = facts.cells["lateness_p99_ms"].max()
-    return f"99 % of them within {quantity(late, 'ms')} of an instant that was fixed before the run."
+    return f"99 % of them within {quantity(late, 'ms')} of the instant that was fixed before the run."
 
 
 def _sending(facts: Facts) -> str:
@@ -125,8 +125,9 @@ def _sending(facts: Facts) -> str:
         return ""
     due, unsent = int(polling["polls_due"].sum()), int(polling["polls_unsent"].sum())
     return (
-        f"99 % of them within {quantity(polling['send_late_p99_ms'].max(), 'ms')} of their instant, the latest after "
-        f"{quantity(polling['send_late_max_ms'].max(), 'ms')}; {unsent or 'none'} of {due:,} left out."
+        f"99 % of them within {quantity(polling['send_late_p99_ms'].max(), 'ms')} of their due instant, the latest "
+        "after "
+        f"{quantity(polling['send_late_max_ms'].max(), 'ms')}; {unsent or 'none'} of {due:,} were skipped."
     )
 
 
@@ -140,7 +141,7 @@ def _books(facts: Facts) -> str:
     return (
         f"Published {TIMES} clients = {' + '.join(SIDES[side] for side in sides[1:])}, {kept}: "
         f"{owed} {'does not equal' if bad else '='} {' + '.join(parts)}. The left side is "
-        f"{'our publisher' if adapters(facts) else 'the server'}'s journal, the right one what the clients recorded."
+        f"{'our publisher' if adapters(facts) else 'the server'}'s journal, the right side the clients' records."
     )
 
 
@@ -168,26 +169,26 @@ def _warmup(facts: Facts) -> str:
 
 def _samples(facts: Facts) -> str:
     return (
-        f"At least {counted(facts.summary['messages'].min(), 'message')} stand behind each p99, and "
-        f"{counted(facts.summary['repeats'].min(), 'repeat')} behind each figure."
+        f"Each p99 rests on at least {counted(facts.summary['messages'].min(), 'message')}, and "
+        f"each figure on {counted(facts.summary['repeats'].min(), 'repeat')}."
     )
 
 
 QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Facts], str]]]] = {
     "books": ("Is every message accounted for?", _books),
-    "identity": ("How was a message known again?", identity),
-    "clock": ("Is there one clock?", _clock),
+    "identity": ("How was a message recognised?", identity),
+    "clock": ("Did server and clients share one clock?", _clock),
     "publisher": ("Were messages published when they were due?", _publisher),
     "sending": ("Were polls sent when they were due?", _sending),
     "generator": ("Did the load generator keep up?", _generator),
-    "network": ("Was the way as long as asked for, and no longer?", _network),
-    "server": ("Was there processor time to spare?", _server),
-    "starved": ("Did each process get a core at once?", _starved),
-    "limits": ("Was there room for every connection?", _limits),
-    "warmup": ("Had it settled before measuring began?", _warmup),
+    "network": ("Did the network delay match the setting?", _network),
+    "server": ("Was CPU left over?", _server),
+    "starved": ("Did processes have to wait for CPU?", _starved),
+    "limits": ("Were there enough ports and open files?", _limits),
+    "warmup": ("Had latency settled before the window?", _warmup),
     "samples": ("Are there enough samples?", _samples),
 }
-"""Topic of the cautions that say no -> question, and what the run shows; "" where it cannot tell."""
+"""Topic of the cautions that say no -> question, and the result of the run; "" where it is unknown."""
 
 
 def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
@@ -209,7 +210,7 @@ def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
 
 
 def accounts(summary: pd.DataFrame) -> list[Account]:
-    """Return, for each situation, the sum of its books and how many clients had each promise of ordering.py kept."""
+    """Return, for each situation, its message counts and how many clients each promise of ordering.py was kept for."""
     return [_account(row, title_of(row, summary)) for row in summary.to_dict("records")]
 
 

@@ -1,4 +1,4 @@
-"""PURE. Servers that are not ours: what is known of them, what is not, and what was trusted without proof."""
+"""PURE. Servers that are not ours: what is known, what is not, and what was trusted without proof."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,13 +9,13 @@ from reports.validity.caution import Caution, Facts
 
 
 def adapters(facts: Facts) -> list[Mapping[str, Any]]:
-    """Return what the scenarios know of servers that are not ours; none where all are."""
+    """Return the adapters of servers that are not ours."""
     texts = [str(scenario.get("adapter") or "") for scenario in facts.run.manifest.scenarios]
     return [json.loads(text)["adapter"] for text in texts if text]
 
 
 def way_up(facts: Facts) -> str:
-    """Say how long the way up was, of which nobody asks how long it was with one of ours."""
+    """Describe how long publishing to the server took."""
     cells = facts.run.finished
     usual_ms, most_ms = (cells[f"way_up_{name}_ms"].max() for name in ("median", "p99"))
     taken, refused = (int(cells[f"way_up_{name}"].fillna(0).sum()) for name in ("taken", "refused"))
@@ -26,22 +26,23 @@ def way_up(facts: Facts) -> str:
 
 
 def cost_unknown(facts: Facts) -> bool:
-    """Whether nobody knows which processes are the server."""
+    """Whether the server's processes are unknown."""
     return bool(adapters(facts)) and not facts.cells["cpu_ms_per_1000"].notna().any()
 
 
 def identity(facts: Facts) -> str:
-    """Answer how a message was known again, "" where the server is ours."""
+    """Describe how a message was recognised, "" where the server is ours."""
     if not adapters(facts):
         return ""
     return (
-        "Identity by echo of a token: we published, with a token in each text, and a client has a message when its "
-        f"token comes back. Latency begins when we sent, so the way up is in it: {way_up(facts)} (roll call included)."
+        "Identity by echo of a token: we published, with a token in each text, and a client has received a message "
+        "when its "
+        f"token comes back. Latency includes the way up to the server: {way_up(facts)} (roll call included)."
     )
 
 
 def foreign(facts: Facts) -> Iterable[Caution]:
-    """What a reader must know who takes the figures for those of a server that answers for itself."""
+    """The limits of what is known about a server that is not ours."""
     known = adapters(facts)
     if not known:
         return
@@ -49,9 +50,8 @@ def foreign(facts: Facts) -> Iterable[Caution]:
     yield Caution(
         "note",
         "The server is not ours: identity by echo of a token, theory: none",
-        f"it was asked for nothing but its usual way in and out, and nothing says beforehand how long its messages "
-        f"should take: {way_up(facts)}.{cost}",
-        "Compare it with others that were measured the same way.",
+        f"only its usual interfaces were used, and no expected latency exists for its messages: {way_up(facts)}.{cost}",
+        "Compare it only with servers that were measured the same way.",
         "identity",
     )
     if superseded := int(facts.summary["superseded"].sum()):
@@ -67,6 +67,6 @@ def foreign(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "note",
             "The server's certificate was not checked (--insecure)",
-            "whoever was there could have answered.",
+            "another server could have answered.",
             "Name the authority that signed it: --set tls.ca=FILE.",
         )

@@ -26,14 +26,14 @@ BOOKS_SHOWN: Final = 3
 
 
 def generator(facts: Facts) -> Iterable[Caution]:
-    """The processes that drive the clients: busy, late, or watched by nobody."""
+    """The processes that drive the clients: busy, late, or without samples."""
     cells = facts.cells
     unwatched = cells[cells["generator_lag_ms"].isna()]
     if len(unwatched):
         yield Caution(
             "suspect",
-            f"Nobody watched the load generator in {counted(len(unwatched), 'cell')}",
-            "it looks at itself once a second, and the window was over before; nothing proves that it kept up.",
+            f"There are no samples of the load generator in {counted(len(unwatched), 'cell')}",
+            "it takes a sample once a second, and the window was shorter; nothing proves that it kept up.",
             "Measure for longer than a second: --window.",
             "generator",
         )
@@ -43,9 +43,9 @@ def generator(facts: Facts) -> Iterable[Caution]:
             "invalid",
             f"The load generator stood still for {quantity(stopped['generator_stopped_ms'].max(), 'ms')} of a window "
             f"({facts.names(stopped)})",
-            "it was stopped, or something else had its core; what came meanwhile was read when it went on, and what "
-            "was due to be asked was asked late.",
-            "Close other programs, suspend nothing while it runs, and measure again.",
+            "it was stopped, or another program had its core; it read the messages late, and polls that "
+            "were due went out late.",
+            "Close other programs, do not suspend the machine, and measure again.",
             "generator",
         )
     busy = cells[cells["generator_cpu_peak"] > BUSY_CORE]
@@ -54,15 +54,15 @@ def generator(facts: Facts) -> Iterable[Caution]:
             "invalid" if (busy["generator_cpu_usual"] > FULL_CORE).any() else "suspect",
             f"The load generator used {percent(busy['generator_cpu_peak'].max())} of a core in its busiest second "
             f"({facts.names(busy)})",
-            "messages waited in the generator, which counts as latency of the pattern.",
-            "Share the clients out to more processes (--load-processes), or use fewer; see whether the latency stays.",
+            "messages waited in the generator, and this counts as latency of the pattern.",
+            "Use more load processes (--load-processes) or fewer clients, and see whether the latency stays the same.",
             "generator",
         )
     yield from _late(facts)
 
 
 def _late(facts: Facts) -> Iterable[Caution]:
-    """Latencies of which more than half may be ours. As long as that is little, their interval says enough."""
+    """Latencies of which more than half may be ours. While that is small, their interval is enough."""
     found = []
     for name, words in {"p50_ms": "median", "p99_ms": "p99"}.items():
         value, floor = facts.cells[name], facts.cells[f"{name}_floor"]
@@ -80,15 +80,15 @@ def _late(facts: Facts) -> Iterable[Caution]:
         "invalid" if ours > LAG_INVALID_MS else known,
         f"The load generator was late: up to {quantity(ours, 'ms')} of a {words} of {quantity(whole, 'ms')} may be its "
         f"own ({facts.names(late)})",
-        "the clients' kernel had messages that our own loop had not read yet. Intervals and rankings allow for it: no "
-        "pattern is called faster than another because of it.",
-        "Close other programs, share the clients out to more processes (--load-processes), or use fewer.",
+        "the clients' kernel had messages that the generator had not read yet. Intervals and rankings allow for it: no "
+        "pattern is ranked before another because of it.",
+        "Close other programs, use more load processes (--load-processes), or use fewer clients.",
         "generator",
     )
 
 
 def starved(facts: Facts) -> Iterable[Caution]:
-    """Processes that were ready to run while something else had the core."""
+    """Processes that were ready to run while another had the core."""
     for role, name in {"generator": "load generator", "server": "server", "relay": "network delay"}.items():
         share = facts.cells[f"{role}_waited_share"]
         hungry = facts.cells[share > STARVED]
@@ -96,23 +96,22 @@ def starved(facts: Facts) -> Iterable[Caution]:
             worthless = role == "generator" and share.max() > STARVED_INVALID
             yield Caution(
                 "invalid" if worthless else "suspect",
-                f"The {name} stood in line for a core for {percent(share.max())} of a usual second "
-                f"({facts.names(hungry)})",
-                "something else was running meanwhile, and its time is counted as latency of the pattern.",
+                f"The {name} waited for CPU for {percent(share.max())} of a usual second ({facts.names(hungry)})",
+                "other programs were running, and their time counts as latency of the pattern.",
                 "Close other programs, give the machine more cores, or use fewer clients.",
                 "starved",
             )
 
 
 def server(facts: Facts) -> Iterable[Caution]:
-    """A server or a relay without time left. Only the relay's is never the pattern's doing."""
+    """A server or a relay that used all of its core. The pattern never causes the relay's."""
     relay = facts.cells[facts.cells["relay_cpu_peak"] > BUSY_CORE]
     if len(relay):
         yield Caution(
             "suspect",
             f"The network delay used {percent(relay['relay_cpu_peak'].max())} of a core in its busiest second "
             f"({facts.names(relay)})",
-            "messages waited in the relay for longer than the round trip that was asked for.",
+            "messages waited in the relay for longer than the round trip that was set.",
             "Use fewer clients or a lower rate with --rtt.",
             "server",
         )
@@ -122,7 +121,7 @@ def server(facts: Facts) -> Iterable[Caution]:
             "suspect",
             f"The server used all of its core, {percent(full['server_cpu_usual'].max())} in a usual second "
             f"({facts.names(full)})",
-            "an overloaded server falls behind further and further, so its latency depends on how long you measure.",
+            "an overloaded server falls behind more and more, so its latency depends on how long you measure.",
             "Take it as the limit of this pattern here; for its latency, lower the rate or the number of clients.",
             "server",
         )
@@ -135,9 +134,10 @@ def publisher(facts: Facts) -> Iterable[Caution]:
             severity,
             f"The publisher was late: 1 % of the messages by more than {quantity(late['lateness_p99_ms'].max(), 'ms')} "
             f"({facts.names(late)})",
-            "the server did not come round to publishing in time; latency counts from the due instant, so more than "
+            "the server published late; latency counts from the due instant, so more than "
             f"half of the p99 there is its lateness.{aside}",
-            "Close other programs; if it stays, the server is overloaded: lower the rate or the number of clients.",
+            "Close other programs; if that does not help, the server is overloaded: lower the rate or the number of "
+            "clients.",
             "publisher",
         )
 
@@ -154,8 +154,8 @@ def sending(facts: Facts) -> Iterable[Caution]:
             severity,
             f"1 % of the polls were sent {quantity(late['send_late_p99_ms'].max(), 'ms')} late or later "
             f"({facts.names(late)})",
-            f"their users still waited for the answer before, or the generator did not come round to them.{aside}",
-            "Look at the server's CPU and at the generator's lag; lower the number of clients.",
+            f"their users still waited for the previous response, or the generator was busy.{aside}",
+            "Check the server's CPU and the generator's lag; use fewer clients.",
             "sending",
         )
     unsent = facts.summary[facts.summary["polls_unsent"] > 0]
@@ -164,8 +164,8 @@ def sending(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "suspect",
             f"{counted(count, 'poll')} of {due:,} that were due were never sent ({facts.names(unsent)})",
-            "a user who waits for an answer or stays away after an error does not poll, so the server was asked less "
-            "than the scenario says.",
+            "a user that waits for a response, or backs off after an error, does not poll, so the server got fewer "
+            "requests than the scenario says.",
             "Read the errors in the table; lower the number of clients, or lengthen the poll interval.",
             "sending",
         )
@@ -183,7 +183,7 @@ def failed_requests(facts: Facts) -> Iterable[Caution]:
             "suspect",
             f"{counted(bad['errors'].sum(), 'request')} failed ({facts.names(bad)}): "
             + ", ".join(f"{kind} {count:,}" for kind, count in kinds.items()),
-            "who is refused or cut off waits, comes back and asks again: latency, requests and bytes contain that.",
+            "a client that is refused or cut off waits and asks again: latency, requests and bytes include that.",
             "Read cells/<name>/server.log; lower the number of clients.",
         )
 
@@ -218,9 +218,9 @@ def _warming(facts: Facts, cells: pd.DataFrame, severity: Severity) -> Caution:
     return Caution(
         severity,
         f"{counted(len(cells), 'cell')} of {len(facts.cells)} {how} ({facts.names(cells)})",
-        "the first deliveries took longer or shorter than the later ones; nothing was removed, so both are in the "
+        "the first deliveries took longer or shorter than the later ones; none was removed, so both are in the "
         "quantiles.",
-        "Look at the chart over time. Raise --warmup, or, where latency grows to the end, lower the load.",
+        "See the chart over time. Raise --warmup, or, where latency grows to the end, lower the load.",
         "warmup",
     )
 
@@ -245,7 +245,7 @@ def _repeats_with(cells: pd.DataFrame, flag: "pd.Series[bool]", *, mostly: bool)
 
 
 def books(facts: Facts) -> Iterable[Caution]:
-    """Records that contradict each other. There is no use for a run whose deliveries cannot be counted."""
+    """Records that contradict each other. A run whose deliveries cannot be counted is useless."""
     wrong = facts.cells[facts.cells["discrepancies"] > 0]
     if len(wrong):
         lines = [
@@ -257,24 +257,24 @@ def books(facts: Facts) -> Iterable[Caution]:
         more = f"; and {len(lines) - BOOKS_SHOWN} more" if len(lines) > BOOKS_SHOWN else ""
         yield Caution(
             "fail",
-            f"The books of {counted(len(wrong), 'cell')} do not close",
+            f"The message counts of {counted(len(wrong), 'cell')} are inconsistent",
             "; ".join(lines[:BOOKS_SHOWN]) + more + ".",
-            "A file was changed, or a process lost records. If you changed none, report it as a bug of pollbench.",
+            "A file was changed, or a process lost records. If you changed none, report it as a bug in pollbench.",
             "books",
         )
 
 
 def promises(facts: Facts) -> Iterable[Caution]:
-    """Clients that a reconnect cost something. What is lost, doubled or out of order besides has cautions already."""
+    """Clients that lost or repeated messages in a reconnect. Other losses and repeats have their own cautions."""
     broken = facts.summary[facts.summary["resumed_users"] < facts.summary["reconnected_users"]]
     if len(broken):
         lost = int((broken["reconnected_users"] - broken["resumed_users"]).sum())
         yield Caution(
             "suspect",
-            f"{counted(lost, 'client')} of {int(broken['reconnected_users'].sum()):,} did not go on where they were "
+            f"{counted(lost, 'client')} of {int(broken['reconnected_users'].sum()):,} did not resume where they were "
             f"after a reconnect ({facts.names(broken)})",
-            "the next message they got was not the one after their last: some were skipped, or sent again.",
-            "Look at how the server honours the cursor (last_id, Last-Event-ID).",
+            "the next message was not the one after their last: some were skipped, or sent again.",
+            "Check how the server honours the cursor (last_id, Last-Event-ID).",
             "promises",
         )
 

@@ -1,4 +1,4 @@
-"""PURE. What stood between clients and server, and what it added on its own account: in words, and as a caution."""
+"""PURE. The network between clients and server, and the delay that it added by itself."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -11,12 +11,12 @@ from reports.validity.caution import Caution, Facts
 from servers.settings.units import format_bandwidth
 
 SHARE: Final = 0.1
-"""A relay that is usually late by more than this part of the median is part of what is reported as the pattern's."""
+"""A relay whose mean delay is above this share of the median distorts the pattern's latency."""
 BY: Final = {RELAY: "by a relay process", NETEM: "by the kernel's netem"}
 
 
 def conditions(setting: Mapping[str, Any]) -> dict[str, str]:
-    """Return what else the network of a scenario did, by name; nothing where it only took its time."""
+    """Return what else the network of a scenario did, by name; empty where it only delayed."""
     told = {}
     if setting.get("jitter_ms"):
         told["Jitter"] = f"up to {_ms(setting['jitter_ms'])} each way"
@@ -26,7 +26,7 @@ def conditions(setting: Mapping[str, Any]) -> dict[str, str]:
 
 
 def relays(rows: pd.DataFrame) -> list[str]:
-    """Say for each round trip how late the relay itself was, and how busy; nothing where there was none.
+    """Describe for each round trip how late and how busy the relay was; empty where there was none.
 
     rows: what `measures.summary` gives.
     """
@@ -47,8 +47,8 @@ def relay_in_the_way(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "suspect",
             f"The relay was late by {_ms(float(late['relay_late_mean_ms'].max()))} on average ({facts.names(late)})",
-            f"that is more than {percent(SHARE)} of the median latency there, which the round trip does not explain.",
-            "Use fewer clients, a longer round trip, or --network netem, which has no process in the way.",
+            f"that is more than {percent(SHARE)} of the median latency, and not part of the round trip.",
+            "Use fewer clients, a longer round trip, or --network netem, which needs no process between.",
             "network",
         )
 

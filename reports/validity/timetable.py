@@ -28,11 +28,11 @@ AFTER_NS: Final = 1_000_000_000
 GONE_THROUGH_MAX: Final = 5_000_000
 """Messages since the start of a schedule; so many take 2 s to be gone through."""
 SHOWN: Final = 3
-Cell = Mapping[Hashable, Any]
+CellRow = Mapping[Hashable, Any]
 
 
 def timetable(facts: Facts) -> Iterable[Caution]:
-    """Messages that are not the schedule's, or that it had and the server did not make."""
+    """Messages that the schedule does not have, or that it has and the server did not publish."""
     told = departures_by_hand if facts.run.manifest.kind == SESSION else departures
     lines = [
         f"{cell['cell']}: {line}"
@@ -44,15 +44,16 @@ def timetable(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "invalid",
             "The server did not publish by its schedule",
-            "; ".join(lines[:SHOWN]) + more + ". Latency counts from when the schedule wanted a message, so it means "
-            "nothing where the server says otherwise or leaves messages out.",
+            "; ".join(lines[:SHOWN]) + more + ". Latency counts from the instant that the schedule gives a message, so "
+            "it is "
+            "wrong where the server gives another instant or leaves messages out.",
             "Have the server set due_ns to start_at_ns plus the schedule's offset, and publish every message "
             "(docs/howto/own-server.md); if it could not keep up, lower the rate.",
             "publisher",
         )
 
 
-def departures(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
+def departures(cell: CellRow, schedule: str, published: pd.DataFrame) -> list[str]:
     """Return how the journal of one cell departs from its schedule, one line each.
 
     cell: a row of `Run.finished`. published: its journal.
@@ -83,7 +84,7 @@ def departures(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
     return lines + _untimely(cell, due_ns, published_ns)
 
 
-def departures_by_hand(cell: Cell, schedule: str, published: pd.DataFrame) -> list[str]:
+def departures_by_hand(cell: CellRow, schedule: str, published: pd.DataFrame) -> list[str]:
     """The same of a test driven by hand, whose server has a past and may be published to by hand as well.
 
     What is posted is due when it is published. So a schedule's instants must all be there, and what else there is must
@@ -108,7 +109,7 @@ def departures_by_hand(cell: Cell, schedule: str, published: pd.DataFrame) -> li
 
 
 def unknown_timetable(facts: Facts) -> Iterable[Caution]:
-    """A test driven by hand whose messages cannot be held against a schedule."""
+    """A test driven by hand whose messages cannot be compared with a schedule."""
     if facts.run.manifest.kind != SESSION:
         return
     for cell in facts.run.finished.to_dict("records"):
@@ -116,16 +117,16 @@ def unknown_timetable(facts: Facts) -> Iterable[Caution]:
         if not cell["publish_from_ns"] or _begun_long_ago(cell, schedule):
             yield Caution(
                 "suspect",
-                "Nobody knows when messages should have been published",
-                f"the server shares what others publish, or began {schedule} too long ago to be gone through, so its "
-                "journal was not held against it.",
-                "Have each test begin a schedule of its own (--schedule, or the form's field).",
+                "The due instants of the messages are unknown",
+                f"the server shares a feed that others publish to, or began {schedule} too long ago, so its "
+                "journal was not compared with the schedule.",
+                "Start a new schedule for each test (--schedule, or the form's field).",
                 "publisher",
             )
             return
 
 
-def _begun_long_ago(cell: Cell, schedule: str) -> bool:
+def _begun_long_ago(cell: CellRow, schedule: str) -> bool:
     past_s = (int(cell["window_until_ns"]) - int(cell["publish_from_ns"])) / NS_PER_S
     return parse_schedule(schedule).rate_per_s * past_s > GONE_THROUGH_MAX
 
@@ -141,7 +142,7 @@ def _unlike(wanted_ns: np.ndarray, due_ns: np.ndarray) -> tuple[int, int]:
     return len(wanted_ns) - met, len(due_ns) - met
 
 
-def _untimely(cell: Cell, due_ns: np.ndarray, published_ns: np.ndarray) -> list[str]:
+def _untimely(cell: CellRow, due_ns: np.ndarray, published_ns: np.ndarray) -> list[str]:
     lines = []
     if early := int((published_ns < due_ns).sum()):
         lines.append(f"{counted(early, 'message')} published before being due")
@@ -150,17 +151,17 @@ def _untimely(cell: Cell, due_ns: np.ndarray, published_ns: np.ndarray) -> list[
     return lines
 
 
-def _setting(facts: Facts, cell: Cell) -> Mapping[str, Any]:
+def _setting(facts: Facts, cell: CellRow) -> Mapping[str, Any]:
     (setting,) = (each for each in facts.run.manifest.scenarios if each["name"] == cell["scenario"])
     return setting
 
 
-def _schedule(facts: Facts, cell: Cell) -> str:
+def _schedule(facts: Facts, cell: CellRow) -> str:
     """Return the schedule of a cell: the one of its scenario that has the cell's rate."""
     return schedules(str(_setting(facts, cell)["schedule"]))[float(cell["rate_per_s"])]
 
 
-def _scheduled(facts: Facts, cell: Cell) -> pd.DataFrame:
+def _scheduled(facts: Facts, cell: CellRow) -> pd.DataFrame:
     """Return the journal of a cell, of a server that is not ours without the roll call, which came before."""
     published: pd.DataFrame = facts.run.rows.of("published", cell["cell"])
     if not _setting(facts, cell).get("adapter"):

@@ -8,12 +8,12 @@ what is published while Redis, or a process's connection to it, is away:
 
 redis-stream  Messages are kept in a Redis Stream and read by id. A process that comes back, or is new, reads what it
               lacks; a publisher waits. Nothing is lost that Redis itself does not lose.
-redis-pubsub  Messages go to whoever is subscribed at that moment, and nowhere else. What could not be sent is counted,
-              and its ids are never used again, so that every client sees how much it missed.
+redis-pubsub  Messages go to those that are subscribed at that moment, and nowhere else. Lost messages are counted,
+              and their ids are never used again, so that every client sees how much it missed.
 
 Redis gives out the ids (`scripts.py`). Nothing is claimed that is not known: an id that does not arrive becomes a hole
 in the history, and a client behind it is told "gone". Every answer of Redis is waited for only so long, also on a
-connection that looks alive, so that nobody goes deaf without a word (redis-py #2417, nchan #190, channels_redis #20).
+connection that looks alive, so that no server stops hearing unnoticed (redis-py #2417, nchan #190, channels_redis #20).
 """
 
 

@@ -135,7 +135,7 @@ class Backplane(ABC):
         await self._arrives(self._ids.newest_id, ANSWER_S)
 
     async def catch_up(self, last_id: int) -> None:
-        """Wait for a message that a client has got elsewhere; return soon when nobody can have got it.
+        """Wait for a message that a client has got elsewhere; return soon when no client can have got it.
 
         Raises UnavailableError when that cannot be found out, or it does not come.
         """
@@ -152,7 +152,7 @@ class Backplane(ABC):
         self._feed.token = await self._ids.ask(run, self._feed.token or secrets.token_hex(8))
 
     async def _publish(self, messages: Sequence[Message]) -> int:
-        """Publish when it is their turn, even if whoever asked has gone; return the first id of the last part."""
+        """Publish when it is their turn, even if the client has gone; return the first id of the last part."""
         task = asyncio.create_task(self._publish_in_turn(messages))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)

@@ -1,4 +1,4 @@
-"""What this process knows of the ids that Redis has given out, and how it comes to more."""
+"""The ids of Redis that this process knows, and how it learns more."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence

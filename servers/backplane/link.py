@@ -1,7 +1,7 @@
 """The connection to Redis: one after another, none of which mends itself in secret.
 
 redis-py would reconnect, subscribe again and say nothing, and what was published in between would be missing without
-a trace. Here a connection that fails is given up, and whoever uses the next one begins by asking what there is.
+a trace. Here a connection that fails is closed, and the user of the next one begins by asking for the newest id.
 """
 
 import asyncio

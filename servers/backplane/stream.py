@@ -1,4 +1,4 @@
-"""The feed in a Redis Stream, read by id: whoever comes late or was away reads on where it stopped."""
+"""The feed in a Redis Stream, read by id: a server that comes late or was away reads on where it stopped."""
 
 from collections.abc import Sequence
 from contextlib import suppress

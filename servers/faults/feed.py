@@ -137,7 +137,7 @@ class FaultyFeed(Feed):
 
 
 class ForgetfulFeed(FaultyFeed):
-    """Hands out what is new only while it wakes who is waiting: whoever asks later has missed it."""
+    """Gives new messages only to clients that it wakes: a client that asks later has missed them."""
 
     _waking = False
 

@@ -1,4 +1,4 @@
-"""PURE. What scheduled messages say. It matters to nobody but a compressor: that is what the kinds are for.
+"""PURE. The content of scheduled messages. It matters only to a compressor, hence the kinds.
 
 same    one piece of noise for every message, so that any one of them stays long, but not what has come before
 noise   noise that differs from message to message: the worst there is for a compressor

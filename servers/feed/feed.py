@@ -24,12 +24,12 @@ class _Subscriber(NamedTuple):
 
 
 class Feed:
-    """Messages and whoever waits for them.
+    """Messages, and the handlers that wait for them.
 
     `journal`, when given, is called with every published message: it is the ground truth that deliveries are
     counted against. `keep`, when given, gets every published message encoded, a line each. `token` names the feed, not
     the process: ids of two feeds have nothing to do with each other.
-    `closed` turns true once, when the server stops: whoever is woken then says good-bye.
+    `closed` turns true once, when the server stops: handlers that are woken then say good-bye.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Feed:
         return self.held + self.streams
 
     def publish(self, content: str, due_ns: int | None = None) -> Message:
-        """Stamp, encode once, keep, wake everyone. A message nobody scheduled is due the moment it is published."""
+        """Stamp, encode once, keep, wake everyone. A message without a schedule is due the moment it is published."""
         message = self._append(content, due_ns)
         self._wake()
         return message
@@ -93,7 +93,7 @@ class Feed:
         self._wake()
 
     def skip(self, to_id: int) -> None:
-        """Give up on what is missing up to `to_id`. Readers are told with the next message; nobody is woken for it."""
+        """Give up on what is missing up to `to_id`. Readers learn it with the next message; none is woken for it."""
         self._history.skip(to_id)
         self._latest = None
 

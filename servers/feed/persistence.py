@@ -1,6 +1,6 @@
 """A file that keeps a feed's messages, so that a server that is started again goes on where the last one was.
 
-One encoded message a line, written before anybody is told of it: an id that a client has seen is never given away a
+One encoded message per line, written before it is sent: an id that a client has seen is never given away a
 second time, even if the process is killed. Nothing is forced to the disk (fsync), so a machine that loses power may
 lose the last ones.
 """

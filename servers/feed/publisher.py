@@ -13,10 +13,10 @@ from servers.timing.precise_timer import Alarm
 BATCH: Final = 256
 """Messages published in one go before readers get their turn, when a burst is due or the loop is late."""
 BATCH_BYTES: Final = 1_000_000
-"""And their bytes: a history that is bounded by bytes must not forget them before anybody has read them."""
+"""And their bytes: a history that is bounded by bytes must not forget them unread."""
 
 
-class Outlet(Protocol):
+class Receiver(Protocol):
     """Where messages are published: a feed of this process, or one that it shares."""
 
     def publish_all(self, content: str, due_ns: Iterable[int]) -> Awaitable[None] | None:
@@ -33,7 +33,7 @@ class Publisher:
 
     def __init__(
         self,
-        outlet: Outlet,
+        outlet: Receiver,
         schedule: Schedule,
         message_bytes: int,
         start_ns: int,

@@ -190,7 +190,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def _exact(value: float) -> str:
-    """Say a number so that it reads back as itself: whoever holds a journal against its schedule has only the text."""
+    """Write a number so that it reads back as itself: a journal is compared with the text of its schedule."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 

@@ -107,7 +107,7 @@ class Bridge:
                 response = error_response(HTTPStatus.GATEWAY_TIMEOUT)
             await finish(request, response)
         except ConnectionError:
-            pass  # the client has gone; there is nobody to tell
+            pass  # the client has gone, so there is no receiver
         except Exception:
             logger.exception("Error handling %s %s", request.method, request.path)
             if not stream.head_sent:

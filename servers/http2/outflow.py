@@ -1,7 +1,7 @@
 """PURE. Content on its way out, as far as both flow-control windows let it (RFC 9113 5.2).
 
 First come, first served, so that pushed messages end in the order in which they were pushed. A body that waits for
-the window of its own stream holds nobody else up.
+the window of its own stream delays no other stream.
 """
 
 from collections import deque

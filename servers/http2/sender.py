@@ -82,7 +82,7 @@ class Sender:
 
     @property
     def push_enabled(self) -> bool:
-        """Whether pushes are possible at all: ENABLE_PUSH (RFC 9113 6.5.2), nobody has said GOAWAY, ids are left."""
+        """Whether pushes are possible at all: ENABLE_PUSH (RFC 9113 6.5.2), there was no GOAWAY, ids are left."""
         ids_left = self.h2.highest_outbound_stream_id < self.h2.HIGHEST_ALLOWED_STREAM_ID - 2
         return bool(self.h2.remote_settings.enable_push) and ids_left and not (self.draining or self.over)
 

@@ -9,7 +9,7 @@ READABLE: Final = "Retry-After, X-Updates-Mode"
 
 
 def let_read(response: web.StreamResponse, origin: str | None) -> None:
-    """Let pages of this origin, None for nobody, read an answer that came from another; it depends on who asks."""
+    """Let pages of this origin, None for no page, read a response that came from another origin."""
     response.headers[hdrs.VARY] = ", ".join([*response.headers.getall(hdrs.VARY, ()), hdrs.ORIGIN])
     if origin is not None:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -86,7 +86,7 @@ def announce_stopped(options: Options, tally: Tally, cpu_s: float) -> None:
 
 
 def tell(options: Options, words: str, **facts: str | float) -> None:
-    """Write one line on stdout: an object for programs, words for people. Whoever reads may be gone by now."""
+    """Write one line on stdout: an object for programs, words for people. The reader may be gone by now."""
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(facts) if options.announce_json else words, flush=True)  # noqa: T201
 

@@ -73,7 +73,7 @@ class Flow:
         source.outbound = sink.inbound = self
 
     def drop(self) -> None:
-        """Forget what is on its way, because nobody will read it."""
+        """Drop the bytes in transit, because their receiver is gone."""
         self.queue.clear()
         self.backlog = 0
         self.blocked = False

@@ -1,4 +1,4 @@
-"""PURE. What a server process can be told, with the defaults every command shares."""
+"""PURE. The settings of a server process, with the defaults that all commands share."""
 
 from dataclasses import dataclass
 from string import ascii_letters, digits
@@ -11,9 +11,9 @@ from servers.settings.setting import SERVER, check, setting
 FEEDS: Final = ("memory", "redis-stream", "redis-pubsub")
 PAGES: Final = ("plain", "preload", "hints", "push")
 HISTORY_BYTES_MIN: Final = 2 * MESSAGE_BYTES_MAX
-"""Room for what is published in one go (`servers/feed/publisher.py`), or readers would never get it."""
+"""Room for messages that are published together (`servers/feed/publisher.py`), or readers would never get them."""
 UNREAD_BYTES_MIN: Final = 10_000_000
-"""Room for the longest answer to a poll (`servers/web/answers.py`), or nobody would ever get it."""
+"""Room for the longest response to a poll (`servers/web/answers.py`), or no client would ever get it."""
 PORT_MAX: Final = 65_535
 HOST_CHARACTERS: Final = set(ascii_letters + digits + "-._:,")
 NAME_CHARACTERS: Final = set(ascii_letters + digits + "-._~")
@@ -41,7 +41,7 @@ class ServerOptions(Served):
     )
     allow_host: str = setting(
         "",
-        "other names, a,b, under which pages and clients may use this server",
+        "further host names, a,b, for which this server answers",
         SERVER,
         metavar="HOSTS",
         valid=check_hosts,
@@ -60,18 +60,18 @@ class ServerOptions(Served):
         SERVER,
         metavar="FILE",
     )
-    tls_key: str = setting("", "its private key (PEM)", SERVER, metavar="FILE")
+    tls_key: str = setting("", "private key of the certificate (PEM)", SERVER, metavar="FILE")
     start_at_ns: int | None = setting(
         None,
-        "instant of this machine's monotonic clock at which the schedule starts; without it, now",
+        "instant of the monotonic clock at which the schedule starts (default: now)",
         SERVER,
         option="--start-at-ns",
         low=0,
     )
-    history: int = setting(10_000, "messages kept", SERVER, low=1, high=10_000_000)
+    history: int = setting(10_000, "number of messages to keep", SERVER, low=1, high=10_000_000)
     history_bytes: int = setting(
         64_000_000,
-        "bytes of messages kept, at most",
+        "largest total of their bytes",
         SERVER,
         option="--history-bytes",
         low=HISTORY_BYTES_MIN,
@@ -79,35 +79,35 @@ class ServerOptions(Served):
     )
     unread_bytes: int = setting(
         256_000_000,
-        "answers that may wait for clients that do not read, in all; who waits longest is closed",
+        "largest total of responses that clients do not read; the client that waits longest is closed",
         SERVER,
         low=UNREAD_BYTES_MIN,
         high=10**12,
         off="no limit",
     )
-    hold_jitter: bool = setting(False, "add up to a sixteenth, at random, to every hold", SERVER)
-    max_held: int = setting(0, "held long polls of one client address", SERVER, low=0, off="no limit")
+    hold_jitter: bool = setting(False, "lengthen every hold by a random part of up to 1/16", SERVER)
+    max_held: int = setting(0, "most held long polls per client address", SERVER, low=0, off="no limit")
     rate_limit_per_s: float = setting(
         0.0,
-        "requests a second of one client address, bursts of twice that",
+        "most requests per second and client address, with bursts of twice that",
         SERVER,
         low=0,
         high=1e9,
         off="no limit",
     )
     head_timeout_s: float = setting(
-        30.0, "how long the head of a request may take", SERVER, low=0.1, high=3600, off="no limit"
+        30.0, "longest time for the headers of a request", SERVER, low=0.1, high=3600, off="no limit"
     )
     body_timeout_s: float = setting(
-        30.0, "how long the body of a request may take", SERVER, low=0.1, high=3600, off="no limit"
+        30.0, "longest time for the body of a request", SERVER, low=0.1, high=3600, off="no limit"
     )
     token: str = setting(
-        "", "name of this server in /stats; without it, a random one", SERVER, valid=check_name, form=NAME_FORM
+        "", "name of this server in /stats (default: a random one)", SERVER, valid=check_name, form=NAME_FORM
     )
     journal: str = setting("", "write id,due_ns,published_ns of every message to this CSV file", SERVER, metavar="FILE")
-    keep: str = setting("", "keep messages in this file, and go on with them after a restart", SERVER, metavar="FILE")
+    keep: str = setting("", "keep messages in this file, and load them after a restart", SERVER, metavar="FILE")
     fault_journal: str = setting(
-        "", "write what the fault did to each message to this CSV file", SERVER, metavar="FILE"
+        "", "write the effect of the fault on each message to this CSV file", SERVER, metavar="FILE"
     )
     write_journal: str = setting(
         "", "write when each message was sent to each client to this CSV file", SERVER, metavar="FILE"
@@ -120,20 +120,25 @@ class ServerOptions(Served):
         choices=FEEDS,
     )
     redis: str = setting(
-        "", "URL of that Redis, such as redis://127.0.0.1:6379/0", SERVER, metavar="URL", valid=check_url, form=FORM
+        "",
+        "URL of the Redis server, such as redis://127.0.0.1:6379/0",
+        SERVER,
+        metavar="URL",
+        valid=check_url,
+        form=FORM,
     )
     feed_name: str = setting(
-        "pollbench", "what the shared feed's keys in Redis begin with", SERVER, valid=check_name, form=NAME_FORM
+        "pollbench", "prefix of the shared feed's keys in Redis", SERVER, valid=check_name, form=NAME_FORM
     )
-    publish: bool = setting(True, "leave the schedule to another server", SERVER, option="--no-publish")
+    publish: bool = setting(True, "do not publish: another server does", SERVER, option="--no-publish")
     page: str = setting(
         PAGES[-1],
-        "how /index.html over HTTP/2 tells of its assets",
+        "how /index.html over HTTP/2 announces its assets",
         SERVER,
         metavar="HOW",
         choices=PAGES,
     )
-    page_think_s: float = setting(0.0, "how long that page takes to be made", SERVER, low=0, high=60)
+    page_think_s: float = setting(0.0, "time that the server takes to make that page", SERVER, low=0, high=60)
 
     def __post_init__(self) -> None:
         check(self)
@@ -142,14 +147,14 @@ class ServerOptions(Served):
             ("--tls-cert", self.tls_cert, bool(self.tls_cert) == bool(self.tls_key), "given together with --tls-key"),
             ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
-            ("--fault", self.fault, not (self.fault and shared), "left out with a feed that is shared"),
+            ("--fault", self.fault, not (self.fault and shared), "left out with a shared feed"),
             (
                 "--processes",
                 self.server_processes,
                 self.server_processes == 1 or not any([shared, *(getattr(self, name) for name in OF_ONE_PROCESS)]),
-                "1 with a feed that is shared, a fault, --write-journal, --max-held or --rate-limit",
+                "1 with a shared feed, a fault, --write-journal, --max-held or --rate-limit",
             ),
-            ("--keep", self.keep, not (self.keep and shared), "left out with a feed that Redis keeps"),
+            ("--keep", self.keep, not (self.keep and shared), "left out with a feed in Redis"),
             (
                 "--redis",
                 self.redis,

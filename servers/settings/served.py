@@ -1,6 +1,6 @@
-"""PURE. The table of settings, its first part: what a measurement asks of a server, and of the network before it.
+"""PURE. The table of settings, first part: those of a server and of the network in front of it.
 
-options.py adds what only a server is told; loadtests/scenario/settings.py what users, network and runner obey.
+options.py adds those of a server alone; loadtests/scenario/settings.py those of users, network and runner.
 """
 
 from dataclasses import dataclass
@@ -28,21 +28,21 @@ class Served:
     )
     content: str = setting(
         CONTENTS[0],
-        "what messages say, which matters for compression: the same noise, other noise each time, or json",
+        "content of messages, which matters for compression: the same noise, new noise for each, or json",
         SERVER,
         metavar="KIND",
         choices=CONTENTS,
     )
     hold_timeout_s: float = setting(
-        30.0, "how long an empty long poll is held", SERVER, USER, low=HOLD_MIN_S, high=HOLD_MAX_S
+        30.0, "how long the server holds a long poll without a message", SERVER, USER, low=HOLD_MIN_S, high=HOLD_MAX_S
     )
-    # Whoever measures asks for it in each request; a server that is told so gives it to clients that ask for nothing.
+    # A measurement asks for it in each request; a server with this option does it for clients that do not ask.
     one_per_response: bool = setting(
-        False, "a long poll brings one message at a time, as Nchan's do, instead of all that wait", USER
+        False, "a long poll brings one message, as Nchan's do, instead of all that wait", USER
     )
     compress: bool = setting(
         False,
-        "polls, JSON lines and SSE as gzip, flushed after each message, for clients that accept it",
+        "send polls, JSON lines and SSE as gzip, flushed after each message, to clients that accept it",
         SERVER,
         USER,
     )
@@ -58,14 +58,14 @@ class Served:
         off="none",
     )
     send_buffer_bytes: int = setting(
-        1_048_576, "how far a slow reader may lag before its stream is closed", SERVER, low=0, off="no limit"
+        1_048_576, "unread bytes of a slow reader after which its stream is closed", SERVER, low=0, off="no limit"
     )
     server_processes: int = setting(
         1, "processes that serve one feed at one port (Linux)", SERVER, option="--processes", low=1, high=64
     )
     fault: str = setting(
         "",
-        f"be wrong on purpose, to test the instrument: {fault_specs.FORMS}",
+        f"inject a fault, to test pollbench: {fault_specs.FORMS}",
         SERVER,
         metavar="FORM",
         valid=fault_specs.parse_fault,
@@ -77,15 +77,17 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distance:
-    """What lies between a client and its server. Raises ValueError naming option, value and range."""
+    """The network between a client and its server. Raises ValueError naming option, value and range."""
 
     rtt_ms: float = setting(
-        0.0, "round trip put between clients and server, half each way", NETWORK, low=0, high=FURTHEST_MS
+        0.0, "round-trip time between clients and server, half each way", NETWORK, low=0, high=FURTHEST_MS
     )
     jitter_ms: float = setting(
         0.0, "maximum random extra delay per chunk; order is kept, nothing is lost", NETWORK, low=0, high=FURTHEST_MS
     )
-    bandwidth_bits_per_s: int = setting(0, "of each connection, each way: 10mbit, 500kbit; 0: unlimited", NETWORK)
+    bandwidth_bits_per_s: int = setting(
+        0, "bandwidth of each connection, each way: 10mbit, 500kbit; 0: unlimited", NETWORK
+    )
 
     def __post_init__(self) -> None:
         check(self)

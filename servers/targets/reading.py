@@ -122,7 +122,7 @@ class _Check:
             if each.request if name == "websocket" else each.websocket:
                 raise ValueError("a table [websocket] has the key websocket, every other one has request")
         with self._at(f"{name}.request"):
-            if "://" in (request_line(each.request).path.text.partition("?")[0] if each.request else ""):
+            if each.request and request_line(each.request).path.text.startswith(("http://", "https://")):
                 raise ValueError("a subscription has a path only; where the server is, url or --url says")
         self._request(name, each, known)
         if each.websocket:

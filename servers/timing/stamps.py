@@ -27,7 +27,7 @@ _SPACE: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 class StampClock:
     """Brings stamps, which are of the time of day, over to our clock, and no stamp that it cannot vouch for.
 
-    NTP slews both clocks alike (clock_gettime(2)), so they run in step until somebody sets the time of day or the
+    NTP slews both clocks alike (clock_gettime(2)), so they run in step until the time of day is set or the
     host sleeps. A stamp from before that says nothing afterwards.
     offset_ns: our clock less the time of day.
     """

@@ -16,7 +16,7 @@ GZIP: Final = "gzip"
 GZIP_WINDOW_BITS: Final = 31
 """zlib's word for the largest window, in gzip's clothes."""
 LEVEL: Final = 6
-"""What zlib and gzip take when nobody says; nginx takes 1."""
+"""The default of zlib and gzip; nginx uses 1."""
 
 
 def accepts_gzip(request: web.BaseRequest) -> bool:

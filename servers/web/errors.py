@@ -36,7 +36,7 @@ def printable(text: str) -> str:
 
 
 def last_word(response: web.Response) -> web.Response:
-    """Have the connection closed behind a response: where the request ends, nobody knows any more."""
+    """Have the connection closed after a response: the end of the request is unknown."""
     response.force_close()
     return response
 

@@ -15,9 +15,9 @@ _asked: Final = itertools.count()
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on and that no outgoing connection is given by chance.
+    """Return a port without a listener that no outgoing connection gets by chance.
 
-    The system's own choice (port 0) may belong to a connection of somebody else a moment later.
+    The system's own choice (port 0) may belong to another connection a moment later.
 
     Raises:
         OSError: nothing may listen here at all.

@@ -177,7 +177,7 @@ class Streams:
         self._beat_after(self._options.heartbeat_s - silence_s)
 
     def _cut_unheard(self) -> None:
-        """Cut without a word who has left too many heartbeats unanswered: nobody would read it.
+        """Cut clients without a close frame that left too many heartbeats unanswered: they would not read it.
 
         Who lags so far that bytes wait here has not got the last one yet; the limit on lagging is for those.
         """

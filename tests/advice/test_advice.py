@@ -11,13 +11,13 @@ import pytest
 from markupsafe import escape
 
 import pollbench
-from reports.advice.advise import Question, Row, advise, ranked
+from reports.advice.advise import PatternAdvice, Question, advise, ranked
 from reports.advice.constraints import Surroundings, conditions, parse_proxy, ruled_out
 from reports.advice.goals import Met, parse_goal
 from reports.advice.prices import Prices, parse_prices
-from reports.advice.told import changes, recommendation
+from reports.advice.recommendation import changes, recommendation
 from reports.basics.units import THIN
-from reports.model.law import Figure
+from reports.model.law import Estimate
 from reports.model.model import Model
 from reports.page.advice_page import advice_page
 from tests.model.conftest import made_up_cells, made_up_model
@@ -33,7 +33,7 @@ def question(**changed: object) -> Question:
     return replace(asked, **changed)  # type: ignore[arg-type]
 
 
-def by_pattern(rows: Sequence[Row]) -> dict[str, Row]:
+def by_pattern(rows: Sequence[PatternAdvice]) -> dict[str, PatternAdvice]:
     return {row.pattern: row for row in rows}
 
 
@@ -81,8 +81,8 @@ def test_browsers_and_proxies_rule_patterns_out(model: Model) -> None:
 @pytest.mark.parametrize(
     ("pattern", "around", "said"),
     [
-        ("http2_push", Surroundings(browser=True), "no browser takes pushes"),
-        ("long_polling", Surroundings(cut_s=20.0), "hold them shorter"),
+        ("http2_push", Surroundings(browser=True), "no browser accepts pushes"),
+        ("long_polling", Surroundings(cut_s=20.0), "shorten the hold"),
         ("sse", Surroundings(cut_s=60.0, heartbeat_s=0.0), "heartbeats are off"),
         ("websocket", Surroundings(cut_s=10.0), "heartbeats come every 15 s"),
     ],
@@ -132,7 +132,7 @@ def test_several_processes_need_something_that_shares_the_feed(model: Model) -> 
 
 def test_money_is_cores_memory_and_traffic_of_a_month() -> None:
     prices = Prices("EUR", core_hour=0.02, gb_memory_hour=0.003, gb_sent=0.08)
-    found = prices.month(Figure(2.0, 1.0, 4.0), Figure(1e9, 1e9, 1e9), Figure(1e6, 1e6, 1e6))
+    found = prices.month(Estimate(2.0, 1.0, 4.0), Estimate(1e9, 1e9, 1e9), Estimate(1e6, 1e6, 1e6))
     assert found.value == pytest.approx(730 * (2 * 0.02 + 0.003) + 730 * 3.6 * 0.08)
     assert found.high - found.low == pytest.approx(730 * 3 * 0.02)
 
@@ -191,7 +191,7 @@ def test_a_goal_that_cannot_be_read_is_told_with_the_remedy(text: str, said: str
 
 def test_an_interval_across_the_limit_leaves_a_goal_open() -> None:
     goal = parse_goal("p99 < 1s")
-    found = [goal.met(Figure(*each)) for each in ((500, 400, 600), (900, 800, 1100), (2000, 1500, 3000))]
+    found = [goal.met(Estimate(*each)) for each in ((500, 400, 600), (900, 800, 1100), (2000, 1500, 3000))]
     assert found == [Met.YES, Met.PERHAPS, Met.NO]
     assert goal.met(None) is Met.UNKNOWN
 
@@ -243,7 +243,7 @@ def test_the_page_has_the_advice_the_map_and_what_it_rests_on_and_asks_nobody(mo
     page = advice_page(model, "a model of a test", asked, rows, columns=6, lines=4)
     assert str(escape(recommendation(asked, rows))) in page
     assert all(str(escape(move)) in page for move in changes(model, asked))
-    assert all(row.label in page for row in rows) and "no browser takes pushes" in page
+    assert all(row.label in page for row in rows) and "no browser accepts pushes" in page
     assert 'id="map-asked"' in page and "EUR a month" in page and "A model of a test" in page
     assert "<script" not in page and "://" not in page.replace("http://www.w3.org", "")
 
@@ -256,7 +256,7 @@ def test_the_page_has_the_advice_the_map_and_what_it_rests_on_and_asks_nobody(mo
         (["--model", "none.json"], "--model none.json: no such file"),
         (["--price", "none.toml"], "--price none.toml: cannot be read"),
         (["--goal", "soon"], "--goal 'soon' is no goal"),
-        (["--rate", "5000"], "--extrapolate says it all the same"),
+        (["--rate", "5000"], "use --extrapolate for an answer anyway"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line_and_exit_code_2(

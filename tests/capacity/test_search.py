@@ -5,10 +5,10 @@ from math import isclose
 import pytest
 
 from loadtests.scenario.dimensions import CLIENTS
+from reports.capacity.found import Found
 from reports.capacity.limit import limit_of
 from reports.capacity.rungs import Rung
 from reports.capacity.search import Tried, following
-from reports.capacity.told import Found
 from reports.ci.slo import parse_slo
 
 GOALS = tuple(parse_slo('slo = ["p99_ms < 250"]', "--goal"))
@@ -91,25 +91,25 @@ def test_the_answer_names_the_limit_its_interval_and_what_ended_it() -> None:
     broken = Rung(at(110, 0), {"p99_ms": 300.0}, blame="the server's core, 99 % of it used in the busiest second")
     answer = told(HELD, broken)
     assert answer.startswith("SSE holds 100 clients with p99_ms < 250, and its limit is about 105 clients (100 to 110)")
-    assert "what ended it is the server's core" in answer
+    assert "the bottleneck is the server's core" in answer
     assert answer.endswith("It is a cliff: p99_ms goes from 12.0 to 300 between 100 and 110 clients.")
 
 
 def test_our_own_limit_is_never_called_the_servers() -> None:
     ours = Rung(at(200, 0, undecided="our own side was the limit: The load generator was late"), {})
     assert told(HELD, ours) == (
-        "SSE holds 100 clients with p99_ms < 250. How much more is not known: at 200 clients, our own side was the "
+        "SSE holds 100 clients with p99_ms < 250. Its limit is unknown: at 200 clients, our own side was the "
         "limit: The load generator was late."
     )
-    assert told(ours).startswith("Nothing is known of SSE: at 200 clients, our own side was the limit")
+    assert told(ours).startswith("The limit of SSE is unknown: at 200 clients, our own side was the limit")
     assert limit_of([HELD.tried, ours.tried]) is None
 
 
 def test_what_was_held_up_to_the_most_is_no_limit() -> None:
-    assert told(HELD) == "SSE holds 100 clients with p99_ms < 250: more was not tried (--most)."
+    assert told(HELD) == "SSE holds 100 clients with p99_ms < 250; more was not tried (--most)."
 
 
 def test_a_server_that_does_not_hold_one_client_is_told_so() -> None:
     assert told(Rung(at(1, 0), {}, blame="the server: it ended")) == (
-        "SSE does not hold 1 client with p99_ms < 250; what ended it is the server: it ended."
+        "SSE does not hold 1 client with p99_ms < 250; the bottleneck is the server: it ended."
     )

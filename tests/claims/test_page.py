@@ -9,6 +9,7 @@ import pytest
 from markupsafe import escape
 
 import pollbench
+from loadtests.experiments.observations import OBSERVATIONS
 from loadtests.records import manifest
 from reports.claims import page
 from reports.claims.claim import OfExperiment
@@ -17,7 +18,6 @@ from reports.claims.grounds import EXPERIMENTS, Grounds
 from reports.claims.judged import Judged
 from reports.claims.ruling import State, Verdict
 from reports.claims.words import answer
-from reports.experiments.arm_runner import OBSERVATIONS
 from reports.model import model_file
 from tests.synthetic import LABELS, write_run
 

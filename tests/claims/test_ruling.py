@@ -9,19 +9,19 @@ from reports.basics.units import THIN
 from reports.claims.claim import Claim, OfModel, OfRun, Test
 from reports.claims.ruling import Ruled, State, Step, Tried, Verdict
 from reports.claims.words import answer, bound, said
-from reports.model.law import Figure
+from reports.model.law import Estimate
 
 
-def exactly(value: float) -> Figure:
-    return Figure(value, value, value)
+def exactly(value: float) -> Estimate:
+    return Estimate(value, value, value)
 
 
-def tried(figures: Sequence[Figure | None], given: str = "", high: float = 10.0) -> Tried:
+def tried(figures: Sequence[Estimate | None], given: str = "", high: float = 10.0) -> Tried:
     test = OfRun(says="p99", figure="p99_ms", high=high, why="", given=given, run="near", pattern="sse")
     return Tried(test, [Step(0.0, figure, "" if figure else "INVALID") for figure in figures], "run near")
 
 
-def along(values: Sequence[Figure | None], low: float | None = None, high: float | None = None) -> Tried:
+def along(values: Sequence[Estimate | None], low: float | None = None, high: float | None = None) -> Tried:
     """One figure at 1, 2, 4, 8 ... messages a second."""
     steps = [Step(float(2**at), figure, "" if figure else "out of reach") for at, figure in enumerate(values)]
     at = [step.at for step in steps]
@@ -49,20 +49,20 @@ def ruled(*tests: Tried) -> Ruled:
 @pytest.mark.parametrize(
     ("figure", "state"),
     [
-        (Figure(5, 4, 6), State.HOLDS),
-        (Figure(5, 4, 10), State.HOLDS),
-        (Figure(9, 8, 11), State.OPEN),
-        (Figure(12, 11, 13), State.FAILS),
+        (Estimate(5, 4, 6), State.HOLDS),
+        (Estimate(5, 4, 10), State.HOLDS),
+        (Estimate(9, 8, 11), State.OPEN),
+        (Estimate(12, 11, 13), State.FAILS),
         (None, State.UNKNOWN),
     ],
 )
 def test_a_whole_interval_within_the_bounds_holds_and_one_across_them_is_open(
-    figure: Figure | None, state: State
+    figure: Estimate | None, state: State
 ) -> None:
     assert Step(0.0, figure).state(-inf, 10.0) is state
 
 
-HOLDS, FAILS, OPEN, UNKNOWN = exactly(5.0), exactly(20.0), Figure(10, 9, 11), None
+HOLDS, FAILS, OPEN, UNKNOWN = exactly(5.0), exactly(20.0), Estimate(10, 9, 11), None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_where_the_figures_pass_the_bound_is_the_condition() -> None:
 
 
 def test_a_crossover_is_as_sure_as_the_steps_beside_it() -> None:
-    found = along([exactly(4.0), Figure(1.5, 0.9, 2.2), Figure(0.8, 0.6, 1.1), exactly(0.5)], high=1.0)
+    found = along([exactly(4.0), Estimate(1.5, 0.9, 2.2), Estimate(0.8, 0.6, 1.1), exactly(0.5)], high=1.0)
     (crossing,) = found.crossovers
     assert (crossing.low, crossing.high) == (1.0, 8.0)
     assert 2.0 < crossing.at < 4.0
@@ -112,12 +112,12 @@ def test_a_claim_that_holds_between_two_crossovers_says_both() -> None:
 
 
 def test_where_steps_are_open_to_the_end_only_what_surely_holds_is_said() -> None:
-    found = along([exactly(0.5), exactly(0.8), Figure(1.0, 0.8, 1.3)], high=1.0)
+    found = along([exactly(0.5), exactly(0.8), Estimate(1.0, 0.8, 1.3)], high=1.0)
     assert answer(ruled(found)) == "open, but holds up to 2 messages a second"
 
 
 def test_what_fails_as_far_as_anything_is_sure_is_open_beyond() -> None:
-    found = along([exactly(8.0), exactly(4.0), Figure(1.5, 0.8, 3.0), Figure(0.9, 0.5, 1.8)], high=1.0)
+    found = along([exactly(8.0), exactly(4.0), Estimate(1.5, 0.8, 3.0), Estimate(0.9, 0.5, 1.8)], high=1.0)
     assert answer(ruled(found)) == "open, but fails up to 2 messages a second"
 
 
@@ -128,7 +128,7 @@ def test_steps_of_which_nothing_is_known_are_left_out() -> None:
 
 
 def test_figures_are_said_with_unit_interval_and_bound() -> None:
-    found = tried([Figure(1000, 900, 1100)])
+    found = tried([Estimate(1000, 900, 1100)])
     assert said(found, found.steps[0]).replace(THIN, " ") == "1.0 s (900 ms to 1.1 s)"
     assert bound(found.test).replace(THIN, " ") == "at most 10 ms"
     ratio: Test = along([], low=0.5, high=2.0).test

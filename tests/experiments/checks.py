@@ -1,15 +1,16 @@
-"""What every experiment must do with its observations: draw them, and say what they come to, proven or not."""
+"""What every experiment must do with its observations: draw them, and judge them, proven or not."""
 
 from collections.abc import Mapping
 from typing import cast
 
 import pandas as pd
 
+from loadtests.experiments.observations import Observation
 from reports.charts import svg
 from reports.charts.style import styled
-from reports.experiments import Experiment, Observation
+from reports.experiments import Experiment
 from reports.experiments.effects import TILDE, change_text, measured
-from reports.experiments.results import look_of
+from reports.experiments.experiment_page import look_of
 
 
 def check_drawing(module: object, found: Mapping[str, Observation]) -> None:
@@ -22,7 +23,7 @@ def check_drawing(module: object, found: Mapping[str, Observation]) -> None:
 
 
 def check_verdict(module: object) -> None:
-    """Check the sentence on made-up observations: the practice changes everything as expected, or nobody knows."""
+    """Check the sentence on made-up observations: the practice changes everything as expected, or nothing is proven."""
     experiment = cast(Experiment, module)
     values = {"lower": 0.5, "higher": 2.0, "same": 1.0, "": 1.2}
     for repeats, proven in ((5, True), (2, False)):

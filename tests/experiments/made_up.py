@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from loadtests.experiments.observations import Observation
 from reports.charts.style import Look, figure
-from reports.experiments import Effect, Effects, Observation
+from reports.experiments import Effect, Effects
 from reports.experiments.effects import change_text
 
 Figures = Callable[[str, int], dict[str, float]]
@@ -31,7 +32,7 @@ class MadeUp:
     EFFECTS: Sequence[Effect] = (
         Effect("cost_ms", "cost", "ms", "off", "on", expected="lower"),
         Effect("missed", "messages missed", "", "off", "on", expected="same", kind="difference"),
-        Effect("untold", "what nobody tells", "B", "off", "on"),
+        Effect("untold", "what is not measured", "B", "off", "on"),
     )
     measured: list[tuple[str, bool]] = field(default_factory=list)
     doubts: Sequence[str] = ()

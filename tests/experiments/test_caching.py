@@ -5,14 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from reports.experiments.practices import caching
+from tests.experiments.arms import observed
 from tests.experiments.checks import check_drawing, check_verdict
 
 
 def test_an_unchanged_answer_is_smaller_with_an_etag_and_no_larger_the_more_it_stands_for(tmp_path: Path) -> None:
-    found = {}
-    for arm in caching.ARMS:
-        (tmp_path / arm).mkdir()
-        found[arm] = caching.measure(arm, tmp_path / arm, quick=True)
+    found = observed("caching", tmp_path)
     off, on = found["off"].figures, found["on"].figures
     assert on["bytes_whole"] < off["bytes_whole"] / 10
     assert on["bytes_cursor"] < off["bytes_cursor"]

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from reports.experiments.practices import compression
+from tests.experiments.arms import observed_one_by_one
 from tests.experiments.checks import check_drawing, check_verdict
 
 
 @pytest.mark.slow
 def test_json_takes_fewer_bytes_compressed_in_streams_and_in_polls_and_nothing_is_lost(tmp_path: Path) -> None:
-    found = {arm: compression.measure(arm, tmp_path / arm, quick=True) for arm in compression.ARMS}
+    found = observed_one_by_one("compression", tmp_path)
     off, on = found["off"].figures, found["on"].figures
     assert on["json_bytes"] < off["json_bytes"] / 2
     assert on["poll_bytes"] < off["poll_bytes"]

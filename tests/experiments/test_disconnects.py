@@ -7,8 +7,9 @@ import pytest
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices import disconnects
-from reports.experiments.results import look_of
+from tests.experiments.arms import observed_arm
 from tests.experiments.made_up import repeated
 
 MANY = 10
@@ -17,7 +18,7 @@ MANY = 10
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    return {arm: disconnects.measure(arm, tmp_path_factory.mktemp(arm), quick=True).figures for arm in disconnects.ARMS}
+    return {arm: observed_arm("disconnects", arm, tmp_path_factory.mktemp(arm)).figures for arm in disconnects.ARMS}
 
 
 def test_who_cleans_up_has_nobody_left_when_visitors_are_gone(figures: dict[str, dict[str, float]]) -> None:

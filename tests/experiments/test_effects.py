@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.charts.dot_strip import strip
-from reports.experiments import Effect, Measured
+from reports.experiments import Effect, MeasuredEffect
 from reports.experiments.effects import change_text, interval_text, measured
 
 
@@ -18,7 +18,7 @@ def effect(
     return Effect("cost_ms", "cost", "ms", "off", "on", expected=expected, kind=kind)
 
 
-def found(base: list[float], arm: list[float], of: Effect) -> Measured:
+def found(base: list[float], arm: list[float], of: Effect) -> MeasuredEffect:
     observed = {("off", at): {"cost_ms": value} for at, value in enumerate(base)}
     observed |= {("on", at): {"cost_ms": value} for at, value in enumerate(arm)}
     return measured([of], observed)["cost_ms", "on"]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.runs.runner import RunRefused
+from loadtests import experiments as measuring
+from loadtests.experiments.arm_runner import ArmsOutcome, Job, enter, missing_program, observe
+from loadtests.experiments.observations import OBSERVATIONS, read_observations
+from loadtests.runs.run_folder import RunRefused
 from reports import experiments
 from reports.basics.exit_codes import ExitCode
-from reports.experiments.arm_runner import OBSERVATIONS, Job, Outcome, enter, observe, read_observations
-from reports.experiments.results import Result, Results, judge, write_index
+from reports.experiments.experiment_page import judge, write_index
+from reports.experiments.result import Result, Results
 from tests.experiments.made_up import Figures, MadeUp, halves
 
 
@@ -33,17 +36,17 @@ def begin(folder: Path, made: MadeUp, repeats: int | None = None, *, quick: bool
 
 def judged(folder: Path, figures: Figures = halves, repeats: int | None = None) -> Result:
     job = begin(folder, MadeUp(figures), repeats)
-    assert observe([job], Watching()) == Outcome()
-    return judge(job)
+    assert observe([job], Watching()) == ArmsOutcome()
+    return judge("made-up", job.folder, MadeUp())
 
 
 def test_arms_take_turns_and_every_observation_is_saved_with_all_it_said(tmp_path: Path) -> None:
     made, watching = MadeUp(), Watching()
     job = begin(tmp_path, made, 3)
-    assert observe([job], watching) == Outcome()
+    assert observe([job], watching) == ArmsOutcome()
     assert [arm for arm, _ in made.measured] == ["off", "on"] * 3
     assert watching.started == [f"made-up {arm}-{repeat}" for repeat in (1, 2, 3) for arm in ("off", "on")]
-    last = read_observations(tmp_path)[-1]
+    last = read_observations(tmp_path, ("off", "on"))[-1]
     assert (last.arm, last.repeat, last.figures) == ("on", 3, {"cost_ms": 15.0, "missed": 0.0, "untold": None})
     assert last.points == [{"at_s": 3.0, "who": "one", "gap": None}]
     assert isnan(last.known()["untold"])
@@ -66,7 +69,7 @@ def test_what_was_cut_short_goes_on_where_it_was_and_can_be_given_more_repeats(t
     job = enter("made-up", made, tmp_path, quick=False, repeats=3, resume=tmp_path)
     assert job.lacking() == [("on", 2), ("off", 3), ("on", 3)]
     observe([job], Watching())
-    assert [(each.arm, each.repeat) for each in read_observations(tmp_path)] == [
+    assert [(each.arm, each.repeat) for each in read_observations(tmp_path, ("off", "on"))] == [
         (arm, repeat) for repeat in (1, 2, 3) for arm in ("off", "on")
     ]
     assert saved.read_bytes().startswith(whole[: whole.rindex(b'{"arm"')])
@@ -84,7 +87,7 @@ def test_a_run_of_an_arm_that_raises_is_told_and_the_others_are_kept(tmp_path: P
     assert watching.problems == ["", "no port", "", ""]
     assert "Traceback" in (tmp_path / "observations/on-1/problem.txt").read_text()
     assert job.lacking() == [("on", 1)]
-    assert judge(job).effects["cost_ms", "on"].repeats == 1
+    assert judge("made-up", job.folder, MadeUp()).effects["cost_ms", "on"].repeats == 1
 
 
 def test_an_interrupt_ends_it_with_everything_kept_and_no_next_experiment(tmp_path: Path) -> None:
@@ -139,7 +142,11 @@ def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhe
     ("invalid", "mark", "verdict"),
     [
         ((), "SUSPECT: some figures may be wrong, see the report", "It costs "),
-        (("the clock went back",), "INVALID: decide nothing from this chart", "No answer: nothing may be decided"),
+        (
+            ("the clock went back",),
+            "INVALID: do not decide anything from this chart",
+            "No answer: nothing may be decided",
+        ),
     ],
 )
 def test_an_experiments_chart_carries_what_it_is_worth_and_a_bad_one_has_no_answer(
@@ -147,7 +154,7 @@ def test_an_experiments_chart_carries_what_it_is_worth_and_a_bad_one_has_no_answ
 ) -> None:
     job = begin(tmp_path, MadeUp(invalid=invalid), 3)
     observe([job], Watching())
-    result = judge(job)
+    result = judge("made-up", job.folder, MadeUp())
     assert result.verdict.startswith(verdict)
     assert result.verdict in (tmp_path / "index.html").read_text(encoding="utf-8")
     assert mark in (tmp_path / "chart.svg").read_text(encoding="utf-8")
@@ -208,13 +215,18 @@ def test_an_experiment_says_what_it_tests_and_compares_arms_that_it_has(name: st
     keys = [(effect.figure, effect.arm) for effect in experiment.EFFECTS]
     assert len(set(keys)) == len(keys)
     assert {arm for effect in experiment.EFFECTS for arm in (effect.base, effect.arm)} <= set(experiment.ARMS)
+    assert list(experiment.ARMS) == list(measuring.load(name).ARMS), "what is measured is not what is judged"
+
+
+def test_every_experiment_is_measured_and_judged() -> None:
+    assert experiments.names() == measuring.names()
 
 
 def test_a_program_that_is_missing_is_named_with_how_to_get_it() -> None:
     made = MadeUp()
-    assert experiments.lacking(made) == ""
+    assert missing_program(made) == ""
     made.PROGRAMS = {"python3": "python3", "no-such-program": "some-package"}  # type: ignore[attr-defined]
-    said = experiments.lacking(made)
+    said = missing_program(made)
     assert said.startswith("no-such-program is not installed")
     assert "scripts/install-test-tools" in said
     assert "apt-get install some-package" in said

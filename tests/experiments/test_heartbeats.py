@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from loadtests.experiments.observations import Observation
+from loadtests.experiments.practices.heartbeats import ARMS, DEAD, FROZEN, VANISHED
 from loadtests.probes import silence
 from reports.charts.style import styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from reports.experiments.effects import measured
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices import heartbeats
-from reports.experiments.results import look_of
+from tests.experiments.arms import observed_arm
 from tests.experiments.made_up import repeated
 
 UNNOTICED = {"frozen sse", "frozen long_polling"}
@@ -27,8 +30,8 @@ def noticed(observation: Observation) -> set[str]:
 
 @needs_linux
 def test_with_heartbeats_the_dead_are_noticed_and_the_living_kept(tmp_path: Path) -> None:
-    with_them = heartbeats.measure("fast", tmp_path, quick=True)
-    assert noticed(with_them) - WHEN_FULL == set(heartbeats.DEAD) - UNNOTICED - WHEN_FULL
+    with_them = observed_arm("heartbeats", "fast", tmp_path)
+    assert noticed(with_them) - WHEN_FULL == {*DEAD} - UNNOTICED - WHEN_FULL
     assert len(UNNOTICED) <= with_them.figures["dead_held"] <= len(UNNOTICED | WHEN_FULL)
     assert with_them.figures["healthy_cut"] == 0
     assert with_them.figures["bytes_per_s"] > 0
@@ -36,13 +39,13 @@ def test_with_heartbeats_the_dead_are_noticed_and_the_living_kept(tmp_path: Path
 
 @needs_linux
 def test_without_heartbeats_nobody_idle_is_noticed_and_nothing_is_sent(tmp_path: Path) -> None:
-    without = heartbeats.measure("off", tmp_path, quick=True)
-    assert not noticed(without) & (set(heartbeats.IDLE_DEAD) | {"server"})
+    without = observed_arm("heartbeats", "off", tmp_path)
+    assert not noticed(without) & {*VANISHED, *FROZEN, "server"}
     assert without.figures["bytes_per_s"] == 0
 
 
 def made_up(arm: str, run: int) -> dict[str, float]:
-    beat_s = heartbeats.HEARTBEAT_S[arm]
+    beat_s = ARMS[arm]
     known_ms = 3000 * beat_s + run if beat_s else float("nan")
     return {
         "dead_held": 2.0 if beat_s else 7.0,
@@ -58,9 +61,9 @@ def made_up(arm: str, run: int) -> dict[str, float]:
 def test_the_verdict_names_what_is_noticed_after_how_long_and_what_is_not() -> None:
     effects = measured(heartbeats.EFFECTS, repeated(made_up, heartbeats.ARMS))
     verdict = heartbeats.verdict(effects)
-    assert "7 of 7 dead clients are held on and on" in verdict
+    assert "still holds 7 of 7 dead clients" in verdict
     assert "after 4.5\N{NARROW NO-BREAK SPACE}s" in verdict
-    assert "noticed by none" in verdict
+    assert "None notices an idle SSE client" in verdict
     assert not any(each.contradicts for each in effects.values())
 
 
@@ -73,11 +76,12 @@ def test_the_chart_has_a_lane_for_each_who_died_and_an_arrow_for_what_was_not_no
     rows = [
         {"arm": arm, "repeat": 1, "dead": dead, "waited_s": 4.5 if seen else 8.0, "noticed": float(seen)}
         for arm in heartbeats.ARMS
-        for dead in heartbeats.DEAD
+        for dead in DEAD
         for seen in [arm != "off" and dead not in UNNOTICED]
     ]
     with styled():
         (axes,) = heartbeats.draw(pd.DataFrame(rows), look_of(load("heartbeats"))).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(heartbeats.DEAD.values())
+    assert set(heartbeats.DEAD) == {*DEAD}
     assert sum(np.size(line.get_xdata()) for line in axes.lines if line.get_marker() == "o") == 12
     assert sum(np.size(line.get_xdata()) for line in axes.lines if line.get_marker() == ">") == 12

@@ -6,8 +6,9 @@ import numpy as np
 import psutil
 import pytest
 
+from loadtests.experiments.observations import Observation
 from reports.charts.style import Look, styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from tests.experiments.arms import effects_of, observed, points_of, sure
 
 HELD = load("held-requests")
@@ -29,7 +30,7 @@ def shared() -> set[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def arms(tmp_path_factory: pytest.TempPathFactory, shared: set[psutil.Process]) -> dict[str, Observation]:
-    return observed(HELD, HELD.ARMS, tmp_path_factory.mktemp("held"))
+    return observed("held-requests", tmp_path_factory.mktemp("held"))
 
 
 def test_a_limit_leaves_one_client_its_share_and_no_more_sockets_than_that(arms: dict[str, Observation]) -> None:

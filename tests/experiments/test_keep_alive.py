@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from reports.experiments.practices import keep_alive
+from tests.experiments.arms import observed_one_by_one
 from tests.experiments.checks import check_drawing, check_verdict
 
 
 @pytest.mark.slow
 def test_a_connection_for_each_poll_costs_a_round_trip_and_loses_nothing(tmp_path: Path) -> None:
-    found = {arm: keep_alive.measure(arm, tmp_path / arm, quick=True) for arm in keep_alive.ARMS}
+    found = observed_one_by_one("keep-alive", tmp_path)
     off, on = found["off"].figures, found["on"].figures
     assert on["mean_ms"] < off["mean_ms"]
     assert on["connections"] == 20 < off["connections"]

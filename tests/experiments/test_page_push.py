@@ -9,27 +9,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loadtests.experiments.observations import Observation
+from loadtests.experiments.practices.page_push import CHROMIUM, OURS, RTTS_MS, THINK_S
 from reports.charts.style import styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.practices.page_push import (
-    ARMS,
-    CHROMIUM,
-    EFFECTS,
-    OURS,
-    RTTS_MS,
-    draw,
-    expected_ms,
-    measure,
-    verdict,
-)
-from reports.experiments.results import look_of
+from reports.experiments.experiment_page import look_of
+from reports.experiments.practices.page_push import ARMS, EFFECTS, draw, expected_ms, verdict
+from tests.experiments.arms import observed_arm
 from tests.server_process import ROOT
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observation]:
-    return {arm: measure(arm, tmp_path_factory.mktemp(arm), quick=True) for arm in ("plain", "hints", "push")}
+    arms = ("plain", "hints", "push")
+    return {arm: observed_arm("page-push", arm, tmp_path_factory.mktemp(arm)) for arm in arms}
 
 
 @pytest.mark.peer
@@ -74,7 +68,7 @@ def test_without_a_browser_it_is_said_in_one_line_and_all_goes_on(name: str, wor
 
 @pytest.mark.parametrize("rtt_ms", RTTS_MS)
 def test_arithmetic_puts_push_before_hints_before_nothing(rtt_ms: float) -> None:
-    push, hints, plain = (expected_ms(arm, rtt_ms) for arm in ("push", "hints", "plain"))
+    push, hints, plain = (expected_ms(arm, rtt_ms, 1000 * THINK_S) for arm in ("push", "hints", "plain"))
     assert push <= hints <= plain
     assert plain - push == rtt_ms
 
@@ -110,7 +104,8 @@ def test_the_picture_shows_both_clients_and_quotes_the_frame() -> None:
             "repeat": 1,
             "client": client,
             "rtt_ms": rtt_ms,
-            "complete_ms": expected_ms(arm, rtt_ms) + 5,
+            "think_ms": 100.0,
+            "complete_ms": expected_ms(arm, rtt_ms, 100.0) + 5,
             "page_ms": 1.0,
             "browser": "Chrome/1",
             "settings": "HEADER_TABLE_SIZE=65536, ENABLE_PUSH=0",

@@ -3,19 +3,24 @@
 import pandas as pd
 import pytest
 
+from loadtests.experiments.observations import Observation
+from loadtests.experiments.practices.proxy_buffering import WINDOW_S, figures_of
+from loadtests.host.nginx_config import BUFFER_BYTES
 from loadtests.probes.followers import CLIENTS, Followed
 from reports.charts.style import styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.practices.proxy_buffering import ARMS, EFFECTS, draw, figures_of, measure, verdict
-from reports.experiments.results import look_of
+from reports.experiments.experiment_page import look_of
+from reports.experiments.practices.proxy_buffering import ARMS, EFFECTS, MECHANISM, WINDOW_MS, draw, verdict
+from tests.experiments.arms import observed_arm
 
 MADE_UP = {"buffered": 600.0, "gzip": 5800.0}
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observation]:
-    return {arm: measure(arm, tmp_path_factory.mktemp(arm), quick=True) for arm in ("buffered", "gzip", "honoured")}
+    arms = ("buffered", "gzip", "honoured")
+    return {arm: observed_arm("proxy-buffering", arm, tmp_path_factory.mktemp(arm)) for arm in arms}
 
 
 @pytest.mark.peer
@@ -80,3 +85,8 @@ def test_the_picture_has_a_panel_for_each_arm_that_was_measured() -> None:
 def test_what_came_behind_the_first_message_does_not_count_itself() -> None:
     got = Followed({1: 100, 2: 110}, {1: 90, 2: 99})
     assert figures_of("sse", got)["behind_sse"] == 1
+
+
+def test_the_text_has_the_figures_of_what_is_measured() -> None:
+    assert f"{BUFFER_BYTES:,} bytes" in MECHANISM
+    assert WINDOW_MS == 1000 * WINDOW_S

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.experiments.observations import Observation
 from reports.charts.style import Look, styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from tests.experiments.arms import effects_of, observed, points_of, sure
 
 LIMIT = load("rate-limit")
@@ -19,7 +20,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observation]:
-    return observed(LIMIT, LIMIT.ARMS, tmp_path_factory.mktemp("limit"))
+    return observed("rate-limit", tmp_path_factory.mktemp("limit"))
 
 
 def test_a_limit_keeps_the_greedy_one_at_its_rate_whether_it_listens_or_not(arms: dict[str, Observation]) -> None:

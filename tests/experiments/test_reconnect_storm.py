@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadtests.experiments.observations import Observation
 from reports.charts.style import Look, styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from tests.experiments.arms import effects_of, observed, points_of, sure
 
 STORM = load("reconnect-storm")
@@ -20,7 +21,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observation]:
-    return observed(STORM, STORM.ARMS, tmp_path_factory.mktemp("storm"))
+    return observed("reconnect-storm", tmp_path_factory.mktemp("storm"))
 
 
 def test_nothing_is_lost_over_a_crash_and_everybody_comes_back(arms: dict[str, Observation]) -> None:

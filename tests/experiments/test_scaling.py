@@ -6,17 +6,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loadtests.experiments.practices.scaling import account, phase_of
 from loadtests.probes.cluster import Left
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
-from reports.experiments.practices.scaling import ARMS, EFFECTS, account, draw, measure, phase_of, verdict
-from reports.experiments.results import look_of
+from reports.experiments.experiment_page import look_of
+from reports.experiments.practices.scaling import ARMS, EFFECTS, draw, verdict
+from tests.experiments.arms import observed_arm
 
 
 @pytest.mark.peer
 def test_a_stream_loses_nothing_when_redis_restarts_and_a_server_dies(tmp_path: Path) -> None:
-    seen = measure("stream-2", tmp_path, quick=True).figures
+    seen = observed_arm("scaling", "stream-2", tmp_path).figures
     assert (seen["missed"], seen["repeated"]) == (0, 0)
     assert seen["missed_away"] == seen["missed_death"] == 0
     assert seen["worst_away_ms"] > seen["p50_ms"]
@@ -25,7 +27,7 @@ def test_a_stream_loses_nothing_when_redis_restarts_and_a_server_dies(tmp_path: 
 
 @pytest.mark.peer
 def test_pubsub_loses_what_was_due_while_redis_was_away(tmp_path: Path) -> None:
-    seen = measure("pubsub-2", tmp_path, quick=True).figures
+    seen = observed_arm("scaling", "pubsub-2", tmp_path).figures
     assert seen["missed_away"] > 0
     assert seen["missed_calm"] == 0
 

@@ -7,15 +7,16 @@ import pytest
 from reports.charts.style import styled
 from reports.experiments import load
 from reports.experiments.effects import measured
+from reports.experiments.experiment_page import look_of
 from reports.experiments.practices import slow_consumers
-from reports.experiments.results import look_of
+from tests.experiments.arms import observed_arm
 from tests.experiments.made_up import repeated
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    arms = ("unbounded", "bounded")
-    return {arm: slow_consumers.measure(arm, tmp_path_factory.mktemp(arm), quick=True).figures for arm in arms}
+    arms = slow_consumers.ARMS
+    return {arm: observed_arm("slow-consumers", arm, tmp_path_factory.mktemp(arm)).figures for arm in arms}
 
 
 def test_a_limit_bounds_what_a_slow_reader_takes_of_the_servers_memory(figures: dict[str, dict[str, float]]) -> None:
@@ -48,7 +49,7 @@ def test_the_verdict_says_what_the_limit_saves_and_that_nothing_was_lost() -> No
     effects = measured(slow_consumers.EFFECTS, repeated(made_up, slow_consumers.ARMS))
     verdict = slow_consumers.verdict(effects)
     assert "took 30\N{NARROW NO-BREAK SPACE}MB" in verdict
-    assert "it lost nothing" in verdict
+    assert "and lost nothing" in verdict
     assert "no proven difference" in verdict
     unproven = measured(slow_consumers.EFFECTS, repeated(made_up, slow_consumers.ARMS, repeats=2))
     assert slow_consumers.verdict(unproven).startswith("It is not shown")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadtests.experiments.observations import Observation
 from reports.charts.style import Look, styled
-from reports.experiments import Observation, load
+from reports.experiments import load
 from tests.experiments.arms import effects_of, observed, points_of, sure
 
 HERD = load("thundering-herd")
@@ -21,7 +22,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observation]:
-    return observed(HERD, HERD.ARMS, tmp_path_factory.mktemp("herd"))
+    return observed("thundering-herd", tmp_path_factory.mktemp("herd"))
 
 
 def test_polls_by_the_clock_come_all_at_once_and_jitter_or_a_spread_start_part_them(

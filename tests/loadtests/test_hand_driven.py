@@ -10,7 +10,7 @@ from loadtests.probes.reference import relay
 from loadtests.records.manifest import Cell, Session
 from loadtests.runs.by_hand.server_costs import serving as costs_of
 from loadtests.runs.target import Target
-from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.locust_options import LoadOptions
 from servers.timing.clock import now_ns
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.host import capacity
+from loadtests.host import machine_limits
 from loadtests.host.environment import machine
 from loadtests.records.manifest import Machine
 
@@ -33,7 +33,7 @@ def room(open_files: int, ports: int) -> Machine:
 def test_a_cell_that_needs_more_than_there_is_is_refused_with_a_remedy(
     clients: int, relayed: bool, open_files: int, ports: int, said: str
 ) -> None:
-    told = capacity.lacking(clients, relayed, room(open_files, ports))
+    told = machine_limits.lacking(clients, relayed, room(open_files, ports))
     assert re.fullmatch(f"{said}.*" if said else "", told)
 
 

@@ -181,7 +181,7 @@ def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomple
     assert load.ended() == -signal.SIGKILL
     collected = collect(loads.cell)
     assert collected.rows["deliveries"] > 0
-    assert collected.problems == ["no load process said what it recorded: it did not end in order"]
+    assert collected.problems == ["no load process reported its records: it did not end in order"]
     assert (loads.cell / "raw").exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from loadtests.locust_ui.preflight import check_source
 from loadtests.scenario.backoff import FIRST_S, LONGEST_S, Backoff, Retry, parse_retry
-from loadtests.scenario.options import TOLD, LoadOptions, read_options
+from loadtests.scenario.locust_options import TOLD, LoadOptions, read_options
 from loadtests.scenario.source_address import ANY, parse_source
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loadtests.runs import runner
-from loadtests.runs.run_folder import MOST_BYTES, NotARun, RunFolder
+from loadtests.runs.run_folder import MOST_BYTES, NotARun, RunFolder, RunRefused
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, load
 from reports.page.page import write_report
@@ -176,7 +176,7 @@ def test_a_run_that_cannot_be_read_is_not_resumed_and_loses_nothing(made: Path, 
     victim.mkdir(exist_ok=True)
     (victim / "kept").touch()
     HOSTILE[what](made)
-    with pytest.raises(runner.RunRefused if what != "cells elsewhere" else NotARun):
+    with pytest.raises(RunRefused if what != "cells elsewhere" else NotARun):
         plan = runner.reopen(made)
         RunFolder.open(made).folder(plan.cells()[0].name)
     assert (victim / "kept").exists()

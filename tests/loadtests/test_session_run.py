@@ -14,9 +14,10 @@ from loadtests.records.manifest import SESSION, Session
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import DELIVERY, REQUEST, ROLES, Delivery, Request, Sample
 from loadtests.runs.by_hand.manual_run import make_run
-from loadtests.runs.runner import RunRefused, begin, reopen
+from loadtests.runs.run_folder import RunRefused
+from loadtests.runs.runner import begin, reopen
 from loadtests.runs.target import Stats
-from loadtests.scenario.options import LoadOptions
+from loadtests.scenario.locust_options import LoadOptions
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, load
@@ -141,7 +142,7 @@ def test_a_process_that_did_not_say_what_it_recorded_is_a_problem(tmp_path: Path
     }
     counts.unlink()
     make_run(folder)
-    with pytest.raises(ReportError, match="no load process said what it recorded"):
+    with pytest.raises(ReportError, match="no load process reported its records"):
         load(folder)
 
 

@@ -113,7 +113,7 @@ def test_the_form_decides_neither_where_is_written_nor_whom_a_worker_trusts(page
     for name in ("run_dir", "session_dir", "server_token", "http2_host"):
         status, text, _ = page.ask("POST", "/swarm", form=FORM | {name: str(tmp_path / "elsewhere")})
         assert (status, json.loads(text)["success"]) == (200, False)
-        assert f"{name} is no field of this form" in json.loads(text)["message"]
+        assert f"{name} is not a field of this form" in json.loads(text)["message"]
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from loadtests.records.manifest import Machine
+from reports.model.cell_figures import CellFigures, Load, message_payload_bytes
 from reports.model.model import Coverage, Model, coverage, fit_all
-from reports.model.observations import Load, Observation, message_payload_bytes
 from reports.model.service import ASKED, HELD, quantile_s, requests_per_s
 
 CLIENTS = (10, 50, 200, 500)
@@ -27,7 +27,7 @@ def true_cores(pattern: str, load: Load) -> float:
     return 8.5e-6 * load.deliveries_per_s + 0.34e-3 * load.wakes_per_s + 3e-6 * load.clients
 
 
-def made_up(pattern: str, clients: float, rate_per_s: float, noise: float, random: np.random.Generator) -> Observation:
+def made_up(pattern: str, clients: float, rate_per_s: float, noise: float, random: np.random.Generator) -> CellFigures:
     """noise: standard deviation of what each figure is off, as a share of it."""
     payload = message_payload_bytes(pattern, 200)
     load = Load(
@@ -46,7 +46,7 @@ def made_up(pattern: str, clients: float, rate_per_s: float, noise: float, rando
     def noisy(value: float) -> float:
         return value * float(np.exp(random.normal(0.0, noise)))
 
-    return Observation(
+    return CellFigures(
         pattern=pattern,
         label=LABELS[pattern],
         load=load,
@@ -60,12 +60,12 @@ def made_up(pattern: str, clients: float, rate_per_s: float, noise: float, rando
     )
 
 
-def made_up_cells(noise: float = 0.05, seed: int = 1, patterns: Sequence[str] = tuple(LABELS)) -> list[Observation]:
+def made_up_cells(noise: float = 0.05, seed: int = 1, patterns: Sequence[str] = tuple(LABELS)) -> list[CellFigures]:
     random = np.random.default_rng(seed)
     return [made_up(each, clients, rate, noise, random) for each in patterns for clients in CLIENTS for rate in RATES]
 
 
-def made_up_model(cells: Sequence[Observation]) -> Model:
+def made_up_model(cells: Sequence[CellFigures]) -> Model:
     return Model(
         made_at="2026-11-24T07:30:00Z",
         machine=Machine(system="none", cpu="made up", cores=2, memory_bytes=2**33, python="3.11", clock_id="made-up"),

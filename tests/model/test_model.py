@@ -10,9 +10,9 @@ import pytest
 import pollbench
 from reports.data.load import ReportError, load
 from reports.model import model_file
+from reports.model.cell_figures import Load, message_payload_bytes, observations
 from reports.model.law import fit
 from reports.model.model import Model, coverage, predict
-from reports.model.observations import Load, message_payload_bytes, observations
 from reports.model.service import ASKED, HELD, quantile_s
 from tests.model.conftest import LABELS, made_up, made_up_cells, made_up_model, true_cores
 from tests.reports.conftest import SMALL
@@ -175,7 +175,7 @@ def test_the_command_fits_runs_and_prints_laws_and_coverage(tmp_path: Path, caps
     run = write_run(tmp_path / "run", [scene], repeats=2, labels={"sse": "SSE"})
     assert pollbench.main(["model", str(run), "--out", str(tmp_path / "model.json")]) == 0
     told = capsys.readouterr().out
-    assert "us a delivery" in told and "theory p99" in told and "held-out figures" in told
+    assert "us per delivery" in told and "theory p99" in told and "held-out figures" in told
     assert model_file.read(tmp_path / "model.json").labels == {"sse": "SSE"}
 
 
@@ -184,4 +184,4 @@ def test_no_runs_to_fit_is_one_line_with_the_remedy(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert pollbench.main(["model"]) == 2
-    assert "name run folders, or measure the series with --measure" in " ".join(capsys.readouterr().err.split())
+    assert "name run folders, or measure some with --measure" in " ".join(capsys.readouterr().err.split())

@@ -188,7 +188,7 @@ def test_the_rate_slider_sets_the_schedule_of_the_feed(chromium: Stage) -> None:
             async with racing(chromium, race) as page:
                 await page.slide("rate", 8)
                 assert await page.page.get_attribute("#rate", "aria-valuetext") == "20 a second"
-                await page.status("20 a second. Figures begin anew.")
+                await page.status("20 a second. Figures start again.")
                 assert page.state()["schedule"] == "poisson:20"
                 await page.until_all_have(10)
                 await page.slide("rate", 0)
@@ -213,7 +213,7 @@ def test_no_message_is_faster_than_the_delay_that_was_added(chromium: Stage, rac
     async def check() -> None:
         async with racing(chromium, race) as page:
             await page.slide("rtt", 6)
-            await page.status("Round trip 320 ms. Figures begin anew.")
+            await page.status("Round trip 320 ms. Figures start again.")
             assert page.state()["rtt_ms"] == 320
             ids = posted(race, 5)
             await page.until_all_have(ids[-1])

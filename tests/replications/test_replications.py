@@ -13,8 +13,9 @@ from markupsafe import escape
 from loadtests.records import manifest
 from reports import replications
 from reports.basics.exit_codes import ExitCode
-from reports.replications import Claim, Measured, Replication
-from reports.replications.replicate import Replicated, judge, measured
+from reports.replications import Claim, Replication
+from reports.replications.replicate import Replicated, judge
+from reports.validity.evidence import Evidence, evidence
 from tests.synthetic import LABELS, write_run
 
 pytestmark = pytest.mark.slow
@@ -51,8 +52,8 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def stages_of(simulated: Callable[[str], Path]) -> Callable[[str], dict[str, Measured]]:
-    return cache(lambda name: {stage: measured(simulated(name) / stage) for stage in replications.load(name).stages()})
+def stages_of(simulated: Callable[[str], Path]) -> Callable[[str], dict[str, Evidence]]:
+    return cache(lambda name: {stage: evidence(simulated(name) / stage) for stage in replications.load(name).stages()})
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +67,7 @@ def replication(name: str) -> Replication:
 
 
 @pytest.fixture(scope="session")
-def stages(name: str, stages_of: Callable[[str], dict[str, Measured]]) -> dict[str, Measured]:
+def stages(name: str, stages_of: Callable[[str], dict[str, Evidence]]) -> dict[str, Evidence]:
     return stages_of(name)
 
 
@@ -78,7 +79,7 @@ def test_a_replication_says_what_was_done_found_and_changed_and_takes_minutes(re
 
 
 def test_a_simulated_world_agrees_with_what_was_published(
-    replication: Replication, stages: dict[str, Measured]
+    replication: Replication, stages: dict[str, Evidence]
 ) -> None:
     claims = list(replication.claims(stages))
     assert sum(claim.judged for claim in claims) >= 4
@@ -99,7 +100,7 @@ def test_a_simulated_world_agrees_with_what_was_published(
     ],
 )
 def test_a_measurement_that_is_off_disagrees(
-    stages_of: Callable[[str], dict[str, Measured]],
+    stages_of: Callable[[str], dict[str, Evidence]],
     which: str,
     stage: str,
     pattern: str,

@@ -228,7 +228,7 @@ def test_too_few_messages_say_nothing_about_speed_and_something_about_cost() -> 
     """Quantiles are taken in each repeat: nine messages have no p99 but their worst, however many repeats there are."""
     few = rows(a=(1, 1, 1), b=(40, 50, 60)).assign(messages=27)
     assert headline(few) == (
-        "Too few messages to say how fast anything is: 9 messages a repeat, and at least 10 are needed. "
+        "Too few messages to compare latencies: 9 messages per repeat, and at least 10 are needed. "
         "Measure longer (--window) or more often (--schedule)."
     )
     told = {finding.question: finding.answers for finding in findings(few)}

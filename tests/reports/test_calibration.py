@@ -12,13 +12,22 @@ from hypothesis import strategies as st
 
 from loadtests.host import environment
 from loadtests.records.manifest import Calibration, PatternCalibration
-from loadtests.runs import calibration as keeping
+from loadtests.runs import kept_calibration as keeping
 from loadtests.runs import runner
 from loadtests.runs.run_folder import save
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, Run
-from reports.selftest.calibration import Error, Measured, Step, climb, errors, highest_honest, of_pattern, plans
+from reports.selftest.calibration import (
+    CalibrationCell,
+    Error,
+    RateStep,
+    climb,
+    errors,
+    highest_honest,
+    of_pattern,
+    plans,
+)
 from reports.validity.calibration_used import doubt, quotes
 from reports.validity.checks import cautions
 from servers.feed.schedule import Stairs
@@ -27,7 +36,7 @@ STAIRS = Stairs(20, 2000, 5, 1.0)
 CLIENTS = 4
 
 
-def climbed(error_ms: list[float], *, lost_from: int = 99) -> Measured:
+def climbed(error_ms: list[float], *, lost_from: int = 99) -> CalibrationCell:
     """A climb whose reports are late by so much on each step; from step `lost_from` on one delivery is lost."""
     due_ns = np.repeat(np.fromiter(STAIRS.offsets_ns(), np.int64), CLIENTS)
     step = np.repeat(np.repeat(np.arange(STAIRS.steps), STAIRS.counts()), CLIENTS)
@@ -38,7 +47,7 @@ def climbed(error_ms: list[float], *, lost_from: int = 99) -> Measured:
     used_ns = [0, *np.cumsum([count * CLIENTS * 15_000 + 10_000_000 for count in STAIRS.counts()])]
     generator = pd.DataFrame({"at_ns": [n * 10**9 for n in range(STAIRS.steps + 1)], "cpu_ns": used_ns})
     window_ns = (0, round(STAIRS.steps * 1e9))
-    return Measured(CLIENTS, window_ns, str(STAIRS), reported.drop(index=lost), true, generator)
+    return CalibrationCell(CLIENTS, window_ns, str(STAIRS), reported.drop(index=lost), true, generator)
 
 
 def test_the_error_of_each_rate_is_found_as_it_was_made() -> None:
@@ -70,18 +79,18 @@ def test_a_lost_delivery_ends_honesty_whatever_the_latencies_say() -> None:
 
 def test_one_bad_rate_alone_met_a_busy_neighbour_and_two_in_a_row_did_not() -> None:
     good, bad = ([Error(10, 0.1)] * 3, [Error(10, 0.6)] * 3)
-    steps = [Step(float(number), each, 0) for number, each in enumerate([good, bad, good, good, bad, bad, good])]
+    steps = [RateStep(float(number), each, 0) for number, each in enumerate([good, bad, good, good, bad, bad, good])]
     highest, why = highest_honest(steps)
     assert highest is steps[3]
     assert why == "bias"
     assert highest_honest(steps[:3]) == (steps[2], "")
-    assert highest_honest([Step(1.0, good, 5), Step(2.0, good, 5)]) == (None, "loss")
+    assert highest_honest([RateStep(1.0, good, 5), RateStep(2.0, good, 5)]) == (None, "loss")
 
 
 def test_a_tail_that_drags_while_the_median_does_not_is_lag() -> None:
     dragging = [Error(10, 0.1), Error(10, 0.3), Error(10, 2.2)]
-    assert Step(1.0, dragging, 0).broken_by(at_rest_ms=0.1) == "lag"
-    assert Step(1.0, dragging, 0).broken_by(at_rest_ms=0.3) == ""
+    assert RateStep(1.0, dragging, 0).broken_by(at_rest_ms=0.1) == "lag"
+    assert RateStep(1.0, dragging, 0).broken_by(at_rest_ms=0.3) == ""
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=200), st.floats(0, 50))
@@ -146,7 +155,7 @@ def test_a_run_past_half_of_the_highest_honest_rate_is_told_so(
 ) -> None:
     (quote,) = quotes(calibrated(run, 1000.0), rows)
     found = cautions(calibrated(run, quote.per_s / share), cells, rows)
-    told = [caution.severity for caution in found if "More deliveries than the calibration vouches for" in caution.what]
+    told = [caution.severity for caution in found if "More deliveries than the calibration covers" in caution.what]
     assert told == ([severity] if severity else [])
 
 

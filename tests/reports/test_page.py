@@ -233,9 +233,11 @@ def test_the_verdict_lies_beside_the_page_and_on_every_chart(worthless: Path) ->
     assert len(drawn) >= 7
     for file in drawn:
         texts = ET.fromstring(file.read_text(encoding="utf-8")).itertext()
-        assert {"INVALID", "INVALID: decide nothing from this chart"} <= {text.strip() for text in texts}, file.name
+        assert {"INVALID", "INVALID: do not decide anything from this chart"} <= {text.strip() for text in texts}, (
+            file.name
+        )
     page = written.read_text(encoding="utf-8")
-    assert page.count(">INVALID: decide nothing from this chart<") == len(drawn)
+    assert page.count(">INVALID: do not decide anything from this chart<") == len(drawn)
     assert "var(--bad)" in page[page.index('id="small-latency"') :]
     # Charts that one explores are drawn by the page's script; its style writes the verdict on them.
     assert '<body data-verdict="INVALID">' in page
@@ -257,7 +259,7 @@ def test_a_page_of_an_invalid_run_has_no_answer_in_title_headline_findings_goals
     assert not re.findall(
         r"\u00d7 as long|as much|Fastest|Least server|met by|class=\"best\"|Medians of|deliver half", page
     )
-    assert "Decide nothing from these figures" in page
+    assert "Do not decide anything from these figures" in page
 
 
 def test_a_page_of_a_run_whose_books_do_not_close_has_no_answer(tmp_path: Path) -> None:
@@ -272,4 +274,6 @@ def test_a_page_of_a_run_whose_books_do_not_close_has_no_answer(tmp_path: Path) 
 def test_every_chart_of_an_invalid_run_is_marked(worthless: Path) -> None:
     charts = sorted((worthless.parent / "charts").glob("*.svg"))
     assert len(charts) > 5
-    assert all("INVALID: decide nothing from this chart" in chart.read_text(encoding="utf-8") for chart in charts)
+    assert all(
+        "INVALID: do not decide anything from this chart" in chart.read_text(encoding="utf-8") for chart in charts
+    )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from loadtests.records.manifest import Cell
 from reports.data.load import Run
-from reports.page.terminal import COLUMNS, Board, ruling_lines, summary_table
+from reports.page.terminal import COLUMNS, LiveTable, ruling_lines, summary_table
 from reports.validity.caution import Caution, Ruling
 
 ROW = {
@@ -59,7 +59,7 @@ def test_message_rates_are_shown_when_there_are_several() -> None:
 
 
 def test_the_board_has_a_row_for_each_pattern_that_has_ended_and_the_medians_so_far(folder: Path, run: Run) -> None:
-    board = Board(folder)
+    board = LiveTable(folder)
     cells = [
         msgspec.json.decode((folder / "cells" / name / "cell.json").read_bytes(), type=Cell)
         for name in run.manifest.cells

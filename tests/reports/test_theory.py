@@ -265,7 +265,7 @@ def test_polls_that_start_together_share_a_phase_and_have_no_theory_but_long_pol
     rows = summary(run)
     assert {each.pattern for each in agreements(run, rows)} == {"long_polling"}
     (caution,) = without_theory(Facts(run, per_cell(run), rows))
-    assert (caution.severity, caution.what) == ("note", "No theory speaks for Short polling")
+    assert (caution.severity, caution.what) == ("note", "No theory covers Short polling")
     assert "begin spread over the interval" in caution.remedy
 
 

@@ -16,7 +16,7 @@ from loadtests.records import manifest
 from loadtests.scenario.scenarios import Scenario
 from reports.basics.exit_codes import ExitCode
 from reports.ci.compare_runs import compare_runs, differences, refusals
-from reports.ci.comparison import HEADER, Comparison, Row
+from reports.ci.comparison import HEADER, Comparison, Difference
 from reports.ci.questions import JUDGED, compare_cells
 from reports.data.load import ReportError
 from tests.synthetic import write_run
@@ -27,7 +27,7 @@ LOW = [10.0, 10.1, 10.2, 10.3, 10.4, 10.5]
 HIGH = [11.0, 11.1, 11.2, 11.3, 11.4, 11.5]
 
 
-def rows_of(base: pd.DataFrame, new: pd.DataFrame, *measures: str) -> list[Row]:
+def rows_of(base: pd.DataFrame, new: pd.DataFrame, *measures: str) -> list[Difference]:
     return compare_cells(base, new, measures)[0]
 
 

@@ -44,7 +44,7 @@ def test_every_row_and_caution_is_on_the_page_and_text_is_escaped(comparison: Co
 def test_an_invalid_comparison_says_so_and_has_neither_number_nor_answer(comparison: Comparison) -> None:
     assert "INVALID" not in comparison_page(comparison).partition("</style>")[2]
     page = comparison_page(replace(comparison, invalid=("New: the generator was saturated",)))
-    assert page.index("Decide nothing") < page.index("the generator was saturated")
+    assert page.index("Do not decide anything") < page.index("the generator was saturated")
     assert not re.search(r"<table|worse|better|200|\+", page.partition("</style>")[2].partition("<footer>")[0])
 
 

@@ -12,7 +12,7 @@ import pytest
 from loadtests.scenario.scenarios import Scenario
 from reports.basics.exit_codes import ExitCode, Judgement
 from reports.ci.comparison import Comparison
-from reports.ci.gates import Gate, Result, check_slo, judge
+from reports.ci.gates import Gate, GoalResult, check_slo, judge
 from reports.ci.questions import compare_cells
 from reports.ci.slo import Goal, parse_slo
 from reports.data.load import ReportError
@@ -25,11 +25,11 @@ FEED = Situation("feed", 50, 0.0, 5.0, "long_polling")
 QUIET = Situation("quiet", 10, 0.0, 0.4, "sse")
 
 
-def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[Result]:
+def judged(line: str, cells: pd.DataFrame, *situations: Situation) -> list[GoalResult]:
     return judge(parse_slo(f"slo = ['{line}']", "slo.toml"), cells, situations or (FEED,))
 
 
-def one(line: str, make_cells: MakeCells, **measures: Sequence[float]) -> Result:
+def one(line: str, make_cells: MakeCells, **measures: Sequence[float]) -> GoalResult:
     (result,) = judged(line, make_cells({"long_polling": measures}))
     return result
 
@@ -73,7 +73,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         ('slo = ["p99_ms < 250ms"]', r"slo\.toml:1: `p99_ms < 250ms`: '250ms' is no number"),
         ('slo = ["p99_ms < nan"]', r"slo\.toml:1: .*'nan' is no number"),
         ("[slo]\n\np99_ms = 250", r'slo\.toml:3: `p99_ms = 250` has no comparison\. Write p99_ms = "< 250"'),
-        ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block without a goal"),
+        ('[[slo]]\nscenario = "feed"', r"slo\.toml: an \[\[slo\]\] block has no goal"),
         ('[[slo]]\nscenario = 5\nmissed = "== 0"', r"slo\.toml:2: scenario 5 is no name"),
         ('[[slo]]\nclients = "50"\nmissed = "== 0"', r"slo\.toml:2: clients '50' is no number"),
         ('slo = ["p99_ms < inf"]', r"'inf' is no number"),
@@ -244,7 +244,7 @@ def test_two_cells_that_claim_the_same_repeat_are_not_pooled(make_cells: MakeCel
         judged("missed == 0", pd.concat([cells, cells]))
 
 
-def gate(results: Sequence[Result], *invalid: str) -> Gate:
+def gate(results: Sequence[GoalResult], *invalid: str) -> Gate:
     return Gate("2026-run_1", "slo.toml", tuple(results), invalid)
 
 

@@ -15,6 +15,7 @@ import pytest
 from loadtests.host import netem
 from loadtests.runs import runner
 from loadtests.runs.commands import Programs
+from loadtests.runs.run_folder import RunRefused
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import NETEM
@@ -81,7 +82,7 @@ def test_where_the_kernel_cannot_it_is_refused_with_the_reason(tmp_path: Path, b
     assert len(reason.splitlines()) == 1
     with pytest.raises(netem.NetworkFailed, match="netem"), netem.delayed(40.0):
         pass
-    with pytest.raises(runner.RunRefused, match=r"--network netem: .*; use --network relay"):
+    with pytest.raises(RunRefused, match=r"--network netem: .*; use --network relay"):
         runner.begin(tmp_path / "run", Plan(replace(brief, network=NETEM), ("sse",), 1), LABELS, "run")
     assert not (tmp_path / "run").exists()
 

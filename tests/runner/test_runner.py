@@ -19,6 +19,7 @@ from loadtests.records.manifest import Cell, Run
 from loadtests.records.rows import SCHEMA_VERSION
 from loadtests.runs import runner
 from loadtests.runs.commands import Programs
+from loadtests.runs.run_folder import RunRefused
 from loadtests.scenario.plan import Plan, PlannedCell, remaining
 from loadtests.scenario.scenarios import Scenario
 
@@ -118,7 +119,7 @@ def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
         ("", "says nothing", "the load was not ready after"),
         ("", "too few users", "1 users were started instead of 2"),
         ("", "unhappy", "the load ended with exit code 4: the load is unhappy"),
-        ("", "silent about rows", "the load ended without saying what it recorded"),
+        ("", "silent about rows", "the load ended without reporting its records"),
         ("", "lost a row", "requests-sse-1.rows is missing: 1 rows"),
         (
             "",
@@ -352,7 +353,7 @@ def test_the_run_says_what_was_asked_of_which_machine(tmp_path: Path, brief: Sce
 
 def test_a_folder_with_something_in_it_is_not_taken_for_a_new_run(tmp_path: Path, brief: Scenario) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="ascii")
-    with pytest.raises(runner.RunRefused, match=r"is not empty.*--resume"):
+    with pytest.raises(RunRefused, match=r"is not empty.*--resume"):
         runner.begin(tmp_path, Plan(brief, ("sse",), 1), LABELS, "run")
 
 
@@ -375,15 +376,15 @@ def test_a_run_that_new_cells_could_not_join_is_not_resumed(
     runner.begin(tmp_path, Plan(brief, ("sse",), 1), LABELS, "run")
     written = json.loads((tmp_path / "run.json").read_bytes())
     (tmp_path / "run.json").write_text(json.dumps(written | change), encoding="utf-8")
-    with pytest.raises(runner.RunRefused, match=problem):
+    with pytest.raises(RunRefused, match=problem):
         runner.check_resumable(tmp_path, runner.reopen(tmp_path))
 
 
 def test_a_run_json_that_is_missing_or_torn_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(runner.RunRefused, match="Name a run folder"):
+    with pytest.raises(RunRefused, match="Name a run folder"):
         runner.reopen(tmp_path / "nowhere")
     (tmp_path / "run.json").write_text('{"schema": 1, "comm', encoding="ascii")
-    with pytest.raises(runner.RunRefused, match="not what pollbench wrote"):
+    with pytest.raises(RunRefused, match="not what pollbench wrote"):
         runner.reopen(tmp_path)
 
 

@@ -171,7 +171,7 @@ def test_a_second_server_cannot_join_the_port_of_the_first(server: ServerProcess
     ids=lambda told: next(iter(told)),
 )
 def test_what_each_process_would_obey_by_itself_is_refused(told: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"--processes 2 must be 1 with a feed that is shared"):
+    with pytest.raises(ValueError, match=r"--processes 2 must be 1 with a shared feed"):
         ServerOptions(server_processes=2, **told)
 
 

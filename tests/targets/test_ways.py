@@ -92,7 +92,7 @@ def test_clients_and_publisher_follow_as_many_redirects_as_they_are_told(tmp_pat
 def test_polls_follow_redirects_to_another_server_and_come_back(tmp_path: Path) -> None:
     with foreign() as url, going(tmp_path) as (before, _):
         words = ["run", "long_polling", "--url", f"{before}/302/{url}/poll?hold=20&since={{{{n}}}}"]
-        state = ["--set", 'long_polling.first={ n = "" }', "--set", 'long_polling.remember={ n = "header X-Next" }']
+        state = ["--set", "long_polling.first.n=", "--set", "long_polling.remember.n=header X-Next"]
         words += ["--publish", f"POST {url}/messages {{{{message}}}}", *state, "--set", "redirects=1"]
         (row,) = measured(tmp_path, *words)
     assert (row["delivered"], row["missed"], row["duplicated"], row["errors"]) == (80, 0, 0, 0)

@@ -13,11 +13,11 @@ const COLUMNS = [
   ["p50 (ms)", "Half of all deliveries since the start took at most this", (row) => number(row.p50_ms)],
   ["p99 (ms)", "99 % of all deliveries since the start took at most this", (row) => number(row.p99_ms)],
   ["Deliveries/s", "Over the last 5 seconds, all users together", (row) => number(row.rate_per_s)],
-  ["Empty (%)", "Answers that brought no message; a stream has none", (row) => percent(row.empty_ratio)],
-  ["Bytes/delivery", "HTTP bytes both ways, heads included", (row) => number(row.bytes)],
-  ["Missed", "Messages that users never got although they got newer ones", (row) => count(row.missed), true],
-  ["Twice", "Deliveries of a message that the user had already", (row) => count(row.duplicated), true],
-  ["Lag (ms)", "How late the load generator's own loop usually is; all patterns share it", (row) => number(row.lag_ms)],
+  ["Empty (%)", "Responses without a message; a stream has none", (row) => percent(row.empty_ratio)],
+  ["Bytes/delivery", "HTTP bytes both ways, headers included", (row) => number(row.bytes)],
+  ["Missed", "Messages that users never received, although they received newer ones", (row) => count(row.missed), true],
+  ["Twice", "Deliveries of a message that the user already had", (row) => count(row.duplicated), true],
+  ["Lag (ms)", "The usual delay of the load generator's event loop; all patterns share it", (row) => number(row.lag_ms)],
   ["Errors", "Requests that failed", (row) => count(row.errors), true],
 ];
 
@@ -80,7 +80,7 @@ class DeliveryTab extends HTMLElement {
       </table></div>
       <section class="charts" aria-label="Over time"></section>
       <pollbench-advice hidden></pollbench-advice>`;
-    const heads = [["Pattern", ""], ...COLUMNS, ["Verdict", "What speaks against these figures, if anything does"]];
+    const heads = [["Pattern", ""], ...COLUMNS, ["Verdict", "Whether these figures can be trusted, and why not"]];
     root.querySelector("thead tr").append(...heads.map(([title, help]) => element("th", { scope: "col", title: help }, title)));
     this.charts = CHARTS.map((chart) => new LineChart(chart, (at) => this.point(at)));
     root.querySelector(".charts").append(...this.charts.map((chart) => chart.figure));
@@ -126,7 +126,7 @@ class DeliveryTab extends HTMLElement {
 }
 
 function status(state) {
-  if (live.silent) return "Locust does not answer any more; these are the last figures it gave.";
+  if (live.silent) return "Locust does not respond any more; these are its last figures.";
   if (state.phase === "none") return "Nothing has been measured yet.";
   const lost = state.workers.lost ? ` ${state.workers.lost} of ${state.workers.all} workers lost.` : "";
   const shares = state.shares ? ` ${state.shares}.` : "";

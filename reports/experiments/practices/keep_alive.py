@@ -1,33 +1,31 @@
-"""Long polls on one connection each, or with a new connection for every poll, as clients without a session have it."""
+"""What does a connection that is used again save a long poll?"""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from loadtests.scenario.scenarios import Scenario
+from loadtests.experiments.observations import Observation
 from reports.basics.units import quantity
 from reports.charts.style import MUTED, Look, figure, y_title
-from reports.experiments import Effect, Measured, Observation
+from reports.experiments import Effect, Effects
 from reports.experiments.effects import said, with_doubt
-from reports.experiments.practices._cell import doubts, invalid, run_cell
+from reports.experiments.whole_cells import cell, observed
 
 TITLE: Final = "Keep-alive: connections that are used again"
-ADVICE: Final = "Reuse connections: send every poll on the one that the last answer came on."
+ADVICE: Final = "Reuse connections: send every poll on the connection that the last response came on."
 MECHANISM: Final = (
     "A new connection costs a round trip before the request can leave, and an accept, a socket and a teardown on the "
-    "server. For long polling that round trip is added to the gap in which nobody waits at the server, and whatever is "
-    "published in it is late."
+    "server. For long polling that round trip adds to the gap in which no request waits at the server, and a message "
+    "that is published in the gap is late."
 )
 LIMITS: Final = (
-    "Measured in cleartext: with TLS a new connection costs one or two round trips more and a handshake's CPU, so the "
-    "effect is larger. Without distance only CPU remains. A short poll at a fixed rate delivers as early either way, "
-    "for it is late by its interval, not by its handshake."
+    "Measured in cleartext: with TLS a new connection costs one or two round trips more and the CPU of a handshake, so "
+    "the effect is larger. Without distance only the CPU remains. A short poll at a fixed rate delivers equally early "
+    "in both arms, because its interval makes it late, not its handshake."
 )
 ARMS: Final = {"off": "a connection per poll", "on": "one kept alive"}
-RTT_MS: Final = 40.0
 EFFECTS: Final = (
     Effect("mean_ms", "latency, mean", "ms", "off", "on", expected="lower"),
     Effect("p99_ms", "latency, p99", "ms", "off", "on", expected="lower"),
@@ -39,39 +37,23 @@ EFFECTS: Final = (
 QUANTILES: Final = tuple(percent / 100 for percent in range(1, 100, 2))
 
 
-def measure(arm: str, where: Path, *, quick: bool) -> Observation:
-    """Let clients at a distance of RTT_MS wait for 20 messages a second."""
-    scenario = Scenario(
-        name="feed",
-        purpose="a feed that is often faster than a handshake",
-        clients=(20,),
-        schedule="poisson:20",
-        rtt_ms=(RTT_MS,),
-        window_s=1.5 if quick else 6.0,
-        drain_s=0.5,
-        no_keep_alive=arm == "off",
-    )
-    found = run_cell("long_polling", scenario, where)
-    row, latency = found.evidence.cells.iloc[0], found.latency["latency_ms"]
-    figures = {
-        "mean_ms": float(latency.mean()),
-        "p99_ms": float(row["p99_ms"]),
-        "connections": float(row["connections"]),
-        "cpu_ms": float(row["server_cpu_share"] / row["responses_per_s"] * 1e6),
-        "segments_per_poll": float(row["segments_per_delivery"] / row["requests_per_delivery"]),
-        "missed": float(row["missed"]),
+def read(where: Path) -> Observation:
+    run, row = cell(where)
+    latency = run.latency["latency_ms"]
+    figures = {name: row[name] for name in ("p99_ms", "connections", "missed")} | {
+        "mean_ms": latency.mean(),
+        "cpu_ms": row["server_cpu_share"] / row["responses_per_s"] * 1e6,
+        "segments_per_poll": row["segments_per_delivery"] / row["requests_per_delivery"],
     }
-    points: list[dict[str, float | str]] = [
-        {"share": share, "latency_ms": float(latency.quantile(share))} for share in QUANTILES
-    ]
-    return Observation(figures, points, doubts(found), invalid(found))
+    shares = ({"share": share, "latency_ms": float(latency.quantile(share))} for share in QUANTILES)
+    return observed(figures, [{**point, "rtt_ms": float(row["rtt_ms"])} for point in shares], run)
 
 
-def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
+def verdict(effects: Effects) -> str:
     mean, p99, cpu = (effects[name, "on"] for name in ("mean_ms", "p99_ms", "cpu_ms"))
     opened = effects["connections", "on"]
     return with_doubt(
-        f"Keep connections alive: at {RTT_MS:g} ms round trip mean latency of long polling goes from "
+        f"Keep connections alive: at a round trip of 40 ms the mean latency of long polling goes from "
         f"{quantity(mean.base, 'ms')} to {quantity(mean.arm, 'ms')} ({said(mean)}), p99 {said(p99)}, server CPU per "
         f"poll {said(cpu)}, with {opened.arm:.0f} connections instead of {opened.base:.0f}.",
         mean,
@@ -81,10 +63,11 @@ def verdict(effects: Mapping[tuple[str, str], Measured]) -> str:
 
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
-    """Share of deliveries by latency; a line a repeat."""
+    """Share of deliveries by latency, a line for each repeat."""
     drawn = figure(3.0)
     axes = drawn.add_subplot()
     y_title(axes, "share of deliveries, %")
+    rtt_ms = float(points["rtt_ms"].iloc[0])
     for arm, name in look.labels.items():
         rows = points[points["arm"] == arm]
         for _, one in rows.groupby("repeat"):
@@ -100,11 +83,11 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
             ha="right",
             va="center",
         )
-    for trips, told in ((0.5, "half a round trip"), (1.5, "1.5 round trips"), (2.5, "2.5 round trips")):
-        axes.axvline(trips * RTT_MS, color=MUTED, lw=0.7, ls=":")
+    for trips, label in ((0.5, "half a round trip"), (1.5, "1.5 round trips"), (2.5, "2.5 round trips")):
+        axes.axvline(trips * rtt_ms, color=MUTED, lw=0.7, ls=":")
         axes.annotate(
-            told,
-            (trips * RTT_MS, 3),
+            label,
+            (trips * rtt_ms, 3),
             (-2, 0),
             textcoords="offset points",
             color=MUTED,

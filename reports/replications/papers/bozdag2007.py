@@ -6,7 +6,8 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim, Measured
+from reports.replications import Claim
+from reports.validity.evidence import Evidence
 
 TITLE: Final = "Bozdag, Mesbah and van Deursen 2007: coherence of pull and push"
 SOURCE: Final = "E. Bozdag, A. Mesbah and A. van Deursen, TUD-SERG-2007-016a, arXiv 0706.3984"
@@ -47,7 +48,7 @@ def stages() -> dict[str, Plan]:
     return {f"pull-{pull_s:g}s": plan("short_polling", pull_s) for pull_s in PULL_S} | {"push": plan("sse", 1.0)}
 
 
-def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
     push = stages["push"].row("sse")
     pulls = {pull_s: stages[f"pull-{pull_s:g}s"] for pull_s in PULL_S}
     rows = {pull_s: pull.row("short_polling") for pull_s, pull in pulls.items()}
@@ -107,7 +108,7 @@ def _share(what: str, published: str, pull_s: float, measured: float, formula: f
     )
 
 
-def unseen_ratio(pull: Measured) -> float:
+def unseen_ratio(pull: Evidence) -> float:
     """Share of the deliveries that were not the newest of their response: arrivals of a user at one instant are one.
 
     The window cuts a user's first and last response, so these do not count.

@@ -6,8 +6,9 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim, Measured
+from reports.replications import Claim
 from reports.theory.oracles import LongPoll
+from reports.validity.evidence import Evidence
 
 TITLE: Final = "CometD's own benchmark: messages a response"
 SOURCE: Final = "CometD documentation, benchmarking.adoc, cometd/cometd@ac44759f2"
@@ -51,7 +52,7 @@ def stages() -> dict[str, Plan]:
     return {"published": plan(RATE_PER_S), "gentle": plan(GENTLE_PER_S)}
 
 
-def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
     busy, gentle = (stages[name].row("long_polling") for name in ("published", "gentle"))
     per_response = 1 / busy["requests_per_delivery"]
     gap_s = (ROUND_TRIP_MS + busy["turnaround_ms"] + busy["lateness_p99_ms"]) / 1000

@@ -6,7 +6,8 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim, Measured
+from reports.replications import Claim
+from reports.validity.evidence import Evidence
 
 TITLE: Final = "Pimentel and Nickerson 2012: the half-interval rule"
 SOURCE: Final = (
@@ -48,7 +49,7 @@ def stages() -> dict[str, Plan]:
     return {"wan": Plan(scenario, ("short_polling", "long_polling", "websocket"), 1)}
 
 
-def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
     wan = stages["wan"]
     for rtt_ms in ROUND_TRIPS_MS:
         held, stream = (wan.row(pattern, rtt_ms=rtt_ms) for pattern in ("long_polling", "websocket"))

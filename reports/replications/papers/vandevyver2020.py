@@ -6,7 +6,8 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim, Measured
+from reports.replications import Claim
+from reports.validity.evidence import Evidence
 
 TITLE: Final = "Van de Vyver, Colpaert and Verborgh 2020: polling or SSE for live open data"
 SOURCE: Final = (
@@ -48,7 +49,7 @@ def stages() -> dict[str, Plan]:
     return {"open-data": Plan(scenario, ("short_polling", "sse"), 1)}
 
 
-def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
     data = stages["open-data"]
     polls, streams = ({n: data.row(pattern, clients=n) for n in CLIENTS} for pattern in ("short_polling", "sse"))
     most, half = CLIENTS[-1], CLIENTS[-2]
@@ -128,7 +129,7 @@ def claims(stages: Mapping[str, Measured]) -> Iterable[Claim]:
     )
 
 
-def broadcast_spread_ms(data: Measured, clients: int) -> float:
+def broadcast_spread_ms(data: Evidence, clients: int) -> float:
     """From a message's first arrival to its last: the lower quartile over messages, which a busy machine spares."""
     own = data.latency[(data.latency["pattern"] == "sse") & (data.latency["clients"] == clients)]
     arrivals = own.groupby(["cell", "id"], observed=True)["received_ns"].agg(["min", "max"])

@@ -95,7 +95,7 @@ class LongPoll:
 
     @property
     def loss_without_cursor(self) -> float:
-        """Share lost by a server that wakes only whoever is waiting: the negative control."""
+        """Share lost by a server that wakes only waiting clients: the negative control."""
         return self.rate * self.gap / (1 + self.rate * self.gap)
 
 

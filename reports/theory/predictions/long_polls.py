@@ -58,7 +58,7 @@ def long_polling(at: Conditions) -> Expected:
 
 @dataclass(frozen=True)
 class Seen:
-    """What some users saw of a cell. latency: s, ascending; received: when answers came to any of them, ascending."""
+    """What some users saw of a cell. latency: s, ascending; received: of responses to any of them, ascending."""
 
     latency: Floats
     received: Floats

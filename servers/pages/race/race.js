@@ -160,7 +160,7 @@ class Race {
       `server has counted ${count(total.counted)} and ${count(total.countedEmpty)}, from all open pages.`;
   }
 
-  // What the controls do. Figures begin anew with every change: a median over two settings is of neither.
+  // What the controls do. Figures start again with every change: a median over two settings is of neither.
 
   async #setRate(perS) {
     await ask("/api/schedule", "PUT", { schedule: perS ? `poisson:${perS}` : "manual" });
@@ -181,7 +181,7 @@ class Race {
     const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
     for (const row of this.rows) row.restart((lanes.get(row.name) ?? GONE).bytes);
     this.#take(state);
-    say(`${words} Figures begin anew.`);
+    say(`${words} Figures start again.`);
   }
 
   async #publish() {

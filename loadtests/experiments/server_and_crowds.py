@@ -1,7 +1,7 @@
 """A server and crowds of users around it, each in a process of its own, moved about as no cell does it.
 
 A cell is one crowd from beginning to end. Here the server can die and come back on its port, and a second crowd can
-misbehave beside the first. All of it has ended when the stage's block has.
+misbehave beside the first. All of it has ended when the block has.
 """
 
 import secrets
@@ -39,7 +39,7 @@ class Crowd:
             raise ChildFailed(f"the {self._child.name} left a doubtful record: {'; '.join(problems)}")
 
 
-class Stage:
+class ServerAndCrowds:
     """pattern: what the server serves. options: further ones of its command, option -> value ("" for a flag)."""
 
     def __init__(self, folder: Path, pattern: str, options: Mapping[str, object]) -> None:
@@ -106,7 +106,7 @@ class Stage:
         self._stack.close()
 
 
-NOBODY_ELSE: Final = "127.0.0.2"
-"""The address of whoever misbehaves."""
-EACH_ITS_OWN: Final = "127.1.0.0/16"
-"""The addresses of everybody else: a limit for each address would take users of one address for one client."""
+ITS_OWN: Final = "127.0.0.2"
+"""The address of a crowd that misbehaves."""
+ONE_EACH: Final = "127.1.0.0/16"
+"""The addresses of the other users: a limit for each address would take users of one address for one client."""

@@ -32,14 +32,14 @@ class LoadOptions(UserSettings):
         metavar="URL",
         tidy=lambda text: str(read_url(text, "http2-host")),
     )
-    target: str = again(Asked, "target", help="adapter of a server that is not ours, and is at --host", who=(USER,))
-    publish: str = again(Asked, "publish", help="how a message gets into a server that is not ours", who=(USER,))
+    target: str = again(Asked, "target", help="adapter of your own server at --host", who=(USER,))
+    publish: str = again(Asked, "publish", help="how to publish a message to your own server", who=(USER,))
     ca: str = again(Asked, "ca", who=(USER,))
     insecure: bool = again(Asked, "insecure", who=(USER,))
     changes: tuple[str, ...] = again(
-        Asked, "changes", help="changes keys of the adapter, with blanks between", who=(USER,)
+        Asked, "changes", help="changes to keys of the adapter, separated by blanks", who=(USER,)
     )
-    run_dir: str = setting("", "folder for what is recorded; empty: runs/TIME-session", RUNNER, metavar="DIR")
+    run_dir: str = setting("", "folder for the records; empty: runs/TIME-session", RUNNER, metavar="DIR")
 
     def asked(self, host: str) -> Asked:
         """Return which server is meant that is not ours, as `pollbench run` takes it; Asked() for one of ours.

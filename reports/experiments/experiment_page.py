@@ -1,7 +1,7 @@
-"""Observations of an experiment -> what they come to: rows of text, JUnit, Markdown, results.json, and a page.
+"""An experiment's folder -> a page beside the observations, with the chart of the mechanism, results.json, results.md.
 
-The page shows what was said, what was measured beside it with its interval, and the chart of the mechanism. What is
-not proven says so with a `~`, also when it is what everybody expects.
+The page shows the advice, what was measured with its interval, and the chart. What is not proven is marked with `~`,
+also when it is what was expected.
 """
 
 from collections import Counter
@@ -12,19 +12,18 @@ from typing import Final
 import msgspec
 from markupsafe import Markup
 
-from loadtests.runs.runner import RunRefused
+from loadtests.experiments.observations import read_observations, read_setup
+from loadtests.runs.run_folder import RunRefused
+from reports import experiments
 from reports.basics.output import write
 from reports.basics.templating import template
 from reports.charts import svg
 from reports.charts.dot_strip import strip
 from reports.charts.mark import mark
 from reports.charts.style import Look, styled
-from reports.experiments import Experiment, Measured
-from reports.experiments.arm_runner import Job, figures_of
-from reports.experiments.effects import TILDE, change_text, interval_text, measured
-from reports.experiments.result import HEADER
-from reports.experiments.result import Result as Result
-from reports.experiments.result import Results as Results
+from reports.experiments import Experiment, MeasuredEffect
+from reports.experiments.effects import TILDE, change_text, figures_of, interval_text, measured
+from reports.experiments.result import HEADER, Result, Results
 from servers.palette import SPARE
 
 PAGE: Final = "index.html"
@@ -33,30 +32,31 @@ COLOURS: Final = (SPARE[0], SPARE[3], SPARE[1], SPARE[2])
 WORDS: Final = {TILDE: "not proven"}
 
 
-def judge(job: Job) -> Result:
+def judge(name: str, folder: Path, experiment: Experiment | None = None) -> Result:
     """Judge what an experiment's folder holds, and write page, chart, results.json and results.md into it.
 
     Every arm must have been observed. Raises RunRefused when the folder cannot be read or written.
     """
+    experiment = experiment or experiments.load(name)
+    observed = read_observations(folder, experiment.ARMS)
+    effects = measured(experiment.EFFECTS, figures_of(observed))
+    result = Result(name, experiment, read_setup(folder), observed, effects)
     try:
-        return _judge(job)
+        _write(result, folder)
     except OSError as problem:
         raise RunRefused(
-            f"{problem.filename or job.folder}: cannot be written ({problem.strerror}); make room, then: "
-            f"pollbench experiment {job.name} --resume {job.folder}"
+            f"{problem.filename or folder}: cannot be written ({problem.strerror}); make room, then: "
+            f"pollbench experiment {name} --resume {folder}"
         ) from None
+    return result
 
 
-def _judge(job: Job) -> Result:
-    folder, observed = job.folder, job.observed()
-    effects = measured(job.experiment.EFFECTS, figures_of(observed))
-    result = Result(job.name, job.experiment, job.setup, observed, effects)
-    look = look_of(job.experiment)
+def _write(result: Result, folder: Path) -> None:
+    look = look_of(result.experiment)
     chart = _draw(result, look, folder)
     write(folder / PAGE, _page(result, look, chart))
     write(folder / "results.json", msgspec.json.format(msgspec.json.encode(result.as_json()), indent=2))
     write(folder / "results.md", Results((result,)).markdown())
-    return result
 
 
 def write_index(results: Sequence[Result], folder: Path) -> Path:
@@ -75,7 +75,7 @@ def look_of(experiment: Experiment) -> Look:
     return Look(experiment.ARMS, colours)
 
 
-def _lines(result: Result) -> list[tuple[Measured, tuple[str, ...], str, str, Markup]]:
+def _lines(result: Result) -> list[tuple[MeasuredEffect, tuple[str, ...], str, str, Markup]]:
     """Return, for each effect, its row, its change and interval apart, and every observation as a drawing."""
     lines = []
     for each, row in zip(result.effects.values(), result.rows(), strict=True):

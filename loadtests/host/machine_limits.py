@@ -11,7 +11,7 @@ from typing import Final
 from loadtests.records.manifest import Machine
 
 SPARE: Final = 100
-"""Files, or ports of somebody else, beside one for each client: logs, listeners, the loop's own."""
+"""Files, or ports of other programs, beside one for each client: logs, listeners, the loop's own."""
 UNKNOWN: Final = 0
 PORT_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

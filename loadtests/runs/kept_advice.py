@@ -1,4 +1,4 @@
-"""Keeps what experiments came to on this machine in runs/advice.json, the newest of each.
+"""Keeps the results of experiments on this machine in runs/advice.json, the newest of each.
 
 Every run that begins takes a copy along in its run.json, as it does of the calibration, so that its report can say what
 to switch on, and says the same wherever it is made.

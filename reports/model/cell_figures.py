@@ -42,7 +42,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         return self.clients * self.rate_per_s
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True):
+class CellFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One finished cell. memory_bytes: resident, of all the server's processes; sent_bytes_per_s: by the server, HTTP.
 
     p50_ms, p99_ms: None where the load side was late, or starved, so that a latency is its own; costs, which are read
@@ -61,7 +61,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     missed: int
 
 
-def observations(run: Run) -> list[Observation]:
+def observations(run: Run) -> list[CellFigures]:
     """Return what the cells of a run say, in planned order; cells that lack a figure, or contradict
     themselves, say nothing.
 
@@ -84,7 +84,7 @@ def observations(run: Run) -> list[Observation]:
 
 def _observation(
     run: Run, cell: Mapping[Hashable, Any], row: Mapping[Any, Any], setting: Mapping[str, Any]
-) -> Observation | None:
+) -> CellFigures | None:
     tables = {name: run.rows.of(name, cell["cell"]) for name in TABLES}
     window_s = (cell["window_until_ns"] - cell["window_from_ns"]) / 1e9
     published = tables["published"].sort_values("id")
@@ -93,7 +93,7 @@ def _observation(
     rate = float(inside.sum()) / window_s
     asked = _sent_by_clients(tables["requests"], cell["window_from_ns"], cell["window_until_ns"]) / window_s
     held = str(cell["pattern"]) in {"long_polling", "short_polling"}
-    found = Observation(
+    found = CellFigures(
         pattern=str(cell["pattern"]),
         label=str(cell["label"]),
         load=Load(
@@ -120,7 +120,7 @@ def _observation(
 
 
 def _latency_ms(row: Mapping[Any, Any], name: str) -> float | None:
-    """Return a quantile unless half of it may be the instrument's, or somebody else had the cores: by the limits from
+    """Return a quantile unless half of it may be the instrument's, or other programs had the cores: by the limits from
     which on a report calls a run INVALID.
     """
     value, floor = float(row[name]), float(row[f"{name}_floor"])

@@ -1,4 +1,4 @@
-"""PURE. What a search came to: in a sentence or two, as rows of a table, and for machines."""
+"""PURE. The result of a search: in a sentence or two, as rows of a table, and for machines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from reports.ci.slo import Goal
 
 CLIFF: Final = 5.0
 NEAR: Final = 1.5
-"""A figure that grows by CLIFF while the load grows by less than NEAR fell over an edge."""
+"""A figure that grows by CLIFF while the load grows by less than NEAR is a cliff."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,21 @@ class Found:
 
     @property
     def answer(self) -> str:
-        """What the server holds, how sure that is, and what ended it."""
+        """What the server holds, how certain that is, and what the limit is."""
         found = bracket([rung.tried for rung in self.rungs])
         wanted = " and ".join(f"{goal.measure} {goal.condition}" for goal in self.goals)
         if found.held is None:
             assert found.broken is not None  # something was tried
             least = self._of(found.broken.load)
             if found.broken.undecided:
-                return f"Nothing is known of {self.label}: at {self._says(least)}, {found.broken.undecided}."
+                return f"The limit of {self.label} is unknown: at {self._says(least)}, {found.broken.undecided}."
             return f"{self.label} does not hold {self._says(least)} with {wanted}; {self._ended(least)}."
         held = f"{self.label} holds {self.along.says(found.held.load)} with {wanted}"
         if found.broken is None:
-            return f"{held}: more was not tried (--most)."
+            return f"{held}; more was not tried (--most)."
         broken = self._of(found.broken.load)
         if found.broken.undecided:
-            return f"{held}. How much more is not known: at {self._says(broken)}, {found.broken.undecided}."
+            return f"{held}. Its limit is unknown: at {self._says(broken)}, {found.broken.undecided}."
         limit = self.limit
         assert limit is not None
         near = f"about {self.along.says(round(limit.at))} ({limit.low:,.0f} to {limit.high:,.0f})"
@@ -56,10 +56,10 @@ class Found:
         )
 
     def _ended(self, rung: Rung) -> str:
-        return f"what ended it is {rung.blame}"
+        return f"the bottleneck is {rung.blame}"
 
     def _cliff(self, held: Rung, broken: Rung) -> str:
-        """Say where a figure did not grow but jump."""
+        """Describe a figure that jumps instead of growing."""
         if broken.tried.load > NEAR * held.tried.load:
             return ""
         for goal in self.goals:
@@ -79,7 +79,7 @@ class Found:
 
     def header(self) -> tuple[str, ...]:
         measures = (goal.measure for goal in self.goals)
-        return (self.along.axis, *measures, "under way", "server", "generator", "repeats kept", "held")
+        return (self.along.axis, *measures, "in flight", "server", "generator", "met goals", "held")
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return a row for each rung, from the least load."""
@@ -91,7 +91,7 @@ class Found:
                 _share(rung.server_cores),
                 _share(rung.generator_cores),
                 f"{sum(rung.tried.kept)} of {len(rung.tried.kept)}",
-                "Yes" if rung.tried.held else "Not known" if rung.tried.undecided else "No",
+                "Yes" if rung.tried.held else "Unknown" if rung.tried.undecided else "No",
             )
             for rung in sorted(self.rungs, key=lambda rung: rung.tried.load)
         ]

@@ -1,17 +1,17 @@
-"""PURE. The advice in words: two sentences that recommend, and when to move on."""
+"""PURE. The advice in words: a recommendation in two sentences, and the loads at which it changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reports.advice.advise import Question, Row, advise, along, ranked
+from reports.advice.advise import PatternAdvice, Question, advise, along, ranked
 from reports.advice.goals import Met
 from reports.basics.units import NONE, counted, listed, number, quantity
-from reports.model.law import Figure
+from reports.model.law import Estimate
 from reports.model.model import Model
 
 FACTORS: Final = [10 ** (step / 10) for step in range(1, 31)]
-"""By how much clients and rate are varied to find where the answer changes: a quarter more each time, to a thousand."""
+"""Factors by which clients and rate are varied to find where the answer changes, in steps of a quarter."""
 AXES: Final = {"clients": "clients", "rate": "messages a second"}
 
 
@@ -33,18 +33,18 @@ class Change:
         unit = AXES[self.axis]
         end = "Up" if self.changes > self.holds else "Down"
         if self.to is None:
-            return f"{end} to {plain(self.holds)} {unit} the answer stays; the model does not reach further."
+            return f"{end} to {plain(self.holds)} {unit} the answer stays the same; the model covers no more."
         if self.to == self.before:
-            return f"{end} to {plain(self.holds)} {unit} the answer stays; nothing further was asked."
+            return f"{end} to {plain(self.holds)} {unit} the answer stays the same; no further load was tried."
         between = f"Between {plain(self.holds)} and {plain(self.changes)} {unit}"
         return f"{between} move on to {self.to}." if self.to else f"{between} no pattern meets the goals any more."
 
 
-def recommendation(question: Question, rows: Sequence[Row]) -> str:
+def recommendation(question: Question, rows: Sequence[PatternAdvice]) -> str:
     """Return two sentences: what to use and what it takes; what comes next, and why the others do not."""
     order = ranked(rows)
     if not order:
-        more = " (--extrapolate says more)" if any(row.met is Met.UNKNOWN for row in rows) else ""
+        more = " (try --extrapolate)" if any(row.met is Met.UNKNOWN for row in rows) else ""
         return (
             f"For {asked(question)}, no pattern is known to meet {_goals(question)}{more}. {_rest(rows, None)}".rstrip()
         )
@@ -54,7 +54,7 @@ def recommendation(question: Question, rows: Sequence[Row]) -> str:
     return f"For {asked(question)}, use {best.label}: {taken}. {_rest(rows, best)}".rstrip()
 
 
-def _rest(rows: Sequence[Row], best: Row | None) -> str:
+def _rest(rows: Sequence[PatternAdvice], best: PatternAdvice | None) -> str:
     order = ranked(rows)
     parts = []
     if best is not None and len(order) > 1:
@@ -74,10 +74,10 @@ def asked(question: Question) -> str:
 
 
 def _goals(question: Question) -> str:
-    return listed([goal.text for goal in question.goals]) if question.goals else "what was asked"
+    return listed([goal.text for goal in question.goals]) if question.goals else "the goals"
 
 
-def _takes(row: Row) -> str:
+def _takes(row: PatternAdvice) -> str:
     told = [f"p99 {ranged(row.figures.get('p99'), 'ms')}"] if "p99" in row.figures else []
     if "cores" in row.figures:
         cores = few(row.figures["cores"].value)
@@ -91,16 +91,16 @@ def plain(value: float) -> str:
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def ranged(figure: Figure | None, unit: str = "") -> str:
-    """Say a figure with its interval: 289 ms (98 to 1.0 s); a dash where nobody knows it."""
+def ranged(figure: Estimate | None, unit: str = "") -> str:
+    """Return a figure with its interval: 289 ms (98 to 1.0 s); a dash where it is unknown."""
     if figure is None:
         return NONE
     value, low, high = (_said(each, unit) for each in (figure.value, figure.low, figure.high))
     return value if low == high else f"{value} ({low} to {high})"
 
 
-def middle(figure: Figure | None, unit: str = "") -> str:
-    """Say a figure without its interval."""
+def middle(figure: Estimate | None, unit: str = "") -> str:
+    """Return a figure without its interval."""
     return _said(figure.value, unit) if figure else NONE
 
 
@@ -109,12 +109,12 @@ def _said(value: float, unit: str) -> str:
 
 
 def few(value: float) -> str:
-    """Write a number of cores, or of Mbit/s: as many digits as tell one from nothing."""
+    """Return a number of cores or Mbit/s with enough digits to differ from 0."""
     return "<0.001" if 0 < value < 0.0005 else number(value, 2 if value >= 0.1 else 3)
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
-    """Say what rules patterns out, is not met or not known, and what they need: once for all that share it."""
+def notes(rows: Sequence[PatternAdvice]) -> list[str]:
+    """Return why patterns are excluded or uncertain, and what they need: one line for all patterns that share it."""
     told: dict[str, list[str]] = {}
     for row in rows:
         for note in (*row.why, *row.needs):
@@ -132,7 +132,7 @@ def changes(model: Model, question: Question) -> list[Change]:
     return [change for change in found if change.holds != change.changes]
 
 
-def _change(model: Model, question: Question, axis: str, factors: Sequence[float], best: Row) -> Change:
+def _change(model: Model, question: Question, axis: str, factors: Sequence[float], best: PatternAdvice) -> Change:
     field = "clients" if axis == "clients" else "rate_per_s"
     last = holds = float(getattr(question, field))
     for asked in along(question, axis, factors):
