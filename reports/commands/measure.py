@@ -1,7 +1,8 @@
 """`run` and `compare`: measure a plan, write the report, and print the verdict."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +17,10 @@ from loadtests.runs.progress import duration
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
-from loadtests.scenario.plan import Plan, choose, known_name
+from loadtests.scenario.plan import Plan, PlannedCell, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.sharing import shared_out
+from loadtests.scenario.size import LARGE_BYTES, needed_bytes
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
@@ -133,6 +135,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
     cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
     err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
+    _tell_size(folder, cells)
     outcome = run_cells(folder, cells, labels)
     kept = runner.finished_cells(folder, names)
     page, halted = None, outcome.halted
@@ -147,6 +150,20 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool)
     if code in {INTERRUPTED, INCOMPLETE} or not (ruling and ruling.worthless):
         return fail(code, f"{what}; {resume}") if code else DONE
     return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; do not decide anything from {folder}")
+
+
+def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
+    """Say how much a run writes where that is much, and whether there is room for it."""
+    per_s, size = needed_bytes(cells)
+    free = shutil.disk_usage(folder).free
+    if size < LARGE_BYTES and size < free:
+        return
+    room = f"there are {free / 1e9:,.1f} GB free" + (", which may be too little" if size > free else "")
+    err.print(
+        f"it writes up to {per_s / 1e6:,.0f} MB a second and needs up to {size / 1e9:,.1f} GB in {folder}: {room}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _ruling(folder: Path) -> "Ruling":
