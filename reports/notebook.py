@@ -1,8 +1,11 @@
-"""Everything a notebook needs, under one name: `import pollbench`, then `pollbench.load(pollbench.newest(runs))`."""
+"""Everything a notebook needs, under one name: `import pollbench`, then `pollbench.load(pollbench.newest())`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from loadtests.runs.run_folder import newest
+from loadtests.runs import run_folder
 from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
 from reports.advice.advise import Question, advise
 from reports.advice.decision_map import DecisionMap
@@ -16,8 +19,11 @@ from reports.charts.chart_data import Scene, scenes
 from reports.charts.decision import decision
 from reports.charts.style import styled
 from reports.charts.svg import standalone
-from reports.ci.compare_runs import compare_runs
-from reports.data.load import Run, load
+from reports.ci import compare_runs as _two_runs
+from reports.ci.comparison import Comparison
+from reports.ci.questions import JUDGED
+from reports.data import load as _load
+from reports.data.load import Run
 from reports.measures.crossovers import crossovers
 from reports.measures.measures import conservation, latencies, per_cell, summary
 from reports.model.model import Model
@@ -25,9 +31,10 @@ from reports.model.model_file import RECORDED, read
 from reports.page.answer import answers as _answers
 from reports.theory import oracles
 from reports.theory.compare import agreements
+from reports.validity import evidence as _evidence
 from reports.validity.caution import NO_ANSWER, Ruling, verdict
 from reports.validity.checks import cautions
-from reports.validity.evidence import evidence
+from reports.validity.evidence import Evidence
 
 __all__ = [
     "CLIENTS",
@@ -59,6 +66,37 @@ __all__ = [
     "summary",
     "verdict",
 ]
+
+
+PLACES: Final = (Path("runs"), Path("../runs"))
+"""Where a notebook finds runs: beside itself, and beside its folder."""
+SHIPPED: Final = Path("recorded/feed")
+
+
+def newest(runs: str | Path | None = None) -> Path:
+    """Return the folder of the run that was started last, in `runs` or, without it, in PLACES; else the one that ships.
+
+    Raises ValueError where there is none.
+    """
+    for place in PLACES if runs is None else (Path(runs),):
+        if any(place.glob("*/run.json")):
+            return run_folder.newest(place)
+    return SHIPPED if runs is None and SHIPPED.is_dir() else run_folder.newest(Path(runs or PLACES[0]))
+
+
+def load(folder: str | Path) -> Run:
+    """Read a run folder. Raises ReportError."""
+    return _load.load(Path(folder))
+
+
+def evidence(folder: str | Path) -> Evidence:
+    """Read and measure a run folder, and say what speaks against believing it. Raises ReportError."""
+    return _evidence.evidence(Path(folder))
+
+
+def compare_runs(base: str | Path, new: str | Path, measures: Sequence[str] = JUDGED) -> Comparison:
+    """Say what became better or worse from one run folder to another. Raises ReportError."""
+    return _two_runs.compare_runs(Path(base), Path(new), measures)
 
 
 def answers(run: Run) -> list[str]:

@@ -6,9 +6,10 @@ as they are.
 """
 
 import inspect
+import json
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Final, get_type_hints
@@ -27,6 +28,7 @@ from loadtests.scenario.locust_options import TOLD  # noqa: E402
 from loadtests.scenario.scenarios import SCENARIOS, Scenario  # noqa: E402
 from loadtests.scenario.settings import SETTINGS, typed  # noqa: E402
 from reports.commands.app import app  # noqa: E402
+from reports.schemas import SCHEMAS, WHERE, schema  # noqa: E402
 from servers import patterns  # noqa: E402
 from servers.settings.options import ServerOptions  # noqa: E402
 from servers.settings.setting import Setting, settings  # noqa: E402
@@ -52,11 +54,61 @@ BUILT: Final = (
     "Every client gets every message, as followers of one thing do."
 )
 
+LLMS: Final = """To learn what a run says, read `verdict.json` in its folder, or ask `pollbench explain RUN --json`:
+conclusions, figures with their intervals, conditions and doubts. Nothing may be decided from a run whose verdict is
+INVALID or FAIL. Latency counts from the instant a message was due. Every command has `--help`, and those that measure
+or judge have `--json`; `pollbench schema` prints what that holds."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
+    for name in SCHEMAS:
+        files.append(File.generated(config, f"schemas/{name}.json", content=json.dumps(schema(name), indent=2)))
+    files.append(File.generated(config, "llms.txt", content=llms(config, files)))
     return files
+
+
+def llms(config: MkDocsConfig, files: Files) -> str:
+    """What a language model is told of the site (llmstxt.org): what this is, and every page with its first sentence."""
+    told = [f"# {config.site_name}", "", f"> {config.site_description}", "", LLMS]
+    for title, paths in _sections(config.nav or []):
+        told += ["", f"## {title}", ""]
+        for name, path in paths:
+            page = files.get_file_from_path(path)
+            assert page, path
+            told.append(f"- [{name}]({page.url}): {_first_sentence(page.content_string)}")
+    return "\n".join([*told, ""])
+
+
+def _sections(nav: Sequence[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Return title and (name, path) of each section of the navigation; pages by themselves are one section."""
+    entries = [(name, inside) for each in nav for name, inside in each.items()]
+    yield "Pages", [(name, inside) for name, inside in entries if isinstance(inside, str)]
+    for name, inside in entries:
+        if not isinstance(inside, str):
+            yield name, [pair for each in inside for pair in each.items()]
+
+
+def _first_sentence(text: str) -> str:
+    """Return what a page opens with: the first line that is prose."""
+    prose = (line for line in text.splitlines() if re.match(r"[A-Z`*]", line) and not line.startswith("| "))
+    start = text.find(found) if (found := next(prose, "")) else 0
+    paragraph = " ".join(text[start:].partition("\n\n")[0].split())
+    sentence = re.match(r".*?[.:](?= |$)", paragraph)
+    return (sentence[0] if sentence else paragraph).replace("**", "").removesuffix(":")
+
+
+def schemas_page() -> str:
+    told = [
+        "# Schemas",
+        "",
+        "JSON Schemas of what is written for machines. `pollbench schema NAME` prints the same.",
+        "",
+        "| schema | of |",
+        "|---|---|",
+    ]
+    return "\n".join([*told, *(f"| [`{name}`](../schemas/{name}.json) | {about} |" for name, about in WHERE.items())])
 
 
 def commands() -> str:
@@ -252,6 +304,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "reference/settings.md": settings_page,
     "reference/adapters.md": adapters,
     "reference/exit-codes.md": exit_codes,
+    "reference/schemas.md": schemas_page,
     "contributing.md": root_file("CONTRIBUTING.md"),
     "decisions.md": root_file("DECISIONS.md"),
     "changelog.md": root_file("CHANGELOG.md"),

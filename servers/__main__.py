@@ -54,7 +54,7 @@ def parser() -> Parser:
     p = Parser(prog="python -m servers", description="Serve update-delivery patterns from one feed of messages.")
     p.add_argument("patterns", nargs="*", metavar="PATTERN", help=f"any of {', '.join(patterns.names())}; default all")
     add_arguments(p, settings(ServerOptions).values())
-    p.add_argument("--announce-json", action="store_true", help="say what was bound as one line of JSON")
+    p.add_argument("--announce-json", action="store_true", help="print the bound addresses as one line of JSON")
     return p
 
 

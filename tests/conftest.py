@@ -1,12 +1,20 @@
 """Fixtures that several folders of tests share."""
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
+import pollbench
 from loadtests.host.warden import MARK, warden
+from loadtests.runs.signals import heeded
+from servers.home import HOME
 from tests.server_process import ServerProcess, serving
 
 # How long an example takes says how busy the machine is, and nothing of the code.
@@ -37,6 +45,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, or the last of the workers would be alone with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture
+def front_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
+    """Give what runs a command in this process, where a second is too much for what a process of its own would add."""
+    monkeypatch.setenv("PYTHONPATH", str(HOME))
+    before = {number: signal.getsignal(number) for number in {signal.SIGINT, *heeded()}}
+    yield lambda *words: pollbench.main(words)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """A file to a worker, for the sake of what its tests share; each test by itself where they share nothing."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return nodeid if file in self._apart else file
+
+    @cached_property
+    def _apart(self) -> set[str]:
+        root = Path(self.config.rootpath)
+        files = {nodeid.partition("::")[0] for nodeid in next(iter(self.registered_collections.values()))}
+        return {file for file in files if "mark.apart" in (root / file).read_text(encoding="utf-8")}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

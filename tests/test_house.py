@@ -35,6 +35,8 @@ LOADTESTS_MAY_TAKE = {
     "servers.targets.classes",
     "servers.targets.client",
     "servers.targets.message",
+    "servers.targets.peers",
+    "servers.targets.peers.catalogue",
     "servers.targets.presets",
     "servers.targets.reading",
     "servers.targets.redirects",
@@ -198,6 +200,17 @@ def test_what_is_private_is_of_one_file() -> None:
                 assert not is_private(node.attr), f"{path.relative_to(ROOT)} uses {node.value.id}.{node.attr}"
 
 
+@pytest.mark.parametrize("stage", ["loadtests", "reports"])
+def test_a_class_name_has_one_meaning_in_a_stage(stage: str) -> None:
+    defined: dict[str, str] = {}
+    for path in sorted((ROOT / stage).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                here = str(path.relative_to(ROOT))
+                assert node.name not in defined, f"{here} and {defined[node.name]} both have a {node.name}"
+                defined[node.name] = here
+
+
 def test_only_the_front_door_sees_the_commands() -> None:
     """They may see every stage and room, so whatever saw them would see everything."""
     for path in SOURCES:
@@ -229,10 +242,10 @@ def test_the_readme_shows_only_commands_that_exist() -> None:
 
 
 def test_where_a_new_thing_goes_is_where_the_others_of_its_kind_are() -> None:
-    """NAME stands for any file: there must be one already. A list is one that the module has."""
+    """NAME or PROTOCOL stand for any file: there must be one already. A list is one that the module has."""
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = set(re.findall(r"`((?:servers|loadtests|reports|tests|docs)/[\w/.]+)`", contributing))
-    missing = {path for path in paths if not any(ROOT.glob(path.replace("NAME", "[a-z]*")))}
+    missing = {path for path in paths if not any(ROOT.glob(re.sub("NAME|PROTOCOL", "[a-z]*", path)))}
     assert not missing
     lists = re.findall(r"of `([A-Z]+)` in `([\w/]+)\.py`", contributing)
     assert lists

@@ -30,6 +30,7 @@ here = Path(sys.argv[1])
 with RedisServer(here), Nginx(here, [9]):
     time.sleep(600)
 """
+pytestmark = pytest.mark.apart
 WAYS: Final = pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGHUP])
 
 

@@ -49,14 +49,14 @@ def add_line(file: Path, before: str, line: str) -> None:
 
 
 def test_a_setting_more_is_one_entry_and_the_line_that_obeys_it(grown: dict[str, Any]) -> None:
-    assert grown["options"] == dict.fromkeys(["run", "compare"], "how long a client takes to think; 1 to 300 s")
+    assert grown["options"] == dict.fromkeys(["run", "compare"], "how long a client takes to think; 1s to 5m")
     assert grown["form"] is True
     assert grown["by hand"] == 90.0
     assert grown["to the users"] == "120"
     assert grown["run.json"] == grown["cell.json"] == 120.0
-    assert "--patience 120" in grown["command"]
-    assert re.search(r"\| `--patience S` \| how long a client takes .*\| 1 to 300 s \| `9` \| user \|", grown["page"])
-    assert grown["refusal"] == "--patience 600 is out of range: it must be 1 to 300 s"
+    assert "--patience 120s" in grown["command"]
+    assert re.search(r"\| `--patience TIME` \| how long a client takes .*\| 1s to 5m \| `9s` \| user \|", grown["page"])
+    assert grown["refusal"] == "--patience 600s is out of range: it must be 1s to 5m"
 
 
 def test_no_default_range_or_help_of_a_setting_stands_a_second_time() -> None:

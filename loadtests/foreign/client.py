@@ -2,15 +2,16 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from loadtests.foreign.spec import ForeignTarget, Way
+from loadtests.foreign.traced_lines import TracedLinesDecoder
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import StreamDecoder
-from loadtests.protocols.http1_bodies import LIMIT_BYTES
-from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.stream_decoders import SseDecoder
 from loadtests.protocols.websocket_decoder import WebSocketDecoder, client_frame, handshake
 from servers.targets.adapter import Step
 from servers.targets.classes import client_of
@@ -42,14 +43,18 @@ class ForeignClient:
         self._scanner = scanner
         self._hops = 0
         self._led: Request | None = None
-        self._asked = Request("GET", target.url)
+        self._asked, self._below = Request("GET", ""), target.base
+        self._home = target.way(target.base, pattern)
         self._client = client_of(target.adapter, self.how, target.place, str(number))
-        self.hears = bool(self.how.remember) or type(self._client).hear is not Client.hear
+        kind = type(self._client)
+        self.hears = bool(self.how.remember) or kind.hear is not Client.hear
+        self.talks = bool(self.how.connect or self.how.reply) or kind.answer is not Client.answer
+        self._is_plain = not self.how.find and kind.texts is Client.texts
 
     @property
     def way(self) -> Way:
         """How the server is reached that is asked next. Raises Misunderstood."""
-        return self._target.way(self._server, self._pattern)
+        return self._home if self._led is None else self._target.way(_whole(self._led.path)[0], self._pattern)
 
     @property
     def is_led(self) -> bool:
@@ -61,7 +66,8 @@ class ForeignClient:
         if not is_redirect(status, location) or self._hops >= self._target.adapter.redirects:
             return False
         self._hops += 1
-        self._led = redirected(self._asked, self._asked.path, status, location)
+        below, asked = self._below, self._asked
+        self._led = redirected(asked, f"{replace(below, path='')}{_target(below.path, asked.path)}", status, location)
         return True
 
     def request(self) -> bytes:
@@ -77,12 +83,20 @@ class ForeignClient:
         """Take the answer to a step that is a request. Raises Misunderstood when it is not what was expected."""
         self._client.check(step, status, headers, body)
 
-    def decoder(self, random_bytes: Callable[[int], bytes], limit_bytes: int = LIMIT_BYTES) -> StreamDecoder:
-        """Return a decoder whose first output asks for messages. What was heard so far is looked at for that."""
-        offered, by_proxy = [self.how.subprotocol] if self.how.subprotocol else [], self.way.by_proxy
+    def follow(self, ask: Ask) -> StreamDecoder:
+        """Return a decoder as our own patterns do (loadtests/patterns): its first output asks for what comes next.
+
+        Where, and after what, the adapter knows and `ask` does not. What was heard so far is looked at for that.
+        """
+        by_proxy = self.way.by_proxy
         asked, base = self._next()
-        gzip = self.how.gzip
-        return decoder_of(self._pattern, asked, base, random_bytes, gzip, limit_bytes, offered, by_proxy=by_proxy)
+        if self._pattern == "websocket":
+            key = base64.b64encode(ask.random_bytes(16))
+            offered = [self.how.subprotocol] if self.how.subprotocol else []
+            request = handshake(base.netloc, _target(base.path, asked.path), key, _lines(asked.headers), offered)
+            return WebSocketDecoder(request, key, ask.limit_bytes, offered)
+        kind = SseDecoder if self._pattern == "sse" else TracedLinesDecoder
+        return kind(encoded(asked, base, by_proxy=by_proxy), gzip=self.how.gzip, limit_bytes=ask.limit_bytes)
 
     def opened(self) -> bytes:
         """Return what is to be sent on a WebSocket that was opened. Raises Misunderstood."""
@@ -92,28 +106,30 @@ class ForeignClient:
         """Return what is to be sent to what came on a WebSocket. Raises Misunderstood."""
         return _frames(self._client.answer(body))
 
+    def replies(self, body: bytes) -> list[bytes]:
+        """Return the requests by which an answer to a poll is to be answered. Raises Misunderstood."""
+        by_proxy = self.way.by_proxy
+        return [encoded(each, self._target.base, by_proxy=by_proxy) for each in self._client.replies(body)]
+
     def hear(self, heard: Heard) -> None:
         """Keep what came, for when it is resumed."""
         self._client.hear(heard)
 
     def traces(self, body: bytes) -> list[Trace]:
         """Return our messages in what came, each once."""
+        if self._is_plain:
+            return self._scanner.scan(body)
         return [trace for text in self._client.texts(body) for trace in self._scanner.scan(text)]
-
-    @property
-    def _server(self) -> BaseUrl:
-        return self._target.base if self._led is None else _whole(self._led.path)[0]
 
     def _next(self) -> tuple[Request, BaseUrl]:
         """Return what is asked next, and below which URL: what a redirect made of the last request, or a new one."""
         if self._led is None:
             self._hops = 0
-            asked, base = self._client.subscribe(), self._target.base
+            self._asked, self._below = self._client.subscribe(), self._target.base
         else:
-            base, path = _whole(self._led.path)
-            asked, self._led = self._led._replace(path=path), None
-        self._asked = asked._replace(path=f"{replace(base, path='')}{_target(base.path, asked.path)}")
-        return asked, base
+            self._below, path = _whole(self._led.path)
+            self._asked, self._led = self._led._replace(path=path), None
+        return self._asked, self._below
 
 
 def encoded(request: Request, base: BaseUrl, *, by_proxy: bool = False) -> bytes:
@@ -128,31 +144,11 @@ def encoded(request: Request, base: BaseUrl, *, by_proxy: bool = False) -> bytes
         return text.encode() + request.body
 
 
-def decoder_of(
-    pattern: str,
-    asked: Request,
-    base: BaseUrl,
-    random_bytes: Callable[[int], bytes],
-    gzip: bool = False,
-    limit_bytes: int = LIMIT_BYTES,
-    subprotocols: list[str] | None = None,
-    *,
-    by_proxy: bool = False,
-) -> StreamDecoder:
-    """Return the decoder of a stream, whose first output is the request for it; see `encoded`."""
-    if pattern == "websocket":
-        key, offered = base64.b64encode(random_bytes(16)), subprotocols or []
-        request = handshake(base.netloc, _target(base.path, asked.path), key, _lines(asked.headers), offered)
-        return WebSocketDecoder(request, key, limit_bytes, offered)
-    kind = SseDecoder if pattern == "sse" else LinesDecoder
-    return kind(encoded(asked, base, by_proxy=by_proxy), gzip=gzip, limit_bytes=limit_bytes)
-
-
 def _whole(url: str) -> tuple[BaseUrl, str]:
     try:
         return server_and_path(url)
     except ValueError as wrong:
-        raise Misunderstood(f"it redirects to what is no URL of a server: {wrong}") from None
+        raise Misunderstood(f"it redirects to an address that is no URL of a server: {wrong}") from None
 
 
 def _target(base_path: str, path: str) -> str:

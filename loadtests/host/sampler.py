@@ -127,8 +127,7 @@ class Sampler:
         try:
             at_ns, used_ns = now_ns(), cpu_ns(self._process)
             rss_bytes = self._process.memory_info().rss
-            inodes = socket_inodes(self._process.pid) if LINUX else set()
-            open_sockets = len(inodes) if LINUX else len(self._process.net_connections("all"))
+            open_sockets, kernel_bytes = self._sockets()
         except (psutil.NoSuchProcess, FileNotFoundError):
             raise ProcessLookupError(f"process {self._process.pid} is gone") from None
         return Sample(
@@ -138,7 +137,7 @@ class Sampler:
             cpu_ns=used_ns,
             rss_bytes=rss_bytes,
             open_sockets=open_sockets,
-            kernel_socket_bytes=socket_bytes(inodes) if LINUX else UNKNOWN,
+            kernel_socket_bytes=kernel_bytes,
             lag_ns=UNKNOWN,
             connections=UNKNOWN,
             wire_bytes_out=UNKNOWN,
@@ -147,6 +146,16 @@ class Sampler:
             wire_segments_in=UNKNOWN,
             waited_ns=waited_ns(self._process.pid),
         )
+
+    def _sockets(self) -> tuple[int, int]:
+        """Return how many there are, and what waits in them; -1 for what nobody may see but their owner."""
+        if not LINUX:
+            return len(self._process.net_connections("all")), UNKNOWN
+        try:
+            inodes = socket_inodes(self._process.pid)
+        except PermissionError:
+            return UNKNOWN, UNKNOWN
+        return len(inodes), socket_bytes(inodes)
 
 
 def waited_ns(pid: int) -> int:

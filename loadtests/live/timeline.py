@@ -54,11 +54,15 @@ class Report:
 
 
 class Gatherer:
-    """Turns the rows that one process records into reports. starts: the cursor of each of its users, see `Ledger`."""
+    """Turns the rows that one process records into reports. starts: the cursor of each of its users, see `Ledger`.
 
-    def __init__(self, run: str, starts: Mapping[int, int]) -> None:
+    states: the patterns of which a newer message replaces those before it, so that nobody misses them.
+    """
+
+    def __init__(self, run: str, starts: Mapping[int, int], states: Collection[str] = ()) -> None:
         self._run = run
         self._starts = starts
+        self._states = states
         self._ledgers: dict[str, Ledger] = {}
         self._fresh = Report(run)
 
@@ -76,7 +80,7 @@ class Gatherer:
             ledger = self._ledgers.setdefault(pattern, Ledger(self._starts))
             for second, missed, duplicated in ledger.take(rows):
                 live = self._slice(pattern, second)
-                live.missed += missed
+                live.missed += 0 if pattern in self._states else missed
                 live.duplicated += duplicated
 
     def report(self) -> Report:

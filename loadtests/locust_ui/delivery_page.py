@@ -5,7 +5,10 @@ Locust's page renders whatever element an extended tab names as its component, s
 """
 
 import json
+import re
 import subprocess
+from csv import DictWriter
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +32,10 @@ from servers.palette import colours_of
 from servers.patterns import facts, names
 from servers.targets.adapter import SUBSCRIPTIONS
 
-FILES: Final = {"report.html": "HTML report", "summary.csv": "summary as CSV"}
+TABLE: Final = "delivery.csv"
+FILES: Final = {"report.html": "HTML report", TABLE: "this table as CSV", "summary.csv": "all figures as CSV"}
+NOT_IN_TABLE: Final = "colour"
+"""What a row has for the page alone."""
 CONFLICT: Final = 409
 FORM: Final = b"templateArgs"
 """What the page has, and a redirect or a login page does not have."""
@@ -53,7 +59,8 @@ def set_up(environment: Environment, screen: Screen) -> "DeliveryPage":
     web_ui.template_args.update(
         extended_tabs=[{"title": "Delivery", "key": "delivery", "component": "pollbench-delivery"}],
         extended_csv_files=[
-            {"href": f"./pollbench/{name}", "title": f"Download {title} of the run"} for name, title in FILES.items()
+            {"href": f"./pollbench/{name}", "title": f"Download {title.replace('this', 'the Delivery')} of the run"}
+            for name, title in FILES.items()
         ],
     )
     return page
@@ -66,6 +73,16 @@ def _ruling_in(folder: Path) -> LiveVerdict:
     return LiveVerdict(ruling["verdict"], tuple(doubts))
 
 
+def in_words_of_the_form(problem: str) -> str:
+    """Call options what the form calls them: --poll-interval is Poll Interval there."""
+
+    def named(option: re.Match[str]) -> str:
+        dest = option[1].replace("-", "_")
+        return dest.replace("_", " ").title() if dest in TOLD and dest not in HIDDEN else option[0]
+
+    return re.sub(r"--([a-z0-9-]+)", named, problem)
+
+
 class DeliveryPage:
     """Answers what the page asks. One per web UI."""
 
@@ -76,6 +93,8 @@ class DeliveryPage:
         self._points = ChartPoints()
         self._reporting = BoundedSemaphore()
         self._ruled: tuple[str, LiveVerdict] | None = None
+        self._unreportable: tuple[str, str] | None = None
+        self._reported: dict[str, Path] = {}
         self._started_with = dict(vars(environment.parsed_options)), environment.host or ""
 
     # The Delivery tab
@@ -95,7 +114,10 @@ class DeliveryPage:
             shares=screen.shares,
             ruled=self._ruling is not None,
             phase=self._phase(),
-            downloads={"files": FILES, "problem": self._folder_problem()},
+            downloads=[
+                {"name": name, "title": title, "problem": self._problem_with(name)} for name, title in FILES.items()
+            ],
+            before=self._before,
             problem={"number": number, "text": problem},
             elapsed_s=max(0, until_s - board.from_s),
             workers={"lost": len(screen.lost), "all": screen.health.workers},
@@ -106,10 +128,10 @@ class DeliveryPage:
             },
         )
 
-    def _rows(self, until_s: int) -> list[dict[str, object]]:
+    def _rows(self, until_s: int) -> list[dict[str, Any]]:
         board, health = self._screen.board, self._screen.health
         colours = colours_of(sorted(board.patterns))
-        rows: list[dict[str, object]] = []
+        rows: list[dict[str, Any]] = []
         for pattern, timeline in sorted(board.patterns.items()):
             total, colour = timeline.total, colours[pattern]
             judgement = self._ruling or judge(pattern, total, health)
@@ -143,8 +165,17 @@ class DeliveryPage:
     def rule(self) -> None:
         """Have the report made of a test that has ended, and show its verdict from then on: there is one judge."""
         folder = Path(self._screen.board.run)
-        problem = self._folder_problem() or self._report()
+        problem = self._folder_problem() or self._report(folder)
+        if problem:
+            self._unreportable = (str(folder), problem)
+        else:
+            self._reported[folder.name] = folder
         self._ruled = (str(folder), LiveVerdict("INVALID", (problem,)) if problem else _ruling_in(folder))
+
+    @property
+    def _before(self) -> str:
+        """Name the test before this one, whose report can still be had; "" for none."""
+        return next((name for name in reversed(self._reported) if name != Path(self._screen.board.run).name), "")
 
     def _phase(self) -> str:
         """Return "none" before the first test, "running" while there is more to come, "stopped" when all is final."""
@@ -174,6 +205,7 @@ class DeliveryPage:
             problem = self._unchangeable(given, host) if running else self._inadmissible(given, host)
         if not problem:
             return None
+        problem = in_words_of_the_form(problem)
         if running:
             self._screen.say(problem)  # the dialog has closed by then
         return jsonify({"success": False, "message": problem, "host": environment.host})
@@ -251,12 +283,32 @@ class DeliveryPage:
     # Downloads
 
     def file(self, name: str) -> Response:
-        """Send the report or its table; made when first asked for, in a process of its own."""
-        problem = self._folder_problem() or self._report()
+        """Send the report, its table, or the page's; of the test that `run` names, if that has a report."""
+        folder = self._reported.get(request.args.get("run", ""), Path(self._screen.board.run))
+        problem = "" if folder.name in self._reported else self._problem_with(name)
+        if not problem and name == TABLE:
+            sent = make_response(self._table(), {"Content-Type": "text/csv; charset=utf-8"})
+            sent.headers["Content-Disposition"] = f"attachment; filename={folder.name}-{name}"
+            return sent
+        problem = problem or self._report(folder)
         if problem:
             return make_response(problem, CONFLICT, {"Content-Type": "text/plain; charset=utf-8"})
-        folder = Path(self._screen.board.run)
         return send_file(folder / name, as_attachment=True, download_name=f"{folder.name}-{name}")
+
+    def _table(self) -> str:
+        """Return the rows of the tab, unrounded."""
+        rows = self._rows(self._screen.board.complete_until_s(self._screen.lost, settled=True))
+        shown = [{name: value for name, value in row.items() if name != NOT_IN_TABLE} for row in rows]
+        text = StringIO()
+        table = DictWriter(text, shown[0] if shown else (), lineterminator="\n")
+        table.writeheader()
+        table.writerows(row | {"reasons": "; ".join(row["reasons"])} for row in shown)
+        return text.getvalue()
+
+    def _problem_with(self, name: str) -> str:
+        """Say why a file of the newest test cannot be had, "" where it can. Figures there are however short it was."""
+        run, problem = self._unreportable or ("", "")
+        return self._folder_problem() or (problem if name != TABLE and run == self._screen.board.run else "")
 
     def _folder_problem(self) -> str:
         folder = Path(self._screen.board.run)
@@ -270,9 +322,8 @@ class DeliveryPage:
             return f"{folder} is not a run that can be reported: it was recorded for another program (--run-dir)"
         return ""
 
-    def _report(self) -> str:
+    def _report(self, folder: Path) -> str:
         """Make the report unless it is there; return what went wrong, "" for nothing."""
-        folder = Path(self._screen.board.run)
         with self._reporting:
             if (folder / "report.html").is_file():
                 return ""

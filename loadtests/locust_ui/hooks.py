@@ -97,7 +97,7 @@ class Conductor:
             return
         if isinstance(runner, MasterRunner):
             self._crew.begin(runner)
-        self.screen.begin(str(self.run_dir), session.joined, self._crew.working)
+        self.screen.begin(str(self.run_dir), session.joined, self._crew.working, session.states)
         if not isinstance(runner, MasterRunner):
             self._start_recording(environment)
 

@@ -54,10 +54,12 @@ class Screen:
         if isinstance(runner, MasterRunner):
             events.worker_report.add_listener(self._merge)
 
-    def begin(self, run: str, starts: Mapping[int, int], workers: Collection[str] = ()) -> None:
-        """Forget the test before. run: its name in every process; starts: where its users begin, see `Ledger`."""
+    def begin(
+        self, run: str, starts: Mapping[int, int], workers: Collection[str] = (), states: Collection[str] = ()
+    ) -> None:
+        """Forget the test before. run: its name in every process; starts, states: see `Gatherer`."""
         seen = self._environment.web_ui is not None or isinstance(self._environment.runner, WorkerRunner)
-        self._gatherer = Gatherer(run, starts) if seen else None
+        self._gatherer = Gatherer(run, starts, states) if seen else None
         self.board = Board(run, now_ns())
         self._workers, self._lost = frozenset(workers), frozenset()
         self.settled = False

@@ -19,7 +19,7 @@ import gevent
 import msgspec
 
 from loadtests.locust_ui.other_server import OtherServer
-from loadtests.records.manifest import SESSION, Session
+from loadtests.records.manifest import SESSION, SessionRecord
 from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
@@ -123,7 +123,10 @@ class HandDriven:
             for cell in cells_of(self._scenario, self._users or users)
         ]
         named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
-        save(self.folder / "session.json", Session(command=command, started_at=self._started_at, cells=cells, **named))
+        save(
+            self.folder / "session.json",
+            SessionRecord(command=command, started_at=self._started_at, cells=cells, **named),
+        )
         subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _publish_from_ns(self) -> int:

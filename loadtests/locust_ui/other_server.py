@@ -25,7 +25,7 @@ LOOK_S: Final = 0.1
 class OtherServer:
     """Published to from its making to `stop`, by the process that starts the test: the only one, or the master.
 
-    host: where users and workers learn whom to follow; pids: whose cost is the server's, none where that is not known.
+    host: where users and workers learn whom to follow; pids: that count as the server, none where that is not known.
     called: whether all users have heard, and what counts is published.
     """
 

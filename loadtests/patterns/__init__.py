@@ -3,6 +3,7 @@
 Users, probes and tests all follow a pattern by what stands here. A file holds `follow(ask)`: a decoder whose first
 output asks, and that makes events of the bytes that come. It is a class of the file's own, or one of
 loadtests/protocols. Of polls it also says HELD, whether the server keeps a request until there is something to say.
+A server that is not ours is followed by the same method, whatever its adapter is (loadtests/foreign/client.py).
 """
 
 from importlib import import_module

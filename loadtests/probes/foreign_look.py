@@ -17,6 +17,7 @@ from loadtests import patterns
 from loadtests.foreign.client import ForeignClient
 from loadtests.foreign.spec import ForeignTarget, Way
 from loadtests.foreign.tunnel import through_proxy
+from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
@@ -45,7 +46,7 @@ class Seen:
     id: str = ""
 
 
-class Wire:
+class SeenBytes:
     """A connection that waits."""
 
     def __init__(self, target: ForeignTarget, way: Way) -> None:
@@ -79,24 +80,29 @@ class Look:
         self.polled = patterns.held(pattern) is not None
         self._target = target
         self._client = ForeignClient(target, pattern, 1, target.scanner())
-        self._stream = ForeignStream(self._client, os.urandom)
+        self._stream = ForeignStream(self._client)
+        self._ask = Ask(netloc=target.base.netloc, path=target.base.path, random_bytes=os.urandom)
         self._stepped = False
-        self._wire: Wire | None = None
+        self._wire: SeenBytes | None = None
         self.first = self.asked = b""
         self.status = 0
         self.headers: dict[str, str] = {}
+
+    @property
+    def is_open(self) -> bool:
+        return self._wire is not None
 
     def open(self) -> None:
         """Ask. Raises OSError and ProtocolError."""
         self.close()
         if not (self._client.is_led or (self._stepped and self.polled)):
             self._take_steps()
-        self._wire = Wire(self._target, self._client.way)
+        self._wire = SeenBytes(self._target, self._client.way)
         if self.polled:
             self._reader = ResponseReader(gzip=self._client.how.gzip)
             self.asked = self._client.request()
         else:
-            self._decoder = self._stream.decoder()
+            self._decoder = self._stream.follow(self._ask)
             self.asked = self._decoder.take_output()
         self._wire.send(self.asked)
 
@@ -140,7 +146,7 @@ class Look:
     def _take_steps(self) -> None:
         for step in self._client.how.connect:
             if step.request:
-                wire, reader = Wire(self._target, self._client.way), ResponseReader()
+                wire, reader = SeenBytes(self._target, self._client.way), ResponseReader()
                 wire.send(self._client.step_request(step))
                 data = wire.read(time.monotonic() + CONNECT_S)
                 while data is not None and not reader.receive(data):
@@ -184,7 +190,7 @@ class Look:
                 self._go_on()
                 return
         elif isinstance(event, Message):
-            traces, answer = self._stream.take(event)
+            traces, answer = self._stream.take(event.body)
             wire.send(answer)
             name, number = self._told_beside(event.body)
             yield from (Seen(trace, received_ns, event.body, name, number) for trace in traces)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Final
 
 import msgspec
@@ -28,12 +29,15 @@ from servers.targets.variables import Misunderstood, hidden, secrets_of
 MESSAGES: Final = 3
 SETTLE_S: Final = 0.25
 """From asking to the first message, as in a cell."""
+BEYOND_S: Final = 5.0
+"""What publishes says by then that it had no answer in time."""
 SHOWN_BYTES: Final = 100
 SWITCHED: Final = 101
 OF_BROWSERS: Final = {"host", "accept", "cache-control", "cookie", "last-event-id"}
 """What EventSource sends: Cookie where the page may."""
 EVERYBODYS: Final = {"host", "connection", "upgrade", "sec-websocket-version", "sec-websocket-key", "authorization"}
 CONTENT: Final = "x" * 120
+LOST: Final = "others came: it was lost between two answers or connections, so let `remember` say where to go on"
 FAULTS: Final = (OSError, ProtocolError, Misunderstood, WrongServer)
 
 
@@ -60,7 +64,7 @@ def check(chosen: Chosen, idle_s: float, say: Callable[[str], None]) -> bool:
             raise CheckFailed(str(problem).partition("error: ")[2] or str(problem)) from None
         control = Target(f"http://{HOST}:{said.http_port}", run)
         if control.foreign is None:
-            raise CheckFailed("the outlet does not say whom to follow")
+            raise CheckFailed("the outlet does not say which server to follow")
         say(f"server      {said.target}")
         hide = secrets_of(chosen.adapter)
         heard = [
@@ -79,6 +83,7 @@ class _Pattern:
         self._target, self._pattern, self._control = target, pattern, control
         self._idle_s, self._say = idle_s, say
         self._limit_s = target.adapter.roll_call_s
+        self._post_s = target.adapter.publish.timeout_s + BEYOND_S
         self._look = Look(target, pattern)
 
     def look(self) -> bool:
@@ -90,6 +95,13 @@ class _Pattern:
             heard = [self._message(number) for number in range(1, MESSAGES + 1)]
             if all(heard):
                 self._cut()
+        except WrongServer as wrong:
+            heard = [False]
+            state = Target(self._control.host).stats.backplane
+            self._row(f"a message was not taken: {state.problem}" if state and state.problem else str(wrong))
+        except SSLCertVerificationError as wrong:
+            heard = [False]
+            self._row(f"its certificate is not trusted ({wrong.verify_message}): name who signed it with --ca FILE")
         except FAULTS as wrong:
             heard = [False]
             failed = {"refused": 1} if isinstance(wrong, ConnectionRefusedError) else {"protocol": 1}
@@ -116,11 +128,18 @@ class _Pattern:
         else:
             self._row(f"without news: the request is kept, for longer than {self._idle_s:g} s")
 
+    def _wait(self) -> None:
+        """Have a request there before something is published. What comes meanwhile was published before."""
+        if not self._look.is_open:
+            self._look.open()
+            self._look.hear(SETTLE_S)
+
     def _message(self, number: int) -> bool:
-        posted = self._control.post(CONTENT)
+        self._wait()
+        posted = self._control.post(CONTENT, self._post_s)
         seen = next((each for each in self._heard() if each.trace.id == posted), None)
         if seen is None:
-            likely = cause(self._pattern, self._target.run, self._look.first, {})
+            likely = cause(self._pattern, self._target.run, self._look.first, {}) if number == 1 else LOST
             self._row(f"message {number} was taken and did not come within {self._limit_s:g} s: {self._look.first!r}")
             self._row(f"likely: {likely}")
             return False
@@ -154,20 +173,19 @@ class _Pattern:
     def _cut(self) -> None:
         """Break off, publish, ask again."""
         self._look.close()
-        missed = self._control.post(CONTENT)
+        missed = self._control.post(CONTENT, self._post_s)
         self._look.open()
         self._row(f"after a cut asks {_asked(self._look.asked)}")
-        time.sleep(SETTLE_S)
-        later = self._control.post(CONTENT)
-        ids: list[int] = []
+        ids = [each.trace.id for each in self._look.hear(SETTLE_S)]  # a WebSocket may have to talk first
+        later = self._control.post(CONTENT, self._post_s)
         for each in self._heard():
             ids.append(each.trace.id)
             if {missed, later} & set(ids):
                 break
         again = len(ids) - len({missed, later} & set(ids))
         self._row(
-            ("resumes: what was published while it was away came" if missed in ids else "")
-            or "does not resume: what was published while it was away is lost"
+            ("resumes: messages published while it was away came" if missed in ids else "")
+            or "does not resume: messages published while it was away are lost"
         )
         if again:
             self._row(f"before that, {again} messages that it had were sent again")

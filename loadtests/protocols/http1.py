@@ -231,7 +231,7 @@ class ResponseReader:
         stray, body = framing.rest, bytes(self._held)
         self._heads, self._framing, self._held, self._fresh = HeadReader(), None, bytearray(), True
         if stray.strip(b"\r\n") and not stray.startswith(b"HTTP/"):
-            raise ProtocolError(f"{len(stray)} bytes behind a response, which nobody asked for")
+            raise ProtocolError(f"{len(stray)} bytes after a response, without a request")
         # What looks like another response is said to nobody, such as 408 before an idle connection is closed.
         self._complete(head, body, keep_alive=head.keep_alive and bool(data) and not stray)
         return True

@@ -107,6 +107,11 @@ class TextStream(Http1Stream):
         self._in_chunks = False
         self.found: Sequence[TextEvent] = ()
 
+    @property
+    def last_id(self) -> bytes:
+        """The id that a server-sent event set last, b"" for none."""
+        return self.parser.last_id if isinstance(self.parser, EventStreamParser) else b""
+
     def lone(self, data: bytes) -> bytes | None:
         if not self._in_chunks:
             return None

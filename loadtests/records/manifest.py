@@ -154,6 +154,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: messages a second by its schedule, 0 where all are posted; None in runs from before it was a dimension,
     whose scenario has one.
     relay: what stood between clients and server, if anything.
+    cost_of: whose cost is the server's, or why that is not measured; "" of our own servers, of which it is plain.
     settings: everything that the cell depends on, by the names of loadtests/scenario/settings.py; empty in cells from
     before they were kept there.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
@@ -184,12 +185,13 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: Annotated[float, Meta(ge=0)] | None = None
     relay: RelayAccount | None = None
     way_up: WayUp | None = None
+    cost_of: Text = ""
     settings: dict[Text, Setting] = {}
     rows: dict[Text, Count]
     seal: dict[Text, Text] = {}
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: a test driven by hand that has stopped, and its cells as far as they are known by then.
 
     Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows. target,

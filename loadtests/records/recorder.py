@@ -82,9 +82,14 @@ class Recorder:
     def tape(self, pattern: str) -> Tape:
         return self._tapes.setdefault(pattern, Tape())
 
-    def glimpse(self, user: int, data: bytes) -> None:
-        """Keep the first bytes that a client is sent, in case that it is the last one hears of it."""
+    def glimpse(self, user: int, data: bytes, *, anew: bool = False) -> None:
+        """Keep the first bytes that a client is sent, in case that it is the last one hears of it.
+
+        anew: another answer begins with these bytes, which tells more than the one before it, that brought nothing.
+        """
         seen = self._glimpses.get(user)
+        if seen is not None and anew:
+            seen.clear()
         if seen is None:
             if len(self._glimpses) >= GLIMPSES:
                 return

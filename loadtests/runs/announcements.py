@@ -17,7 +17,7 @@ class Announcement(msgspec.Struct, frozen=True):
     """What is needed of a server that listens.
 
     target, pids: of an outlet, the URL of the server that it publishes to, and the processes whose cost is that
-    server's; none where it is not known which.
+    server's; none where it is not known which. cost_of: which they are, or why that is not known.
     """
 
     pid: Pid
@@ -26,6 +26,7 @@ class Announcement(msgspec.Struct, frozen=True):
     https_port: Port | None = None
     target: str = ""
     pids: list[Pid] = []
+    cost_of: str = ""
 
 
 class RelayAnnouncement(msgspec.Struct, frozen=True):

@@ -230,6 +230,7 @@ class Attempt:
         for child in (*self._workers, load):
             if code := child.stop():
                 raise CellFailed(f"the {child.name} ended with {ending(code)}: {child.last_words()}")
+        self._workers = []
 
     def _end_process(self, child: Child) -> None:
         code = child.stop()
@@ -246,6 +247,7 @@ class Attempt:
 
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
+        self._tick()  # whoever reads the rows as they come has the last of them now
         silent = self._scenario.loads - len(list((self._folder / "raw").glob("counts-*.json")))
         if silent:
             who = "the load" if self._scenario.loads == 1 else f"{silent} of {self._scenario.loads} load processes"

@@ -72,7 +72,8 @@ class _Shown:
 class Bar(_Shown):
     """Shows cells as they are measured. A cell never counts for more than its expected time until it has ended.
 
-    board: asked on a terminal after each finished cell, for what to show above the bar until the end.
+    board: asked on a terminal after each finished cell, for what to show above the bar until the end. place: stands
+    before a cell's name, where cells of several runs take turns.
     """
 
     def __init__(
@@ -83,12 +84,13 @@ class Bar(_Shown):
         self._cells = list(cells)
         self._done_s = 0.0
         self._started_ns = now_ns()
+        self.place = ""
         total_s = sum(cell.expected_s for cell in cells)
         self._task = self._progress.add_task("", total=total_s, count=self._count())
 
     def starts(self, planned: PlannedCell) -> None:
         self._started_ns = now_ns()
-        self._progress.update(self._task, description=escape(planned.name), count=self._count())
+        self._progress.update(self._task, description=escape(f"{self.place}{planned.name}"), count=self._count())
 
     def tick(self) -> None:
         in_cell_s = (now_ns() - self._started_ns) / 1e9
@@ -99,7 +101,7 @@ class Bar(_Shown):
         self._done_s += self._cells[self._ended].expected_s
         self._ended += 1
         self._progress.update(self._task, completed=self._done_s, count=self._count())
-        self._tell(cell.name, "; ".join(cell.problems))
+        self._tell(f"{self.place}{cell.name}", "; ".join(cell.problems))
         if not cell.problems and self._console.is_terminal and self._board is not None:
             self._progress.board = self._board(cell)
 

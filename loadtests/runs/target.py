@@ -129,9 +129,9 @@ class Target:
                 f"{self.stats.schedule[:60]!r}): name one (--schedule)"
             ) from None
 
-    def post(self, content: str) -> int:
+    def post(self, content: str, within_s: float = ANSWER_S) -> int:
         """Have the server publish one message now; return its id. Raises WrongServer."""
-        status, body = self._ask("POST", "/api/message", content.encode())
+        status, body = self._ask("POST", "/api/message", content.encode(), within_s)
         if status != 201:
             raise WrongServer(f"the server took no message (POST /api/message answered {status}: {body[:200]!r})")
         return int(msgspec.json.decode(body)["id"])
@@ -158,13 +158,13 @@ class Target:
             f"{self._url} is not a pollbench server (GET /stats answered {status}); start one with: pollbench serve"
         )
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(*self._url.address, timeout=ANSWER_S)
+    def _ask(self, method: str, path: str, body: bytes | None = None, within_s: float = ANSWER_S) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(*self._url.address, timeout=within_s)
         # The timeout is each read's: a server that says a byte now and then would keep us for ever.
         expired, late = threading.Event(), None
         try:
             connection.connect()
-            late = threading.Timer(ANSWER_S, _hang_up, [connection.sock, expired])
+            late = threading.Timer(within_s, _hang_up, [connection.sock, expired])
             late.start()
             connection.request(method, path, body)
             response = connection.getresponse()
@@ -174,7 +174,7 @@ class Target:
             if response.length or expired.is_set():
                 raise http.client.IncompleteRead(answer)
         except (OSError, http.client.HTTPException) as wrong:
-            slow = f"no whole answer to {method} {path} within {ANSWER_S:g} s" if expired.is_set() else wrong
+            slow = f"no whole answer to {method} {path} within {within_s:g} s" if expired.is_set() else wrong
             raise WrongServer(f"{self._url} cannot be reached ({slow}); start a server with: pollbench serve") from None
         else:
             return response.status, answer

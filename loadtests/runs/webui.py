@@ -4,6 +4,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,11 @@ class Unreachable(Exception):
     """A port that is taken, or a server that does not come up; the message says which, why and what to do."""
 
 
-def serve(port: int, say: Callable[[str], None]) -> int:
-    """Show the web UI on this port until Ctrl-C; return Locust's exit code. Raises Unreachable."""
+def serve(port: int, say: Callable[[str], None], beside: AbstractContextManager[str] | None = None) -> int:
+    """Show the web UI on this port until Ctrl-C; return Locust's exit code. Raises Unreachable.
+
+    beside: entered while it is shown; what it gives is said.
+    """
     check_free(port)
     with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
         ports = ["--port", "0", "--http2-port", "0", "--announce-json"]
@@ -31,8 +35,11 @@ def serve(port: int, say: Callable[[str], None]) -> int:
                 raise Unreachable(str(problem)) from None
             host = f"http://{HOST}:{ready.http_port}"
             say(f"server  {host}")
-            say(f"web UI  http://{HOST}:{port}   Ctrl-C ends both")
-            return _locust(["--host", host, "--web-host", HOST, "--web-port", str(port)])
+            with beside or nullcontext("") as more:
+                if more:
+                    say(more)
+                say(f"web UI  http://{HOST}:{port}   Ctrl-C ends both")
+                return _locust(["--host", host, "--web-host", HOST, "--web-port", str(port)])
 
 
 def _locust(where: list[str]) -> int:

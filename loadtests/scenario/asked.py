@@ -1,4 +1,4 @@
-"""PURE. What is typed to name a server that is not ours, on the command line or in Locust's form."""
+"""PURE. The options that name your own server, on the command line or in Locust's form."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from servers.settings.setting import RUNNER, setting, settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was typed to name a server that is not ours."""
+    """The options that were typed to name a server that is not ours."""
 
     target: str = setting(
         "",
-        "measure a server that is not ours: a preset (pollbench target list), a TOML file or a Python class",
+        "measure your own server: a preset (see pollbench target list), a TOML file or a Python class",
         RUNNER,
         metavar="PRESET|FILE|FILE.py:CLASS",
     )
     url: str = setting(
-        "", "where that server is; without --target: the very URL that clients follow", RUNNER, metavar="URL"
+        "", "address of that server; without --target: the URL that clients request", RUNNER, metavar="URL"
     )
     publish: str = setting(
         "",
-        "how a message gets in: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
+        "how to publish a message: METHOD PATH BODY, websocket PATH TEXT or pipe COMMAND, with {{message}}",
         RUNNER,
         metavar="TEXT",
     )
-    ca: str = setting("", "trust what this authority has signed (PEM)", RUNNER, metavar="FILE")
-    insecure: bool = setting(False, "trust any certificate; the page says so", RUNNER)
+    ca: str = setting("", "trust certificates of this authority (PEM)", RUNNER, metavar="FILE")
+    insecure: bool = setting(False, "trust any certificate; the report says so", RUNNER)
     changes: tuple[str, ...] = setting(
-        (), "change any key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True
+        (), "change a key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True
     )
 
     def words(self) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import MISSING, replace
 from functools import wraps
 from typing import Annotated, Any
 
@@ -17,13 +17,13 @@ from servers.settings.setting import Setting, read, settings
 
 def with_overrides(command: Callable[..., int]) -> Callable[..., int]:
     """Give a typer command these options. It takes them as one argument, `overrides`: field -> text, True or None."""
-    return with_options(command, "overrides", SETTINGS, "Instead of the scenario's own")
+    return with_options(command, "overrides", SETTINGS, "Settings of the scenario")
 
 
 def with_target(*without: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a typer command the options that name a server, as one argument: `asked`. without: those that it lacks."""
     table = {name: each for name, each in settings(Asked).items() if name not in without}
-    panel = "A server that is not ours (docs/howto/own-server.md)"
+    panel = "Your own server (docs/howto/own-server.md)"
     return lambda command: with_options(command, "asked", table, panel, lambda typed: read(Asked, typed))
 
 
@@ -58,7 +58,14 @@ def with_options(
 def _annotation(each: Setting, panel: str) -> Any:
     # The table reads the text: typer would read numbers only, and refuse them in words of its own.
     kind: Any = list[str] if each.repeated else bool if each.kind is bool else str
-    option = typer.Option(each.option, metavar=each.placeholder, help=each.described, rich_help_panel=panel)
+    usual = "the scenario's" if each.default is MISSING else each.usual
+    option = typer.Option(
+        each.option,
+        metavar=None if each.kind is bool else each.placeholder,
+        help=each.described,
+        show_default=usual or False,
+        rich_help_panel=panel,
+    )
     return Annotated[kind | None, option]
 
 

@@ -16,7 +16,7 @@ from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
-from servers.settings.setting import duration_of_ms, plain
+from servers.settings.setting import duration, plain
 from servers.timing import NS_PER_S
 
 START_AND_STOP_S: Final = 1.7
@@ -141,7 +141,7 @@ def cell_name(scenario: str, clients: int, rtt_ms: float, rate_per_s: float | No
 
     rtt_ms: 0 for no round trip; rate_per_s: None where the scenario has only one.
     """
-    network = f"-{duration_of_ms(rtt_ms)}" if rtt_ms else ""
+    network = f"-{duration(rtt_ms, 'ms')}" if rtt_ms else ""
     rate = "" if rate_per_s is None else f"-{plain(rate_per_s)}{RATE.suffix}"
     return f"{scenario}-{clients}{network}{rate}-{pattern}-{repeat}"
 

@@ -129,7 +129,7 @@ _ALL: Final = (
     ),
     Scenario(
         name="progress",
-        purpose="progress of a job: two updates a second to the few who started it",
+        purpose="progress of a job: two updates a second to the few clients that started it",
         goals=("p99_ms < 1000", "missed == 0"),
         basis=(
             "two updates a second at most, as KinoProgressBar sends (hexdocs.pm/kino_progress_bar); a second is what "
@@ -157,7 +157,7 @@ _ALL: Final = (
     ),
     Scenario(
         name="notifications",
-        purpose="notifications: one every few seconds to whoever has the page open",
+        purpose="notifications: one every few seconds to all clients with the page open",
         goals=("p99_ms < 10000", "missed == 0"),
         basis=(
             "ten seconds keep a user's attention (Nielsen 1993), which polls every 5 s leave room for; GitHub lets its "
@@ -199,7 +199,7 @@ _ALL: Final = (
     ),
     Scenario(
         name="form",
-        purpose="validation of a form: the verdict on what was typed, while the user still looks at the field",
+        purpose="validation of a form: the verdict on the input, while the user still looks at the field",
         goals=("p99_ms < 1000", "missed == 0"),
         basis=(
             "fields are checked half a second after the last key (the 500 ms in the examples of reactive_forms, "

@@ -128,7 +128,7 @@ class Connection:
         What users send is shorter than any socket's buffer: it fills only when the server no longer reads.
         """
         if os.write(self._descriptor, data) != len(data):
-            raise ConnectionResetError("the server does not read what it is sent")
+            raise ConnectionResetError("the server does not read our requests")
 
     def wait(self) -> None:
         """Sleep until `wake` or the end of the connection. Raises what ended it: OSError, NoAnswer or any other."""

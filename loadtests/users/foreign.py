@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from loadtests.foreign.client import ForeignClient
-from loadtests.protocols.events import Message, StreamDecoder
+from loadtests.protocols.asking import Ask
+from loadtests.protocols.events import StreamDecoder
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.stream_decoders import TextStream
 from loadtests.protocols.text_parsers import TextEvent
@@ -49,31 +50,42 @@ def _fetch(connect: Connect, request: bytes) -> ResponseReader:
 
 
 class ForeignStream:
-    """A stream of a foreign server, as its user follows it; `decoder` begins it anew."""
+    """A stream of a foreign server, as its user follows it; `follow` begins it anew."""
 
-    def __init__(self, client: ForeignClient, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(self, client: ForeignClient) -> None:
         self._client = client
-        self._random_bytes = random_bytes
         self._newest_id = 0
 
-    def decoder(self) -> StreamDecoder:
-        self._decoder = self._client.decoder(self._random_bytes, session.options.message_limit_bytes)
-        return self._decoder
+    def follow(self, ask: Ask) -> StreamDecoder:
+        decoder = self._client.follow(ask)
+        self._text = decoder if isinstance(decoder, TextStream) else None
+        return decoder
 
     def opened(self) -> bytes:
         """Return what is to be said now that it stands."""
         return self._client.opened()
 
-    def take(self, message: Message) -> tuple[list[Trace], bytes]:
+    def take(self, body: bytes) -> tuple[list[Trace], bytes]:
         """Return our messages in what came, and what is to be answered. Raises Misunderstood."""
-        body, decoder, answer = message.body, self._decoder, b""
-        if isinstance(decoder, TextStream):
+        text = self._text
+        if text is not None and self._client.hears:
+            event = next((each for each in text.found if each.data is body), NO_EVENT)
+            self._client.hear(Heard(body, text.head.headers, _text(event.name), _text(event.id)))
+        return self._taken(body)
+
+    def take_lone(self, body: bytes) -> tuple[list[Trace], bytes]:
+        """Do as `take` does with what a decoder's `lone` gave."""
+        text = self._text
+        if text is not None and self._client.hears:
+            self._client.hear(Heard(body, text.head.headers, "", _text(text.last_id)))
+        return self._taken(body)
+
+    def _taken(self, body: bytes) -> tuple[list[Trace], bytes]:
+        answer = b""
+        if self._text is None:
+            answer = self._client.answer(body) if self._client.talks else b""
             if self._client.hears:
-                event = next((each for each in decoder.found if each.data is body), NO_EVENT)
-                self._client.hear(Heard(body, decoder.head.headers, _text(event.name), _text(event.id)))
-        else:
-            answer = self._client.answer(body)
-            self._client.hear(Heard(body))
+                self._client.hear(Heard(body))
         found = self._client.traces(body)
         if self._client.how.latest:
             # A state that is told again is not a second delivery.
@@ -93,22 +105,28 @@ class ForeignPolls:
         self._client = client
         self._repeats = repeats
         self._stepped = False
+        self._owed: list[bytes] = []
         self._seen: set[int] = set()
 
     def request(self, connect: Connect) -> bytes:
-        """Return the next request, once what comes before the first was asked. Raises as `take_steps` does."""
+        """Return the next request, once what is to be asked before it was asked. Raises as `take_steps` does."""
         if not self._stepped:
             take_steps(self._client, connect)
             self._stepped = True
+        while self._owed:
+            _fetch(connect, self._owed.pop(0))
         return self._client.request()
 
     def failed(self) -> None:
         """What the steps led to may be over."""
         self._stepped = False
+        self._owed.clear()
 
     def take(self, headers: Mapping[str, str], body: bytes) -> list[Trace]:
         found = self._client.traces(body)
         self._client.hear(Heard(body, headers))
+        if self._client.how.reply:
+            self._owed += self._client.replies(body)
         if self._repeats or self._client.how.latest:
             found = [trace for trace in found if trace.id not in self._seen]
             self._seen.update(trace.id for trace in found)

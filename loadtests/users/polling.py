@@ -152,11 +152,11 @@ class PollingUser(PatternUser):
         exchange = self._exchange
         in_one_read = not exchange.first_byte_ns
         if exchange.ended_ns:
-            raise ProtocolError("bytes that nobody asked for")
+            raise ProtocolError("bytes without a request")
         if in_one_read and data:
             exchange.first_byte_ns = received_ns
             if self.cursor == self.first_cursor:
-                recorder.glimpse(self.number, data)
+                recorder.glimpse(self.number, data, anew=True)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
             exchange.ended_ns, exchange.arrived_ns = received_ns, arrived_ns

@@ -1,5 +1,6 @@
 """What all streams share: one request whose response goes on, decoded and recorded as it is read."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from loadtests.protocols.events import (
@@ -21,6 +22,7 @@ from loadtests.users.foreign import ForeignStream, take_steps
 from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, PatternUser, not_ours
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
+from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
 SWITCHED = 101
@@ -38,7 +40,7 @@ class StreamUser(PatternUser):
     def on_start(self) -> None:
         super().on_start()
         foreign = self.foreign
-        self._foreign = ForeignStream(foreign, self.random.randbytes) if foreign is not None else None
+        self._foreign = ForeignStream(foreign) if foreign is not None else None
 
     def live(self) -> None:
         self._silence_ns = round(session.options.silence_timeout_s * 1e9)
@@ -82,7 +84,7 @@ class StreamUser(PatternUser):
         return error
 
     def _ask(self, connection: Connection) -> None:
-        self._decoder: StreamDecoder = self.how.follow(self.ask()) if self._foreign is None else self._foreign.decoder()
+        self._decoder: StreamDecoder = (self._foreign or self.how).follow(self.ask())
         self._other_bytes = 0
         self._exchange.started_ns = now_ns()
         self._listened(connection, self._exchange.started_ns)
@@ -103,15 +105,13 @@ class StreamUser(PatternUser):
 
         No event, no list, no second look at where the stream stands: together they cost more than the rest.
         """
-        body = self._decoder.lone(data) if self._foreign is None else None
+        body = self._decoder.lone(data)
         if body is None:
             return False
-        stamp = _stamp(body)
-        if stamp.type:
-            self.control((stamp.type,))
+        if self._foreign is None:
+            self._take_ours(body, received_ns, 0, len(data))
         else:
-            self._messages += 1
-            self.delivered(stamp, received_ns, 0, len(data))
+            self._take_foreign(*self._foreign.take_lone(body), received_ns, 0, len(data))
         self._exchange.bytes_in += len(data)
         if self._silence_ns:
             self._connection.deadline_ns = received_ns + self._silence_ns
@@ -159,14 +159,9 @@ class StreamUser(PatternUser):
     def _take(self, event: Event, received_ns: int, arrived_ns: int) -> None:
         if type(event) is Message:
             if self._foreign is not None:
-                self._take_foreign(self._foreign, event, received_ns, arrived_ns)
+                self._take_foreign(*self._foreign.take(event.body), received_ns, arrived_ns, event.wire_bytes)
                 return
-            stamp = _stamp(event.body)
-            if stamp.type:
-                self.control((stamp.type,))
-            else:
-                self._messages += 1
-                self.delivered(stamp, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
+            self._take_ours(event.body, received_ns, arrived_ns, event.wire_bytes, PUSHED if event.pushed else INLINE)
         elif type(event) is Head:
             self._status = event.status
             self._location = event.location
@@ -181,12 +176,22 @@ class StreamUser(PatternUser):
         elif type(event) is Refused:
             self.requested(received_ns, Exchange(received_ns), 0, CODES["refused"])
 
-    def _take_foreign(self, foreign: ForeignStream, event: Message, received_ns: int, arrived_ns: int) -> None:
-        found, answer = foreign.take(event)
-        self._say(answer)
+    def _take_ours(self, body: bytes, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = INLINE) -> None:
+        stamp = _stamp(body)
+        if stamp.type:
+            self.control((stamp.type,))
+        else:
+            self._messages += 1
+            self.delivered(stamp, received_ns, arrived_ns, wire_bytes, mode)
+
+    def _take_foreign(
+        self, found: Sequence[Trace], answer: bytes, received_ns: int, arrived_ns: int, wire_bytes: int
+    ) -> None:
+        if answer:
+            self._send(answer)
         self._messages += len(found)
         for trace in found:
-            self.delivered(trace, received_ns, arrived_ns, event.wire_bytes // len(found))
+            self.delivered(trace, received_ns, arrived_ns, wire_bytes // len(found))
 
     def _say(self, frames: bytes) -> None:
         if frames:

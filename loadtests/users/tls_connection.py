@@ -88,4 +88,4 @@ class TlsConnection(Connection):
     def _flush(self) -> None:
         out = self._outgoing.read()
         if out and os.write(self._descriptor, out) != len(out):
-            raise ConnectionResetError("the server does not read what it is sent")
+            raise ConnectionResetError("the server does not read our requests")

@@ -49,6 +49,12 @@ class Session:
         self._secured = {}
         self.secrets = secrets_of(foreign.adapter) if foreign is not None else []
 
+    @property
+    def states(self) -> frozenset[str]:
+        """The patterns by which the server tells a state, of which only the newest message counts."""
+        told = self.foreign.adapter.subscriptions() if self.foreign is not None else {}
+        return frozenset(pattern for pattern, how in told.items() if how.latest)
+
     def served_at(self, *, http2: bool) -> tuple[str, str]:
         """Return where users of our own servers go, and the option that says so."""
         return (self.http2_host, "--http2-host") if http2 else (self.https_host or self.host, "--host")

@@ -16,7 +16,7 @@ AXES: Final = {"clients": "clients", "rate": "messages a second"}
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AdviceChange:
     """Where another answer begins: the last value at which the old one holds, the first at which it does not.
 
     to: label of the new one, which is the old one where it holds as far as was asked; "" where nothing meets the goals;
@@ -122,7 +122,7 @@ def notes(rows: Sequence[PatternAdvice]) -> list[str]:
     return [f"{listed(labels)}: {note}" for note, labels in told.items()]
 
 
-def changes(model: Model, question: Question) -> list[Change]:
+def changes(model: Model, question: Question) -> list[AdviceChange]:
     """Return where the answer changes as clients or rate grow, and as they shrink."""
     order = ranked(advise(model, question))
     if not order:
@@ -132,7 +132,7 @@ def changes(model: Model, question: Question) -> list[Change]:
     return [change for change in found if change.holds != change.changes]
 
 
-def _change(model: Model, question: Question, axis: str, factors: Sequence[float], best: PatternAdvice) -> Change:
+def _change(model: Model, question: Question, axis: str, factors: Sequence[float], best: PatternAdvice) -> AdviceChange:
     field = "clients" if axis == "clients" else "rate_per_s"
     last = holds = float(getattr(question, field))
     for asked in along(question, axis, factors):
@@ -142,11 +142,11 @@ def _change(model: Model, question: Question, axis: str, factors: Sequence[float
         try:
             rows = advise(model, asked)
         except ValueError:
-            return Change(axis, holds, value, best.label, None)
+            return AdviceChange(axis, holds, value, best.label, None)
         order = ranked(rows)
         if not order and any(row.met is Met.UNKNOWN for row in rows):
-            return Change(axis, holds, value, best.label, None)
+            return AdviceChange(axis, holds, value, best.label, None)
         if not order or order[0].pattern != best.pattern:
-            return Change(axis, holds, value, best.label, order[0].label if order else "")
+            return AdviceChange(axis, holds, value, best.label, order[0].label if order else "")
         last, holds = holds, value
-    return Change(axis, holds, holds + (holds - last), best.label, best.label)
+    return AdviceChange(axis, holds, holds + (holds - last), best.label, best.label)

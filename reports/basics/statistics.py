@@ -3,16 +3,19 @@
 The sample is one number per repeat (a cell's p99, its CPU per delivery), never the deliveries: those of one repeat
 share a machine state, so treating 100,000 of them as independent would make every difference "significant"
 (Treadmill, ISCA 2016). Latencies are not normal, so everything here is rank-based or resampled.
+
+Every report needs this, and few need `scipy.stats`, which takes half a second to import: those import it themselves.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from itertools import pairwise
+from math import ceil, comb
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +27,9 @@ SMALLEST_RESAMPLED: Final = 6
 RESAMPLES: Final = 4_000
 EXACT_UP_TO: Final = 60
 """Repeats of both runs together up to which p is counted out; beyond, the normal approximation is as good."""
+SHUFFLES: Final = 5
+"""Random orders for each of what is to be told from chance: of alpha = 0.01, 500."""
+LEAST_LEVEL: Final = 2
 MESSAGES_PER_BATCH: Final = 5
 FEWEST_BATCHES: Final = 10
 
@@ -75,8 +81,8 @@ def median_interval(values: ArrayLike, confidence: float = CONFIDENCE, seed: int
         # The range misses the true median only when all n values fall on one side of it.
         return Interval(median, low, high, 1 - 2.0 ** (1 - n), n, "single" if n == 1 else "range")
     picks = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
-    reach = np.sqrt(n / (n - 1)) * stats.t.ppf((1 + confidence) / 2, n - 1)
-    tail = float(stats.norm.sf(reach))
+    reach = np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, (1 + confidence) / 2)
+    tail = float(special.ndtr(-reach))
     low, high = (float(edge) for edge in np.quantile(np.median(sample[picks], axis=1), (tail, 1 - tail)))
     return Interval(median, min(low, median), max(high, median), confidence, n, "bootstrap")
 
@@ -108,6 +114,67 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
+def change_points(values: ArrayLike, alpha: float = ALPHA, seed: int = 1) -> list[tuple[int, float]]:
+    """Return where the level of a series changes, each the place of the first value behind it, and its p.
+
+    Two things are looked for, each at half of alpha: one change (Pettitt 1979), and a stretch that is unlike all around
+    it, as a slow week is that was mended (Olshen 2004). The series is cut where the ranks of the two sides differ most,
+    and each part again, while so clear a cut is rare among random orders of the same values: the place was chosen for
+    being the clearest, which a test of that place alone would not know. A value alone at an end is no level yet. Fewer
+    than `series_needed` values prove nothing.
+    """
+    sample, random = _finite(values), np.random.default_rng(seed)
+    found, parts = list[tuple[int, float]](), [(0, len(sample))]
+    while parts:
+        start, end = parts.pop()
+        if end - start < series_needed(alpha):
+            continue
+        for stretches in (False, True):
+            cuts, p = _clearest(sample[start:end], alpha / 2, random, stretches=stretches)
+            if p <= alpha / 2:
+                edges = [start, *(start + cut for cut in cuts), end]
+                found += [(edge, p) for edge in edges[1:-1]]
+                parts += pairwise(edges)
+                break
+    return sorted(found)
+
+
+def series_needed(alpha: float = ALPHA) -> int:
+    """Return the fewest values of a series with which the clearest change of its level can be proven."""
+    values = 2
+    # Half of what would do: p is counted among random orders, and varies.
+    while 2 / comb(values, values // 2) > alpha / 4:
+        values += 1
+    return values
+
+
+def _clearest(values: Floats, alpha: float, random: np.random.Generator, *, stretches: bool) -> tuple[list[int], float]:
+    """Return where the ranks before a cut, or in a stretch, differ most from the others, and how rare that is."""
+    from scipy import stats
+
+    n = len(values)
+    starts, ends = np.triu_indices(n + 1, k=LEAST_LEVEL) if stretches else (np.array([0]), np.arange(n + 1))
+    starts, ends = np.broadcast_arrays(starts, ends)
+    rest = n - (ends - starts)
+    inner = (ends - starts >= LEAST_LEVEL) & (rest >= LEAST_LEVEL)
+    inner &= (starts == 0) | ((starts >= LEAST_LEVEL) & (n - ends >= LEAST_LEVEL))
+    starts, ends = starts[inner], ends[inner]
+    spread = np.sqrt((ends - starts) * (n - (ends - starts)))
+
+    def differences(ranks: Floats) -> Floats:
+        sums = np.concatenate([[0.0], np.cumsum(ranks)])
+        found: Floats = np.abs(sums[ends] - sums[starts]) / spread
+        return found
+
+    ranks = stats.rankdata(values) - (n + 1) / 2
+    seen = differences(ranks)
+    shuffles = ceil(SHUFFLES / alpha)
+    # Rounding must not make a tie a miss; and the order that was seen is one of those that chance may bring.
+    as_clear = sum(differences(random.permutation(ranks)).max() >= seen.max() * (1 - 1e-9) for _ in range(shuffles))
+    cuts = [int(cut) for cut in (starts[seen.argmax()], ends[seen.argmax()]) if 0 < cut < n]
+    return cuts, (1 + int(as_clear)) / (shuffles + 1)
+
+
 def repeats_needed(comparisons: int, alpha: float = ALPHA) -> int:
     """Return the fewest repeats of each run with which the clearest difference among `comparisons` can be proven."""
     repeats = 1
@@ -124,6 +191,8 @@ def share_interval(count: int, total: int, confidence: float = CONFIDENCE) -> tu
     """
     if total == 0:
         return (0.0, 1.0)
+    from scipy import stats
+
     interval = stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
     return (float(interval.low), float(interval.high))
 
@@ -174,6 +243,8 @@ def _finite(values: ArrayLike) -> Floats:
 
 def _mann_whitney(base: Floats, new: Floats) -> float:
     """Return the two-sided p. Exact given the ties, by counting every way to deal the ranks out to the two runs."""
+    from scipy import stats
+
     pooled = np.concatenate([base, new])
     if (pooled == pooled[0]).all():
         return 1.0
@@ -201,7 +272,7 @@ def _interval_rank(base: int, new: int, confidence: float) -> tuple[int, float]:
     """Return k, so that the k-th smallest and largest differences bound the shift, and the confidence they attain."""
     pairs, total = base * new, base + new
     if total > EXACT_UP_TO:
-        reach = stats.norm.ppf((1 + confidence) / 2) * np.sqrt(pairs * (total + 1) / 12)
+        reach = special.ndtri((1 + confidence) / 2) * np.sqrt(pairs * (total + 1) / 12)
         return max(1, int(pairs / 2 - reach)), confidence
     ways = _ways(np.arange(1, total + 1), base)[base * (base + 1) // 2 :]
     outside = 2 * np.cumsum(ways)[: (pairs + 1) // 2] / ways.sum()

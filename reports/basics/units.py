@@ -69,6 +69,12 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def examples(lines: Sequence[str], most: int) -> str:
+    """Join lines; of more than `most` the first, said to be examples of so many."""
+    told = "; ".join(lines[:most])
+    return told if len(lines) <= most else f"of {len(lines):,} such lines, for example: {told}"
+
+
 def grouped(names: Sequence[str], everyone: Sequence[str]) -> str:
     """Name some of a set as shortly as can be: all 6 patterns; both patterns; all but SSE; SSE and WebSocket."""
     if len(names) == len(everyone) > 1:

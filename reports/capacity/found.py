@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, Final
 
 from loadtests.scenario.dimensions import Dimension
+from reports.basics.exit_codes import markdown_table, markdown_text
 from reports.basics.units import number, percent
 from reports.capacity.limit import Limit, limit_of
 from reports.capacity.rungs import Rung
@@ -20,12 +21,13 @@ NEAR: Final = 1.5
 
 @dataclass(frozen=True)
 class Found:
-    """A search that is over. along: what was raised. label: of the pattern."""
+    """A search that is over. along: what was raised. label: of the pattern. conditions: the same at every load."""
 
     label: str
     along: Dimension
     goals: tuple[Goal, ...]
     rungs: tuple[Rung, ...]
+    conditions: str = ""
 
     @cached_property
     def limit(self) -> Limit | None:
@@ -33,7 +35,11 @@ class Found:
 
     @property
     def answer(self) -> str:
-        """What the server holds, how certain that is, and what the limit is."""
+        """What the server holds, how certain that is, what the limit is, and under which conditions."""
+        return f"{self._answer} ({self.conditions}.)" if self.conditions else self._answer
+
+    @property
+    def _answer(self) -> str:
         found = bracket([rung.tried for rung in self.rungs])
         wanted = " and ".join(f"{goal.measure} {goal.condition}" for goal in self.goals)
         if found.held is None:
@@ -95,6 +101,9 @@ class Found:
             )
             for rung in sorted(self.rungs, key=lambda rung: rung.tried.load)
         ]
+
+    def markdown(self) -> str:
+        return f"{markdown_text(self.answer)}\n\n{markdown_table(self.header(), self.rows())}"
 
     def as_json(self) -> Mapping[str, Any]:
         limit = self.limit

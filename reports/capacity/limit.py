@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from reports.capacity.search import EXCEED_RATIO, Tried, bracket
+from reports.capacity.search import EXCEED_RATIO, TriedLoad, bracket
 
 RESAMPLED: Final = 1_000
 SEED: Final = 9971
@@ -29,7 +29,7 @@ class Limit:
     high: float
 
 
-def limit_of(tried: Sequence[Tried]) -> Limit | None:
+def limit_of(tried: Sequence[TriedLoad]) -> Limit | None:
     """Return the limit, None where no rung was held, or none was proven not to be."""
     found = bracket(tried)
     if found.held is None or found.broken is None or found.broken.undecided:

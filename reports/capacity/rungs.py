@@ -12,7 +12,7 @@ from typing import Final
 import pandas as pd
 
 from reports.basics.units import percent
-from reports.capacity.search import Tried
+from reports.capacity.search import TriedLoad
 from reports.ci.gates import judge
 from reports.ci.slo import Goal
 from reports.data.load import NothingMeasured, Run
@@ -37,7 +37,7 @@ class Rung:
     which is 1 where the load was held (Little's law). blame: the process at its limit, "" for none.
     """
 
-    tried: Tried
+    tried: TriedLoad
     figures: dict[str, float]
     server_cores: float = float("nan")
     generator_cores: float = float("nan")
@@ -51,7 +51,7 @@ def judged(run_dir: Path, load: int, goals: Sequence[Goal]) -> Rung:
         found = evidence(run_dir)
     except NothingMeasured as nothing:
         ours = "" if _is_the_servers(str(nothing)) else f"the load side failed: {nothing}"
-        return Rung(Tried(load, (False,), ours), {}, blame=ours or f"the server: {nothing}")
+        return Rung(TriedLoad(load, (False,), ours), {}, blame=ours or f"the server: {nothing}")
     judge(goals, found.cells, planned(found.run.manifest))  # names a measure that there is not
     steady, windows_ms = under_way(found.run), _windows_ms(found.run)
     kept = tuple(
@@ -64,7 +64,7 @@ def judged(run_dir: Path, load: int, goals: Sequence[Goal]) -> Rung:
     ours = _our_own(found, died)
     median = found.cells.median(numeric_only=True)
     return Rung(
-        Tried(load, kept, ours if not all(kept) else ""),
+        TriedLoad(load, kept, ours if not all(kept) else ""),
         {goal.column: float(median.get(goal.column, float("nan"))) for goal in goals},
         float(median.get("server_cpu_peak", float("nan"))),
         float(median.get("generator_cpu_peak", float("nan"))),
@@ -126,5 +126,5 @@ def _blamed(median: "pd.Series[float]", died: Sequence[str]) -> str:
     if median.get("server_waited_share", 0) > 1 - BUSY:
         return "the machine: the server waited for CPU"
     if isnan(used := float(median["server_cpu_peak"])):
-        return "the server, whose cost was not measured"
+        return "the server (its cost was not measured)"
     return f"the server, which used only {percent(used)} of a core in its busiest second: it waits for something else"

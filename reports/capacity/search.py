@@ -13,7 +13,7 @@ EXCEED_RATIO: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TriedLoad:
     """One rung. kept: of each repeat, whether it met all goals; undecided: why nothing is known of the server here."""
 
     load: int
@@ -34,17 +34,17 @@ class Tried:
 class Bracket:
     """Between what loads the limit lies: the largest that was held, and the least above it that was not; None: none."""
 
-    held: Tried | None
-    broken: Tried | None
+    held: TriedLoad | None
+    broken: TriedLoad | None
 
 
-def bracket(tried: Sequence[Tried]) -> Bracket:
+def bracket(tried: Sequence[TriedLoad]) -> Bracket:
     broken = min((rung for rung in tried if not rung.held), key=lambda rung: rung.load, default=None)
     below = [rung for rung in tried if rung.held and (broken is None or rung.load < broken.load)]
     return Bracket(max(below, key=lambda rung: rung.load, default=None), broken)
 
 
-def following(tried: Sequence[Tried], first: int, most: int, precision: float) -> int | None:
+def following(tried: Sequence[TriedLoad], first: int, most: int, precision: float) -> int | None:
     """Return the load to try next; None when the limit is known within `precision` (0.1: 10 %) or is beyond `most`."""
     if not tried:
         return min(first, most)

@@ -1,6 +1,6 @@
 """PURE. The parts of latency, and how a message reaches one client after the other."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
-from reports.charts.cost import BAR, panels
+from reports.charts.cost import panels
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, figure
+from reports.charts.style import INK, MUTED, beside, figure, ms_axis, width_in
 from reports.measures.latency_parts import PARTS
 
 ONE_SCALE: Final = 10
@@ -20,6 +20,14 @@ ONE_SCALE: Final = 10
 SLICES: Final = 60
 """Of the places in a broadcast; what is known of few deliveries is drawn no finer."""
 OVER: Final = {"mean": "of an average delivery", "tail": "of the slowest 1 %"}
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "lateness": {"marker": "o", "ms": 6, "mfc": "none", "mew": 1.2},
+    "network": {"marker": "o", "ms": 6},
+    "wait": {"marker": "s", "ms": 5, "color": MUTED},
+}
+"""Of PARTS: the publisher's a ring, the server's and network's a dot, our own a grey square."""
+ROOM_IN: Final = 1.5
+"""What is written behind a mark takes about as much of the axis."""
 
 
 def is_known(scene: Scene) -> bool:
@@ -32,40 +40,39 @@ def is_broadcast(scene: Scene) -> bool:
 
 @marked
 def parts(scene: Scene) -> Figure:
-    """Shares of the latency: the publisher's, the server's and the network's, our own loop's."""
+    """Parts of the latency, each a mark on one logarithmic scale: 1 ms and 500 ms do not look alike."""
     canvas, axes = panels(scene, len(OVER))
     for panel, (over, title) in zip(axes, OVER.items(), strict=True):
-        _shares(panel, scene, over)
+        _parts(panel, scene, over)
         panel.set_title(title, color=MUTED, weight="normal", size=8.5)
     return canvas
 
 
-def _shares(axes: Axes, scene: Scene, over: str) -> None:
-    for at, (pattern, row) in enumerate(zip(scene.patterns, scene.rows.to_dict("records"), strict=True)):
-        parts_ms = np.array([row[f"{part}_{over}_ms"] for part in PARTS])
+def _parts(axes: Axes, scene: Scene, over: str) -> None:
+    table = np.array([[row[f"{part}_{over}_ms"] for part in PARTS] for row in scene.rows.to_dict("records")], float)
+    shown = table[np.isfinite(table) & (table > 0)]
+    lowest, highest = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
+    panel_in = width_in() / beside(len(OVER), len(OVER))[1] - 1.3
+    ms_axis(axes.xaxis, lowest / 2, highest * (2 * highest / lowest) ** (ROOM_IN / (panel_in - ROOM_IN)))
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    for at, (pattern, parts_ms) in enumerate(zip(scene.patterns, table, strict=True)):
         total_ms = parts_ms.sum()
         if not np.isfinite(total_ms):
-            axes.annotate(NONE, (0, at), (5, 0), textcoords="offset points", va="center", color=INK)
+            axes.annotate(NONE, (lowest, at), va="center", color=INK)
             continue
-        shares = parts_ms / total_ms
         line = scene.look.line(pattern)
-        looks = ((line, 0.35), (line, 1.0), (MUTED, 0.5))
-        begins = np.cumsum(shares) - shares
-        for part, begin, share, (colour, alpha) in zip(PARTS, begins, shares, looks, strict=True):
-            axes.barh(at, share, BAR, begin, color=colour, alpha=alpha, gid=f"{part}-{over}-{pattern}")
-        told = f"{quantity(float(total_ms), 'ms')}, ours {percent(float(shares[-1]))}"
-        axes.annotate(told, (1, at), (5, 0), textcoords="offset points", va="center", color=INK)
-    axes.set_xlim(0, 1.5)
-    axes.grid(visible=False)
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="x", bottom=False, labelbottom=False)
+        for (part, look), part_ms in zip(LOOKS.items(), parts_ms, strict=True):
+            if part_ms > 0:
+                axes.plot(part_ms, at, ls="", gid=f"{part}-{over}-{pattern}", **{"color": line} | look)
+        told = f"{quantity(float(total_ms), 'ms')}, ours {percent(float(parts_ms[-1] / total_ms))}"
+        axes.annotate(told, (float(parts_ms.max()), at), (8, 0), textcoords="offset points", va="center", color=INK)
+    axes.grid(visible=False, axis="y")
 
 
 @marked
 def fan_out(scene: Scene) -> Figure:
     """Latency of the first, the second, ... client that a message reached. Grey: the part that is our own loop's."""
-    columns = 3
-    rows = max(1, -(-len(scene.fan_out) // columns))
+    rows, columns = beside(len(scene.fan_out), 3, 2)
     canvas = figure(0.5 + 1.55 * rows)
     all_panels = canvas.subplots(rows, columns, sharex=True, squeeze=False)
     slowest = {pattern: float(table["latency_ms"].max()) for pattern, table in scene.fan_out.items()}

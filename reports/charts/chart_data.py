@@ -21,7 +21,8 @@ DOTS: Final = 1200
 """Drawn of a pattern, a third in charts that are folded away; the lines are worked out from every delivery."""
 FINEST: Final = 40
 SLICES: Final = 60
-"""Of time: in the printed chart at most, and in the interactive one."""
+TOLD: Final = 10
+"""Of time: in the printed chart at most, in the interactive one, and in words."""
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
 """Quantile levels of a curve: even, and ever finer towards the slowest."""
 
@@ -115,7 +116,8 @@ class Drawn:
     deliveries to tell apart from its worst is NaN.
     fan_out: `breakdown.by_rank`, the median over repeats. A place that a repeat never saw is left out.
     dots: due_s and latency_ms of at most DOTS deliveries, in an order drawn at random. running: the middles of slices
-    of what was due, and the median latency_ms of each. in_window: that of each of SLICES of the window, NaN for none.
+    of what was due, and the median latency_ms of each. in_window, in_words: that of each of SLICES and of TOLD of the
+    window, NaN for none.
     """
 
     curve: pd.DataFrame
@@ -123,6 +125,7 @@ class Drawn:
     dots: tuple[np.ndarray, np.ndarray]
     running: tuple[np.ndarray, np.ndarray]
     in_window: np.ndarray
+    in_words: np.ndarray
 
 
 def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
@@ -147,13 +150,14 @@ def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
     due_s, latency_ms = np.concatenate(dues), np.concatenate(latencies)
     del dues, latencies
     chosen = np.random.default_rng(1).permutation(len(due_s))[:DOTS]
-    edges = np.linspace(0, window_s, SLICES + 1)
+    in_window, in_words = (np.linspace(0, window_s, slices + 1) for slices in (SLICES, TOLD))
     return Drawn(
         curve=pd.DataFrame({"mid": np.median(stack, axis=0), "low": low, "high": stack.max(axis=0)}, LEVELS),
         fan_out=together.median()[together.size() == len(ranks)],
         dots=(due_s[chosen], latency_ms[chosen]),
         running=_running(due_s, latency_ms),
-        in_window=_medians(edges, due_s, latency_ms),
+        in_window=_medians(in_window, due_s, latency_ms),
+        in_words=_medians(in_words, due_s, latency_ms),
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from reports.basics.units import NONE, number, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, figure
+from reports.charts.style import INK, MUTED, beside, figure
 
 BAR: Final = 0.5
 
@@ -60,12 +60,14 @@ def server(scene: Scene) -> Figure:
 
 def panels(scene: Scene, count: int) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels beside each other that share one line for each pattern, the first on top."""
-    canvas = figure(0.55 + 0.31 * len(scene.patterns))
-    panels = list(canvas.subplots(1, count, sharey=True, squeeze=False).ravel())
+    rows, columns = beside(count, count)
+    canvas = figure((0.55 + 0.31 * len(scene.patterns)) * rows)
+    panels = list(canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel())
     names = [scene.look.labels[pattern] for pattern in scene.patterns]
     panels[0].set_yticks(range(len(names)), labels=names)
-    for tick, pattern in zip(panels[0].get_yticklabels(), scene.patterns, strict=True):
-        tick.set(color=scene.look.text(pattern), weight="bold", size=8.5)
+    for panel in panels[::columns]:
+        for tick, pattern in zip(panel.get_yticklabels(), scene.patterns, strict=True):
+            tick.set(color=scene.look.text(pattern), weight="bold", size=8.5)
     panels[0].invert_yaxis()
     return canvas, panels
 

@@ -10,15 +10,23 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from loadtests.scenario.dimensions import Dimension
-from reports.basics.units import quantity
 from reports.charts.chart_data import DOTS, LEVELS, Scene
 from reports.charts.mark import marked
-from reports.charts.style import MUTED, figure, label_ends, ms_axis, spread, y_title
+from reports.charts.style import (
+    MUTED,
+    beside,
+    figure,
+    is_narrow,
+    label_ends,
+    ms_axis,
+    spread,
+    width_in,
+    y_title,
+)
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
-NAME_WIDTH: Final = 0.18
-"""Of the axes, about what the longest label takes."""
+NAME_IN: Final = 1.6
+"""About what the longest label takes."""
 
 
 @marked
@@ -48,9 +56,10 @@ def _label_risers(axes: Axes, scene: Scene) -> None:
         curve = scene.curves[pattern][edge].ffill()
         return float(to_axes.transform((np.interp(level, curve.index, curve), level))[0])
 
-    for together in _bundles(scene, at):
-        room = at(together[0], 0.5) > NAME_WIDTH
-        half = len(together) // 2 if at(together[-1], 0.5) < 1 - NAME_WIDTH else len(together)
+    name_width = NAME_IN / width_in()
+    for together in _bundles(scene, at, name_width):
+        room = at(together[0], 0.5) > name_width
+        half = len(together) // 2 if at(together[-1], 0.5) < 1 - name_width else len(together)
         half = half if room else 0
         for group, left, centre in ((together[:half], True, 0.65), (together[half:], False, 0.35)):
             alone = 0.5 if len(together) == 1 else centre
@@ -76,11 +85,11 @@ def _label_risers(axes: Axes, scene: Scene) -> None:
                 )
 
 
-def _bundles(scene: Scene, at: Callable[[str, float], float]) -> list[list[str]]:
+def _bundles(scene: Scene, at: Callable[[str, float], float], name_width: float) -> list[list[str]]:
     """Patterns from left to right, those whose medians are close to each other in one bundle."""
     bundles: list[list[str]] = []
     for pattern in sorted(scene.curves, key=lambda name: at(name, 0.5)):
-        if bundles and at(pattern, 0.5) - at(bundles[-1][-1], 0.5) < NAME_WIDTH / 2:
+        if bundles and at(pattern, 0.5) - at(bundles[-1][-1], 0.5) < name_width / 2:
             bundles[-1].append(pattern)
         else:
             bundles.append([pattern])
@@ -117,12 +126,11 @@ def spectrum(scene: Scene) -> Figure:
 @marked
 def over_time(scene: Scene) -> Figure:
     """Every message where it was due. Dots: single deliveries, thinned; line: the median of a slice of time."""
-    columns = 3
-    rows = max(1, -(-len(scene.curves) // columns))
+    rows, columns = beside(len(scene.curves), 3, 2)
     canvas = figure(0.5 + 1.55 * rows)
     panels = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     lowest, highest = _reach(scene)
-    points = DOTS if scene.furthest else DOTS // 3
+    points = DOTS if scene.furthest and not is_narrow() else DOTS // 3
     for axes, (pattern, drawn) in zip(panels, scene.drawn.items(), strict=False):
         due_s, latency_ms = (values[:points] for values in drawn.dots)
         _dots(axes, due_s, np.maximum(latency_ms, lowest), scene.look.line(pattern))
@@ -155,15 +163,3 @@ def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:
     if not len(shown):
         return 0.1, 10.0
     return float(shown.min()) * 0.8, float(shown.max()) * 1.25
-
-
-def describe(scene: Scene, along: Dimension | None = None) -> str:
-    """The same in words, for those who cannot see the chart."""
-    rows = scene.along(along).to_dict("records")
-    told = (
-        f"{row['label']}: median {quantity(row['p50_ms'], 'ms')}, 99 % within {quantity(row['p99_ms'], 'ms')}"
-        for row in rows
-    )
-    if along is None:
-        return "; ".join(told)
-    return "; ".join(f"{along.says(row[along.column])}, {words}" for row, words in zip(rows, told, strict=True))

@@ -48,7 +48,7 @@ def mark(figure: Figure, verdict: Verdict) -> None:
             ha="center",
             va="center",
             rotation=12,
-            size=min(64, 30 * figure.get_figheight()),
+            size=min(64, 30 * figure.get_figheight(), 11 * figure.get_figwidth()),
             weight="bold",
             color=colour,
             alpha=0.22,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ PAPER: Final = "#ffffff"
 WARN: Final = "#946300"
 BAD: Final = "#b3231c"
 WIDTH_IN: Final = 9.0
+NARROW_IN: Final = 4.4
+"""Of a phone: so wide, type is as large there as on the page."""
 NO_NOTES: Final[Mapping[str, str]] = {}
 
 
@@ -80,18 +83,39 @@ RC: Final[Any] = {
 }
 
 
+_NARROW: Final = ContextVar("narrow", default=False)
+
+
 @contextmanager
-def styled() -> Iterator[None]:
-    """Draw in this style, whatever the reader's own matplotlib settings are."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(RC)
-        yield
+def styled(*, narrow: bool = False) -> Iterator[None]:
+    """Draw in this style, whatever the reader's own matplotlib settings are. narrow: for the width of a phone."""
+    before = _NARROW.set(narrow)
+    try:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(RC)
+            yield
+    finally:
+        _NARROW.reset(before)
+
+
+def is_narrow() -> bool:
+    return _NARROW.get()
+
+
+def width_in() -> float:
+    return NARROW_IN if is_narrow() else WIDTH_IN
 
 
 def figure(height_in: float) -> Figure:
     """Return an empty figure of the page's width, unknown to pyplot."""
-    return Figure(figsize=(WIDTH_IN, height_in))
+    return Figure(figsize=(width_in(), height_in))
+
+
+def beside(panels: int, wide: int, narrow: int = 1) -> tuple[int, int]:
+    """Return rows and columns for panels of which `wide` stand beside each other, on a phone `narrow`."""
+    columns = min(narrow if is_narrow() else wide, max(panels, 1))
+    return max(1, -(-panels // columns)), columns
 
 
 def y_title(axes: Axes, text: str) -> None:

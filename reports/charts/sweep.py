@@ -1,6 +1,7 @@
 """PURE. How each pattern changes with the number of clients, the round trip or the message rate: sweeps."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from loadtests.scenario.dimensions import CLIENTS, RTT, Dimension
 from reports.basics.units import quantity
 from reports.charts.chart_data import Scene
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, figure, label_ends, ms_axis, y_title
+from reports.charts.style import INK, MUTED, beside, figure, is_narrow, label_ends, ms_axis, y_title
 from reports.measures.crossovers import crossovers, on_log
 from reports.measures.ranking import ranking
 
@@ -48,8 +49,7 @@ def varies(scene: Scene, along: Dimension, panels: Panels = COSTS) -> bool:
 def latency(scene: Scene, along: Dimension = CLIENTS) -> Figure:
     """Median and 99 % latency against what varies."""
     rows = scene.along(along)
-    canvas = figure(3.3)
-    panels = canvas.subplots(1, 2, sharey=True)
+    canvas, panels = _panels(len(LATENCIES), sharey=True)
     values = rows[[*LATENCIES]].to_numpy().ravel()
     shown = values[np.isfinite(values) & (values > 0)]
     for axes, (name, (title, unit)) in zip(panels, LATENCIES.items(), strict=True):
@@ -57,7 +57,7 @@ def latency(scene: Scene, along: Dimension = CLIENTS) -> Figure:
             ms_axis(axes.yaxis, float(shown.min()) * 0.7, float(shown.max()) * 1.4)
         else:
             _near_the_floor(axes, rows, name)
-        _lines(axes, scene, along, name, title, unit, named=axes is panels[-1])
+        _lines(axes, scene, along, name, title, unit, named=is_narrow() or axes is panels[-1])
     return canvas
 
 
@@ -77,13 +77,23 @@ def _near_the_floor(axes: Axes, rows: pd.DataFrame, name: str) -> None:
 def linear(scene: Scene, along: Dimension = CLIENTS, shown: Panels = COSTS) -> Figure:
     """Measures against what varies, from 0 on: what twice as high is costs twice as much."""
     rows = scene.along(along)
-    canvas = figure(3.3)
-    for axes, (name, (title, unit)) in zip(canvas.subplots(1, len(shown)), shown.items(), strict=True):
+    canvas, panels = _panels(len(shown))
+    for axes, (name, (title, unit)) in zip(panels, shown.items(), strict=True):
         highest = float(np.nanmax([0.0, *rows[name], *rows[f"{name}_high"]]))
         axes.set_ylim(min(0.0, float(np.nanmin([0.0, *rows[name]]))), highest * 1.1 or 1.0)
-        axes.yaxis.set_major_formatter(lambda value, _at, unit=unit: quantity(value, unit))
+        axes.yaxis.set_major_formatter(partial(_tick, unit))
         _lines(axes, scene, along, name, title, unit, named=True)
     return canvas
+
+
+def _tick(unit: str, value: float, _at: int) -> str:
+    return quantity(value, unit)
+
+
+def _panels(count: int, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    rows, columns = beside(count, count)
+    canvas = figure(3.3 * rows)
+    return canvas, list(canvas.subplots(rows, columns, sharey=sharey, squeeze=False).ravel())
 
 
 def _lines(axes: Axes, scene: Scene, along: Dimension, name: str, title: str, unit: str, *, named: bool) -> None:

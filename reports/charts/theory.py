@@ -8,11 +8,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from reports.basics.units import quantity
 from reports.charts.chart_data import LEVELS, Scene
 from reports.charts.mark import marked
-from reports.charts.style import INK, figure
+from reports.charts.style import INK, beside, figure
 from reports.theory.compare import expected_curve
 from reports.theory.oracles import Floats
 
-COLUMNS = 3
 SHOWN = 0.995
 """Level up to which a panel shows its lines: the very slowest would take all the room."""
 
@@ -20,9 +19,9 @@ SHOWN = 0.995
 @marked
 def theory(scene: Scene) -> Figure:
     """Share of messages delivered within a time. Line: median of the repeats; dashed: theory for the same messages."""
-    rows = max(1, -(-len(scene.curves) // COLUMNS))
+    rows, columns = beside(len(scene.curves), 3, 2)
     canvas = figure(0.35 + 1.75 * rows)
-    panels = canvas.subplots(rows, COLUMNS, sharey=True, squeeze=False).ravel()
+    panels = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     named = False
     for axes, pattern in zip(panels, scene.curves, strict=False):
         row = scene.rows[scene.rows["pattern"] == pattern].to_dict("records")[0]

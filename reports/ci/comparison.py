@@ -1,6 +1,7 @@
 """PURE. Two runs side by side, and how that is shown: rows of text, a frame, Markdown, JUnit, an exit code."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -9,10 +10,21 @@ import pandas as pd
 from reports.basics.exit_codes import ExitCode, amount, interval_text, markdown_notes, markdown_table, markdown_text
 from reports.basics.junit import Case, junit_xml
 from reports.basics.statistics import ALPHA, Interval, Shift
+from reports.basics.units import counted
 from reports.data.situations import Situation
 
 Direction = Literal["worse", "better", "changed", "~", "only in base", "only in new", "not judged"]
 NOT_JUDGED: Final[Direction] = "not judged"
+TILDE: Final[Direction] = "~"
+PROVEN: Final[tuple[Direction, ...]] = ("worse", "changed", "better")
+FOLDED: Final[Mapping[str, str]] = {
+    TILDE: "no difference proven",
+    "only in base": "only in base",
+    "only in new": "only in new",
+}
+"""What a page and a terminal fold away, and what they say of it."""
+NAMED: Final = 3
+"""So many findings of a kind stand in the sentence by name; of more it has the number."""
 
 LEAST_PERCENT: Final = 2.0
 HEADER: Final = ("", "pattern", "scenario", "measure", "base", "new", "shift", "interval", "delta", "p")
@@ -23,7 +35,7 @@ NOTE: Final = (
     "be. p is Mann and Whitney's, after Holm's correction for all comparisons. "
     f"~: p above {ALPHA:g}, or a shift below {LEAST_PERCENT:g} %."
 )
-WORST_FIRST: Final[tuple[Direction, ...]] = ("worse", "changed", "better", "~", "only in base", "only in new")
+WORST_FIRST: Final[tuple[Direction, ...]] = (*PROVEN, TILDE, "only in base", "only in new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +97,24 @@ class Comparison:
 
     @property
     def headline(self) -> str:
+        """The conclusion in one sentence: what is proven to be worse, changed or better, by name while it is little."""
         if self.invalid:
             return f"{self.new} cannot be compared with {self.base}: numbers are invalid"
-        proven: tuple[Direction, ...] = ("worse", "changed", "better")
-        found = [f"{self.count(verdict)} {verdict}" for verdict in proven if self.count(verdict)]
-        return f"{self.new} against {self.base}: {', '.join(found) or 'no difference proven'}"
+        found = [self._told(verdict) for verdict in PROVEN if self.count(verdict)]
+        if unproven := self.count(TILDE):
+            found.append(f"no difference proven in {counted(unproven, 'other question' if found else 'question')}")
+        return f"{self.new} against {self.base}: {', '.join(found) or 'nothing in common'}"
+
+    def _told(self, verdict: Direction) -> str:
+        rows = [row for row in self.rows if row.verdict == verdict]
+        if len(rows) > NAMED:
+            return f"{len(rows)} {verdict}"
+        several = len({row.situation.scene for row in self.rows}) > 1
+        named = (
+            f"{row.situation.pattern} {row.measure} {row.cells()[6]}{f' at {row.situation.scene}' * several}"
+            for row in rows
+        )
+        return f"{len(rows)} {verdict} ({'; '.join(named)})"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -113,8 +138,8 @@ class Comparison:
     def markdown(self) -> str:
         """Return a comment for a pull request: what was proven in sight, what was not folded away."""
         rows = () if self.invalid else self.rows
-        proven = [row.cells() for row in rows if row.shift and row.verdict != "~"]
-        unproven = [row.cells() for row in rows if row.verdict == "~"]
+        proven = [row.cells() for row in rows if row.shift and row.verdict != TILDE]
+        unproven = [row.cells() for row in rows if row.verdict == TILDE]
         parts = [f"### {markdown_text(self.headline)}\n\n{markdown_notes(self.notes)}"]
         if proven:
             parts.append(f"{markdown_table(HEADER, proven)}\n")

@@ -172,6 +172,7 @@ def check_slo(run_dir: Path, slo: Path | None) -> Gate:
     found = evidence(run_dir)
     goals = _own(found.run.manifest) if goals is None else goals
     results = judge(goals, found.cells, planned(found.run.manifest))
+    results.sort(key=lambda result: not result.missed)
     told = () if found.invalid else tuple(answers(found.run, found.summary))
     return Gate(run_dir.name, slo.name if slo else OWN, tuple(results), found.invalid, found.doubts, told)
 
@@ -185,7 +186,7 @@ def _own(run: manifest.Run) -> list[Goal]:
     ]
     if not goals:
         names = listed([str(each["name"]) for each in run.scenarios])
-        raise ReportError(f"{names} has no goals of its own, and there is no slo.toml: name a file with --slo")
+        raise ReportError(f"{names} has no goals, and there is no slo.toml: name a file with --slo")
     return goals
 
 

@@ -102,9 +102,14 @@ def _verdict(row: Difference, alpha: float) -> Direction:
         return "only in base" if row.base else "only in new"
     if row.p > alpha or abs(row.percent(row.shift.amount)) < LEAST_PERCENT:
         return "~"
-    if row.measure in NEITHER_IS_BETTER:
+    return direction(row.measure, row.shift.amount)
+
+
+def direction(measure: str, change: float) -> Direction:
+    """Return what a change of a measure is: better, worse, or neither."""
+    if measure in NEITHER_IS_BETTER:
         return "changed"
-    return "better" if (row.shift.amount > 0) == (row.measure in HIGHER_IS_BETTER) else "worse"
+    return "better" if (change > 0) == (measure in HIGHER_IS_BETTER) else "worse"
 
 
 def _alone(run: str, situations: Collection[Situation]) -> list[str]:

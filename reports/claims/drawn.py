@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from reports.charts.style import INK, MUTED, WARN, figure
-from reports.claims.ruling import Crossover, Step
+from reports.claims.ruling import ClaimCrossover, Step
 
 WIDTH_PX: Final = 150
 HEIGHT_PX: Final = 16
@@ -49,7 +49,7 @@ class _Scale:
 
 
 def along(
-    steps: Sequence[Step], bounds: tuple[float, float], crossed: Sequence[Crossover], x_title: str, y_title: str
+    steps: Sequence[Step], bounds: tuple[float, float], crossed: Sequence[ClaimCrossover], x_title: str, y_title: str
 ) -> Figure:
     """Draw a test's figures along a dimension with their intervals; shaded: what the bounds allow.
 

@@ -7,7 +7,7 @@ load process that was late spoils latencies only: what the server paid is read f
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from math import isfinite, nan
+from math import exp, hypot, isfinite, log, nan
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +31,8 @@ from reports.validity.evidence import evidence
 
 EXPERIMENTS: Final = "experiments"
 """The folder beside the runs that has a folder of each experiment."""
-OF_THE_LOAD: Final = "generator"
-"""Topic of cautions about the load process, which has a part in latencies and none in what a server pays."""
+OF_THE_LOAD: Final = frozenset({"generator", "starved"})
+"""Topics of cautions about the load process, which has a part in latencies and none in what a server pays."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Part:
     def worthless(self, name: str) -> str:
         """Say why nothing may be decided from a figure; "" where it may."""
         latency = unit_of(name) == "ms" and not name.startswith("cpu_")
-        found = [each for each in self.cautions if latency or each.topic != OF_THE_LOAD]
+        found = [each for each in self.cautions if latency or each.topic not in OF_THE_LOAD]
         return found[0].what if verdict(found) in WORTHLESS else ""
 
 
-Measure = Callable[[str, tuple[str, ...]], Part | str]
+Measuring = Callable[[str, tuple[str, ...]], Part | str]
 """Run and names of cells -> what they come to, or why nothing."""
 
 
@@ -80,7 +80,7 @@ class Grounds:
             for name, claim in self.folder.claims.items()
         ]
 
-    def _tried(self, test: Test, measure: Measure) -> Tried:
+    def _tried(self, test: Test, measure: Measuring) -> Tried:
         match test:
             case OfRun():
                 return Tried(test, self._of_run(test, measure), f"run {test.run}")
@@ -91,7 +91,7 @@ class Grounds:
             case OfSource():
                 return Tried(test, [_of_source(test)], "source")
 
-    def _of_run(self, test: OfRun, measure: Measure) -> list[Step]:
+    def _of_run(self, test: OfRun, measure: Measuring) -> list[Step]:
         steps = steps_of(self.folder.plans[test.run], test)
         asked = [pattern for pattern in (test.pattern, test.over) if pattern]
         return [
@@ -142,7 +142,7 @@ class Grounds:
                 why = [each for each in row.why if test.figure not in COSTS or each.startswith(NO_COSTS)]
                 return Step(at, None, f"{row.label}: {why[0] if why else 'messages were missed'}")
             figures.append(row.figures[test.figure])
-        return _compared(at, test, figures)
+        return _compared(at, test, figures, of_laws)
 
 
 def _step(at: float, test: OfRun, parts: Sequence[Part | str]) -> Step:
@@ -161,13 +161,33 @@ def _of_source(test: OfSource) -> Step:
     return _compared(0.0, test, [Estimate(count, count, count) for count in counts])
 
 
-def _compared(at: float, test: Test, figures: Sequence[Estimate | None]) -> Step:
-    """Return the one figure; of two, how many times the second the first is: at least, and at most."""
+def of_repeats(one: Estimate, other: Estimate) -> Estimate:
+    """Return how many times another a figure is: of ranges over repeats at least, and at most."""
+    return Estimate(one.value / other.value, one.low / other.high, one.high / other.low)
+
+
+def of_laws(one: Estimate, other: Estimate) -> Estimate:
+    """The same of figures of two laws, fitted to cells of their own: their doubts do not come together, but add up as
+    those of independent things do, by squares of logarithms.
+    """
+    ratio = one.value / other.value
+    down = hypot(log(one.value / one.low), log(other.high / other.value))
+    up = hypot(log(one.high / one.value), log(other.value / other.low))
+    return Estimate(ratio, ratio * exp(-down), ratio * exp(up))
+
+
+def _compared(
+    at: float,
+    test: Test,
+    figures: Sequence[Estimate | None],
+    ratio: Callable[[Estimate, Estimate], Estimate] = of_repeats,
+) -> Step:
+    """Return the one figure; of two, how many times the second the first is."""
     one, *others = figures
     if one is None or any(other is None for other in others):
         return Step(at, None, f"{test.figure} is not known there")
     for other in filter(None, others):
         if other.low <= 0:
             return Step(at, None, f"{test.figure} may be 0, and nothing is a multiple of that")
-        one = Estimate(one.value / other.value, one.low / other.high, one.high / other.low)
+        one = ratio(one, other)
     return Step(at, one)

@@ -33,10 +33,13 @@ OUTCOMES: Final[dict[Verdict, Outcome]] = {
 
 @dataclass(frozen=True)
 class Judged:
-    """doubts: what speaks against believing the runs, one line each. rests_on: which model, and its coverage."""
+    """doubts: what speaks against believing the runs, one line each. measured: when and where, "" where nothing was;
+    rests_on: which model, and its coverage.
+    """
 
     ruled: Sequence[Ruled]
     doubts: tuple[str, ...]
+    measured: str
     rests_on: str
 
     @property
@@ -78,11 +81,12 @@ class Judged:
 
     def document(self) -> str:
         """Return what the documentation shows of it: every claim with everything that decided it."""
-        told = [f"{self.headline} {self.rests_on}", ""]
+        told = [f"**{self.headline}** {self.measured} {self.rests_on}", ""]
         for title, own in self.topics():
             rows = [(each.claim.sentence, answer(each), "; ".join(map(figures, each.tried))) for each in own]
             told += [f"### {title}", "", markdown_table(HEADER, rows)]
-        return "\n".join(told)
+        against = ["### What speaks against it", "", markdown_notes(self.notes)] if self.notes else []
+        return "\n".join([*told, *against])
 
     def junit(self) -> bytes:
         cases = [
@@ -96,6 +100,7 @@ class Judged:
     def as_json(self) -> dict[str, object]:
         return {
             "headline": self.headline,
+            "measured": self.measured,
             "rests_on": self.rests_on,
             "notes": list(self.notes),
             "claims": [_as_json(each) for each in self.ruled],

@@ -29,7 +29,7 @@ RESULTS: Final = "claims.json"
 
 
 @dataclass(frozen=True)
-class Line:
+class ClaimLine:
     """One row of a claim's table: a test, or an end of one that goes along a dimension."""
 
     says: str
@@ -40,10 +40,10 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedClaim:
     """A test as the page shows it. chart: of one along a dimension."""
 
-    lines: Sequence[Line]
+    lines: Sequence[ClaimLine]
     bound: str
     source: str
     chart: Markup
@@ -61,7 +61,7 @@ class Shown:
     outcome: str
     means: str
     conditions: str
-    tests: Sequence[Asked]
+    tests: Sequence[AskedClaim]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def judge(grounds: Grounds) -> Judged:
 
     Raises ReportError or RunRefused, one line, where something cannot be read or written.
     """
-    doubts, runs = [], {}
+    doubts, runs, measured = [], {}, ""
     for name, plan in grounds.folder.plans.items():
         try:
             found = evidence(grounds.path / name)
@@ -94,10 +94,12 @@ def judge(grounds: Grounds) -> Judged:
             doubts.append(f"run {name}: {problem}")
             runs[name] = RunShown(str(plan), "")
             continue
+        run = found.run.manifest
+        measured = measured or f"Measured on {run.machine.cpu}, {run.machine.cores} cores, {run.started_at[:10]}."
         doubts += [f"run {name}: {line}" for line in (*found.invalid, *found.doubts)]
-        runs[name] = RunShown(found.run.manifest.command, str(page))
+        runs[name] = RunShown(run.command, str(page))
     runs |= {name: _experiment(name, arms, grounds) for name, arms in grounds.folder.arms.items()}
-    judged = Judged(grounds.ruled(), tuple(doubts), f"The model: {grounds.rests_on}.")
+    judged = Judged(grounds.ruled(), tuple(doubts), measured, f"Figures of the model rest on {grounds.rests_on}.")
     try:
         write(grounds.path / RESULTS, msgspec.json.format(msgspec.json.encode(judged.as_json()), indent=2))
         write(grounds.path / PAGE, render(judged, grounds, runs))
@@ -153,11 +155,11 @@ def _shown(ruled: Ruled) -> Shown:
     )
 
 
-def _asked(tried: Tried, name: str) -> Asked:
-    return Asked([*_lines(tried)], bound(tried.test), tried.source, _chart(tried, name), _caption(tried))
+def _asked(tried: Tried, name: str) -> AskedClaim:
+    return AskedClaim([*_lines(tried)], bound(tried.test), tried.source, _chart(tried, name), _caption(tried))
 
 
-def _lines(tried: Tried) -> Iterator[Line]:
+def _lines(tried: Tried) -> Iterator[ClaimLine]:
     """One line; along a dimension one at each end of what is known, and one where nothing is."""
     test = tried.test
     says_ = f"{test.says}, {test.given}" if test.given else test.says
@@ -166,7 +168,7 @@ def _lines(tried: Tried) -> Iterator[Line]:
         where = f" at {says(tried.along, step.at)}" if tried.along and step.figure else ""
         told = said(tried, step)
         state = step.state(*test.bounds)
-        yield Line(f"{says_}{where}", told, strip(step, test.bounds, told), state, step.why_not or test.why)
+        yield ClaimLine(f"{says_}{where}", told, strip(step, test.bounds, told), state, step.why_not or test.why)
 
 
 def _chart(tried: Tried, name: str) -> Markup:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby, pairwise
-from math import exp, inf, isfinite, log
+from math import exp, inf, log
+from operator import gt, lt
 from typing import Final
 
 from reports.claims.claim import Claim, OfModel, OfRun, Test
@@ -53,7 +54,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Crossover:
+class ClaimCrossover:
     """Where the answer changes: `at`, where the figures pass `bound`; surely so between low and high."""
 
     at: float
@@ -88,20 +89,20 @@ class Tried:
         return {state for _, state in self.known} or {State.UNKNOWN}
 
     @property
-    def crossovers(self) -> list[Crossover]:
+    def crossovers(self) -> list[ClaimCrossover]:
         """Return where the answer changes along the dimension."""
         sure = [at for at, (_, state) in enumerate(self.known) if state in SURE]
         changes = [(left, right) for left, right in pairwise(sure) if self.known[left][1] is not self.known[right][1]]
         return [self._crossover([step for step, _ in self.known[left : right + 1]]) for left, right in changes]
 
-    def _crossover(self, steps: Sequence[Step]) -> Crossover:
+    def _crossover(self, steps: Sequence[Step]) -> ClaimCrossover:
         for near, far in pairwise(steps):
             assert near.figure is not None and far.figure is not None
             values = near.figure.value, far.figure.value
-            for bound in filter(isfinite, self.test.bounds):
-                if (values[0] <= bound) != (values[1] <= bound):
+            for bound, outside in zip(self.test.bounds, (lt, gt), strict=True):
+                if outside(values[0], bound) != outside(values[1], bound):
                     at = _passes((near.at, far.at), values, bound)
-                    return Crossover(at, bound, steps[0].at, steps[-1].at)
+                    return ClaimCrossover(at, bound, steps[0].at, steps[-1].at)
         raise AssertionError("what lay on one side of a bound, and then on the other, has passed it")
 
     def spans(self, wanted: State) -> list[Span]:
@@ -109,12 +110,13 @@ class Tried:
         steps are open to the last that does.
         """
         sure = [(step.at, state) for step, state in self.known if state in SURE]
-        groups = [(state, [at for at, _ in group]) for state, group in groupby(sure, key=lambda each: each[1])]
-        edges = [each.at for each in self.crossovers]
-        first = -inf if self.known and self.known[0][1] in SURE else sure[0][0] if sure else inf
-        last = inf if self.known and self.known[-1][1] in SURE else sure[-1][0] if sure else -inf
-        borders = pairwise([first, *edges, last])
-        return [span for (state, _), span in zip(groups, borders, strict=False) if state is wanted]
+        if not sure:
+            return []
+        first = -inf if self.known[0][1] in SURE else sure[0][0]
+        last = inf if self.known[-1][1] in SURE else sure[-1][0]
+        borders = pairwise([first, *(each.at for each in self.crossovers), last])
+        states = [state for state, _ in groupby(state for _, state in sure)]
+        return [span for state, span in zip(states, borders, strict=True) if state is wanted]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from loadtests.scenario.settings import SETTINGS
 from reports.commands.common import Json, err, out
 from reports.commands.exits import DONE
 from servers.settings.units import parse_duration_ns
@@ -22,6 +23,7 @@ ADVISE_EPILOG: Final = (
     "the model does not cover."
 )
 GOALS: Final = ("p99 < 1s", "missed == 0")
+MODEL: Final = "runs/model.json, or the one that is included"
 
 
 def advise(
@@ -29,18 +31,16 @@ def advise(
     rate: Annotated[
         float, typer.Option(metavar="N", min=1e-6, max=1e6, help="messages per second, each to all clients")
     ],
-    rtt: Annotated[str, typer.Option(metavar="MS", help="round trip between clients and server: 60ms")] = "0",
+    rtt: Annotated[str, typer.Option(metavar="TIME", help="round trip between clients and server: 60ms")] = "0",
     goal: Annotated[
         list[str] | None, typer.Option(metavar="GOAL", help='requirement, such as "p99 < 1s"; may be repeated')
     ] = None,
     message_bytes: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="length of a message")] = 200,
-    poll_interval: Annotated[float, typer.Option(metavar="S", min=0.001, help="interval of short polls")] = 1.0,
-    hold_timeout: Annotated[
-        float, typer.Option(metavar="S", min=1, max=300, help="how long the server holds a long poll")
-    ] = 30.0,
+    poll_interval: Annotated[str, typer.Option(metavar="TIME", help="interval of short polls")] = "1s",
+    hold_timeout: Annotated[str, typer.Option(metavar="TIME", help="how long the server holds a long poll")] = "30s",
     heartbeat: Annotated[
-        float, typer.Option(metavar="S", min=0, help="interval of heartbeats on an idle stream; 0: none")
-    ] = 15.0,
+        str, typer.Option(metavar="TIME", help="interval of heartbeats on an idle stream; 0: none")
+    ] = "15s",
     processes: Annotated[int, typer.Option(metavar="N", min=0, help="server processes (0: as few as possible)")] = 0,
     proxy: Annotated[
         str,
@@ -55,8 +55,7 @@ def advise(
         bool, typer.Option("--extrapolate", help="answer for loads far beyond those measured")
     ] = False,
     file: Annotated[
-        Path | None,
-        typer.Option("--model", metavar="FILE", help="default: runs/model.json, or the one that is included"),
+        Path | None, typer.Option("--model", metavar="FILE", help="the model to use", show_default=MODEL)
     ] = None,
     picture: Annotated[
         Path | None,
@@ -82,13 +81,14 @@ def advise(
     from reports.model import model_file
 
     buffering, nginx, cut_s = parse_proxy(proxy)
-    around = Surroundings(browser, tls, buffering, nginx, cut_s, hold_timeout, heartbeat)
+    hold_s, heartbeat_s = _seconds("hold_timeout_s", hold_timeout), _seconds("heartbeat_s", heartbeat)
+    around = Surroundings(browser, tls, buffering, nginx, cut_s, hold_s, heartbeat_s)
     question = Question(
         clients=clients,
         rate_per_s=rate,
         rtt_s=parse_duration_ns("--rtt", rtt) / 1e9,
         message_bytes=message_bytes,
-        poll_interval_s=poll_interval,
+        poll_interval_s=_seconds("poll_interval_s", poll_interval),
         processes=processes,
         extrapolate=extrapolate,
         around=around,
@@ -115,6 +115,14 @@ def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows
             page.write_text(advice_page(model, rests_on, question, rows), encoding="utf-8")
     except OSError as problem:
         raise ValueError(f"--out {page}: {problem.strerror}; name a file that can be written") from None
+
+
+def _seconds(setting: str, text: str) -> float:
+    """Read a duration as the setting of that name is read. Raises ValueError naming option, value and range."""
+    each = SETTINGS[setting]
+    value: float = each.of(text)
+    each.check(value)
+    return value
 
 
 def _draw(model: "Model", question: "Question", picture: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,10 +20,10 @@ from reports.commands import (
     ci,
     claims,
     experiment,
+    kept,
     lists,
     measure,
     model,
-    report,
     selftest,
     serve,
     target,
@@ -37,18 +37,22 @@ app = typer.Typer(
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-app.command(context_settings=AS_TYPED)(serve.serve)
+app.command()(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
 app.add_typer(target.app, name="target")
+app.command(epilog=EPILOG)(target.peers)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
 app.command()(model.model)
 app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
-app.command()(report.report)
+app.command()(kept.report)
+app.command()(kept.explain)
+app.command()(kept.runs)
+app.command()(kept.history)
 app.command()(lists.scenarios)
 app.command()(lists.patterns)
 app.command()(lists.locustfile)
+app.command()(lists.schema)
 app.command()(serve.ui)
 app.command(epilog=selftest.CONTROLS_EPILOG)(selftest.controls)
 app.command()(selftest.calibrate)

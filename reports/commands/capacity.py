@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.console import Console
 
 from loadtests.host import environment
 from loadtests.runs import runner
@@ -18,13 +19,28 @@ from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import typed
 from loadtests.scenario.sharing import shared_out
+from reports.basics.units import counted
 from reports.commands.cells import ended
-from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
+from reports.commands.common import (
+    Export,
+    Json,
+    Out,
+    Quiet,
+    err,
+    fail,
+    out,
+    pattern_labels,
+    pattern_names,
+    scenario_names,
+    write_export,
+)
 from reports.commands.exits import DONE, INVALID
 from reports.commands.target import followed
 
 if TYPE_CHECKING:
+    from reports.capacity.found import Found
     from reports.capacity.rungs import Rung
     from reports.ci.slo import Goal
 
@@ -60,6 +76,15 @@ class Search:
             scenario = replace(self.scenario, schedule=f"{kind}:{load}")
         return Plan(shared_out(scenario, environment.cores()), (self.pattern,), self.repeats)
 
+    @property
+    def conditions(self) -> str:
+        """What was the same at every load."""
+        scenario = self.scenario
+        fixed = scenario.schedule if self.along is CLIENTS else CLIENTS.says(scenario.clients[0])
+        distance = f"round trip {typed('rtt_ms', scenario.rtt_ms)}" if any(scenario.rtt_ms) else "no network delay"
+        window = typed("window_s", scenario.window_s)
+        return f"{scenario.name}: {fixed}, {distance}, each load measured {counted(self.repeats, 'time')} for {window}"
+
 
 @with_overrides
 @with_target()
@@ -71,7 +96,9 @@ def capacity(
     goal: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GOAL", help=f"requirement; may be repeated (default: the scenario's, or {'; '.join(GOALS)})"
+            metavar="GOAL",
+            help="requirement; may be repeated",
+            show_default=f"the scenario's, or {'; '.join(GOALS)}",
         ),
     ] = None,
     of: Annotated[
@@ -84,6 +111,8 @@ def capacity(
     repeats: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_REPEATS, help="repeats of each load")] = 3,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this search")] = None,
     folder: Out = None,
+    export: Export = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Find out how many clients, or messages per second, a server holds: the load doubles until a goal breaks.
@@ -108,10 +137,15 @@ def capacity(
     where = resume or folder or runner.folder_for("capacity", f"{pattern}-{of}", datetime.now(UTC))
     if not resume:
         runner.make_folder(where, "continue that search")
-    code, rungs = _climb(where, search, labels)
+    code, rungs = _climb(where, search, labels, quiet=quiet)
     if not rungs:
         return code
-    return _tell(where, search, rungs, labels, as_json) if code == DONE else code
+    if code != DONE:
+        return code
+    found = _kept(where, search, rungs, labels)
+    if export:
+        write_export(export, found.markdown())
+    return _tell(where, found, quiet=quiet, as_json=as_json)
 
 
 def _search(
@@ -139,21 +173,21 @@ def _search(
     return Search(pattern, scenario, along, tuple(wanted), first, most, precision, repeats)
 
 
-def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int, list[Rung]]":
+def _climb(where: Path, search: Search, labels: Mapping[str, str], *, quiet: bool) -> "tuple[int, list[Rung]]":
     """Measure load after load, and return the exit code and the rungs."""
     from reports.capacity.rungs import Rung, judged
-    from reports.capacity.search import Tried, following
+    from reports.capacity.search import TriedLoad, following
     from reports.data.load import ReportError
 
     rungs: list[Rung] = []
     while (load := following([r.tried for r in rungs], search.first, search.most, search.precision)) is not None:
         run_dir = where / f"{search.along.short}-{load:06}"
         try:
-            outcome = _measured(run_dir, search.plan(load), labels)
+            outcome = _measured(run_dir, search.plan(load), labels, quiet=quiet)
         except NoRoom as full:
             if not rungs:
                 raise
-            rungs.append(Rung(Tried(load, (), f"this machine is the limit: {full}"), {}))
+            rungs.append(Rung(TriedLoad(load, (), f"this machine is the limit: {full}"), {}))
             continue
         if outcome.interrupted or outcome.halted:
             code, what = ended(outcome, run_dir)
@@ -163,32 +197,41 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str]) -> "tuple[int
         except ReportError as problem:
             raise ValueError(str(problem)) from None
         told = "held" if rungs[-1].tried.held else f"not held: {rungs[-1].blame}"
-        err.print(f"{search.along.says(load)}: {told}", markup=False, highlight=False, soft_wrap=True)
+        if not quiet:
+            err.print(f"{search.along.says(load)}: {told}", markup=False, highlight=False, soft_wrap=True)
     return DONE, rungs
 
 
-def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str]) -> runner.Outcome:
+def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str], *, quiet: bool) -> runner.Outcome:
     """Measure what a rung lacks. Raises RunRefused, NoRoom where the load is too much for this machine."""
     cells = runner.taken_up(run_dir, plan, labels, "capacity")
-    with Bar(err, cells) as bar:
+    with Bar(Console(quiet=True) if quiet else err, cells) as bar:
         return runner.run_cells(run_dir, cells, labels, bar)
 
 
-def _tell(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str, str], as_json: bool) -> int:
-    from rich.table import Table
-
+def _kept(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str, str]) -> "Found":
+    """Say what a search came to, and keep that in its folder."""
     from reports.capacity.found import Found
 
-    found = Found(labels[search.pattern], search.along, search.goals, tuple(rungs))
+    found = Found(labels[search.pattern], search.along, search.goals, tuple(rungs), search.conditions)
     told = {"pattern": search.pattern, "scenario": search.scenario.name, **found.as_json()}
     (where / FILE).write_text(json.dumps(told, indent=2), encoding="utf-8")
+    return found
+
+
+def _tell(where: Path, found: "Found", *, quiet: bool, as_json: bool) -> int:
+    from rich.table import Table
+
     if as_json:
-        print(json.dumps(told | {"folder": str(where)}))
+        print(json.dumps(json.loads((where / FILE).read_bytes()) | {"folder": str(where)}))
     else:
         table = Table(*found.header(), box=None, header_style="dim")
         for row in found.rows():
             table.add_row(*row)
-        out.print(table)
-        out.print(f"\n{found.answer}", markup=False, highlight=False, soft_wrap=True)
+        if not quiet:
+            out.print(table)
+            out.print()
+        out.print(found.answer, markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{where}", highlight=False, soft_wrap=True)
-    return fail(INVALID, rungs[0].tried.undecided) if all(rung.tried.undecided for rung in rungs) else DONE
+    undecided = all(rung.tried.undecided for rung in found.rungs)
+    return fail(INVALID, found.rungs[0].tried.undecided) if undecided else DONE

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
+
+from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, duration
@@ -12,11 +15,37 @@ from reports.commands.common import err, fail, pattern_labels
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
-def run_cells(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) -> runner.Outcome:
+class _All:
+    """Several watchers as one."""
+
+    def __init__(self, *watchers: runner.Watcher) -> None:
+        self._watchers = watchers
+
+    def starts(self, planned: PlannedCell) -> None:
+        for each in self._watchers:
+            each.starts(planned)
+
+    def tick(self) -> None:
+        for each in self._watchers:
+            each.tick()
+
+    def ended(self, cell: Cell) -> None:
+        for each in self._watchers:
+            each.ended(cell)
+
+
+def run_cells(
+    folder: Path,
+    cells: Sequence[PlannedCell],
+    labels: Mapping[str, str],
+    *beside: runner.Watcher,
+    quiet: bool = False,
+) -> runner.Outcome:
+    """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is."""
     from reports.page.terminal import LiveTable
 
-    with Bar(err, cells, LiveTable(folder)) as bar:
-        return runner.run_cells(folder, cells, labels, bar)
+    with Bar(Console(quiet=True) if quiet else err, cells, LiveTable(folder)) as bar:
+        return runner.run_cells(folder, cells, labels, _All(bar, *beside))
 
 
 def ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:

@@ -1,7 +1,8 @@
 """`gate` and `compare-runs`: judge runs for a CI job, and print judgements."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,6 +16,7 @@ from reports.commands.exits import INVALID
 if TYPE_CHECKING:
     from reports.basics.exit_codes import Judgement
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 SLO: Final = Path("slo.toml")
 JUDGED_EPILOG: Final = (
     "Exit codes: 0 done; 2 unreadable or not comparable; 5 a goal was missed; 6 a regression was proven; "
@@ -51,19 +53,21 @@ def compare_runs(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="run folder to compare with")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="run folder to judge")],
     measure: Annotated[
-        str, typer.Option(metavar="NAME[,NAME]", help="measures to compare (default: all that are judged)")
+        str, typer.Option(metavar="NAME[,NAME]", help="measures to compare", show_default="all that are judged")
     ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="also show what is not proven")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the comparison as a page")] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Compare two runs: what became better or worse, and what is not proven.
+    """Compare two runs: the conclusion first, then what became better or worse.
 
     Example:
 
         pollbench compare-runs runs/before runs/after --html compare.html
     """
     from reports.ci import compare_runs as stage
+    from reports.ci.comparison import FOLDED
     from reports.ci.comparison_page import comparison_page
     from reports.ci.questions import JUDGED
 
@@ -73,11 +77,21 @@ def compare_runs(
             html.write_text(comparison_page(comparison), encoding="utf-8")
         return comparison
 
-    return judge(compared, junit, markdown)
+    return judge(compared, junit, markdown, folded=NOTHING if everything else FOLDED)
 
 
-def judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path | None, *, silent: bool = False) -> int:
-    """Print a judgement unless `silent`, write the files for CI, and return its exit code."""
+def judge(
+    judge: "Callable[[], Judgement]",
+    junit: Path | None,
+    markdown: Path | None,
+    *,
+    silent: bool = False,
+    folded: Mapping[str, str] = NOTHING,
+) -> int:
+    """Print a judgement unless `silent`, its conclusion first; write what CI asked for, and return its exit code.
+
+    folded: rows of these verdicts are counted, in these words, instead of shown.
+    """
     from reports.data.load import NothingMeasured, ReportError
 
     try:
@@ -93,11 +107,23 @@ def judge(judge: "Callable[[], Judgement]", junit: Path | None, markdown: Path |
         raise ValueError(str(problem)) from None
     if silent:
         return int(judgement.exit_code)
-    table = Table(*judgement.header, box=None, header_style="dim")
-    for row in judgement.table():
-        table.add_row(*row)
-    out.print(table)
+    show(judgement, folded)
+    return int(judgement.exit_code)
+
+
+def show(judgement: "Judgement", folded: Mapping[str, str] = NOTHING) -> None:
+    """Print a judgement: its conclusion, what to know before believing it, its rows."""
+    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
     for note in judgement.notes:
         err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
-    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
-    return int(judgement.exit_code)
+    rows = judgement.table()
+    table = Table(*judgement.header, box=None, header_style="dim")
+    for row in rows:
+        if row[0] not in folded:
+            table.add_row(*row)
+    if table.row_count:
+        out.print()
+        out.print(table)
+    counts = {words: sum(row[0] == verdict for row in rows) for verdict, words in folded.items()}
+    if away := [f"{words} ({count})" for words, count in counts.items() if count]:
+        out.print(f"\nFolded away: {', '.join(away)}; --all shows them.", highlight=False, soft_wrap=True)

@@ -24,35 +24,39 @@ if TYPE_CHECKING:
     from reports.claims.folder import Folder
 
 CLAIMS_EPILOG: Final = (
-    "Exit codes: 0 judged, and nothing refuted; 1 a cell or a run of an experiment failed; 2 wrong option or "
+    "Exit codes: 0 judged, no claim refuted; 1 a cell or a run of an experiment failed; 2 wrong option or "
     "unreadable input; 4 incomplete, what was measured is kept; 7 nothing can be judged; 8 a claim is refuted, as some "
     "of the guide's are; 130 interrupted."
 )
 REPLICATE_EPILOG: Final = (
-    "Exit codes: 0 all that is judged agrees; 1 a cell failed; 2 unreadable; 4 incomplete; 7 nothing can be judged, "
-    "as a run is invalid; 8 something disagrees with what was published; 130 interrupted."
+    "Exit codes: 0 all judged claims agree; 1 a cell failed; 2 unreadable; 4 incomplete; 7 a run is INVALID or FAIL, "
+    "so "
+    "nothing can be judged; 8 a claim disagrees with the publication; 130 interrupted."
 )
 BEGIN, END = "<!-- claims: begin -->", "<!-- claims: end -->"
 
 
 def claims(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="claims of your own (docs/claims.md)")] = None,
-    only: Annotated[list[str] | None, typer.Option("--claim", metavar="NAME[,NAME]", help="judge these only")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="your own claims (docs/claims.md)")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--claim", metavar="NAME[,NAME]", help="claims to judge (default: all)")
+    ] = None,
     where: Out = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="measure what this folder lacks, and judge anew")
+        Path | None,
+        typer.Option(metavar="DIR", help="continue in this folder: measure what is missing, and judge again"),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="default: runs/model.json, or the one that ships")
+        Path | None, typer.Option(metavar="FILE", help="default: runs/model.json, or the one that is included")
     ] = None,
     document: Annotated[
-        Path | None, typer.Option("--docs", metavar="FILE", help=f"put the result into this page, behind {BEGIN}")
+        Path | None, typer.Option("--docs", metavar="FILE", help=f"put the result into this page, after {BEGIN}")
     ] = None,
     as_json: Json = False,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Put what people say of polling, streaming and push to the test: the guide's claims, in under 15 minutes.
+    """Test common claims about polling, streaming and push: those of the guide, in under 15 minutes.
 
     Examples:
 
@@ -70,16 +74,16 @@ def claims(
     if only:
         asked = asked.only(choose(only, asked.claims, "claim"))
     written = _around(document) if document else None
-    root = _root(where, resume)
     try:
         chosen, rests_on = model_file.chosen(model)
+        root = _root(where, resume)
         lacking = _lacking(asked)
         code, problem = _measure(asked, root, lacking)
-        go_on = f"{problem}; go on with: pollbench claims {folder or ''} --resume {root}"
+        go_on = f"{problem}; continue with: pollbench claims {folder or ''} --resume {root}"
         if code not in (DONE, FAILED):
             return fail(code, go_on)
         with err.status("judging, and writing the reports"):
-            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}. {chosen.coverage}", lacking))
+            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}; {chosen.coverage}", lacking))
     except ReportError as wrong:
         raise ValueError(str(wrong)) from None
     if document and written:
@@ -95,7 +99,9 @@ def claims(
 def _root(where: Path | None, resume: Path | None) -> Path:
     """Return the folder to measure into, made unless it is gone on with."""
     if where and resume:
-        raise ValueError(f"--out {where} and --resume {resume} exclude each other: what is measured is added there")
+        raise ValueError(
+            f"--out {where} and --resume {resume} exclude each other: new cells are added to the resumed folder"
+        )
     if resume is None:
         root = where or folder_of("claims")
         runner.make_folder(root, "go on there")
@@ -170,12 +176,14 @@ def _replications() -> list[str]:
 
 
 def replicate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="which, or list, or all", autocompletion=_replications)],
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure what this replication lacks")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="a replication, or list, or all", autocompletion=_replications)
+    ],
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this replication")] = None,
     junit: Junit = None,
     markdown: Markdown = None,
 ) -> int:
-    """Run a published experiment again, scaled to this machine, and see what agrees.
+    """Repeat a published experiment, scaled to this machine, and compare the results.
 
     Examples:
 
@@ -221,7 +229,7 @@ def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Pat
         cells = runner.lacking(folder / stage_name, plan)
         code, problem = ended(run_cells(folder / stage_name, cells, labels), folder / stage_name)
         if code:
-            return fail(code, f"{problem}; go on with: pollbench replicate {name} --resume {folder}")
+            return fail(code, f"{problem}; continue with: pollbench replicate {name} --resume {folder}")
     code = judge(lambda: stage.judge(name, folder), junit, markdown)
     out.print(f"\n{folder / 'index.html'}", highlight=False, soft_wrap=True)
     return code

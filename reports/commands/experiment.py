@@ -42,7 +42,8 @@ def experiment(
         bool, typer.Option("--quick", help="short runs, two repeats: shows only directions, for CI")
     ] = False,
     repeats: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=1000, help="repeats of each arm (default: 5)")
+        int | None,
+        typer.Option(metavar="N", min=1, max=1000, help="repeats of each arm", show_default="5, or 2 with --quick"),
     ] = None,
     folder: Out = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this experiment")] = None,
@@ -137,7 +138,7 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
     if not results.results:
         return DONE
     if as_json:
-        print(json.dumps(msgspec.to_builtins({"folder": str(root), "experiments": results.as_json()})))
+        print(msgspec.json.encode({"folder": str(root), "experiments": results.written()}).decode())
     code = judge(lambda: results, junit, markdown, silent=as_json)
     if not as_json:
         out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)

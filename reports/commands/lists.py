@@ -1,12 +1,14 @@
-"""`scenarios`, `patterns` and `locustfile`: what can be measured."""
+"""`scenarios`, `patterns`, `locustfile` and `schema`: what can be measured, and what is written."""
 
 import json
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from loadtests.runs.progress import duration
-from loadtests.scenario.plan import Plan
+from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS
 from loadtests.scenario.settings import typed
 from reports.commands.common import Json, out, pattern_labels
@@ -60,4 +62,32 @@ def locustfile() -> int:
         locust -f "$(pollbench locustfile)" --host http://127.0.0.1:8080
     """
     print(LOCUSTFILE)
+    return DONE
+
+
+def _schemas() -> list[str]:
+    from reports.schemas import SCHEMAS
+
+    return list(SCHEMAS)
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="which", show_default="list them", autocompletion=_schemas)
+    ] = None,
+) -> int:
+    """Print the JSON Schema of what is written for machines.
+
+    Examples:
+
+        pollbench schema
+        pollbench schema verdict
+    """
+    from reports import schemas
+
+    if name is None:
+        for each, about in schemas.WHERE.items():
+            out.print(f"{each:13}{about.replace('`', '')}", markup=False, highlight=False)
+    else:
+        print(json.dumps(schemas.schema(known_name(name, schemas.SCHEMAS, "schema")), indent=2))
     return DONE

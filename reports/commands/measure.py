@@ -1,9 +1,9 @@
 """`run` and `compare`: measure a plan, write the report, and print the verdict."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,8 @@ import msgspec
 import typer
 
 from loadtests.host import environment
+from loadtests.metrics.exporter import Destination, parse_metrics
+from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
 from loadtests.scenario.asked import Asked
@@ -19,15 +21,53 @@ from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, PlannedCell, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
+from loadtests.scenario.settings import typed
 from loadtests.scenario.sharing import shared_out
 from loadtests.scenario.size import LARGE_BYTES, needed_bytes
 from reports.commands.cells import ended, run_cells, write_page
-from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names, scenario_names
+from reports.commands.ci import show
+from reports.commands.common import (
+    Export,
+    Json,
+    Metrics,
+    Out,
+    Quiet,
+    Slo,
+    err,
+    fail,
+    out,
+    pattern_labels,
+    pattern_names,
+    scenario_names,
+    write_export,
+)
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
 
 if TYPE_CHECKING:
+    from reports.ci.gates import Gate
     from reports.validity.caution import Ruling
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a result is told. slo: goals to hold it against. Raises ValueError for goals that cannot be read."""
+
+    as_json: bool
+    quiet: bool
+    slo: Path | None
+    markdown: Path | None
+    metrics: Destination
+
+    def __post_init__(self) -> None:
+        if self.slo is not None:
+            from reports.ci.gates import read_slo
+            from reports.data.load import ReportError
+
+            try:
+                read_slo(self.slo)
+            except ReportError as problem:
+                raise ValueError(str(problem)) from None
 
 
 @with_overrides
@@ -39,6 +79,10 @@ def run(
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     repeats: Annotated[int, typer.Option(metavar="N", help="number of repeats")] = 1,
     folder: Out = None,
+    slo: Slo = None,
+    metrics: Metrics = None,
+    export: Export = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Measure one pattern under one scenario.
@@ -49,11 +93,12 @@ def run(
         pollbench run long_polling quiet --hold-timeout 10 --repeats 3
         pollbench run sse --url http://127.0.0.1:8000/events --publish 'POST /messages {"text": "{{message}}"}'
     """
+    telling = Telling(as_json, quiet, slo, export, parse_metrics(metrics or ()))
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
-    plan = Plan(_fitted(wanted, overrides), patterns, repeats)
-    return _measure(_new_run("run", folder, plan, labels), plan, labels, as_json)
+    plan = Plan(_fitted(wanted, overrides, telling), patterns, repeats)
+    return _measure(_new_run("run", folder, plan, labels), plan, labels, telling)
 
 
 @with_overrides
@@ -63,16 +108,23 @@ def compare(
     asked: Asked,
     pattern: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[,NAME]", help="patterns to measure (default: all)", autocompletion=pattern_names),
+        typer.Option(
+            metavar="NAME[,NAME]", help="patterns to measure", show_default="all", autocompletion=pattern_names
+        ),
     ] = None,
     scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="scenario (default: feed)", autocompletion=scenario_names)
+        str | None,
+        typer.Option(metavar="NAME", help="scenario", show_default="feed", autocompletion=scenario_names),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(metavar="N", help="repeats of each cell (default: 3)")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="N", help="repeats of each cell", show_default="3")] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="continue this run: measure its missing cells")
     ] = None,
     folder: Out = None,
+    slo: Slo = None,
+    metrics: Metrics = None,
+    export: Export = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Measure patterns side by side and write a report: all six in under 3 minutes.
@@ -84,39 +136,41 @@ def compare(
         pollbench compare --resume runs/2026-11-24T07-30-00-compare-feed
         pollbench compare --target nchan --url http://127.0.0.1:8080 --clients 200
     """
+    telling = Telling(as_json, quiet, slo, export, parse_metrics(metrics or ()))
     labels = pattern_labels()
     saved = runner.reopen(resume) if resume else Plan(SCENARIOS["feed"], tuple(labels), 3)
     named = None if pattern is None else choose(pattern, labels, "pattern")
     wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
-        wanted if resume else _fitted(wanted, overrides),
+        wanted if resume else _fitted(wanted, overrides, telling),
         (saved.patterns if resume else patterns_of(wanted, saved.patterns)) if named is None else named,
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:
-        return _measure(_new_run("compare", folder, plan, labels), plan, labels, as_json)
+        return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling)
     if folder is not None:
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: missing cells are added to the resumed run"
         )
     runner.check_resumable(resume, plan)
-    return _measure(resume, plan, labels, as_json)
+    return _measure(resume, plan, labels, telling)
 
 
-def _fitted(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
+def _fitted(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
     """Return the scenario with what it leaves open decided as this machine and its messages want it."""
-    return shared_out(_enough(scenario, overrides), environment.cores())
+    return shared_out(_enough(scenario, overrides, telling), environment.cores())
 
 
-def _enough(scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
+def _enough(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
     """Lengthen a window that is too short for its messages, unless it was asked for, and say so."""
     if overrides.get("window_s") is not None:
         return scenario
     longer = long_enough(scenario)
-    if longer is not scenario:
+    if longer is not scenario and not telling.quiet:
+        lengths = [typed("window_s", each.window_s) for each in (longer, scenario)]
         err.print(
-            f"the window is {longer.window_s:g} s instead of {scenario.window_s:g} s, so that {ENOUGH_MESSAGES} "
-            "messages are due in it (set --window to change that)",
+            f"the window is {lengths[0]} instead of {lengths[1]}, so that {ENOUGH_MESSAGES} messages are due in it "
+            "(set --window to change that)",
             highlight=False,
             soft_wrap=True,
         )
@@ -129,27 +183,49 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
     return folder
 
 
-def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], as_json: bool) -> int:
+def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling) -> int:
     """Measure the missing cells of a run folder, write its report, and return the exit code."""
     names = [cell.name for cell in plan.cells()]
     cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
-    err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
-    _tell_size(folder, cells)
-    outcome = run_cells(folder, cells, labels)
-    kept = runner.finished_cells(folder, names)
-    page, halted = None, outcome.halted
-    try:
-        page = write_page(folder) if kept else None
-    except ValueError as problem:
-        halted = halted or str(problem)
-    ruling = _ruling(folder) if page else None
-    _show(folder, page, ruling, outcome, as_json)
+    if not telling.quiet:
+        err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
+        _tell_size(folder, cells)
+    with ExitStack() as stack:
+        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Destination() else []
+        for each in watched:
+            if each.url:
+                err.print(f"metrics: {each.url}", highlight=False, soft_wrap=True)
+        outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet)
+        kept = runner.finished_cells(folder, names)
+        page, halted = None, outcome.halted
+        try:
+            page = write_page(folder) if kept else None
+        except ValueError as problem:
+            halted = halted or str(problem)
+        ruling = _ruling(folder) if page else None
+        for each in watched:
+            each.rule(ruling.verdict if ruling else "")
+        gate = _held(folder, telling.slo) if page and telling.slo else None
+        _show(folder, page, ruling, gate, outcome, telling)
     resume = f"{len(kept)} of {len(names)} cells are kept; continue with: pollbench compare --resume {folder}"
     code, what = ended(replace(outcome, halted=halted), folder)
-    if code in {INTERRUPTED, INCOMPLETE} or not (ruling and ruling.worthless):
-        return fail(code, f"{what}; {resume}") if code else DONE
-    return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; do not decide anything from {folder}")
+    if code in {INTERRUPTED, INCOMPLETE} or (code and not (ruling and ruling.worthless)):
+        return fail(code, f"{what}; {resume}")
+    if ruling and ruling.worthless:
+        return fail(INVALID, f"{ruling.verdict}: {ruling.doubts()[0].what}; do not decide anything from {folder}")
+    return int(gate.exit_code) if gate else DONE
+
+
+def _held(folder: Path, slo: Path) -> "Gate":
+    """Hold a run against goals. Raises ValueError."""
+    from reports.ci.gates import check_slo
+    from reports.data.load import ReportError
+
+    try:
+        return check_slo(folder, slo)
+    except ReportError as problem:
+        raise ValueError(str(problem)) from None
 
 
 def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
@@ -167,30 +243,42 @@ def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
 
 
 def _ruling(folder: Path) -> "Ruling":
-    from reports.page.page import VERDICT_FILE
-    from reports.validity.caution import Ruling
+    from reports.validity.caution import VERDICT_FILE, Ruling
 
     return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
 
 
-def _show(folder: Path, page: Path | None, ruling: "Ruling | None", outcome: runner.Outcome, as_json: bool) -> None:
-    """Print the result of a run: the summary, the verdict, and the path of the page."""
+def _show(
+    folder: Path,
+    page: Path | None,
+    ruling: "Ruling | None",
+    gate: "Gate | None",
+    outcome: runner.Outcome,
+    telling: Telling,
+) -> None:
+    """Print what a run came to: goals met or missed, the figures, what it says and is worth, and where the page is."""
     import pandas as pd
 
+    from reports.page.markdown import run_markdown
+    from reports.page.outcome import told
     from reports.page.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
-    if as_json:
-        cells = [{"name": cell.name, "status": cell.status, "problems": cell.problems} for cell in outcome.cells]
-        rows = json.loads(summary.to_json(orient="records"))
-        result = {"run": str(folder), "report": str(page) if page else None, "cells": cells, "summary": rows}
-        if ruling:
-            cautions = [asdict(each) for each in ruling.cautions]
-            result |= {"answers": ruling.answers, "verdict": ruling.verdict, "cautions": cautions}
-        print(json.dumps(result))
+    if telling.markdown and ruling:
+        write_export(telling.markdown, run_markdown(folder.name, ruling, summary, gate.markdown() if gate else ""))
+    if telling.as_json:
+        print(
+            msgspec.json.encode(
+                told(folder, page, outcome.cells, summary, ruling, gate.table() if gate else ())
+            ).decode()
+        )
     elif ruling:
-        if not ruling.worthless:  # figures in a row look like an answer
+        if gate:
+            show(gate)
+            out.print()
+        if not ruling.worthless and not telling.quiet:  # figures in a row look like an answer
             out.print(summary_table(summary))
-        for line in ("", *ruling_lines(ruling)):
+            out.print()
+        for line in ruling_lines(ruling):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{page}", highlight=False, soft_wrap=True)

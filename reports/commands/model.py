@@ -26,7 +26,9 @@ def model(
         bool, typer.Option("--measure", help="first measure the runs to fit: 20 minutes, can be resumed")
     ] = False,
     series: Annotated[Path, typer.Option(metavar="DIR", help="folder of these runs")] = SERIES,
-    file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: runs/model.json")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="the model to write", show_default="runs/model.json")
+    ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="a remark about the machine, kept in the model")] = "",
     as_json: Json = False,
 ) -> int:
@@ -80,6 +82,7 @@ def _measure(series: Path) -> int:
 
 
 def _show(fitted: "Model", file: Path, as_json: bool) -> None:
+    from reports.model.model import LATENCIES, coverage
     from reports.model.text import law_rows
 
     if as_json:
@@ -92,5 +95,8 @@ def _show(fitted: "Model", file: Path, as_json: bool) -> None:
         table.add_row("" if label == before else label, *row)
         before = label
     out.print(table)
-    out.print(f"\n{fitted.coverage}", highlight=False, soft_wrap=True)
+    latencies = coverage(fitted.observations, LATENCIES)
+    out.print(
+        f"\n{fitted.coverage}, of latencies {latencies.inside} of {latencies.of}", highlight=False, soft_wrap=True
+    )
     out.print(f"{file}, from {len(fitted.observations)} cells", highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from loadtests.runs import runner
 from loadtests.runs.commands import Programs
 from loadtests.runs.run_folder import save
 from loadtests.runs.series import folder_of
+from reports.basics.units import counted
 from reports.commands.cells import measure_series
 from reports.commands.common import Json, Out, fail, out, pattern_labels
 from reports.commands.exits import DONE, UNTRUE
@@ -52,7 +53,13 @@ def controls(
         rows = [{"control": name, **asdict(each), "true": each.true} for name in found for each in found[name]]
         print(json.dumps({"run": str(folder), "readings": rows}))
     else:
+        told = [reading.true for each in found.values() for reading in each]
         out.print(controls_table(found))
+        out.print(
+            f"\nOf {counted(len(told), 'fault')} that servers had on purpose, {sum(told)} were reported as they were.",
+            highlight=False,
+            soft_wrap=True,
+        )
         out.print(f"\n{folder}", highlight=False, soft_wrap=True)
     untrue = [name for name, each in found.items() if not all(reading.true for reading in each)]
     if code == DONE and untrue:
@@ -76,7 +83,7 @@ def calibrate(
     from loadtests.host import environment
     from loadtests.records.manifest import Calibration
     from loadtests.runs.kept_calibration import FILE
-    from reports.page.terminal import calibration_table
+    from reports.page.terminal import calibration_answer, calibration_table
     from reports.selftest import calibration as stage
 
     labels = pattern_labels()
@@ -99,5 +106,6 @@ def calibrate(
         print(json.dumps(msgspec.to_builtins(found)))
     else:
         out.print(calibration_table(found, labels))
+        out.print(f"\n{calibration_answer(found)}", markup=False, highlight=False, soft_wrap=True)
         out.print(f"\n{runner.RUNS / FILE}", highlight=False, soft_wrap=True)
     return DONE

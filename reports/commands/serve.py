@@ -2,36 +2,64 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from loadtests.runs import webui
-from reports.commands.common import out
+from loadtests.metrics.exporter import Destination, parse_metrics
+from loadtests.metrics.watched import ByHand
+from loadtests.runs import runner, webui
+from loadtests.scenario.overrides import with_options
+from reports.commands.common import Metrics, out, pattern_names
 from servers.home import python
+from servers.settings.options import ServerOptions
+from servers.settings.setting import Setting, settings
 
 
-def serve(context: typer.Context) -> None:
+@partial(with_options, argument="options", table=settings(ServerOptions), panel="What it is told")
+def serve(
+    options: Mapping[str, object],
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATTERN]...", help="which", show_default="all", autocompletion=pattern_names),
+    ] = None,
+    announce_json: Annotated[
+        bool, typer.Option("--announce-json", help="say what was bound as one line of JSON")
+    ] = False,
+) -> int:
     """Run the reference servers, for curl or your own client.
-
-    All options go to `python -m servers`; `pollbench serve --help` lists them.
 
     Examples:
 
         pollbench serve --schedule steady:1
         pollbench serve sse websocket --port 9000
     """
-    os.execv(sys.executable, python("servers", *context.args))  # noqa: S606
+    table = settings(ServerOptions)
+    words = [word for name, value in options.items() if value is not None for word in _words(table[name], value)]
+    os.execv(  # noqa: S606
+        sys.executable, python("servers", *(patterns or ()), *words, *["--announce-json"] * announce_json)
+    )
 
 
-def ui(port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="port of the web page")] = 8089) -> int:
+def _words(each: Setting, value: object) -> list[str]:
+    return [each.option] if each.kind is bool else [each.option, str(value)]
+
+
+def ui(
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="port of the web page")] = 8089,
+    metrics: Metrics = None,
+) -> int:
     """Start a server and Locust's web UI: choose patterns and settings, and watch live.
 
     Example:
 
         pollbench ui
     """
-    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True))
+    asked = parse_metrics(metrics or ())
+    beside = ByHand(runner.RUNS, asked) if asked != Destination() else None
+    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside)
 
 
 def race(

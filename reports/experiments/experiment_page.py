@@ -55,7 +55,7 @@ def _write(result: Result, folder: Path) -> None:
     look = look_of(result.experiment)
     chart = _draw(result, look, folder)
     write(folder / PAGE, _page(result, look, chart))
-    write(folder / "results.json", msgspec.json.format(msgspec.json.encode(result.as_json()), indent=2))
+    write(folder / "results.json", msgspec.json.format(msgspec.json.encode(result.written()), indent=2))
     write(folder / "results.md", Results((result,)).markdown())
 
 

@@ -6,22 +6,56 @@ count for nothing, and where an arm has no others there is no answer.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 import msgspec
 import pandas as pd
 
 from loadtests.experiments.observations import Observed, Setup
-from loadtests.records.manifest import Advice
+from loadtests.records.manifest import Advice, Count
 from reports.basics.exit_codes import ExitCode, markdown_notes, markdown_table, markdown_text
 from reports.basics.junit import Case, junit_xml
 from reports.basics.units import counted, quantity
-from reports.experiments import Effects, Experiment, MeasuredEffect
+from reports.experiments import Effect, Effects, Experiment, MeasuredEffect
 from reports.experiments.effects import FEWEST_REPEATS, TILDE, change_text, interval_text
 from reports.validity.caution import NO_ANSWER, WORTHLESS, Verdict
 
 HEADER: Final = ("", "what", "without", "with", "change", "expected")
+
+
+class WrittenEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a practice was found to change: fields of `Effect` and `Measured`. null: not known."""
+
+    effect: Effect
+    base: float | None
+    arm: float | None
+    change: float | None
+    low: float | None
+    high: float | None
+    proven: bool
+    confidence: float
+    repeats: Count
+    state: str
+
+
+class Written(Setup, frozen=True, kw_only=True):
+    """results.json: what was asked, and what it came to. repeats: those of which every arm may be decided from.
+
+    advice: what everybody says; verdict: what was found, a sentence, and worth: the verdict on that. command: to try it
+    again. arms: labels by name. notes: what to know before believing it.
+    """
+
+    repeats: Count
+    title: str
+    advice: str
+    verdict: str
+    worth: Verdict
+    command: str
+    arms: dict[str, str]
+    effects: list[WrittenEffect]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -105,19 +139,21 @@ class Result:
             measured_at=self.setup.started_at,
         )
 
-    def as_json(self) -> dict[str, object]:
-        asked: dict[str, object] = msgspec.to_builtins(self.setup)
-        return asked | {
-            "title": self.experiment.TITLE,
-            "advice": self.experiment.ADVICE,
-            "verdict": self.verdict,
-            "worth": self.worth,
-            "repeats": self.repeats,
-            "command": self.command,
-            "arms": dict(self.experiment.ARMS),
-            "effects": [asdict(each) | {"state": each.state} for each in self.effects.values()],
-            "notes": list(self.notes),
-        }
+    def written(self) -> "Written":
+        return Written(
+            **msgspec.structs.asdict(self.setup)
+            | {
+                "repeats": self.repeats,
+                "title": self.experiment.TITLE,
+                "advice": self.experiment.ADVICE,
+                "verdict": self.verdict,
+                "worth": self.worth,
+                "command": self.command,
+                "arms": dict(self.experiment.ARMS),
+                "effects": [_written(each) for each in self.effects.values()],
+                "notes": list(self.notes),
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -129,8 +165,8 @@ class Results:
     def advice(self) -> dict[str, Advice]:
         return {result.name: each for result in self.results if (each := result.advice)}
 
-    def as_json(self) -> dict[str, object]:
-        return {result.name: result.as_json() for result in self.results}
+    def written(self) -> "dict[str, Written]":
+        return {result.name: result.written() for result in self.results}
 
     @property
     def exit_code(self) -> ExitCode:
@@ -182,6 +218,24 @@ class Results:
             for each in result.effects.values()
         ]
         return junit_xml("pollbench experiment", cases)
+
+
+def _written(each: MeasuredEffect) -> WrittenEffect:
+    base, arm, change, low, high = (
+        value if isfinite(value) else None for value in (each.base, each.arm, each.change, each.low, each.high)
+    )
+    return WrittenEffect(
+        effect=each.effect,
+        base=base,
+        arm=arm,
+        change=change,
+        low=low,
+        high=high,
+        proven=each.proven,
+        confidence=each.confidence,
+        repeats=each.repeats,
+        state=each.state,
+    )
 
 
 def _left_out(each: Observed) -> list[str]:

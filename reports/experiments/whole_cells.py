@@ -10,20 +10,20 @@ from loadtests.experiments.observations import Observation, Points
 from reports.validity.caution import Severity
 from reports.validity.evidence import Evidence, evidence
 
-Figures = dict[str, Any]
+CellMeasures = dict[str, Any]
 
 
-def cell(where: Path) -> tuple[Evidence, Figures]:
+def cell(where: Path) -> tuple[Evidence, CellMeasures]:
     """Return a run of one cell, and its measures by name. Raises ReportError."""
     found = evidence(where)
     return found, rows_of(found.cells)[0]
 
 
-def rows_of(frame: pd.DataFrame) -> list[Figures]:
+def rows_of(frame: pd.DataFrame) -> list[CellMeasures]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def observed(figures: Figures, points: Points, *runs: Evidence) -> Observation:
+def observed(figures: CellMeasures, points: Points, *runs: Evidence) -> Observation:
     """Return an observation with what speaks against these runs.
 
     Cautions are given without this run's own figures, so that the page can count them over the repeats; `pollbench

@@ -106,9 +106,10 @@ def _users(cell: CellRow, counts: pd.DataFrame, deliveries: pd.DataFrame, reques
     elsewhere = open_books[["missed", "superseded", "in_flight"]].sum(axis=1)
     open_books = open_books[open_books["owed"] != open_books["delivered_by_users"] + elsewhere]
     for user, row in open_books.head(SHOWN).iterrows():
+        superseded = f"{row['superseded']:,} superseded + " if row["superseded"] else ""
         yield (
             f"client {user}: {row['owed']:,} published, but {row['delivered_by_users']:,} delivered + "
-            f"{row['missed']:,} missed + {row['superseded']:,} superseded + {row['in_flight']:,} in flight"
+            f"{row['missed']:,} missed + {superseded}{row['in_flight']:,} in flight"
         )
     if len(open_books) > SHOWN:
         yield f"and {counted(len(open_books) - SHOWN, 'client')} more like that"

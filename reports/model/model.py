@@ -3,7 +3,7 @@
 Latency adds what a round trip makes of the theory to a law that was fitted without distance.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Final
 
@@ -179,7 +179,8 @@ def _too_few(pattern: str, figure: str, cells: Sequence[CellFigures]) -> bool:
     return len(known) <= len(terms_of(pattern, figure, sizes=2))
 
 
-def coverage(cells: Sequence[CellFigures]) -> Coverage:
-    """Count how many held-out figures lie inside of their interval."""
-    inside = [at.low <= getattr(cell, figure) <= at.high for cell, figure, at in held_out(cells)]
+def coverage(cells: Sequence[CellFigures], figures: Collection[str] = FIGURES) -> Coverage:
+    """Count how many held-out figures of these kinds lie inside of their interval."""
+    found = [each for each in held_out(cells) if each[1] in figures]
+    inside = [at.low <= getattr(cell, figure) <= at.high for cell, figure, at in found]
     return Coverage(sum(inside), len(inside))

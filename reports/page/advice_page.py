@@ -30,7 +30,7 @@ STATES: Final = {Met.YES: "valid", Met.PERHAPS: "suspect", Met.UNKNOWN: "unknown
 
 
 @dataclass(frozen=True)
-class Line:
+class AdviceLine:
     """One pattern's row. figures: each with its interval beneath, "" for none; best: the one that is recommended."""
 
     pattern: str
@@ -74,8 +74,8 @@ def advice_page(
     )
 
 
-def _line(row: PatternAdvice, best: bool, titles: Mapping[str, tuple[str, str]]) -> Line:
-    return Line(
+def _line(row: PatternAdvice, best: bool, titles: Mapping[str, tuple[str, str]]) -> AdviceLine:
+    return AdviceLine(
         pattern=row.pattern,
         label=row.label,
         best=best,

@@ -14,13 +14,17 @@ from markupsafe import Markup
 
 from loadtests.scenario.dimensions import DIMENSIONS, Dimension
 from reports.charts.chart_data import LEVELS, SLICES, Scene
-from reports.charts.sweep import is_sweep
+from reports.charts.sweep import interval, is_sweep
 from reports.measures.crossovers import crossovers, on_log
 from reports.measures.measures import MEASURES
 
 HERE: Final = Path(__file__).parent.parent
 POINTS: Final = 300
 Series = list[float | None]
+Bands = Mapping[str, tuple[Series, Series]]
+"""Pattern -> the lower and the upper edge of what its line lies between."""
+DOTS: Final = 200
+"""Of single deliveries, for each pattern."""
 
 
 def script() -> Markup:
@@ -45,9 +49,12 @@ def charts(scene: Scene) -> dict[str, dict[str, Any]]:
     return drawn | sweeps
 
 
-def _chart(scene: Scene, x: Sequence[float], series: Mapping[str, Series], **axes: Any) -> dict[str, Any]:
+def _chart(
+    scene: Scene, x: Sequence[float], series: Mapping[str, Series], bands: Bands | None = None, **axes: Any
+) -> dict[str, Any]:
     lines = [
         {"pattern": pattern, "label": scene.look.labels[pattern], "values": values}
+        | (dict(zip(("low", "high"), bands[pattern], strict=True)) if bands else {})
         for pattern, values in series.items()
     ]
     return {"x": [_rounded(value) for value in x], "series": lines, **axes}
@@ -58,13 +65,24 @@ def _ecdf(scene: Scene) -> dict[str, Any]:
     ends = [curve["mid"].dropna() for curve in scene.curves.values()]
     known = np.concatenate([curve[curve > 0].to_numpy() for curve in ends] or [np.array([1.0])])
     grid = np.geomspace(known.min() * 0.9, known.max() * 1.1, POINTS)
-    series = {}
-    for pattern, curve in scene.curves.items():
-        mid = curve["mid"].dropna()
-        share = np.interp(grid, mid, mid.index, left=0.0, right=1.0)
-        series[pattern] = [_rounded(100 * value) for value in share]
+
+    def shares(curve: pd.DataFrame, edge: str) -> Series:
+        known = curve[edge].dropna()
+        return [_rounded(100 * share) for share in np.interp(grid, known, known.index, left=0.0, right=1.0)]
+
+    # Whoever is faster has delivered more by any time.
+    series = {pattern: shares(curve, "mid") for pattern, curve in scene.curves.items()}
+    bands = {pattern: (shares(curve, "high"), shares(curve, "low")) for pattern, curve in scene.curves.items()}
     return _chart(
-        scene, grid.tolist(), series, xTitle="delivery latency", xUnit="ms", xLog=True, yTitle="delivered", yUnit="%"
+        scene,
+        grid.tolist(),
+        series,
+        bands,
+        xTitle="delivery latency",
+        xUnit="ms",
+        xLog=True,
+        yTitle="delivered",
+        yUnit="%",
     )
 
 
@@ -72,13 +90,23 @@ def _spectrum(scene: Scene) -> dict[str, Any]:
     """Latency against rarity: 1 / (1 - level), so that 2 is the median and 100 the 99th percentile."""
     furthest = max((curve["mid"][:0.999999].dropna().index.max() for curve in scene.curves.values()), default=0.5)
     shown = LEVELS[(LEVELS >= 0.5) & (furthest >= LEVELS)]
-    series = {
-        pattern: [_rounded(value) for value in curve["mid"].reindex(shown).to_numpy()]
-        for pattern, curve in scene.curves.items()
+    edges = {
+        edge: {
+            pattern: [_rounded(value) for value in curve[edge].reindex(shown).to_numpy()]
+            for pattern, curve in scene.curves.items()
+        }
+        for edge in ("mid", "low", "high")
     }
+    bands = {pattern: (edges["low"][pattern], edges["high"][pattern]) for pattern in scene.curves}
     rarity = (1 / (1 - shown)).tolist()
-    axes = {"xTitle": "at least this fast", "xUnit": "rarity", "xLog": True, "yTitle": "latency", "yUnit": "ms"}
-    return _chart(scene, rarity, series, **axes, yLog=True)
+    axes: dict[str, Any] = {
+        "xTitle": "at least this fast",
+        "xUnit": "rarity",
+        "xLog": True,
+        "yTitle": "latency",
+        "yUnit": "ms",
+    }
+    return _chart(scene, rarity, edges["mid"], bands, **axes, yLog=True)
 
 
 def _over_time(scene: Scene) -> dict[str, Any]:
@@ -87,8 +115,22 @@ def _over_time(scene: Scene) -> dict[str, Any]:
     edges = np.linspace(0, window_s, SLICES + 1)
     series = {pattern: [_rounded(value) for value in each.in_window] for pattern, each in scene.drawn.items()}
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
-    axes = {"xTitle": "into the window", "xUnit": "s", "xLog": False, "yTitle": "median latency", "yUnit": "ms"}
-    return _chart(scene, middles, series, **axes, yLog=True)
+    axes: dict[str, Any] = {
+        "xTitle": "into the window",
+        "xUnit": "s",
+        "xLog": False,
+        "yTitle": "median latency",
+        "yUnit": "ms",
+    }
+    drawn = _chart(scene, middles, series, **axes, yLog=True)
+    for line in drawn["series"]:
+        line["dots"] = _dots(*scene.drawn[line["pattern"]].dots)
+    return drawn
+
+
+def _dots(due_s: np.ndarray, latency_ms: np.ndarray) -> list[list[float | None]]:
+    chosen = zip(due_s[:DOTS].tolist(), latency_ms[:DOTS].tolist(), strict=True)
+    return [[_rounded(at), _rounded(value)] for at, value in chosen]
 
 
 def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:
@@ -100,10 +142,15 @@ def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:
             continue
         for _, rows in scene.summary.groupby([each.column for each in others], sort=True):
             steps = sorted(float(step) for step in rows[along.column].unique())
-            series = {
-                str(pattern): [_rounded(value / measure.scale) for value in _at(own, along.column, steps, measure.name)]
-                for pattern, own in rows.groupby("pattern", observed=True, sort=False)
-            }
+            series, bands = {}, {}
+            for pattern, own in rows.groupby("pattern", observed=True, sort=False):
+                low, high = interval(own, measure.name)
+                edges = own.assign(mid=own[measure.name], low=low, high=high)
+                mid, *band = (
+                    [_rounded(value / measure.scale) for value in _at(edges, along.column, steps, edge)]
+                    for edge in ("mid", "low", "high")
+                )
+                series[str(pattern)], bands[str(pattern)] = mid, (band[0], band[1])
             marks = [
                 {
                     "at": _rounded(crossing.at),
@@ -116,7 +163,7 @@ def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:
             title = f"{measure.group}, {measure.title}"
             axes = {"yTitle": title, "yUnit": measure.unit, "yLog": on_log(along, measure.name), "marks": marks}
             at = ", ".join(each.says(rows[each.column].iloc[0]) for each in others)
-            views.append(_chart(scene, steps, series, **axes) | {"measure": title, "held": at})
+            views.append(_chart(scene, steps, series, bands, **axes) | {"measure": title, "held": at})
     axes = {"xTitle": along.axis, "xUnit": "", "xLog": along.by_factors}
     return {"views": views, **axes}
 

@@ -13,33 +13,29 @@ import msgspec
 import pandas as pd
 from markupsafe import Markup
 
-from loadtests.scenario.dimensions import CLIENTS, DIMENSIONS, RATE, RTT, Dimension
+from loadtests.scenario.dimensions import Dimension
 from reports.basics.output import write
 from reports.basics.templating import template
-from reports.basics.units import counted, listed, percent, quantity
+from reports.basics.units import percent
 from reports.charts import CHARTS, Chart, svg
 from reports.charts.chart_data import Scene, scenes
-from reports.charts.latency import describe
 from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
 from reports.measures.measures import BREAKDOWN, per_cell, summary
 from reports.page import interactive
 from reports.page.answer import Finding, GoalMet, answers, findings, goals, headline, tail_percent
+from reports.page.conditions import settings, situation
 from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
-from reports.validity.caution import MEANING, NO_ANSWER, WORTHLESS, Caution, Facts, Ruling, verdict
+from reports.validity.caution import MEANING, NO_ANSWER, VERDICT_FILE, WORTHLESS, Caution, Facts, Ruling, verdict
 from reports.validity.checks import cautions_of
 from reports.validity.evidence_text import accounts, grounds, side_by_side
-from reports.validity.network import BY, conditions
-from servers.feed.schedule import Burst, Poisson, Stairs, Steady, parse_schedule
-from servers.settings.fault_specs import parse_fault
 
-VERDICT_FILE = "verdict.json"
-
-
-Picture = tuple[str, Chart, Markup]
-"""An id, the chart and its drawing."""
+Picture = tuple[str, Chart, Markup, Markup]
+"""An id, the chart, its drawing, and the one for a phone."""
+Drawn = Mapping[str, tuple[str, str]]
+"""SVG documents by the chart's name: for the page, and for a phone, "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +91,35 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def _draw(scene: Scene, folder: Path) -> dict[str, str]:
-    """Draw every chart that has something to show, save each as SVG and PNG, and return the SVG documents by name."""
+def _draw(scene: Scene, folder: Path) -> Drawn:
+    """Draw every chart that has something to show, save each as SVG and PNG, and return it with one for a phone."""
     folder.mkdir(exist_ok=True)
-    drawn = {}
+    chosen = [chart for chart in CHARTS if chart.applies(scene)]
     with styled():
-        for chart in CHARTS:
-            if chart.applies(scene):
-                figure = chart.draw(scene)
-                file = folder / f"{scene.name}-{chart.name}.svg"
-                drawn[chart.name] = svg.standalone(figure)
-                write(file, drawn[chart.name])
-                figure.set_layout_engine("none")  # it is laid out already
-                write(file.with_suffix(".png"), svg.png(figure))
-    return drawn
+        wide = {chart.name: _saved(chart, scene, folder) for chart in chosen}
+    if not scene.furthest:  # folded away, and as many charts again for each step of a sweep
+        return {name: (document, "") for name, document in wide.items()}
+    with styled(narrow=True):
+        return {chart.name: (wide[chart.name], svg.standalone(chart.draw(scene))) for chart in chosen}
+
+
+def _saved(chart: Chart, scene: Scene, folder: Path) -> str:
+    figure = chart.draw(scene)
+    file = folder / f"{scene.name}-{chart.name}.svg"
+    document = svg.standalone(figure)
+    write(file, document)
+    figure.set_layout_engine("none")  # it is laid out already
+    write(file.with_suffix(".png"), svg.png(figure))
+    return document
 
 
 def render(
     facts: Facts,
     found: Sequence[Caution],
     shown: Sequence[Scene],
-    charts: Mapping[str, Mapping[str, str]],
+    charts: Mapping[str, Drawn],
 ) -> str:
-    """Return the page. charts: per scene, SVG documents by chart name. Touches no file but the template."""
+    """Return the page. charts: per scene. Touches no file but the template."""
     run, rows = facts.run, facts.summary
     look = Look.of(run.manifest.patterns)
     sections = [_section([*group], charts) for _, group in groupby(shown, lambda scene: scene.setting["name"])]
@@ -138,20 +140,20 @@ def render(
         colours={"light": Markup(svg.variables(look, dark=False)), "dark": Markup(svg.variables(look, dark=True))},  # noqa: S704
         quotes=quotes(facts.run, facts.summary),
         doubt=doubt(facts.run),
-        settings=[_settings(scene) for scene in shown if scene.furthest],
+        settings=[settings(scene) for scene in shown if scene.furthest],
         chart_data=interactive.data(shown),
         script=interactive.script(),
         plot_style=interactive.style(),
     )
 
 
-def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> Section:
+def _section(near: Sequence[Scene], charts: Mapping[str, Drawn]) -> Section:
     """near: the scenes of one scenario, the furthest last."""
     *nearer, scene = near
     name, worthless = str(scene.setting["name"]), scene.verdict in WORTHLESS
     return Section(
         name=name,
-        title=_situation(scene),
+        title=situation(scene),
         along=scene.sweep,
         at=scene.sweep.says(scene.at(scene.sweep)) if nearer else "",
         purpose=str(scene.setting["purpose"]),
@@ -167,54 +169,16 @@ def _section(near: Sequence[Scene], charts: Mapping[str, Mapping[str, str]]) -> 
     )
 
 
-def _pictures(scene: Scene, charts: Mapping[str, Mapping[str, str]]) -> list[Picture]:
-    """Return (id, chart, picture) of each chart of a scene."""
-    drawn, found = charts.get(scene.name, {}), []
+def _pictures(scene: Scene, charts: Mapping[str, Drawn]) -> list[Picture]:
+    """Return what was drawn of a scene. Only one of a chart's two drawings is ever shown, so both have its words."""
+    drawn, found = charts.get(scene.name, {}), list[Picture]()
     for chart in CHARTS:
         if chart.name in drawn:
-            at, words = f"{scene.name}-{chart.name}", describe(scene, chart.along)
-            found.append((at, chart, svg.inline(drawn[chart.name], at, f"{chart.title}. {words}", scene.look)))
+            at, words = f"{scene.name}-{chart.name}", f"{chart.title}. {chart.words(scene)}"
+            wide, narrow = drawn[chart.name]
+            pictures = svg.inline(wide, at, words, scene.look), svg.inline(narrow, f"{at}-narrow", words, scene.look)
+            found.append((at, chart, *pictures))
     return found
-
-
-def _situation(scene: Scene) -> str:
-    """Describe the situation of a section: all steps of its sweep; in brackets what else the run has."""
-    rates, rtts_ms = (sorted(scene.steps[each.column].unique()) for each in (RATE, RTT))
-    told = [
-        counted(scene.clients, "client") + _besides(scene, CLIENTS),
-        _schedule([scene.schedules[rate] for rate in rates]) + _besides(scene, RATE),
-    ]
-    if fault := str(scene.setting.get("fault") or ""):
-        told.append(f"from a server that {parse_fault(fault).meaning}, on purpose")
-    if rtts_ms[-1]:
-        told.append(f"round trip {listed([RTT.amount(ms) for ms in rtts_ms])}{_besides(scene, RTT)}")
-    told += [f"{what.lower()} {how}" for what, how in conditions(scene.setting).items()]
-    return ", ".join(told)
-
-
-def _besides(scene: Scene, dimension: Dimension) -> str:
-    others = sorted(set(scene.summary[dimension.column]) - set(scene.steps[dimension.column]))
-    return f" (this run also has {listed([dimension.amount(value) for value in others])})" if others else ""
-
-
-def _schedule(several: Sequence[str]) -> str:
-    """Describe schedules of one form in words; a form unknown here as it is typed."""
-    rates = listed([f"{parse_schedule(each).rate_per_s:,g}" for each in several])
-    match parse_schedule(several[0]):
-        case Poisson():
-            return f"{rates} messages a second at random instants"
-        case Steady():
-            return f"{rates} messages a second, evenly spaced"
-    return listed([_unusual(each) for each in several])
-
-
-def _unusual(text: str) -> str:
-    match parse_schedule(text):
-        case Burst(size=size, period_s=period_s):
-            return f"{counted(size, 'message')} at once, every {quantity(period_s * 1000, 'ms')}"
-        case Stairs(first_per_s=first, last_per_s=last, steps=steps, step_s=step_s):
-            return f"{first:g} to {last:g} messages a second in {steps} steps of {quantity(step_s * 1000, 'ms')}"
-    return text
 
 
 def _uncertainty(repeats: int) -> str:
@@ -235,31 +199,3 @@ def _stamped(ratios: "pd.Series[float]") -> str:
     least, most = (percent(ratio) for ratio in (ratios.min(), ratios.max()))
     span = least if least == most else f"{least} to {most}"
     return f"The instant at which the client's kernel had a message is known for {span} of a pattern's deliveries."
-
-
-def _settings(scene: Scene) -> dict[str, str]:
-    """The scenario as a list of names and values with units."""
-    setting = scene.setting
-    known = {
-        "message_bytes": "Message content",
-        "poll_interval_s": "Poll interval",
-        "hold_timeout_s": "Hold timeout",
-        "warmup_s": "Warm-up",
-        "window_s": "Measured window",
-    }
-    units = {"_bytes": ("B", 1), "_s": ("ms", 1000)}
-    told = {"Scenario": f"{setting['name']}: {setting['purpose']}"}
-    clients, rtts_ms, rates = (sorted(scene.summary[each.column].unique()) for each in DIMENSIONS)
-    told["Clients"] = ", ".join(CLIENTS.amount(count) for count in clients)
-    told["Round trip added"] = ", ".join(RTT.amount(ms) for ms in rtts_ms)
-    if rtts_ms[-1]:
-        told["Round trip added"] += f", {BY[str(setting.get('network', 'relay'))]}"
-    told |= conditions(setting)
-    told["Messages due"] = _schedule([scene.schedules[rate] for rate in rates])
-    for key, title in known.items():
-        value = setting.get(key)
-        if value is None:
-            continue
-        unit, scale = next(unit for ending, unit in units.items() if key.endswith(ending))
-        told[title] = quantity(float(str(value)) * scale, unit)
-    return told

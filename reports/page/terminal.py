@@ -8,6 +8,7 @@ import pandas as pd
 from rich.table import Table
 
 from loadtests.records.manifest import Calibration, Cell
+from reports.basics.units import counted
 from reports.data.load import load
 from reports.measures.measures import per_cell, summary
 from reports.selftest.controls import Reading
@@ -88,6 +89,19 @@ def calibration_table(calibration: Calibration, labels: Mapping[str, str]) -> Ta
         figures = (*(number(error_ms, 1.0, 2) for error_ms in errors_ms), number(known.cpu_us, 1.0, 1), honest)
         table.add_row(labels.get(name, name), *figures, known.stopped_by)
     return table
+
+
+def calibration_answer(calibration: Calibration) -> str:
+    """Say in a sentence what the instrument adds at most, up to which load, and where that holds."""
+    known = calibration.patterns.values()
+    machine = calibration.machine
+    return (
+        f"With {counted(calibration.clients, 'client')} on {machine.cpu or 'this machine'} "
+        f"({counted(machine.cores, 'core')}), medians read at most "
+        f"{max(each.bias_ms for each in known):.2f} ms too much, "
+        f"and p99 at most {max(each.tail_ms for each in known):.2f} ms, up to half of the "
+        f"{min(each.honest_per_s for each in known):,.0f} deliveries a second that every pattern reports truly."
+    )
 
 
 def number(value: float | None, factor: float, digits: int) -> str:

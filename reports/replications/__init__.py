@@ -2,7 +2,7 @@
 
 TITLE, SOURCE, SETUP (what they did), PUBLISHED (what they found), SCALED (how the rerun differs, and why),
 CHART (stage and name of the report's chart that shows it best), stages() -> {name: Plan}, and
-claims({stage: Evidence}) -> Claim, one for each thing that must agree.
+claims({stage: Evidence}) -> PublishedClaim, one for each thing that must agree.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from reports.validity.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PublishedClaim:
     """One published finding beside what was measured here, both in `unit`.
 
     expected: what must be measured, from the paper or from theory with this run's own gaps; `basis` says which.
@@ -55,7 +55,7 @@ class Replication(Protocol):
     CHART: tuple[str, str]
 
     def stages(self) -> dict[str, Plan]: ...
-    def claims(self, stages: Mapping[str, Evidence]) -> Iterable[Claim]: ...
+    def claims(self, stages: Mapping[str, Evidence]) -> Iterable[PublishedClaim]: ...
 
 
 def names() -> list[str]:

@@ -16,7 +16,7 @@ from reports.charts import svg
 from reports.charts.style import Look
 from reports.ci.comparison import NOT_JUDGED
 from reports.page.page import write_report
-from reports.replications import Claim, Replication
+from reports.replications import PublishedClaim, Replication
 from reports.validity.evidence import Evidence, evidence
 
 HEADER: Final = ("", "what", "published", "must be", "measured")
@@ -28,7 +28,7 @@ class Replicated:
 
     name: str
     title: str
-    claims: tuple[Claim, ...]
+    claims: tuple[PublishedClaim, ...]
     invalid: tuple[str, ...]
     doubts: tuple[str, ...]
 
@@ -79,11 +79,11 @@ class Replicated:
         return junit_xml(f"pollbench replicate {self.name}", cases)
 
 
-def state(claim: Claim) -> str:
+def state(claim: PublishedClaim) -> str:
     return "" if not claim.judged else "agrees" if claim.agrees else "disagrees"
 
 
-def with_unit(claim: Claim) -> str:
+def with_unit(claim: PublishedClaim) -> str:
     return f"{number(claim.measured)} {claim.unit}".rstrip()
 
 

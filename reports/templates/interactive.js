@@ -46,11 +46,49 @@
         ...view.series.map((line) => ({
           label: line.label, stroke: css(`--line-${line.pattern}`) || ink, width: 1.8, spanGaps: true,
           points: { show: view.x.length < 30, size: 6 },
-          value: (_plot, value) => shown(value, view.yUnit),
+          value: (_plot, value, _series, at) => shown(value, view.yUnit) + between(line, at, view.yUnit),
         })),
       ],
-      hooks: { draw: [(plot) => marks(plot, view.marks ?? [], muted)] },
+      hooks: {
+        drawAxes: [(plot) => beneath(plot, view)],
+        draw: [(plot) => marks(plot, view.marks ?? [], muted)],
+      },
     };
+  }
+
+  // Between what the repeats lie, where that is more than a point.
+  function between(line, at, unit) {
+    const [low, high] = [line.low?.[at], line.high?.[at]];
+    return low == null || high == null || low === high ? "" : ` (${shown(low, unit)} to ${shown(high, unit)})`;
+  }
+
+  // What the picture has beneath its lines: the band of the repeats, and single deliveries as dots.
+  function beneath(plot, view) {
+    const { ctx, bbox } = plot;
+    const to = (x, y) => [plot.valToPos(x, "x", true), plot.valToPos(y, "y", true)];
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    for (const [nth, line] of view.series.entries()) {
+      if (!plot.series[nth + 1].show) continue;
+      ctx.fillStyle = css(`--line-${line.pattern}`);
+      ctx.globalAlpha = 0.14;
+      const edge = (values) => view.x.map((x, at) => [x, values[at]]).filter(([, y]) => y != null && (y > 0 || !view.yLog));
+      if (line.low && line.high) {
+        ctx.beginPath();
+        for (const [x, y] of [...edge(line.low), ...edge(line.high).reverse()]) ctx.lineTo(...to(x, y));
+        ctx.fill();
+      }
+      ctx.globalAlpha = 0.28;
+      for (const [x, y] of line.dots ?? []) {
+        if (y == null || (view.yLog && y <= 0)) continue;
+        ctx.beginPath();
+        ctx.arc(...to(x, y), 1.8 * devicePixelRatio, 0, 2 * Math.PI);
+        ctx.fill();
+      }
+    }
+    ctx.restore();
   }
 
   // A ring, and a dashed upright line, wherever one pattern overtakes another.
@@ -79,11 +117,14 @@
       this.chart = chart;
       this.button = button;
       this.place = element("div", { className: "explorer", hidden: true });
-      this.picture = figure.querySelector(".scroll");
+      this.picture = figure.querySelector(".pictures");
       this.canvas = element("div");
       this.notes = element("ul", { className: "crossovers" });
-      this.place.append(this.choices(), this.canvas, this.notes, element("p", {
-        className: "hint", textContent: "Move over it for values, drag to zoom, double-click for all of it.",
+      this.says = element("p", { className: "says" });
+      this.says.setAttribute("aria-live", "polite");
+      this.place.append(this.choices(), this.canvas, this.says, this.notes, element("p", {
+        className: "hint", textContent: "Point at it or touch it for values, drag with a mouse to zoom, double-click for all of it. With the keyboard: "
+          + "arrows for values, + and - to zoom, 0 for all of it.",
       }));
       this.picture.after(this.place);
       button.addEventListener("click", () => this.toggle());
@@ -121,12 +162,68 @@
       this.draw();
     }
 
+    // uPlot listens to a mouse alone.
+    reachable() {
+      const { over } = this.plot;
+      over.tabIndex = 0;
+      over.setAttribute("role", "application");
+      over.setAttribute("aria-label", `${this.figure.querySelector("h2").firstChild.textContent.trim()}: arrow keys for values`);
+      over.addEventListener("keydown", (event) => this.key(event));
+      over.addEventListener("focus", () => this.step(0));
+      const touch = (event) => {
+        if (event.pointerType === "mouse") return;
+        const box = over.getBoundingClientRect();
+        this.plot.setCursor({ left: event.clientX - box.left, top: event.clientY - box.top });
+      };
+      over.addEventListener("pointerdown", touch);
+      over.addEventListener("pointermove", touch);
+    }
+
+    key(event) {
+      const does = {
+        ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1), "+": () => this.zoom(0.5), "-": () => this.zoom(2), 0: () => this.all(),
+      }[event.key];
+      if (!does) return;
+      event.preventDefault();
+      does();
+    }
+
+    // Put the cursor on a point so many further, and say what stands there.
+    step(by) {
+      const { plot } = this;
+      const xs = plot.data[0], { min, max } = plot.scales.x;
+      const inside = xs.map((_, at) => at).filter((at) => xs[at] >= min && xs[at] <= max);
+      const at = inside.includes(plot.cursor.idx) ? plot.cursor.idx + by : inside[0];
+      this.at = Math.min(inside.at(-1), Math.max(inside[0], at));
+      plot.setCursor({ left: plot.valToPos(xs[this.at], "x"), top: plot.over.clientHeight / 2 });
+      const view = this.view();
+      this.says.textContent = [
+        shown(xs[this.at], this.chart.xUnit),
+        ...view.series.map((line) => `${line.label} ${shown(line.values[this.at], view.yUnit)}`),
+      ].join(", ");
+    }
+
+    zoom(by) {
+      const { plot } = this;
+      const log = this.chart.xLog, scaled = log ? Math.log : Number, back = log ? Math.exp : Number;
+      const xs = plot.data[0], { min, max } = plot.scales.x;
+      const middle = scaled(xs[plot.cursor.idx] ?? back((scaled(min) + scaled(max)) / 2));
+      const half = (by * (scaled(max) - scaled(min))) / 2;
+      plot.setScale("x", { min: Math.max(xs[0], back(middle - half)), max: Math.min(xs.at(-1), back(middle + half)) });
+    }
+
+    all() {
+      const xs = this.plot.data[0];
+      this.plot.setScale("x", { min: xs[0], max: xs.at(-1) });
+    }
+
     draw() {
       if (this.place.hidden) return;
       this.plot?.destroy();
       const view = this.view();
       const data = [view.x, ...view.series.map((line) => line.values)];
       this.plot = new uPlot(options(this.chart, view, this.place.clientWidth), data, this.canvas);
+      this.reachable();
       this.notes.replaceChildren(...(view.marks ?? []).map((mark) => element("li", { textContent: mark.text })));
     }
   }
@@ -170,7 +267,7 @@
 
   function sort(table, column, header) {
     const down = header.getAttribute("aria-sort") === "ascending";
-    for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
+    for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.setAttribute("aria-sort", "none");
     header.setAttribute("aria-sort", down ? "descending" : "ascending");
     const key = (row) => (column ? amount(row.cells[column]) : row.cells[0].textContent);
     const order = (one, other) => (column ? key(one) - key(other) || 0 : key(one).localeCompare(key(other)));
@@ -180,24 +277,24 @@
 
   const cellText = (cell) => cell.innerText.trim().replace(/\s*\n\s*/g, " ").replaceAll("|", "\\|");
 
+  // The group that each column stands under: Markdown has one row of headings, so each names its group.
+  const groupsOf = (table) => [...table.tHead.rows[0].cells].flatMap((cell) => Array(cell.colSpan).fill(cell.innerText.trim()));
+
   function markdown(table) {
     const head = [...table.tHead.rows].at(-1);
-    const lines = [head, ...table.tBodies[0].rows].map((row) => `| ${[...row.cells].map(cellText).join(" | ")} |`);
-    lines.splice(1, 0, `|${" --- |".repeat(head.cells.length)}`);
+    const groups = table.tHead.rows.length > 1 ? groupsOf(table) : [];
+    const titles = [...head.cells].map((cell, at) => (groups[at] ? `${groups[at]}: ` : "") + cellText(cell));
+    const lines = [titles, ...[...table.tBodies[0].rows].map((row) => [...row.cells].map(cellText))].map((cells) => `| ${cells.join(" | ")} |`);
+    lines.splice(1, 0, `|${" --- |".repeat(titles.length)}`);
     return lines.join("\n");
   }
 
   for (const table of document.querySelectorAll("table.figures")) {
     for (const [column, header] of [...[...table.tHead.rows].at(-1).cells].entries()) {
-      header.tabIndex = 0;
-      header.classList.add("sortable");
-      header.addEventListener("click", () => sort(table, column, header));
-      header.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" || event.key === " ") {
-          event.preventDefault();
-          sort(table, column, header);
-        }
-      });
+      header.setAttribute("aria-sort", "none");
+      const by = element("button", { type: "button", className: "sortable", title: "Sort by this column" }, ...header.childNodes);
+      by.addEventListener("click", () => sort(table, column, header));
+      header.append(by);
     }
     const button = element("button", { type: "button", className: "tool", textContent: "Copy as Markdown" });
     button.addEventListener("click", async () => {

@@ -11,6 +11,7 @@ from reports.basics.units import grouped
 from reports.data.load import Run
 from reports.theory.compare import Agreement, agreements
 
+VERDICT_FILE: Final = "verdict.json"
 Severity = Literal["note", "suspect", "invalid", "fail"]
 Verdict = Literal["VALID", "SUSPECT", "INVALID", "FAIL"]
 VERDICTS: Final[dict[Severity, Verdict]] = {

@@ -10,7 +10,7 @@ import pandas as pd
 
 from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
-from reports.basics.units import counted, listed, number, percent
+from reports.basics.units import counted, examples, listed, number, percent
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES
 from reports.validity import foreign, instrument
@@ -64,7 +64,7 @@ def _incomplete(facts: Facts) -> Iterable[Caution]:
         yield Caution(
             "suspect",
             f"{counted(len(failed), 'cell')} of {len(facts.run.manifest.cells)} failed",
-            f"{'; '.join(reasons[:3])}{' …' if len(reasons) > 3 else ''}. Their numbers are left out.",
+            f"{examples(reasons, REASONS_SHOWN)}. Their numbers are left out.",
             "Read cells/<name>/load.log and server.log, then resume the run.",
         )
     if unfinished := set(facts.run.manifest.cells) - set(cells["cell"]):
@@ -241,15 +241,15 @@ def _session(facts: Facts) -> Iterable[Caution]:
     side_by_side = len(facts.run.manifest.patterns) > 1
     clients = facts.run.cells["clients"]
     whys = {
-        "the patterns shared one server and one load generator: one may have slowed another, and what each cost cannot "
-        "be told": side_by_side,
+        "the patterns shared one server and one load generator: one may have slowed another, and their costs cannot "
+        "be separated": side_by_side,
         f"patterns had from {clients.min()} to {clients.max()} users, and only those with as many are compared": (
             clients.nunique() > 1
         ),
-        "what the server cost was not measured, as none of its processes was seen to listen where users connected": (
+        "the server's cost was not measured, as none of its processes listened where users connected": (
             not side_by_side and facts.cells["cpu_ms_per_1000"].isna().all()
         ),
-        "nobody planned how long it takes and what the server had done before": not side_by_side,
+        "its length and the server's past were not planned": not side_by_side,
     }
     yield Caution(
         "note",
@@ -258,6 +258,8 @@ def _session(facts: Facts) -> Iterable[Caution]:
         "Measure patterns one at a time, in turns, with: pollbench compare",
     )
 
+
+REASONS_SHOWN: Final = 3
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,

@@ -13,12 +13,12 @@ from loadtests.scenario.settings import NETEM
 from reports.basics.units import counted, listed, percent, quantity
 from reports.data.situations import differing
 from reports.validity.caution import Caution, Facts
-from reports.validity.foreign import adapters, cost_unknown, identity
+from reports.validity.foreign import adapters, cost, identity
 from reports.validity.network import relays
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 SIDES: Final = {
-    "owed": "",
+    "owed": "owed",
     "received": "delivered",
     "missed": "missed",
     "superseded": "superseded",
@@ -56,10 +56,13 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where the messages of one situation went, and how many of its clients got all of them, once, in order."""
+    """Where the messages of one situation went, and how many of its clients got all of them, once, in order.
+
+    counts: by what they are called, "owed" first.
+    """
 
     title: str
-    counts: Sequence[str]
+    counts: Mapping[str, str]
     closes: bool
     promises: Sequence[tuple[str, bool]]
 
@@ -96,8 +99,7 @@ def _server(facts: Facts) -> str:
     shares = {name: facts.cells[f"{role}_cpu_peak"].max() for role, name in ROLE_NAMES.items() if role != "generator"}
     told = [f"the {name} {percent(share)}" for name, share in shares.items() if pd.notna(share)]
     known = f"Of a core, in their busiest second: {listed(told)}." if told else ""
-    elsewhere = "The server's cost was not measured: no process of this machine listens at its port."
-    return f"{known} {elsewhere}".strip() if cost_unknown(facts) else known
+    return f"{known} {cost(facts)}".strip()
 
 
 def _starved(facts: Facts) -> str:
@@ -132,14 +134,14 @@ def _sending(facts: Facts) -> str:
 
 
 def _books(facts: Facts) -> str:
-    total = facts.summary[[*SIDES]].sum()
-    sides = [side for side in SIDES if side != "superseded" or total[side]]  # only states are
+    sides = _sides(facts.summary)
+    total = facts.summary[[*sides]].sum()
     clients = int((facts.summary["clients"] * facts.summary["repeats"]).sum())
     bad = int((facts.cells["discrepancies"] > 0).sum())
     kept = f"not in {counted(bad, 'cell')}" if bad else f"for each of {counted(clients, 'client')} and in total"
     owed, *parts = (f"{int(total[side]):,}" for side in sides)
     return (
-        f"Published {TIMES} clients = {' + '.join(SIDES[side] for side in sides[1:])}, {kept}: "
+        f"Published {TIMES} clients = {' + '.join([*sides.values()][1:])}, {kept}: "
         f"{owed} {'does not equal' if bad else '='} {' + '.join(parts)}. The left side is "
         f"{'our publisher' if adapters(facts) else 'the server'}'s journal, the right side the clients' records."
     )
@@ -211,16 +213,22 @@ def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
 
 def accounts(summary: pd.DataFrame) -> list[Account]:
     """Return, for each situation, its message counts and how many clients each promise of ordering.py was kept for."""
-    return [_account(row, title_of(row, summary)) for row in summary.to_dict("records")]
+    sides = _sides(summary)
+    return [_account(row, title_of(row, summary), sides) for row in summary.to_dict("records")]
 
 
-def _account(row: Mapping[Any, Any], title: str) -> Account:
+def _sides(summary: pd.DataFrame) -> Mapping[str, str]:
+    """Return the counts that belong on a page, by column: only states can be superseded."""
+    return {side: name for side, name in SIDES.items() if side != "superseded" or summary[side].any()}
+
+
+def _account(row: Mapping[Any, Any], title: str, sides: Mapping[str, str]) -> Account:
     users, reconnected = int(row["users"]), int(row["reconnected_users"])
     promises = [(int(row[f"{name}_users"]), users) for name in ("ordered", "unique", "reliable")]
     promises.append((int(row["resumed_users"]), reconnected))
     return Account(
         title=title,
-        counts=[f"{int(row[count]):,}" for count in SIDES],
+        counts={name: f"{int(row[side]):,}" for side, name in sides.items()},
         closes=not row["discrepancies"],
         promises=[(f"{kept:,} of {of:,}" if of else "no reconnect", kept < of) for kept, of in promises],
     )

@@ -25,9 +25,14 @@ def way_up(facts: Facts) -> str:
     )
 
 
-def cost_unknown(facts: Facts) -> bool:
-    """Whether the server's processes are unknown."""
-    return bool(adapters(facts)) and not facts.cells["cpu_ms_per_1000"].notna().any()
+def cost(facts: Facts) -> str:
+    """Say whose cost is the server's, or that it is not measured and why; "" where the server is ours."""
+    if not adapters(facts):
+        return ""
+    told = dict.fromkeys(filter(None, facts.run.finished["cost_of"]))
+    unknown = not facts.cells["cpu_ms_per_1000"].notna().any()
+    known = "; ".join(told) or ("not measured" if unknown else "that of the processes that were found")
+    return f"The server's cost is {known}."
 
 
 def identity(facts: Facts) -> str:
@@ -46,11 +51,11 @@ def foreign(facts: Facts) -> Iterable[Caution]:
     known = adapters(facts)
     if not known:
         return
-    cost = " Its cost was not measured." if cost_unknown(facts) else ""
     yield Caution(
         "note",
         "The server is not ours: identity by echo of a token, theory: none",
-        f"only its usual interfaces were used, and no expected latency exists for its messages: {way_up(facts)}.{cost}",
+        f"only its usual interfaces were used, and no expected latency exists for its messages: {way_up(facts)}. "
+        f"{cost(facts)}",
         "Compare it only with servers that were measured the same way.",
         "identity",
     )

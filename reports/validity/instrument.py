@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from loadtests.live.live_checks import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
-from reports.basics.units import counted, percent, quantity
+from reports.basics.units import counted, examples, percent, quantity
 from reports.data.situations import SITUATION
 from reports.measures.measures import open_books
 from reports.validity.caution import Caution, Facts, Severity
@@ -254,11 +254,10 @@ def books(facts: Facts) -> Iterable[Caution]:
             if cell["cell"] in set(wrong["cell"])
             for line in open_books(facts.run, cell)
         ]
-        more = f"; and {len(lines) - BOOKS_SHOWN} more" if len(lines) > BOOKS_SHOWN else ""
         yield Caution(
             "fail",
             f"The message counts of {counted(len(wrong), 'cell')} are inconsistent",
-            "; ".join(lines[:BOOKS_SHOWN]) + more + ".",
+            f"{examples(lines, BOOKS_SHOWN)}.",
             "A file was changed, or a process lost records. If you changed none, report it as a bug in pollbench.",
             "books",
         )

@@ -15,7 +15,7 @@ import pandas as pd
 from loadtests.records.manifest import SESSION
 from loadtests.scenario.settings import schedules
 from loadtests.scenario.timetable import due_instants_ns
-from reports.basics.units import counted, quantity
+from reports.basics.units import counted, examples, quantity
 from reports.measures.costs import NS_PER_MS
 from reports.validity.caution import Caution, Facts
 from servers.feed.schedule import Manual, parse_schedule
@@ -40,12 +40,10 @@ def timetable(facts: Facts) -> Iterable[Caution]:
         for line in told(cell, _schedule(facts, cell), _scheduled(facts, cell))
     ]
     if lines:
-        more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         yield Caution(
             "invalid",
             "The server did not publish by its schedule",
-            "; ".join(lines[:SHOWN]) + more + ". Latency counts from the instant that the schedule gives a message, so "
-            "it is "
+            f"{examples(lines, SHOWN)}. Latency counts from the instant that the schedule gives a message, so it is "
             "wrong where the server gives another instant or leaves messages out.",
             "Have the server set due_ns to start_at_ns plus the schedule's offset, and publish every message "
             "(docs/howto/own-server.md); if it could not keep up, lower the rate.",

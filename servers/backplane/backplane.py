@@ -145,7 +145,9 @@ class Backplane(ABC):
             await self._ask(self._link.run)
             if last_id > self._ids.newest_id or await self._arrives(last_id, ANSWER_S):
                 return
-        raise UnavailableError(f"message {last_id} is not here, and Redis does not tell; ask another server, or later")
+        raise UnavailableError(
+            f"message {last_id} is not here, and Redis does not answer; ask another server, or later"
+        )
 
     async def _ask(self, run: Run) -> None:
         """Learn what the newest id is. Raises AWAY."""

@@ -2,7 +2,7 @@
 
 It says ready, /stats, /api/schedule and a journal like a reference server, so that whoever measures needs to know no
 difference; users learn from /stats whom to follow, and how. What it announces beside: `target`, the URL that clients
-use, and `pids`, whose cost is the server's.
+use, `pids`, that count as the server, and `cost_of`, how that is known.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from servers.feed.history import History
 from servers.feed.journal import open_csv
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
-from servers.outlet.listening import listeners
+from servers.outlet.costs import CostOf, cost_of
 from servers.outlet.outlet import Outlet
 from servers.outlet.started import Started
 from servers.outlet.ways import way_of
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--url", default="", help="where the server is, if not where the adapter says")
     p.add_argument("--run", required=True, help="name of this run in channels and tracers: 4 to 32 hexadecimal digits")
     add_arguments(p, TAKEN)
-    p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for what was refused")
+    p.add_argument("--accepted", default="", help="write id,accepted_ns to this CSV file, 0 for refused messages")
     return p
 
 
@@ -103,8 +103,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
         stack.callback(publisher.stop)
         publisher.start()
         spare_the_collector()
-        pids = started.pids() or listeners(base.host or "", base.port or 0)
-        announce(service, base, pids if adapter.cost.measured else [])
+        announce(service, base, cost_of(adapter.cost, started.pid, base.host or "", base.port or 0))
         await stopped
 
 
@@ -121,8 +120,8 @@ async def control(service: Service, stack: AsyncExitStack) -> None:
     stack.callback(http.close)
 
 
-def announce(service: Service, base: URL, pids: list[int]) -> None:
-    line = {"event": "ready", **service.identity(), "target": str(base), "pids": pids}
+def announce(service: Service, base: URL, cost: CostOf) -> None:
+    line = {"event": "ready", **service.identity(), "target": str(base), "pids": cost.pids, "cost_of": cost.known}
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()
 

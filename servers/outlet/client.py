@@ -89,7 +89,10 @@ class Http:
         except TimeoutError:
             raise Refused(f"{request.method} {url}: no answer within {timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as wrong:
-            raise Refused(f"{request.method} {url}: {reason(wrong)}") from None
+            # TLS 1.3 lets a server find out after the handshake that we did not say who we are.
+            unnamed = isinstance(wrong, aiohttp.ServerDisconnectedError) and url.scheme == "https"
+            hint = "; it may want a client certificate (tls.cert)" if unnamed and not self._adapter.tls.cert else ""
+            raise Refused(f"{request.method} {url}: {reason(wrong)}{hint}") from None
 
     async def websocket(self, request: Request) -> Socket:
         """Raises aiohttp.ClientError or OSError."""

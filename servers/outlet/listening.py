@@ -18,14 +18,14 @@ def listeners(host: str, port: int) -> list[int]:
         return []
     listening = [each for each in found if each.status == psutil.CONN_LISTEN and each.laddr]
     pids = {each.pid for each in listening if tuple(each.laddr)[-1] == port}
-    return sorted(_roots({pid for pid in pids if pid}))
+    return roots({pid for pid in pids if pid})
 
 
-def _roots(pids: set[int]) -> set[int]:
-    """Leave out who is a child of another, because a process is sampled with its children."""
-    roots = set()
-    for pid in pids:
+def roots(pids: set[int]) -> list[int]:
+    """Leave out who is a descendant of another, because a process is sampled with its children."""
+    found = []
+    for pid in sorted(pids):
         with suppress(psutil.Error):
             if not {parent.pid for parent in psutil.Process(pid).parents()} & pids:
-                roots.add(pid)
-    return roots
+                found.append(pid)
+    return found

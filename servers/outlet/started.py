@@ -1,4 +1,4 @@
-"""A foreign server: started by its command, or met where it is; and which processes it consists of."""
+"""A foreign server: started by its command, or met where it is."""
 
 import asyncio
 import os
@@ -7,13 +7,13 @@ import signal
 from contextlib import suppress
 from typing import Final
 
-import psutil
 from yarl import URL
 
 from servers.outlet.client import Refused
 from servers.targets.adapter import Adapter
 from servers.targets.template import Template
 from servers.targets.url import base_url
+from servers.targets.variables import Variables
 from servers.web.free_port import free_port
 
 ASK_EACH_S: Final = 0.05
@@ -31,10 +31,10 @@ class Started:
 
     async def ready(self) -> URL:
         """Start it if it has a command; return its URL once it accepts connections. Raises ValueError and Refused."""
-        adapter, port = self._adapter, str(free_port())
-        base = URL(str(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill({"port": port}))), encoded=True)
+        adapter, known = self._adapter, Variables({"port": str(free_port())})
+        base = URL(str(base_url(Template(self._url or "http://127.0.0.1:{{port}}").fill(known))), encoded=True)
         if adapter.command:
-            words = shlex.split(Template(adapter.command).fill({"port": port}))
+            words = shlex.split(Template(adapter.command).fill(known))
             try:
                 self._program = await asyncio.create_subprocess_exec(*words, stdout=2, start_new_session=True)
             except OSError as wrong:
@@ -42,12 +42,10 @@ class Started:
         await self._accepts(base)
         return base
 
-    def pids(self) -> list[int]:
-        """Return whose cost is the server's: the process we started, and those the adapter names."""
-        own = [self._program.pid] if self._program is not None else []
-        return own + [
-            each.pid for each in psutil.process_iter(["name"]) if each.info["name"] in self._adapter.cost.also
-        ]
+    @property
+    def pid(self) -> int | None:
+        """The process that we started, None for a server that was there."""
+        return self._program.pid if self._program is not None else None
 
     async def stop(self) -> None:
         program = self._program
@@ -71,7 +69,7 @@ class Started:
             async with asyncio.timeout(patience_s):
                 while not await connects(base):
                     if self._program is None:
-                        problem = "nobody listens there"
+                        problem = "no server listens there"
                         break
                     if self._program.returncode is not None:
                         problem = f"the command ended with exit code {self._program.returncode}"

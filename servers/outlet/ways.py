@@ -89,7 +89,10 @@ class Frames:
         if socket is None or socket.closed:
             code = socket.close_code if socket is not None else None
             raise Refused(f"WebSocket {self._publish.websocket}: the server closed it (code {code})")
-        await socket.send_str(self._client.line(message))
+        try:
+            await socket.send_str(self._client.line(message))
+        except (aiohttp.ClientError, OSError) as wrong:
+            raise Refused(f"WebSocket {self._publish.websocket}: {reason(wrong)}") from None
 
     async def close(self) -> None:
         if self._listening is not None:
@@ -141,7 +144,7 @@ class Pipe:
             program.stdin.write(self._client.line(message).replace("\n", " ").encode() + b"\n")
             await program.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
-            raise Refused(f"publish.pipe reads no more; it said: {self._said[-SHOWN_BYTES:]!r}") from None
+            raise Refused(f"publish.pipe reads no more; its output: {self._said[-SHOWN_BYTES:]!r}") from None
 
     async def close(self) -> None:
         program = self._program

@@ -141,7 +141,7 @@ class Forget(Fault):
 
     @property
     def meaning(self) -> str:
-        return "keeps nothing, so that a message reaches only who is waiting at that moment"
+        return "keeps nothing, so that a message reaches only clients that wait at that moment"
 
     def __str__(self) -> str:
         return "forget"

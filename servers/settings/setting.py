@@ -8,18 +8,25 @@ import shlex
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
-from math import inf
+from math import inf, isfinite
 from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from servers.settings.units import format_bandwidth, format_duration, parse_bandwidth_bits_per_s, read_duration
+from servers.settings.units import (
+    NS_PER_UNIT,
+    format_bandwidth,
+    format_duration,
+    format_span,
+    parse_bandwidth_bits_per_s,
+    read_duration,
+)
 
 T = TypeVar("T")
 SERVER, USER, NETWORK, RUNNER = WHO = ("server", "user", "network", "runner")
 UNITS: Final = {"_bits_per_s": "bit/s", "_per_s": "/s", "_ms": "ms", "_ns": "ns", "_s": "s", "_bytes": "bytes"}
 """How names of fields end that have a unit; their options leave it out."""
 DURATIONS: Final = {"s": "5s, 40ms, 2m or 5 (seconds)", "ms": "40ms, 1.5s or 40 (ms)"}
-METAVARS: Final = {"s": "S", "ms": "MS", "ns": "NS", "bytes": "N", "/s": "N", "bit/s": "RATE"}
+METAVARS: Final = {"s": "TIME", "ms": "TIME", "ns": "NS", "bytes": "N", "/s": "N", "bit/s": "RATE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +83,7 @@ class Setting:
         if self.low == -inf:
             return ""
         low, high = self._bound(self.low), "" if self.high == inf else self._bound(self.high)
-        unit = f" {self.unit}" if high and self.unit in {"s", "bytes", "ns"} else ""
+        unit = f" {self.unit}" if high and self.unit in {"bytes", "ns"} else ""
         if self.above:
             return f"more than {low}, at most {high}{unit}"
         zero = f"0 ({self.off})" if self.off else ""
@@ -87,6 +94,11 @@ class Setting:
     def described(self) -> str:
         """The help, and which values there may be, unless it says so itself."""
         return f"{self.help}; {self.range}" if self.choices or self.low != -inf else self.help
+
+    @property
+    def usual(self) -> str:
+        """The default as it is typed; "" where there is none to be said."""
+        return "" if self.default is MISSING or self.kind is bool else self.typed(self.default)
 
     def typed(self, value: Any) -> str:
         """Return a value as it is typed; "" for none."""
@@ -157,12 +169,14 @@ class Setting:
             raise ValueError(f"--{wrong}") from None
 
     def _written(self, value: Any) -> str:
-        if self.unit == "ms":
-            return duration_of_ms(value)
+        if self.unit in DURATIONS:
+            return duration(value, self.unit)
         return format_bandwidth(value) if self.unit == "bit/s" else plain(value)
 
     def _bound(self, value: float) -> str:
-        return self._written(value) if self.unit in {"ms", "bit/s"} else f"{value:.15g}"
+        if self.unit in DURATIONS:
+            return format_span(round(value * NS_PER_UNIT[self.unit]))
+        return self._written(value) if self.unit == "bit/s" else f"{value:.15g}"
 
     def _within(self, value: Any) -> bool:
         if self.choices or self.low == -inf:
@@ -176,9 +190,11 @@ def plain(value: object) -> str:
     return str(value).removesuffix(".0")
 
 
-def duration_of_ms(ms: float) -> str:
-    """Write milliseconds as a duration, exact to the nanosecond: 40ms, 1.5s, 0."""
-    return format_duration(round(ms * 1e6)) if 0 <= ms < inf else f"{ms}ms"
+def duration(value: float, unit: str) -> str:
+    """Write a duration, exact to the nanosecond: 40ms, 1.5s, 0."""
+    if 0 <= value < inf:
+        return format_duration(round(value * NS_PER_UNIT[unit]))
+    return f"{plain(value)}{unit}" if isfinite(value) else str(value)
 
 
 def setting(default: Any, help_text: str, *who: str, **says: Any) -> Any:
@@ -228,12 +244,14 @@ def check(holder: Any) -> None:
 
 
 def words(holder: Any, chosen: Iterable[Setting]) -> list[str]:
-    """Return settings as a command line has them; those that are on or off only where they are not as usual."""
+    """Return settings as the command line of a process has them; those that are on or off only where they are not as
+    usual. Seconds are plain numbers there: servers that are not ours read them too.
+    """
     said: list[str] = []
     for each in chosen:
         value = getattr(holder, each.name)
         if each.kind is not bool:
-            said += [each.option, each.typed(value)]
+            said += [each.option, plain(value) if each.unit == "s" and value is not None else each.typed(value)]
         elif value != each.default:
             said.append(each.option)
     return said
@@ -246,6 +264,5 @@ def add_arguments(parser: ArgumentParser, chosen: Iterable[Setting]) -> None:
             on = "store_false" if each.default else "store_true"
             parser.add_argument(each.option, dest=each.name, action=on, help=each.help)
             continue
-        usual = each.typed(each.default)
-        told = f"{each.described} (default {usual})" if usual else each.described
+        told = f"{each.described} (default {each.usual})" if each.usual else each.described
         parser.add_argument(each.option, dest=each.name, metavar=each.placeholder, help=told.replace("%", "%%"))

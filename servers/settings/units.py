@@ -42,6 +42,13 @@ def format_duration(ns: int) -> str:
     return _format(ns, NS_PER_UNIT)
 
 
+def format_span(ns: int) -> str:
+    """Write a duration as shortly as is exact, with minutes and hours: 5m, 24h, 90s."""
+    return _format(
+        ns, {unit: scale for unit, scale in (NS_PER_UNIT | NS_PER_LONG_UNIT).items() if not ns % scale} or NS_PER_UNIT
+    )
+
+
 def parse_bandwidth_bits_per_s(option: str, text: str) -> int:
     """Read `10mbit`, `1.5gbit`, `500kbit`, `9600bit`, per second; a plain 0 means unlimited and gives 0."""
     bits_per_s = _quantity(text, BITS_PER_UNIT, plain="bit" if text.strip() == "0" else "")

@@ -42,8 +42,8 @@ class Step(Part, frozen=True):
 class Reply(Part, frozen=True):
     """What a client must answer while it is subscribed, such as pings."""
 
-    when: Annotated[str, Says(description="rule over what came; what it finds is `{{found}}`")]
-    send: Annotated[str, Says(description="text of the frame that answers it")]
+    when: Annotated[str, Says(description="rule over the response; its match is `{{found}}`")]
+    send: Annotated[str, Says(description="text of the frame that answers it; to a poll it is `METHOD PATH BODY`")]
 
 
 class Publish(Part, frozen=True):
@@ -69,7 +69,7 @@ class Publish(Part, frozen=True):
     )
     timeout_s: Annotated[Seconds, Says(description="how long an answer may take")] = 10.0
     connect: Annotated[list[Step], Says(description="steps before the first message")] = []
-    reply: Annotated[list[Reply], Says(description="what is answered on the WebSocket")] = []
+    reply: Annotated[list[Reply], Says(description="answers on the WebSocket")] = []
 
 
 class Subscribe(Part, frozen=True):
@@ -80,7 +80,8 @@ class Subscribe(Part, frozen=True):
     ] = ""
     websocket: Annotated[str, Says(description="path of a WebSocket, in a table `[websocket]`")] = ""
     headers: Annotated[
-        dict[str, str], Says(description="of the request; one whose variable has no value yet is not sent")
+        dict[str, str],
+        Says(description="headers of the request; one with a variable that has no value yet is not sent"),
     ] = {}
     body: Annotated[str, Says(description="of the request, if it does not stand behind its path")] = ""
     remember: Annotated[
@@ -90,7 +91,7 @@ class Subscribe(Part, frozen=True):
     connect: Annotated[list[Step], Says(description="steps before the subscription stands")] = []
     reply: Annotated[list[Reply], Says(description="what the client answers")] = []
     latest: Annotated[
-        bool, Says(description="the channel holds a state: what was overwritten is superseded, not missed")
+        bool, Says(description="the channel holds a state: overwritten messages are superseded, not missed")
     ] = False
     gzip: Annotated[bool, Says(description="ask for gzip; nothing else does")] = False
     hold_s: Annotated[Seconds, Says(description="how long the server may keep a long poll")] = 30.0
@@ -105,7 +106,7 @@ class Tls(Part, frozen=True):
     """How https and wss are checked."""
 
     ca: Annotated[str, Says(description="file of certificates to trust (PEM) instead of the system's")] = ""
-    insecure: Annotated[bool, Says(description="trust anybody; the page says so")] = False
+    insecure: Annotated[bool, Says(description="trust any certificate; the report says so")] = False
     cert: Annotated[str, Says(description="certificate of the client (PEM), shown to this server only")] = ""
     key: Annotated[str, Says(description="its private key (PEM), if it is not in the same file")] = ""
 
@@ -114,8 +115,12 @@ class Cost(Part, frozen=True):
     """Whose CPU and memory is the server's: the process we started and its children; else who listens on the port."""
 
     also: Annotated[list[str], Says(description="names of more processes")] = []
-    cgroup: Annotated[str, Says(description="a folder below /sys/fs/cgroup: all processes in it, instead")] = ""
-    measured: Annotated[bool, Says(description="false: the server is elsewhere, or its cost nobody's business")] = True
+    cgroup: Annotated[
+        str, Says(description="a folder below /sys/fs/cgroup: the processes in it instead, such as a container's")
+    ] = ""
+    measured: Annotated[bool, Says(description="false: the server is elsewhere, or its cost must not be measured")] = (
+        True
+    )
 
 
 class Adapter(Part, frozen=True):
@@ -136,7 +141,7 @@ class Adapter(Part, frozen=True):
     python_sha256: Annotated[str, Says(description="what that file must still be; pollbench notes it for a run")] = ""
     publish: Annotated[Publish, Says(description="how a message gets in")] = Publish()
     tls: Annotated[Tls, Says(description="how https and wss are checked")] = Tls()
-    cost: Annotated[Cost, Says(description="whose cost is the server's")] = Cost()
+    cost: Annotated[Cost, Says(description="that count as the server")] = Cost()
     short_polling: Annotated[Subscribe | None, Says(description="how a client asks again and again")] = None
     long_polling: Annotated[Subscribe | None, Says(description="how it asks, and waits")] = None
     chunked: Annotated[Subscribe | None, Says(description="how it follows lines, or any stream")] = None

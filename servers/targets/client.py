@@ -2,7 +2,7 @@
 
 What an adapter's tables say in templates and rules is done here, once for publishers, users and `target check`. A class
 derived from `Client` says in Python what tables cannot (classes.py finds it): any of the methods from `publish` to
-`texts`.
+`texts`. On the load side it is followed as our own patterns are, by `follow(ask)` (loadtests/foreign/client.py).
 """
 
 import base64
@@ -107,6 +107,11 @@ class Client:
                 said.append(self.fill(reply.send, {"found": found}))
         return said
 
+    def replies(self, data: bytes) -> Sequence[Request]:
+        """Return what is to be asked when this was the answer to a poll."""
+        found = ((reply.send, parse_rule(reply.when)(NOTHING, data)) for reply in self.how.reply)
+        return [self.request(send, NOTHING, "", {"found": text}) for send, text in found if text is not None]
+
     def texts(self, data: bytes) -> Iterable[bytes]:
         """Return the texts in what came among which tracers are to be looked for."""
         return (data,) if self._find is None else map(self._revealed, self._find(data))
@@ -152,7 +157,7 @@ class Client:
         try:
             return read(text).fill(self._variables.with_values(more) if more else self._variables)
         except KeyError as unknown:
-            why = f"no answer has said yet what {unknown.args[0]} is, and {text[:60]!r} needs it"
+            why = f"no response has set yet {unknown.args[0]} is, and {text[:60]!r} needs it"
             raise Misunderstood(why) from None
 
     def learn(self, rules: Mapping[str, str], headers: Mapping[str, str], data: bytes) -> None:

@@ -17,6 +17,7 @@ from servers.web.urls import read_url
 ALWAYS: Final = frozenset({"run", "client", "uuid", "host", "port"})
 """Variables that every text may use."""
 OF_A_MESSAGE: Final = ALWAYS | {"message", "tracer", "id", "due_ns"}
+POLLED: Final = ("short_polling", "long_polling")
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 Expect = Callable[[int, Mapping[str, str], bytes], bool]
 """Takes status, headers with names in lower case, and body; says whether that is what was expected."""
@@ -98,9 +99,12 @@ class _Check:
 
     def adapter(self, adapter: Adapter) -> None:
         self._texts("headers", adapter.headers, ALWAYS)
+        for key in ("command", "url"):
+            with self._at(key):
+                check_names(Template(getattr(adapter, key)), {"port"})
         if adapter.proxy:
             with self._at("proxy"):
-                read_url(adapter.proxy, "proxy", instead="a proxy that wants to know who asks is not supported")
+                read_url(adapter.proxy, "proxy", instead="a proxy with a login is not supported")
         publish = adapter.publish
         self._request("publish", publish, OF_A_MESSAGE)
         own = {"line": publish.line, "send": publish.send, "websocket": publish.websocket}
@@ -132,6 +136,11 @@ class _Check:
         self._rules(f"{name}.remember", each.remember)
         self._rules(name, {"find": each.find} if each.find else {})
         self._steps(name, each.connect, each.reply, known)
+        for reply in each.reply if each.request else ():
+            with self._at(f"{name}.reply"):
+                if name not in POLLED:
+                    raise ValueError("nothing can be said on a stream: a WebSocket replies, and a poll")
+                request_line(reply.send)
 
     def _steps(self, table: str, steps: Sequence[Step], replies: Sequence[Reply], known: Collection[str]) -> None:
         known = {*known, *(key for step in steps for key in step.remember)}

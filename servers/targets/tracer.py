@@ -12,17 +12,17 @@ from typing import Final, NamedTuple
 
 RUN_CHARACTERS: Final = "0123456789abcdef"
 _LARGEST: Final = 2**63 - 1
-_FORM: Final = re.compile(rb"pb([0-9a-f]{4,32})\.([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})\.z")
-_BEGUN: Final = re.compile(rb"pb[0-9a-f]{4,32}\.")
+_NUMBERS: Final = rb"\.([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})\.z"
+_FORM: Final = re.compile(rb"pb[0-9a-f]{4,32}" + _NUMBERS)
+LONGEST_BYTES: Final = 2 + 32 + 3 * 20 + 2
 
 
 class Trace(NamedTuple):
-    """One tracer that was found. `end`: offset of the first byte behind it."""
+    """One tracer that was found."""
 
     id: int
     due_ns: int
     published_ns: int
-    end: int
 
 
 def mint(run: str, number: int, due_ns: int, published_ns: int) -> str:
@@ -31,38 +31,25 @@ def mint(run: str, number: int, due_ns: int, published_ns: int) -> str:
 
 
 class Scanner:
-    """Finds this run's tracers.
-
-    foreign: how many of other runs there were; damaged: how many began and did not end well.
-    """
+    """Finds the whole tracers of one run: those of other runs, and what is left of one that was cut, are none."""
 
     def __init__(self, run: str) -> None:
-        self._run = run.encode()
-        self._here = b"pb" + self._run + b"."
-        self.foreign = 0
-        self.damaged = 0
+        self._all = re.compile(rb"pb%b%b" % (run.encode(), _NUMBERS)).finditer
+        self._last = b""
+        self._found: list[Trace] = []
 
     def scan(self, data: bytes) -> list[Trace]:
         """Return the whole tracers in these bytes, in order; each only once, however often the payload repeats it."""
-        if b"pb" not in data:
-            return []
-        found: dict[int, Trace] = {}
-        before = self.damaged
-        for match in _FORM.finditer(data):
-            run, number, due_ns, late_ns = match.groups()
-            if run != self._run:
-                self.foreign += 1
-                continue
-            due, published = int(due_ns), int(due_ns) + int(late_ns)
-            if published > _LARGEST:
-                self.damaged += 1
-                continue
-            found.setdefault(int(number), Trace(int(number), due, published, match.end()))
-        if not found and self.damaged == before and self._here in data:
-            self.damaged += 1
-        return list(found.values())
+        if data != self._last:  # what is told to everybody comes many times
+            found: dict[int, Trace] = {}
+            for match in self._all(data):
+                number, due_ns, late_ns = map(int, match.groups())
+                if due_ns + late_ns <= _LARGEST:
+                    found.setdefault(number, Trace(number, due_ns, due_ns + late_ns))
+            self._last, self._found = data, list(found.values())
+        return self._found
 
 
-def begins(data: bytes) -> bool:
-    """Say whether a tracer of any run begins somewhere in these bytes."""
-    return _BEGUN.search(data) is not None
+def is_in(data: bytes | bytearray, start: int = 0) -> bool:
+    """Say whether a whole tracer of any run is in these bytes, from `start` on."""
+    return _FORM.search(data, start) is not None

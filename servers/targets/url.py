@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from servers.web.urls import BaseUrl, read_url
@@ -10,6 +11,7 @@ SCHEMES: Final[Mapping[str, str]] = {"https": "https", "http": "http", "wss": "h
 SECRETS: Final = 'use headers = { Authorization = "Bearer {{env.TOKEN}}" }'
 
 
+@lru_cache(maxsize=1024)
 def base_url(text: str) -> BaseUrl:
     """Read the URL below which an adapter's paths are, ws as http. Raises ValueError."""
     url = read_url(text, "--url", tuple(SCHEMES), path=True, instead=SECRETS)

@@ -64,7 +64,7 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
             {hdrs.ACCEPT_ENCODING: "identity"},
         )
     except LateError:
-        return last_word(error_response(408, "the body did not come in time; send it whole at once", "body"))
+        return last_word(error_response(408, "the body did not arrive in time; send it in one piece", "body"))
     except web.RequestPayloadError:
         return last_word(error_response(400, "the body is broken: its length or its chunks are wrong", "body"))
     except web.HTTPRequestEntityTooLarge:

@@ -21,7 +21,7 @@ from tests.backplane.valve import Valve, in_thread
 from tests.http1 import connected, run, until
 from tests.server_process import ServerProcess, serving
 
-pytestmark = [pytest.mark.peer, pytest.mark.slow]
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.apart]
 
 RATE = 100
 

@@ -8,20 +8,20 @@ from loadtests.scenario.dimensions import CLIENTS
 from reports.capacity.found import Found
 from reports.capacity.limit import limit_of
 from reports.capacity.rungs import Rung
-from reports.capacity.search import Tried, following
+from reports.capacity.search import TriedLoad, following
 from reports.ci.slo import parse_slo
 
 GOALS = tuple(parse_slo('slo = ["p99_ms < 250"]', "--goal"))
 MANY = 50_000
 
 
-def at(load: int, kept: int = 3, of: int = 3, undecided: str = "") -> Tried:
-    return Tried(load, (True,) * kept + (False,) * (of - kept), undecided)
+def at(load: int, kept: int = 3, of: int = 3, undecided: str = "") -> TriedLoad:
+    return TriedLoad(load, (True,) * kept + (False,) * (of - kept), undecided)
 
 
-def climbed(limit: int, first: int = 50, most: int = MANY, precision: float = 0.1) -> list[Tried]:
+def climbed(limit: int, first: int = 50, most: int = MANY, precision: float = 0.1) -> list[TriedLoad]:
     """Search a server that holds `limit` and no more."""
-    tried: list[Tried] = []
+    tried: list[TriedLoad] = []
     while (load := following(tried, first, most, precision)) is not None:
         assert load not in {rung.load for rung in tried}
         tried.append(at(load, 3 if load <= limit else 0))

@@ -1,13 +1,18 @@
 """A folder of claims: the guide's is whole and short enough, what is shared is measured once, bad files are named."""
 
+import re
+from math import exp
 from pathlib import Path
 
 import pytest
 
 from reports.claims.claim import OfExperiment, OfRun
 from reports.claims.folder import GUIDE, Folder, read, steps_of
+from reports.claims.grounds import of_laws, of_repeats
 from reports.claims.source import counted, lines, own, states
+from reports.model.law import Estimate
 from servers import patterns
+from servers.home import HOME
 
 CLAIM = """
 sentence = "SSE is fast."
@@ -124,6 +129,13 @@ def test_runs_that_cannot_be_planned_are_named_with_what_is_wrong(tmp_path: Path
         read(folder(tmp_path, runs=runs))
 
 
+def test_doubts_of_two_laws_add_up_by_squares_and_ranges_of_repeats_end_to_end() -> None:
+    one, other = Estimate(8.0, 8.0 / exp(0.3), 8.0 * exp(0.3)), Estimate(2.0, 2.0 / exp(0.4), 2.0 * exp(0.4))
+    apart, end_to_end = of_laws(one, other), of_repeats(one, other)
+    assert (apart.value, apart.low, apart.high) == pytest.approx((4.0, 4.0 / exp(0.5), 4.0 * exp(0.5)))
+    assert (end_to_end.low, end_to_end.high) == pytest.approx((4.0 / exp(0.7), 4.0 * exp(0.7)))
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no claim there: name a folder"):
         read(tmp_path)
@@ -147,3 +159,11 @@ def test_what_every_pattern_needs_counts_for_none(guide: Folder) -> None:
         files = {file.name for file in own(name)}
         assert f"{name}.py" in files and "feed.py" not in files
     assert counted("short_polling")["lines"] < counted("long_polling")["lines"] < counted("http2_push")["lines"]
+
+
+def test_the_example_of_the_documentation_is_a_folder_of_claims(tmp_path: Path) -> None:
+    text = (HOME / "docs" / "claims.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+        name = block.partition("\n")[0].lstrip("# ").partition(":")[0]
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    assert list(read(tmp_path).claims) == ["dashboard"]

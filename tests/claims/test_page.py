@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from markupsafe import escape
 
-import pollbench
 from loadtests.experiments.observations import OBSERVATIONS
 from loadtests.records import manifest
 from reports.claims import page
@@ -125,8 +124,3 @@ def test_a_made_up_run_decides_no_latency(guide: Folder, folder: Path, grounds: 
     finally:
         file.write_bytes(before)
     assert found["push-latency"].verdict is Verdict.NOT_JUDGED
-
-
-def test_measured_claims_are_judged_anew_without_measuring(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pollbench.main(["claims", "--resume", str(folder / "near")]) == 2
-    assert "--resume" in capsys.readouterr().err

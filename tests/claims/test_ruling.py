@@ -99,6 +99,13 @@ def test_where_the_figures_pass_the_bound_is_the_condition() -> None:
     )
 
 
+@pytest.mark.parametrize("bounds", [{"low": 1.0}, {"high": 1.0}])
+def test_a_figure_on_the_bound_holds_and_the_next_one_passes_it(bounds: dict[str, float]) -> None:
+    past = 0.5 if "low" in bounds else 2.0
+    (crossing,) = along([exactly(1.0), exactly(past)], **bounds).crossovers
+    assert crossing.at == 1.0
+
+
 def test_a_crossover_is_as_sure_as_the_steps_beside_it() -> None:
     found = along([exactly(4.0), Estimate(1.5, 0.9, 2.2), Estimate(0.8, 0.6, 1.1), exactly(0.5)], high=1.0)
     (crossing,) = found.crossovers

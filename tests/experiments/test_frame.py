@@ -6,6 +6,7 @@ from math import isnan
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from loadtests import experiments as measuring
 from loadtests.experiments.arm_runner import ArmsOutcome, Job, enter, missing_program, observe
@@ -15,6 +16,7 @@ from reports import experiments
 from reports.basics.exit_codes import ExitCode
 from reports.experiments.experiment_page import judge, write_index
 from reports.experiments.result import Result, Results
+from reports.schemas import schema
 from tests.experiments.made_up import Figures, MadeUp, halves
 
 
@@ -129,6 +131,7 @@ def test_the_page_says_what_was_said_and_measured_and_needs_nothing_from_elsewhe
     assert "://" not in page.replace("http://www.w3.org", "")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
     kept = json.loads((tmp_path / "results.json").read_text())
+    assert list(Draft202012Validator(schema("results")).iter_errors(kept)) == []
     assert [(each["effect"]["figure"], each["state"]) for each in kept["effects"]] == [
         ("cost_ms", "as expected"),
         ("missed", "same"),

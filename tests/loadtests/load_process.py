@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from loadtests.records.recorder import DTYPES
 from loadtests.records.to_parquet import collect
 from loadtests.scenario.plan import user_class_name
 from servers.patterns import names
@@ -19,6 +21,8 @@ from tests.server_process import ROOT, ServerProcess
 HANG_S = 60.0
 """Only catches hangs."""
 ALL_USERS = tuple(map(user_class_name, names()))
+FOR_LONG = ("--run-time", "120s")
+"""Longer than any test waits: it is told to stop when what the test is about has happened."""
 LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"), "--only-summary"]
 
 
@@ -45,6 +49,11 @@ class Load:
 
     def until_said(self, words: str) -> None:
         self.until(lambda: words in self.words(), repr(words))
+
+    def stopped(self) -> None:
+        """Tell it to stop, and see that it ends well."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.ended() == 0, self.words()
 
     def ended(self) -> int:
         """Return the exit code; a hang fails the test."""
@@ -74,6 +83,20 @@ class Loads:
     def raw_bytes(self, table: str) -> int:
         """Return how many bytes of a table are in files so far."""
         return sum(file.stat().st_size for file in (self.cell / "raw").glob(f"{table}-*.rows"))
+
+    def rows(self, table: str) -> np.ndarray:
+        """Return the rows of a table, as far as they are in files yet."""
+        files = (self.cell / "raw").glob(f"{table}-*.rows")
+        return np.concatenate([np.empty(0, DTYPES[table]), *(np.fromfile(file, DTYPES[table]) for file in files)])
+
+    def await_rows(self, load: Load, users: int, each: int = 20, table: str = "deliveries") -> None:
+        """Wait until each of so many users has so many rows: how long that takes is the machine's business."""
+
+        def all_have() -> bool:
+            found, counts = np.unique(self.rows(table)["user"], return_counts=True)
+            return bool(len(found) == users and counts.min() >= each)
+
+        load.until(all_have, f"{each} {table} of each of {users} users")
 
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.cell / f"{name}.parquet")

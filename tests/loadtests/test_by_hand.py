@@ -17,7 +17,7 @@ import pytest
 
 from loadtests.runs.target import Target
 from reports.data.load import load
-from reports.measures.measures import open_books
+from reports.measures.measures import open_books, per_cell
 from servers.timing.clock import now_ns
 from servers.web.free_port import free_port
 from tests.loadtests.load_process import ALL_USERS, HANG_S, http_host
@@ -25,7 +25,7 @@ from tests.server_process import ROOT, ServerProcess, serving
 from tests.webui.site import Site, site, workers_of
 
 USERS, JOINING_PER_S = 31, 8.0
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(300)]
 
 
 def swarm(started: Site, users: int, *classes: str, rate: float = 100, **options: str) -> None:
@@ -132,6 +132,8 @@ def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the
     run = load(folder)
     (cell,) = run.finished.to_dict("records")
     assert (cell["published_before"], open_books(run, cell)) == (4, [])
+    assert run.manifest.scenarios[0]["join_at"] == "oldest"
+    assert per_cell(run)["cpu_ms_per_1000"].iloc[0] > 0
     assert run.deliveries["id"].min() > 4  # 5, unless more was published and forgotten before the user came
 
 

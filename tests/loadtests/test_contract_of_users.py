@@ -22,6 +22,7 @@ from tests.loadtests.load_process import HANG_S, http_host
 from tests.loadtests.mutants import MUTANTS
 from tests.server_process import ServerProcess, serving
 
+pytestmark = pytest.mark.apart
 CONTENTS = ["x", "x" * 60, "\u20ac \n\r\n\r\n data: id: 1", "y" * 200, "z" * 70_000]
 """WebSocket has three ways to write a length, HTTP/2 several frames for the longest."""
 BURST = 12
@@ -29,7 +30,7 @@ MUTE_S = 1.5
 """How long a mutant may keep silent, once it has been seen to read, until it counts as found."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def quiet() -> Iterator[ServerProcess]:
     with serving("--heartbeat", "0", "--hold-timeout", "300") as server:
         yield server

@@ -49,7 +49,7 @@ STATUSES = {
     "503 after 103": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + page(b"503 X"), 503, 1),
     "301": (page(b"301 Moved Permanently", b"Location: /api/elsewhere"), 301, 1),
     "404 in chunks": (b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 404, 1),
-    "304 that nobody asked for": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", 304, 1),
+    "304 without a request": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", 304, 1),
     "a status that nobody knows": (page(b"599 Whatever"), 599, 1),
     "no reason": (b"HTTP/1.1 503\r\nContent-Length: 0\r\n\r\n", 503, 1),
     "two equal lengths": (b"HTTP/1.1 503 X\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab", 503, 1),

@@ -112,6 +112,25 @@ def sessions() -> Serve:
     return serve
 
 
+def pinged() -> Serve:
+    """Ping after the first message, and go on only when the pong has come."""
+    ponged: list[bytes] = []
+
+    def serve(connection: socket.socket, _: int) -> None:
+        number = 0
+        while request := request_of(connection):
+            if request.startswith(b"POST /pong/7 "):
+                ponged.append(request)
+                connection.sendall(answer(b"ok"))
+            elif number == 1 and not ponged:
+                connection.sendall(answer(b"ping 7"))
+            elif number < 3:
+                number += 1
+                connection.sendall(answer(text(number)))
+
+    return serve
+
+
 def bodies(request_has: bytes) -> Serve:
     """Answer a POST, but only where this stands in it."""
 
@@ -239,6 +258,11 @@ FORMS: dict[str, Case] = {
         stream(LINES, b"\n", text(1) + b"\r\n" + text(2)[:20], text(2)[20:] + b"\n", text(3) + b"\n"),
         adapter=f'{PUBLISH}[chunked]\nrequest = "/feed"',
     ),
+    "chunks without a line end": Case(
+        "chunked",
+        stream(LINES, b"hello ", text(1), text(2)[:-20], text(2)[-20:] + text(3)),
+        adapter=f'{PUBLISH}[chunked]\nrequest = "/feed"',
+    ),
     "polls, by a header": Case(
         "long_polling",
         cursor_polls,
@@ -253,6 +277,13 @@ FORMS: dict[str, Case] = {
 request = "/poll?sid={{{{sid|url}}}}"
 connect = [{{ request = "POST /sessions", expect = "201", remember = {{ sid = "json /session/id" }} }},
            {{ request = "PUT /sessions/{{{{sid}}}} join", expect = "regex ok" }}]""",
+    ),
+    "polls that are pinged": Case(
+        "long_polling",
+        pinged(),
+        adapter=f"""{PUBLISH}[long_polling]
+request = "/poll"
+reply = [{{ when = 'regex ^ping (.*)', send = "POST /pong/{{{{found}}}} pong" }}]""",
     ),
     "a WebSocket with a subprotocol": Case(
         "websocket",
@@ -320,7 +351,7 @@ def test_answers_that_say_there_is_nothing_new_are_no_errors(all_users: dict[str
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("a step that is refused", "connect: POST was answered 400: b'expired'"),
+        ("a step that is refused", "connect: POST: the server answered 400 (no telling headers), b'expired'"),
         ("a step that tells nothing", "no answer has said yet what sid is"),
         ("a frame that was not expected", "connect: 'regex ^0' is not in what came: b'go away'"),
     ],

@@ -7,7 +7,7 @@ import pandas as pd
 
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.probes.reference import relay
-from loadtests.records.manifest import Cell, Session
+from loadtests.records.manifest import Cell, SessionRecord
 from loadtests.runs.by_hand.server_costs import serving as costs_of
 from loadtests.runs.target import Target
 from loadtests.scenario.locust_options import LoadOptions
@@ -20,7 +20,7 @@ LABELS = {"sse": "Server-Sent Events"}
 
 def facts(folder: Path) -> Cell:
     """Return the one cell as it was left to be ended."""
-    (cell,) = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session).cells
+    (cell,) = msgspec.json.decode((folder / "session.json").read_bytes(), type=SessionRecord).cells
     return cell
 
 

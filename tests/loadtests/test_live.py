@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.live.counts import Live, unpacked
+from loadtests.live.timeline import Gatherer
 from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import Delivery, Request
 
@@ -67,3 +68,13 @@ def test_live_numbers_survive_the_way_from_worker_to_master() -> None:
     live.add_requests(requests([0, 1], error=1))
     sent = msgpack.dumps(live.packed())
     assert unpacked(msgpack.loads(sent, raw=False, strict_map_key=False)) == live  # as locust/rpc/protocol.py does
+
+
+def test_of_states_nobody_misses_what_a_newer_one_replaced() -> None:
+    rows = np.array([tuple(Delivery(1, number, 10, 10, 20, 100, 0)) for number in (1, 4)], DTYPES["deliveries"])
+    missed = {}
+    for states in ((), ("sse",)):
+        gatherer = Gatherer("run", {}, states)
+        gatherer.take("deliveries", "sse", rows)
+        missed[states] = sum(live.missed for live in gatherer.report().slices["sse"].values())
+    assert missed == {(): 2, ("sse",): 0}

@@ -9,28 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
-import numpy as np
 import psutil
 import pytest
 
 from loadtests.host.managed_process import Child
-from loadtests.records.recorder import DTYPES
 from loadtests.records.to_parquet import collect
 from loadtests.runs import announcements
 from servers.timing.clock import now_ns
 from servers.web.free_port import free_port
-from tests.loadtests.load_process import ALL_USERS, HANG_S, Load, Loads, check_whole, http_host, loads_on
+from tests.loadtests.load_process import ALL_USERS, FOR_LONG, HANG_S, Load, Loads, check_whole, http_host, loads_on
 from tests.server_process import ServerProcess, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 HEADLESS = ("--headless", "--users", "12", "--spawn-rate", "12", "--poll-interval", "0.2", "--exit-code-on-error", "0")
 FOR_3_S = ("--run-time", "3s")
-FOR_LONG = ("--run-time", "60s")
 EVERY_PATTERN = {"short_polling", "long_polling", "chunked", "http2_push", "sse", "websocket"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def publishing() -> Iterator[ServerProcess]:
     with serving("--schedule", "steady:20") as server:
         yield server
@@ -67,8 +64,9 @@ def run_spread(loads: Loads, *arguments: str) -> tuple[Load, list[Load]]:
 
 
 def test_one_process_records_every_pattern_whole(loads: Loads) -> None:
-    load = loads.start(*ALL_USERS, *HEADLESS, *FOR_3_S)
-    assert load.ended() == 0, load.words()
+    load = loads.start(*ALL_USERS, *HEADLESS, *FOR_LONG)
+    loads.await_rows(load, users=12)
+    load.stopped()
     deliveries = check_whole(loads, users=12)
     assert set(deliveries["pattern"].unique()) == EVERY_PATTERN
     assert (deliveries["mode"].eq("pushed") == deliveries["pattern"].eq("http2_push")).all()
@@ -78,15 +76,17 @@ def test_one_process_records_every_pattern_whole(loads: Loads) -> None:
 
 
 def test_forked_processes_record_every_pattern_whole(loads: Loads) -> None:
-    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, *FOR_3_S)
-    assert load.ended() == 0, load.words()
+    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, *FOR_LONG)
+    loads.await_rows(load, users=12)
+    load.stopped()
     check_whole(loads, users=12)
     assert loads.table("samples")["pid"].nunique() == 2
 
 
 def test_a_master_and_two_workers_record_every_pattern_whole(loads: Loads) -> None:
-    master, workers = run_spread(loads, *FOR_3_S)
-    assert master.ended() == 0, master.words()
+    master, workers = run_spread(loads, *FOR_LONG)
+    loads.await_rows(master, users=12)
+    master.stopped()
     assert [worker.ended() for worker in workers] == [0, 0]
     check_whole(loads, users=12)
     samples = loads.table("samples")
@@ -99,8 +99,10 @@ def test_a_master_and_two_workers_record_every_pattern_whole(loads: Loads) -> No
 
 @pytest.mark.parametrize("pace", ["rate", "pause", "uniform:0.5", "exponential"])
 def test_short_polls_follow_each_other_as_their_pace_says(loads: Loads, pace: str) -> None:
-    load = loads.start("ShortPollingUser", *HEADLESS, *FOR_3_S, "--poll-interval", "0.1", "--poll-pace", pace)
-    assert load.ended() == 0, load.words()
+    load = loads.start("ShortPollingUser", *HEADLESS, *FOR_LONG, "--poll-interval", "0.1", "--poll-pace", pace)
+    loads.await_rows(load, users=12, each=25, table="requests")
+    loads.await_rows(load, users=12, each=1)
+    load.stopped()
     check_whole(loads, users=12)
     polls = loads.table("requests").sort_values(["user", "due_ns"])
     same = polls["user"].eq(polls["user"].shift())
@@ -120,8 +122,9 @@ def test_short_polls_follow_each_other_as_their_pace_says(loads: Loads, pace: st
 def test_a_long_poll_brings_one_message_at_a_time_when_told_to(loads: Loads) -> None:
     """From the oldest message on, so that there is a backlog to come in pieces."""
     told = ("--one-per-response", "--join-at", "oldest")
-    load = loads.start("LongPollingUser", *HEADLESS, *FOR_3_S, *told)
-    assert load.ended() == 0, load.words()
+    load = loads.start("LongPollingUser", *HEADLESS, *FOR_LONG, *told)
+    loads.await_rows(load, users=12)
+    load.stopped()
     check_whole(loads, users=12)
     assert loads.table("requests")["messages"].max() == 1
 
@@ -159,18 +162,20 @@ def test_ctrl_c_in_the_terminal_of_forked_processes_never_passes_for_a_whole_run
 
 
 def test_a_worker_that_is_killed_fails_the_run(loads: Loads) -> None:
-    master, workers = run_spread(loads, "--run-time", "6s")
+    master, workers = run_spread(loads, *FOR_LONG)
     master.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
     workers[0].kill()
+    master.process.send_signal(signal.SIGTERM)
     assert master.ended() == 4, master.words()
     assert "1 of 2 workers did not hand in their samples" in master.words()
     assert workers[1].ended() == 0
 
 
 def test_a_forked_worker_that_is_killed_fails_the_run(loads: Loads) -> None:
-    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, "--run-time", "6s")
+    load = loads.start(*ALL_USERS, *forked(), *HEADLESS, *FOR_LONG)
     load.until(lambda: loads.raw_bytes("deliveries") > 0, "the first deliveries")
     children_of(load)[0].send_signal(signal.SIGKILL)
+    load.process.send_signal(signal.SIGTERM)
     assert load.ended() != 0, load.words()
 
 
@@ -192,7 +197,7 @@ def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomple
     ("arguments", "code", "words"),
     [
         (("--poll-interval", "often"), 2, "--poll-interval 'often' is not a duration: write 5s,"),
-        (("--hold-timeout", "301"), 2, "--hold-timeout 301 is out of range: it must be 1 to 300 s"),
+        (("--hold-timeout", "301"), 2, "--hold-timeout 301s is out of range: it must be 1s to 5m"),
         (("--schedule", "daily"), 2, "schedule 'daily' is none of"),
         (("--server-token", "mine"), 3, "is another server: its token is"),
         (("--host", "http://127.0.0.1:1"), 3, "http://127.0.0.1:1 cannot be reached"),
@@ -273,9 +278,8 @@ def test_users_survive_a_server_that_dies_and_follow_the_one_that_takes_its_plac
 
 def users_since(loads: Loads, instant_ns: int) -> int:
     """Return how many users have been delivered something since then, as far as it is in files yet."""
-    files = (loads.cell / "raw").glob("deliveries-*.rows")
-    rows = [np.fromfile(file, DTYPES["deliveries"]) for file in files]
-    return len({int(user) for batch in rows for user in batch["user"][batch["received_ns"] > instant_ns]})
+    rows = loads.rows("deliveries")
+    return len(set(rows["user"][rows["received_ns"] > instant_ns]))
 
 
 # In the browser

@@ -34,6 +34,12 @@ def test_every_option_is_read() -> None:
         "source": "127.0.0.2",
         "server_token": "t",
         "http2_host": "http://127.0.0.1:1",
+        "tls": "True",
+        "target": "nchan",
+        "publish": "POST /m {{message}}",
+        "ca": "ca.pem",
+        "insecure": "True",
+        "set": "sse.latest=true 'headers.X-Team=a b'",
         "run_dir": "somewhere",
     }
     assert set(given) == set(TOLD)
@@ -55,6 +61,12 @@ def test_every_option_is_read() -> None:
         source="127.0.0.2",
         server_token="t",
         http2_host="http://127.0.0.1:1",
+        tls=True,
+        target="nchan",
+        publish="POST /m {{message}}",
+        ca="ca.pem",
+        insecure=True,
+        changes=("sse.latest=true", "headers.X-Team=a b"),
         run_dir="somewhere",
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.loadtests.load_process import Loads, check_whole, http_host, loads_on
+from tests.loadtests.load_process import FOR_LONG, Loads, check_whole, http_host, loads_on
 from tests.server_process import ServerProcess, serving
 
 pytestmark = pytest.mark.slow
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 PATTERNS = ("short_polling", "long_polling", "chunked", "sse")
 USERS = ("ShortPollingUser", "LongPollingUser", "ChunkedUser", "SseUser")
 ALL_AT_ONCE = (
-    *("--headless", "--users", "8", "--spawn-rate", "8", "--run-time", "3s", "--poll-interval", "0.02"),
+    *("--headless", "--users", "8", "--spawn-rate", "8", *FOR_LONG, "--poll-interval", "0.02"),
     *("--etag", "--no-keep-alive", "--compress"),
 )
 
@@ -32,7 +32,8 @@ def loads(publishing: ServerProcess, tmp_path: Path) -> Iterator[Loads]:
 
 def test_polls_are_answered_by_304_on_connections_of_their_own_and_everything_comes_compressed(loads: Loads) -> None:
     load = loads.start(*USERS, *ALL_AT_ONCE)
-    assert load.ended() == 0, load.words()
+    loads.await_rows(load, users=8, each=15)
+    load.stopped()
     deliveries = check_whole(loads, users=8)
     requests = loads.table("requests")
     assert set(requests["error"]) <= {"", "cut"}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from loadtests.locust_ui.manual_test import cells_of, scenario_of
-from loadtests.records.manifest import SESSION, Session
+from loadtests.records.manifest import SESSION, SessionRecord
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import DELIVERY, REQUEST, ROLES, Delivery, Request, Sample
 from loadtests.runs.by_hand.manual_run import make_run
@@ -20,9 +20,11 @@ from loadtests.runs.target import Stats
 from loadtests.scenario.locust_options import LoadOptions
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
-from reports.data.load import ReportError, load
+from reports.data.load import ReportError, Run, load
 from reports.measures.measures import per_cell, summary
 from reports.theory.compare import agreements
+from reports.validity.checks import cautions
+from tests.other_rows import with_rows
 
 S = 10**9
 MESSAGES = 200
@@ -33,7 +35,7 @@ LABELS = {"sse": "Server-Sent Events", "short_polling": "Short polling"}
 STATS = Stats(token="", clock_id="", newest_id=0, start_at_ns=0, schedule="steady:10", message_bytes=200)
 
 
-def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, **changes: object) -> Session:
+def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, **changes: object) -> SessionRecord:
     """Return what the process that started the test leaves. changes: facts of all cells."""
     facts = {"load_command": ["locust"], "server_pid": 1, "spawned_by_ns": 1 * S, "window_from_ns": 2 * S}
     facts |= {"load_ended_ns": 20 * S, "published": MESSAGES, **changes}
@@ -42,10 +44,10 @@ def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, *
         msgspec.structs.replace(cell.unmeasured(LABELS.get(cell.pattern, cell.pattern)), **facts)
         for cell in cells_of(scenario, users or {"sse": 2, "short_polling": 2})
     ]
-    return Session(command="locust -f loadtests/locustfile.py", started_at="2026-11-24T07:30:00Z", cells=cells)
+    return SessionRecord(command="locust -f loadtests/locustfile.py", started_at="2026-11-24T07:30:00Z", cells=cells)
 
 
-def record(folder: Path, told: Session) -> Path:
+def record(folder: Path, told: SessionRecord) -> Path:
     """Leave what the conductor leaves: rows, what was published (ten a second), and the facts."""
     recorder = Recorder()
     recorder.start(folder)
@@ -65,6 +67,10 @@ def record(folder: Path, told: Session) -> Path:
     (folder / "published.csv").write_text(f"id,due_ns,published_ns\n{lines}", encoding="ascii")
     (folder / "session.json").write_bytes(msgspec.json.encode(told))
     return folder
+
+
+def told(run: Run) -> str:
+    return " ".join(each.cause for each in cautions(run, per_cell(run), summary(run)))
 
 
 def test_each_pattern_is_a_cell_with_its_own_rows_over_the_window_that_all_share(tmp_path: Path) -> None:
@@ -99,8 +105,11 @@ def test_what_the_server_cost_is_told_of_one_pattern_and_of_several_only_of_all_
     make_run(record(tmp_path / "several", session()))
     make_run(record(tmp_path / "one", session(users={"sse": 2})))
     assert per_cell(load(tmp_path / "several"))["cpu_ms_per_1000"].isna().all()
-    (share,) = per_cell(load(tmp_path / "one"))["server_cpu_share"]
+    one = load(tmp_path / "one")
+    (share,) = per_cell(one)["server_cpu_share"]
     assert share == pytest.approx(0.02)
+    assert "was not measured" not in told(one)
+    assert "was not measured" in told(with_rows(one, samples=one.samples[one.samples["role"] != "server"]))
     assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["cpu_ns"].max() == 20 * 20_000_000
 
 

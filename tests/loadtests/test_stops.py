@@ -17,7 +17,7 @@ from reports.measures.measures import per_cell, summary
 from reports.validity.caution import verdict
 from reports.validity.checks import cautions
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 STEADY = Scenario(name="feed", purpose="tests", clients=(4,), schedule="steady:20", warmup_s=0.2, window_s=5.0)
 LABELS = {

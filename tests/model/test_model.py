@@ -12,7 +12,7 @@ from reports.data.load import ReportError, load
 from reports.model import model_file
 from reports.model.cell_figures import Load, message_payload_bytes, observations
 from reports.model.law import fit
-from reports.model.model import Model, coverage, predict
+from reports.model.model import LATENCIES, Model, coverage, held_out, predict
 from reports.model.service import ASKED, HELD, quantile_s
 from tests.model.conftest import LABELS, made_up, made_up_cells, made_up_model, true_cores
 from tests.reports.conftest import SMALL
@@ -133,6 +133,15 @@ def test_the_model_that_ships_is_what_its_own_observations_give_and_covers_what_
     assert 0.8 <= shipped.coverage.share <= 0.98
     assert set(shipped.laws) == set(LABELS)
     assert shipped.machine.cpu and shipped.commit and shipped.versions["sources"]
+
+
+def test_latencies_of_two_thousand_clients_lie_in_the_intervals_of_a_model_that_saw_five_hundred() -> None:
+    cells = model_file.read(model_file.RECORDED).observations
+    found = [each for each in held_out(cells) if each[0].load.clients == 2000 and each[1] in LATENCIES]
+    assert len(found) == 11  # long polling's p50 was the load process's own, and left out
+    assert {cell.pattern for cell, _, _ in found} == set(LABELS)
+    assert sum(at.low <= getattr(cell, figure) <= at.high for cell, figure, at in found) >= 0.8 * len(found)
+    assert coverage(cells, LATENCIES).share >= 0.8
 
 
 def test_a_latency_of_a_late_load_process_is_left_out_and_its_costs_stand() -> None:

@@ -245,7 +245,7 @@ def test_everything_can_be_done_with_the_keyboard(chromium: Stage, race: ServerP
         async with racing(chromium, race) as page:
             keyboard = page.page.keyboard
             visited = []
-            for _ in range(17):
+            for _ in range(18):
                 await keyboard.press("Tab")
                 focus = "(({ id, textContent, ariaLabel }) => id || ariaLabel || textContent)(document.activeElement)"
                 visited.append(await page.page.evaluate(focus))
@@ -253,8 +253,8 @@ def test_everything_can_be_done_with_the_keyboard(chromium: Stage, race: ServerP
                 assert await page.page.evaluate(outline) != "none"
             stops = [f"Stop {patterns.facts(name).label}" for name in LANES]
             modules = [f"{name}.js" for name in LANES]
-            assert visited[:12] == ["rate", "interval", "rtt", "publish", "cut", "freeze", *stops, "ask"]
-            assert visited[12:] == modules
+            assert visited[:13] == ["rate", "interval", "rtt", "publish", "cut", "pause", "link", *stops, "ask"]
+            assert visited[13:] == modules
 
             await page.page.focus("#publish")
             await keyboard.press("Enter")
@@ -330,18 +330,56 @@ def test_who_asks_for_less_motion_gets_a_picture_a_second(
     chromium.run(check())
 
 
-def test_the_picture_can_be_held_while_messages_go_on(chromium: Stage, race: ServerProcess) -> None:
+def test_picture_and_figures_pause_while_messages_go_on(chromium: Stage, race: ServerProcess) -> None:
     async def check() -> None:
         async with racing(chromium, race) as page:
-            hold = page.page.get_by_role("button", name="Hold picture")
-            await hold.click()
-            assert await hold.get_attribute("aria-pressed") == "true"
-            look = "document.querySelector('[data-lane=sse] canvas').toDataURL()"
+            pause = page.page.get_by_role("button", name="Pause")
+            await pause.click()
+            assert await pause.get_attribute("aria-pressed") == "true"
+            look = (
+                "document.querySelector('[data-lane=sse] canvas').toDataURL() + "
+                "document.querySelector('[data-lane=sse] [data-figure=messages]').textContent"
+            )
             held = await page.page.evaluate(look)
             await page.until_all_have(race.post("not drawn"))
             assert await page.page.evaluate(look) == held
-            await hold.click()
+            await pause.click()
             await until(page.page, f"held => {look} !== held", held)
+
+    chromium.run(check())
+
+
+def test_a_cut_is_announced(chromium: Stage, race: ServerProcess) -> None:
+    async def check() -> None:
+        async with racing(chromium, race, trouble=True) as page:
+            await page.page.evaluate(
+                """() => {
+                  window.said = [];
+                  const watch = () => said.push(document.getElementById("said").textContent);
+                  new MutationObserver(watch).observe(document.getElementById("said"), { childList: true });
+                }"""
+            )
+            await page.page.get_by_role("button", name="Cut connections").click()
+            await until(page.page, "() => said.some((words) => words.startsWith('All connections are cut.'))")
+
+    chromium.run(check())
+
+
+def test_an_address_carries_the_settings_to_who_opens_it(chromium: Stage, race: ServerProcess) -> None:
+    async def check() -> None:
+        async with racing(chromium, race) as page:
+            before_ms = await page.page.evaluate("parseFloat(document.getElementById('rtt-said').textContent)")
+            await page.page.locator("#rtt").press("ArrowRight")
+            shown = "document.getElementById('rtt-said').textContent"
+            kept = f"() => `${{new URLSearchParams(location.hash.slice(1)).get('rtt')}} ms` === {shown}"
+            await until(page.page, kept)
+            other = await page.page.context.new_page()
+            await other.goto(f"http://127.0.0.1:{race.port}/race/#rate=0&interval=0.5&rtt=20")
+            await until(other, f"() => {shown} === '20 ms'")
+            await until(other, "() => document.getElementById('interval-said').textContent === '0.5 s'")
+            await until(page.page, f"() => {shown} === '20 ms'")
+            put = "ms => fetch('/race/rtt', { method: 'PUT', body: JSON.stringify({ rtt_ms: ms }) })"
+            await page.page.evaluate(put, before_ms)
 
     chromium.run(check())
 

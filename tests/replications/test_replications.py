@@ -13,7 +13,7 @@ from markupsafe import escape
 from loadtests.records import manifest
 from reports import replications
 from reports.basics.exit_codes import ExitCode
-from reports.replications import Claim, Replication
+from reports.replications import PublishedClaim, Replication
 from reports.replications.replicate import Replicated, judge
 from reports.validity.evidence import Evidence, evidence
 from tests.synthetic import LABELS, write_run
@@ -128,7 +128,7 @@ def test_judging_writes_a_page_that_links_every_stage_and_ends_as_the_claims_say
 
 
 def test_a_claim_that_disagrees_ends_with_its_own_exit_code_and_fails_in_junit() -> None:
-    right, wrong = (Claim("the sky", "blue", "1", value, "", 1.0, 1.0, "a look at it") for value in (1.0, 2.0))
+    right, wrong = (PublishedClaim("the sky", "blue", "1", value, "", 1.0, 1.0, "a look at it") for value in (1.0, 2.0))
     result = Replicated("sky", "The colour of the sky", (right, wrong), (), ())
     assert result.exit_code is ExitCode.DISAGREES
     assert b"<failure" in result.junit()
@@ -157,5 +157,5 @@ def test_a_claim_agrees_within_its_bounds_and_never_without_a_number(
     measured_value: float, low: float, high: float, *, judged: bool, agrees: bool
 ) -> None:
     values: dict[str, Any] = {"what": "w", "published": "p", "expected": "e", "unit": "", "basis": "b"}
-    claim = Claim(measured=measured_value, low=low, high=high, **values)
+    claim = PublishedClaim(measured=measured_value, low=low, high=high, **values)
     assert (claim.judged, claim.agrees) == (judged, agrees)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from loadtests.scenario.dimensions import RATE, RTT
 from loadtests.scenario.scenarios import Scenario
 from reports.basics.units import quantity
-from reports.charts import CHARTS, breakdown, cost, latency, sweep
+from reports.charts import CHARTS, Chart, breakdown, cost, latency, sweep
 from reports.charts.chart_data import Scene, scenes
 from reports.charts.mark import mark
 from reports.charts.style import styled
@@ -78,7 +78,7 @@ def test_bars_are_as_long_as_the_values_of_the_table(scene: Scene) -> None:
     assert len(memory.patches) == len(scene.rows)
 
 
-def test_what_was_not_measured_gets_a_dash_and_no_bar(scene: Scene) -> None:
+def test_what_was_not_measured_gets_a_dash_and_no_mark(scene: Scene) -> None:
     _, empty = cost.requests(scene).axes
     streams = scene.rows["empty_ratio"].isna().to_numpy()
     assert [text == "\N{EN DASH}" for text in texts(empty)] == streams.tolist()
@@ -286,20 +286,43 @@ def test_every_chart_carries_the_verdict_in_room_of_its_own(scene: Scene, chart:
             assert all(axes.get_window_extent().y1 <= bottom for axes in figure.axes)
 
 
-def test_the_bars_of_latency_are_the_shares_of_the_parts(scene: Scene) -> None:
+def test_the_marks_of_latency_stand_where_the_parts_are_and_slow_ones_further_right(scene: Scene) -> None:
     for axes, over in zip(breakdown.parts(scene).axes, breakdown.OVER, strict=True):
+        assert axes.get_xscale() == "log"
+        marks = {mark.get_gid(): mark.get_xdata()[0] for mark in axes.lines}  # type: ignore[index]
         for row in scene.rows.to_dict("records"):
-            bars = {bar.get_gid(): bar.get_width() for bar in axes.patches}  # type: ignore[attr-defined]
-            shares = [bars[f"{part}-{over}-{row['pattern']}"] for part in PARTS]
-            wanted_ms = np.array([row[f"{part}_{over}_ms"] for part in PARTS])
-            assert shares == pytest.approx(wanted_ms / wanted_ms.sum())
+            for part in PARTS:
+                if row[f"{part}_{over}_ms"] > 0:
+                    assert marks[f"{part}-{over}-{row['pattern']}"] == row[f"{part}_{over}_ms"]
 
 
-def test_parts_of_a_tail_that_are_unknown_get_a_dash_and_no_bar(scene: Scene) -> None:
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_for_a_phone_is_as_narrow_as_one_and_shows_the_same(scene: Scene, chart: Chart) -> None:
+    if not chart.applies(scene):
+        pytest.skip("this scene has nothing for it")
+    with styled():
+        wide = chart.draw(scene)
+    with styled(narrow=True):
+        narrow = chart.draw(scene)
+    assert narrow.get_figwidth() < wide.get_figwidth() / 2
+    names = [sorted(str(mark.get_gid()) for axes in each.axes for mark in axes.lines) for each in (wide, narrow)]
+    assert names[0] == names[1]
+    assert len(narrow.axes) >= len(wide.axes) - 1
+
+
+def test_each_chart_has_words_of_its_own(scene: Scene) -> None:
+    told = [chart.words(scene) for chart in CHARTS if chart.applies(scene)]
+    assert len({*told}) == len(told)
+    for words in told:
+        assert all(label in words for label in (scene.look.labels[pattern] for pattern in scene.patterns)), words
+        assert "nan" not in words
+
+
+def test_parts_of_a_tail_that_are_unknown_get_a_dash_and_no_mark(scene: Scene) -> None:
     rows = scene.summary.assign(**dict.fromkeys(TAIL_PARTS, np.nan))
     _, tail = breakdown.parts(replace(scene, summary=rows)).axes
     assert texts(tail) == ["\N{EN DASH}"] * len(scene.patterns)
-    assert not tail.patches
+    assert not tail.lines
 
 
 def test_the_fan_out_runs_from_the_first_client_to_the_last_of_the_table(scene: Scene) -> None:

@@ -85,16 +85,16 @@ def test_the_page_stays_small(written: Path) -> None:
 @pytest.mark.peer
 def test_a_chart_is_explored_and_the_picture_comes_back(page: Page, name: str) -> None:
     figure = page.locator(f"figure[data-scene=grow][data-chart={name}]")
-    expect(figure.locator(".chart svg")).to_be_visible()
+    expect(figure.locator(".chart.wide svg")).to_be_visible()
     figure.get_by_role("button", name="Explore").click()
     expect(figure.locator(".uplot canvas")).to_be_visible()
-    expect(figure.locator(".chart svg")).to_be_hidden()
+    expect(figure.locator(".chart.wide svg")).to_be_hidden()
     box = figure.locator(".u-over").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(figure.locator(".u-legend .u-value").first).to_contain_text(re.compile(r"\d"))
     figure.get_by_role("button", name="Picture").click()
-    expect(figure.locator(".chart svg")).to_be_visible()
+    expect(figure.locator(".chart.wide svg")).to_be_visible()
 
 
 @pytest.mark.peer
@@ -131,7 +131,7 @@ def test_on_paper_the_picture_stands(page: Page) -> None:
     figure = page.locator("figure[data-scene=grow][data-chart=latency]")
     figure.get_by_role("button", name="Explore").click()
     page.emulate_media(media="print")
-    expect(figure.locator(".chart svg")).to_be_visible()
+    expect(figure.locator(".chart.wide svg")).to_be_visible()
     expect(figure.locator(".explorer")).to_be_hidden()
 
 
@@ -144,10 +144,10 @@ def test_the_table_sorts_both_ways_by_mouse_and_keyboard(page: Page) -> None:
         cells = page.locator("table.figures").first.locator(f"tbody tr td:nth-child({column + 1})").all()
         return [float(cell.evaluate("cell => cell.firstChild.textContent").replace(",", "")) for cell in cells]
 
-    header.click()
+    header.get_by_role("button").click()
     assert header.get_attribute("aria-sort") == "ascending"
     assert values() == sorted(values())
-    header.press("Enter")
+    header.get_by_role("button").press("Enter")
     assert header.get_attribute("aria-sort") == "descending"
     assert values() == sorted(values(), reverse=True)
 
@@ -159,6 +159,8 @@ def test_the_table_is_copied_as_markdown(page: Page) -> None:
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert len(lines) == 2 + page.locator("table.figures").first.locator("tbody tr").count()
     assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
+    assert "| Delivery latency: p50 ms |" in lines[0]
+    assert "| Server: CPU / 1,000 ms |" in lines[0]
 
 
 @pytest.mark.peer
@@ -175,7 +177,7 @@ def test_a_link_to_what_is_folded_unfolds_it_and_paper_shows_all(browser: Browse
     context = browser.new_context(offline=True)
     shown = context.new_page()
     shown.goto(f"{written.as_uri()}#grow-latency")
-    expect(shown.locator("figure[data-scene=grow][data-chart=latency] .chart svg")).to_be_visible()
+    expect(shown.locator("figure[data-scene=grow][data-chart=latency] .chart.wide svg")).to_be_visible()
     expect(shown.locator("#side-by-side")).to_be_hidden()
     shown.get_by_role("navigation").get_by_role("link", name="What was run").click()
     expect(shown.locator(".about").first).to_be_visible()

@@ -18,8 +18,8 @@ from reports.charts import CHARTS
 from reports.charts.chart_data import Scene
 from reports.data.load import ReportError, Run
 from reports.page import interactive
-from reports.page.page import VERDICT_FILE, render, write_report
-from reports.validity.caution import Facts, Ruling
+from reports.page.page import render, write_report
+from reports.validity.caution import VERDICT_FILE, Facts, Ruling
 from reports.validity.checks import cautions
 from reports.validity.network import conditions
 from tests.bench.report import measure
@@ -65,7 +65,7 @@ def test_the_page_says_what_it_said(
 ) -> None:
     """Rewrite it with: pytest tests/reports/test_page.py --update-golden, and read the difference."""
     blank = '<svg viewBox="0 0 1 1"></svg>'
-    charts = {chart.name: blank for chart in CHARTS if chart.applies(scene)}
+    charts = {chart.name: (blank, blank) for chart in CHARTS if chart.applies(scene)}
     run = replace(run, manifest=msgspec.structs.replace(run.manifest, kind="compare"))
     page = render(Facts(run, cells, rows), cautions(run, cells, rows), [scene], {"small": charts})
     for part in (interactive.script(), interactive.style(), interactive.data([scene])):
@@ -237,7 +237,9 @@ def test_the_verdict_lies_beside_the_page_and_on_every_chart(worthless: Path) ->
             file.name
         )
     page = written.read_text(encoding="utf-8")
-    assert page.count(">INVALID: do not decide anything from this chart<") == len(drawn)
+    assert page.count(">INVALID: do not decide anything from this chart<") == 2 * len(drawn), (
+        "each for the page and for a phone"
+    )
     assert "var(--bad)" in page[page.index('id="small-latency"') :]
     # Charts that one explores are drawn by the page's script; its style writes the verdict on them.
     assert '<body data-verdict="INVALID">' in page

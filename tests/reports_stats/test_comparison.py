@@ -202,7 +202,9 @@ def test_the_rows_read_as_text(comparison: Comparison) -> None:
         "delta": "+1.00",
         "p": "0.0043",
     } | {key: worst[key] for key in ("base", "new", "interval")}
-    assert comparison.headline == "run_b against run_a: 1 worse"
+    assert comparison.headline == (
+        "run_b against run_a: 1 worse (sse p99_ms +9.8 %), no difference proven in 1 other question"
+    )
 
 
 def test_the_frame_has_a_row_for_every_question(comparison: Comparison) -> None:
@@ -216,7 +218,7 @@ def test_the_frame_has_a_row_for_every_question(comparison: Comparison) -> None:
 def test_the_comment_for_a_pull_request_folds_away_what_is_not_proven(comparison: Comparison) -> None:
     text = comparison.markdown()
     shown, _, folded = text.partition("<details>")
-    assert shown.startswith("### run\\_b against run\\_a: 1 worse\n\n- Only in base: chunked")
+    assert shown.startswith("### run\\_b against run\\_a: 1 worse (sse p99\\_ms +9.8 %), no difference")
     assert "| worse | sse | feed, 50 clients, 5 messages a second | p99\\_ms |" in shown
     assert "p50\\_ms" not in shown
     assert "| \\~ | sse | feed, 50 clients, 5 messages a second | p50\\_ms |" in folded

@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
 
-from loadtests.scenario.scenarios import Scenario
+from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.basics.exit_codes import ExitCode, Judgement
 from reports.ci.comparison import Comparison
 from reports.ci.gates import Gate, GoalResult, check_slo, judge
@@ -66,7 +67,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         ("p99_ms < 250", r"slo\.toml: not TOML: .*line 1.*Write goals as"),
         ("", r"slo\.toml: no goal\. Write goals as: slo = "),
         ("slo = []", r"slo\.toml: no goal"),
-        ('goals = ["missed == 0"]', r"slo\.toml: `goals` means nothing here"),
+        ('goals = ["missed == 0"]', r"slo\.toml: `goals` is unknown here"),
         ("slo = 3", r"slo\.toml: slo holds 3\. A goal is text"),
         ('slo = ["missed == 0",\n"p99_ms = 250"]', r"slo\.toml:2: `p99_ms = 250`: = is none of <, <=, >, >=, =="),
         ('slo = ["p99_ms"]', r"slo\.toml:1: `p99_ms` is no goal\. Write: long_polling"),
@@ -91,7 +92,7 @@ def test_blocks_name_a_scenario_and_a_client_count_for_their_goals() -> None:
         (f'slo = ["{"a" * 100_000}"]', r"slo\.toml:1: `a+…` is no goal"),
         (f'slo = ["p99_ms {"<" * 100_000} 1"]', r"<… is none of"),
         (f'slo = ["p99_ms < {"9" * 100_000}"]', r"9… is none of|'9+… is no number"),
-        (f"{'x' * 100_000} = 1", r"`x+…` means nothing here"),
+        (f"{'x' * 100_000} = 1", r"`x+…` is unknown here"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_place_and_its_remedy(text: str, says: str) -> None:
@@ -309,14 +310,14 @@ def test_a_run_folder_is_held_against_a_file(run: Path, tmp_path: Path) -> None:
     slo.write_text('slo = ["*.missed == 0", "sse.latency_p99_ms < 20", "s*.latency_p99_ms < 20", "error_timeout == 0"]')
     gate = check_slo(run, slo)
     assert [(result.situation.pattern, result.state) for result in gate.results] == [
-        ("short_polling", "met"),
-        ("sse", "met"),
-        ("sse", "met"),
         ("short_polling", "missed"),
+        ("short_polling", "met"),
+        ("sse", "met"),
+        ("sse", "met"),
         ("sse", "met"),
         ("short_polling", "met"),
         ("sse", "met"),
-    ]
+    ], "what is missed comes first"
     assert gate.exit_code is ExitCode.SLO_MISSED
 
 
@@ -379,3 +380,20 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "INVALID": 7,
         "DISAGREES": 8,
     }
+
+
+@pytest.mark.parametrize("name", [name for name, each in SCENARIOS.items() if each.goals])
+def test_a_run_of_what_people_build_is_held_against_the_goals_of_its_scenario(name: str, tmp_path: Path) -> None:
+    """A world without faults meets them by a stream, and the poll interval leaves room for them by short polling."""
+    scenario = replace(SCENARIOS[name], clients=(3,))
+    labels = {"sse": "SSE", "short_polling": "Short polling"}
+    run = write_run(tmp_path / "run", [scenario], repeats=1, labels=labels)
+    results = check_slo(run, None).results
+    assert [result.state for result in results] == ["met, unproven", "met, unproven", "met", "met"]
+    assert {result.goal.scenario for result in results} == {name}
+
+
+def test_a_scenario_without_goals_says_that_it_has_none(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [SCENARIOS["feed"]], repeats=1, labels={"sse": "SSE"})
+    with pytest.raises(ReportError, match=r"feed has no goals of its own, and there is no slo\.toml: .* --slo"):
+        check_slo(run, None)

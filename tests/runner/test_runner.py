@@ -23,7 +23,7 @@ from loadtests.runs.run_folder import RunRefused
 from loadtests.scenario.plan import Plan, PlannedCell, remaining
 from loadtests.scenario.scenarios import Scenario
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 LABELS = {"sse": "Server-Sent Events", "chunked": "Chunked streaming"}
 Make = Callable[..., Programs]

@@ -72,6 +72,7 @@ def test_every_preset_is_an_adapter_that_says_what_it_is_for(name: str) -> None:
             '[publish]\nrequest = "POST /"\n[sse]\nrequest = "/"\nheaders = { X = "a\\nb" }',
             r"line 5: sse.headers.X: X: 'a\\nb' is no header",
         ),
+        ('command = "serve {{prot}}"\n[publish]\nrequest = "POST /"', r"line 1: command: {{prot}} is none of: port"),
         ("a = " + "[" * 3000, "(nested too deeply|not TOML)"),
     ],
 )

@@ -28,10 +28,10 @@ def test_a_check_says_field_by_field_what_each_pattern_saw(tmp_path: Path) -> No
         r"sse +/text: \"x+\.\.\. with the TOKEN",
         r"sse +a browser's EventSource gets it with onmessage",
         r"sse +after a cut asks GET /events, Last-Event-ID: \d+",
-        r"sse +resumes: what was published while it was away came",
+        r"sse +resumes: messages published while it was away came",
         r"websocket +answered 101",
         r"websocket +message 3 came after [\d.]+ ms, its token in bytes \d+ to \d+ of 120",
-        r"websocket +does not resume: what was published while it was away is lost",
+        r"websocket +does not resume: messages published while it was away are lost",
         r"long_polling +without news: the request is kept, for longer than 1 s",
         r"long_polling +message 1 came after [\d.]+ ms, its token at /0 of the JSON",
     ):
@@ -86,7 +86,7 @@ def test_what_a_browser_could_not_send_is_said() -> None:
 def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
     done = command("target", "check", "http://127.0.0.1:1/events", "--publish", PUBLISH)
     assert (done.returncode, done.stdout) == (FAILED, "")
-    assert "http://127.0.0.1:1 cannot be reached: nobody listens there" in done.stderr
+    assert "http://127.0.0.1:1 cannot be reached: no server listens there" in done.stderr
 
 
 def test_the_presets_are_listed_with_their_patterns() -> None:

@@ -137,7 +137,7 @@ def test_a_websocket_carries_a_message_a_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "more", "says"),
     [
-        (BY_REQUEST, ("--url", "http://127.0.0.1:1"), "http://127.0.0.1:1 cannot be reached: nobody listens there"),
+        (BY_REQUEST, ("--url", "http://127.0.0.1:1"), "http://127.0.0.1:1 cannot be reached: no server listens there"),
         ('command = "false"\n' + BY_REQUEST, (), "cannot be reached: the command ended with exit code 1"),
         ('command = "no-such-program"\n' + BY_REQUEST, (), "command 'no-such-program' cannot be started"),
         ('[publish]\npipe = "no-such-program"\n', (), "publish.pipe 'no-such-program' cannot be started"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+POLLS = web.AppKey("polls", int)
 EVENTS = {"Content-Type": "text/event-stream"}
 
 
@@ -20,6 +21,8 @@ class Wrong:
         how, text = request.match_info["how"], await request.text()
         if how == "refuse":
             return web.Response(status=503, text="no room")
+        if how == "expired":
+            return web.Response(text="your session has expired")
         if how == "login":
             return web.Response(status=403, text=f"who is {request.headers.get('Authorization')}?")
         if how != "swallow":
@@ -51,6 +54,23 @@ async def guarded(_: web.Request) -> web.Response:
     return web.Response(status=401, text="who are you?", headers={"WWW-Authenticate": "Bearer"})
 
 
+async def idle(request: web.Request) -> web.WebSocketResponse:
+    """Hear nobody who says nothing at once."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.close(code=4001, message=b"you were idle")
+    return socket
+
+
+async def poll(request: web.Request) -> web.Response:
+    """Know the session of a client for its first polls only."""
+    request.app[POLLS] += 1
+    await asyncio.sleep(0.05)
+    if request.app[POLLS] <= 2:
+        return web.Response(status=204)
+    return web.json_response({"error": "your session has expired"})
+
+
 async def moved(_: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/login?next=events"})
 
@@ -58,6 +78,7 @@ async def moved(_: web.Request) -> web.Response:
 async def serve(port: int) -> None:
     wrong = Wrong()
     app = web.Application()
+    app[POLLS] = 0
     app.add_routes(
         [
             web.post("/messages/{how}", wrong.post),
@@ -65,6 +86,8 @@ async def serve(port: int) -> None:
             web.get("/login", page),
             web.get("/guarded", guarded),
             web.get("/moved", moved),
+            web.get("/idle", idle),
+            web.get("/poll", poll),
         ]
     )
     runner: Any = web.AppRunner(app, shutdown_timeout=0.1)

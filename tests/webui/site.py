@@ -113,7 +113,7 @@ class Driver:
 
     def await_kept(self) -> None:
         """Wait until what was recorded can be downloaded."""
-        expect(self.page.locator("pollbench-delivery nav button:enabled")).to_have_count(2)
+        expect(self.page.locator("pollbench-delivery nav button:enabled")).to_have_count(3)
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Return the Delivery table by pattern's label and column's title."""

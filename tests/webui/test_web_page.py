@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from loadtests.records.manifest import SESSION
@@ -42,7 +43,7 @@ def refuse_a_bad_option(driver: Driver) -> None:
     driver.option("Poll Interval").fill("often")
     driver.press("Start")
     expect(driver.page.get_by_role("alert")).to_have_text(
-        re.compile("--poll-interval 'often' is not a duration: write 5s")
+        re.compile("^Poll Interval 'often' is not a duration: write 5s")
     )
     assert driver.site.runs() == []
     driver.option("Poll Interval").fill("0.2")
@@ -90,12 +91,20 @@ def check_final_figures(driver: Driver) -> Path:
 def check_downloads(driver: Driver, folder: Path) -> None:
     report, table = folder / "saved.html", folder / "saved.csv"
     assert driver.download("Download HTML report", report) == f"{folder.name}-report.html"
-    assert driver.download("Download summary as CSV", table) == f"{folder.name}-summary.csv"
+    assert driver.download("Download all figures as CSV", table) == f"{folder.name}-summary.csv"
     assert all(label in report.read_text(encoding="utf-8") for label in LABELS.values())
     with table.open(encoding="utf-8") as file:
         rows = {row["pattern"]: row for row in csv.DictReader(file)}
     assert set(rows) == set(LABELS)
     assert all(row["delivered"] == row["owed"] != "0" for row in rows.values())
+    expect(driver.page.get_by_role("status")).to_contain_text("The verdict is the report's.")
+    shown = folder / "shown.csv"
+    assert driver.download("Download this table as CSV", shown) == f"{folder.name}-delivery.csv"
+    with shown.open(encoding="utf-8") as file:
+        told = {row["label"]: row for row in csv.DictReader(file)}
+    for label, row in driver.rows().items():
+        assert number(float(told[label]["p99_ms"])) == row["p99 (ms)"]
+        assert (told[label]["missed"], told[label]["verdict"]) == (row["Missed"], row["Verdict"].split()[0])
 
 
 def check_a_second_test(driver: Driver, first: Path) -> None:
@@ -105,6 +114,9 @@ def check_a_second_test(driver: Driver, first: Path) -> None:
     driver.press("Start")
     expect(driver.page.get_by_role("status")).to_contain_text("Running for")
     driver.await_rows(len(LABELS))
+    with driver.page.expect_download() as download:
+        driver.page.get_by_role("link", name=f"Download the report of {first.name}").click()
+    assert download.value.suggested_filename == f"{first.name}-report.html"
     driver.press("Reset")
     driver.page.wait_for_timeout(1000)
     driver.await_rows(len(LABELS))
@@ -146,8 +158,7 @@ def test_a_worker_that_is_lost_makes_the_figures_invalid_and_the_report_says_why
         assert {row["Verdict"].split(":")[0][:7] for row in driver.rows().values()} == {"INVALID"}
         driver.press("Stop")
         driver.await_stopped()
-        driver.press("Download HTML report")
-        expect(page.get_by_role("alert")).to_contain_text("1 of 2 workers did not hand in their samples")
+        expect(page.get_by_text("No report: ")).to_contain_text("1 of 2 workers did not hand in their samples")
 
 
 def test_a_server_that_is_not_there_is_named_in_the_form(page: Page, alone: Site) -> None:
@@ -175,8 +186,10 @@ def test_a_test_too_short_to_be_measured_says_so_instead_of_a_report(page: Page,
     expect(page.get_by_role("status")).to_contain_text("Running")
     driver.press("Stop")
     driver.await_stopped()
-    driver.press("Download HTML report")
-    expect(page.get_by_role("alert")).to_contain_text("it ended too soon to be measured: it must run 600.5 s longer")
+    said = page.get_by_text("No report: ")
+    expect(said).to_contain_text("it ended too soon to be measured: it must run 600.5 s longer")
+    expect(page.get_by_role("button", name="Download HTML report")).to_be_disabled()
+    expect(page.get_by_role("button", name="Download this table as CSV")).to_be_enabled()
 
 
 # The form
@@ -192,7 +205,7 @@ def test_only_the_users_that_were_picked_run(page: Page, alone: Site) -> None:
     driver.page.wait_for_timeout(3000)
     driver.press("Stop")
     driver.await_stopped()
-    driver.download("Download summary as CSV", alone.folder / "saved.csv")
+    driver.download("Download all figures as CSV", alone.folder / "saved.csv")
     (run,) = alone.runs()
     assert load(run).cells["clients"].tolist() == [12]
     assert pd.read_csv(alone.folder / "saved.csv")["wire_bytes_per_delivery"].notna().all()
@@ -214,7 +227,7 @@ def test_while_a_test_runs_users_can_be_added_and_options_cannot_be_changed(page
     page.wait_for_timeout(4000)
     driver.press("Stop")
     driver.await_stopped()
-    driver.download("Download summary as CSV", alone.folder / "saved.csv")
+    driver.download("Download all figures as CSV", alone.folder / "saved.csv")
     (run,) = alone.runs()
     assert set(load(run).finished["clients"]) == {3}
 
@@ -242,7 +255,7 @@ def test_a_test_that_ends_by_itself_shows_its_final_figures(page: Page, alone: S
     driver.look_at("Delivery")
     driver.await_stopped()
     (run,) = alone.runs()
-    driver.download("Download summary as CSV", alone.folder / "saved.csv")
+    driver.download("Download all figures as CSV", alone.folder / "saved.csv")
     counted = deliveries_of(run).groupby("pattern").size().to_dict()
     assert {row["pattern"]: row["deliveries"] for row in alone.live()["rows"]} == counted
 
@@ -281,6 +294,24 @@ def test_the_tab_follows_the_theme_of_the_page(page: Page, alone: Site) -> None:
     driver.switch_theme()
     expect(page.locator("pollbench-delivery.dark")).to_be_visible()
     assert swatch.evaluate("node => getComputedStyle(node).backgroundColor") != light
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_tab_fits_a_phone_and_axe_finds_nothing_in_it(page: Page, alone: Site, width: int) -> None:
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    driver = Driver(page, alone)
+    driver.press("Start")
+    driver.look_at("Delivery")
+    driver.await_rows(len(LABELS))
+    page.set_viewport_size({"width": width, "height": 844})
+    tab = page.locator("pollbench-delivery")
+    expect(tab.locator("figure li").first).to_be_visible(visible=width == 390)
+    parts = tab.locator("table, figure, svg").all()
+    assert all((box := part.bounding_box()) and box["x"] + box["width"] <= width for part in parts)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.get_by_role("cell").count() >= len(LABELS) * 10
+    found = Axe().run(page, context="pollbench-delivery")
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_pointing_at_an_instant_or_walking_with_the_arrows_shows_the_values_then(page: Page, alone: Site) -> None:

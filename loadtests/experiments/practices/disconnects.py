@@ -17,7 +17,6 @@ from servers.timing.clock import now_ns
 
 ARMS: Final = {"clean": "", "ignores": "ignore-disconnect", "leaks": "leak-waiters"}
 """The fault of the server."""
-TARGETS: Final = ("/api/events?", "/api/longpoll?timeout=300&")
 LOYAL: Final = ("sse", "long_polling")
 RATE_PER_S: Final = 20
 VISITORS_PER_S: Final = 300
@@ -51,11 +50,8 @@ async def _visited(server: Server, *, quick: bool) -> Observation:
     _, before = await looks.look(), await looks.look()
     looking = asyncio.create_task(looks.go_on())
 
-    def target_of(visitor: int) -> str:
-        """Ask for what is new, so that a long poll is held."""
-        return f"{TARGETS[visitor % len(TARGETS)]}last_id={followed['long_polling'].cursor}"
-
-    visitors = await come_and_go(server.port, target_of, VISITORS_PER_S, QUICK_VISITS_S if quick else VISITS_S)
+    newest, visits_s = followed["long_polling"], QUICK_VISITS_S if quick else VISITS_S
+    visitors = await come_and_go(server.port, LOYAL, lambda: newest.cursor, VISITORS_PER_S, visits_s)
     await asyncio.sleep(SETTLE_S)
     looking.cancel()
     after = await looks.look()

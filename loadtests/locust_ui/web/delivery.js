@@ -73,15 +73,16 @@ class DeliveryTab extends HTMLElement {
     root.innerHTML = `
       <link rel="stylesheet" href="${new URL("delivery.css", HERE)}">
       <header><p role="status"></p><nav aria-label="Downloads"></nav></header>
+      <p class="why" hidden></p>
       <p class="problem" role="alert" hidden></p>
-      <div class="scroll"><table>
+      <div class="scroll"><table role="table">
         <caption>Deliveries of each pattern since the test started, or since the last reset</caption>
-        <thead><tr></tr></thead><tbody></tbody>
+        <thead role="rowgroup"><tr role="row"></tr></thead><tbody role="rowgroup"></tbody>
       </table></div>
       <section class="charts" aria-label="Over time"></section>
       <pollbench-advice hidden></pollbench-advice>`;
     const heads = [["Pattern", ""], ...COLUMNS, ["Verdict", "Whether these figures can be trusted, and why not"]];
-    root.querySelector("thead tr").append(...heads.map(([title, help]) => element("th", { scope: "col", title: help }, title)));
+    root.querySelector("thead tr").append(...heads.map(([title, help]) => element("th", { role: "columnheader", scope: "col", title: help }, title)));
     this.charts = CHARTS.map((chart) => new LineChart(chart, (at) => this.point(at)));
     root.querySelector(".charts").append(...this.charts.map((chart) => chart.figure));
     this.show = () => this.render(root);
@@ -112,6 +113,7 @@ class DeliveryTab extends HTMLElement {
     this.classList.toggle("dark", isDark());
     root.querySelector("[role=status]").textContent = status(state);
     renderDownloads(root.querySelector("nav"), state, root.querySelector(".problem"));
+    renderWhy(root.querySelector(".why"), state);
     root.querySelector("tbody").replaceChildren(...state.rows.map(tableRow));
     root.querySelector(".scroll").hidden = !state.rows.length;
     root.querySelector("pollbench-advice").hidden = state.phase !== "stopped";
@@ -137,14 +139,14 @@ function status(state) {
 
 function tableRow(row) {
   const bad = row.verdict === "VALID" ? "" : row.verdict.toLowerCase();
-  const name = element("th", { scope: "row" }, element("i", { class: "swatch", "aria-hidden": "true" }), row.label);
-  const cells = COLUMNS.map(([, , text, isLoss]) => {
+  const name = element("th", { role: "rowheader", scope: "row" }, element("i", { class: "swatch", "aria-hidden": "true" }), row.label);
+  const cells = COLUMNS.map(([title, , text, isLoss]) => {
     const shown = text(row);
-    return element("td", isLoss && shown !== "0" ? { class: "loss" } : {}, shown);
+    return element("td", { role: "cell", "data-title": title, class: isLoss && shown !== "0" ? "loss" : "" }, shown);
   });
   const reasons = row.reasons.length ? element("span", {}, row.reasons.join("; ")) : "";
-  const verdict = element("td", { class: `verdict ${bad}` }, element("b", {}, row.verdict), " ", reasons);
-  const line = element("tr", {}, name, ...cells, verdict);
+  const verdict = element("td", { role: "cell", "data-title": "Verdict", class: `verdict ${bad}` }, element("b", {}, row.verdict), " ", reasons);
+  const line = element("tr", { role: "row" }, name, ...cells, verdict);
   paint(line, row.colour);
   return line;
 }
@@ -164,16 +166,29 @@ function series(state, column) {
 
 function renderDownloads(nav, state, problem) {
   if (!nav.childElementCount) {
-    for (const [file, title] of Object.entries(state.downloads.files)) {
+    for (const { name, title } of state.downloads) {
       const button = element("button", { type: "button" }, `Download ${title}`);
-      button.addEventListener("click", () => download(file, button, problem));
+      button.addEventListener("click", () => download(name, button, problem));
       nav.append(button);
     }
+    nav.append(element("a", { class: "before" }));
   }
-  for (const button of nav.children) {
-    button.disabled = Boolean(state.downloads.problem) || button.hasAttribute("aria-busy");
-    button.title = state.downloads.problem;
+  for (const [nth, { problem: why }] of state.downloads.entries()) {
+    const button = nav.children[nth];
+    button.disabled = Boolean(why) || button.hasAttribute("aria-busy");
+    button.title = why;
   }
+  const before = nav.querySelector(".before");
+  before.hidden = !state.before;
+  before.href = new URL(`../report.html?${new URLSearchParams({ run: state.before })}`, HERE);
+  before.textContent = `Download the report of ${state.before}`;
+}
+
+// What cannot be had of a test that has ended is said before anybody asks for it.
+function renderWhy(line, state) {
+  const why = state.phase === "stopped" ? [...new Set(state.downloads.map((each) => each.problem).filter(Boolean))] : [];
+  line.hidden = !why.length;
+  line.textContent = why.length ? `No report: ${why.join("; ")}.` : "";
 }
 
 async function download(file, button, problem) {

@@ -4,6 +4,7 @@ import { clock } from "./units.js";
 
 const HEIGHT = 240;
 const MARGIN = { top: 8, right: 205, bottom: 24, left: 52 };
+const NARROW = { px: 480, right: 14 };
 const LABEL_GAP = 15;
 const SILENCE_S = 10;
 
@@ -20,7 +21,9 @@ export class LineChart {
     const caption = document.createElement("figcaption");
     caption.textContent = title;
     this.svg = shape("svg", { tabindex: 0, role: "img", height: HEIGHT });
-    this.figure.append(caption, this.svg);
+    this.legend = document.createElement("ul");
+    this.figure.append(caption, this.svg, this.legend);
+    this.svg.addEventListener("pointerdown", (event) => told(this.instantAt(event.offsetX)));
     this.svg.addEventListener("pointermove", (event) => told(this.instantAt(event.offsetX)));
     this.svg.addEventListener("pointerleave", () => told(null));
     this.svg.addEventListener("keydown", (event) => this.key(event));
@@ -49,12 +52,21 @@ export class LineChart {
     this.told(Math.min(this.end, Math.max(0, (this.at ?? this.end) + step)));
   }
 
+  // On a narrow screen the lines are named beneath the chart, or there would be no room for it.
+  get narrow() {
+    return this.width < NARROW.px;
+  }
+
+  get right() {
+    return this.narrow ? NARROW.right : MARGIN.right;
+  }
+
   get end() {
     return Math.max(0, ...this.series.map((each) => each.points.at(-1)[0]));
   }
 
   instantAt(x) {
-    const share = (x - MARGIN.left) / Math.max(1, this.width - MARGIN.left - MARGIN.right);
+    const share = (x - MARGIN.left) / Math.max(1, this.width - MARGIN.left - this.right);
     return share < 0 || share > 1 ? null : share * this.span;
   }
 
@@ -64,7 +76,7 @@ export class LineChart {
     this.width = this.figure.clientWidth;
     this.span = Math.max(10, this.end);
     const { ticks, y } = SCALES[this.scale](this.values);
-    const x = (seconds) => MARGIN.left + (seconds / this.span) * (this.width - MARGIN.left - MARGIN.right);
+    const x = (seconds) => MARGIN.left + (seconds / this.span) * (this.width - MARGIN.left - this.right);
     const nodes = [...this.yAxis(ticks, y), ...this.xAxis(x)];
     const ends = this.series.map((each) => ({ each, point: nearest(each.points, this.at) }));
     for (const each of this.series) nodes.push(line(each, x, y, this.width_s));
@@ -75,6 +87,8 @@ export class LineChart {
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("aria-label", this.description(ends));
     this.svg.replaceChildren(...nodes);
+    this.legend.hidden = !this.narrow;
+    this.legend.replaceChildren(...(this.narrow ? ends.map((end) => this.entry(end)) : []));
   }
 
   description(ends) {
@@ -84,7 +98,7 @@ export class LineChart {
 
   yAxis(ticks, y) {
     return ticks.flatMap(({ at, text }) => [
-      shape("line", { class: "grid", x1: MARGIN.left, x2: this.width - MARGIN.right, y1: y(at), y2: y(at) }),
+      shape("line", { class: "grid", x1: MARGIN.left, x2: this.width - this.right, y1: y(at), y2: y(at) }),
       label(text, { class: "tick", x: MARGIN.left - 8, y: y(at) + 4, "text-anchor": "end" }),
     ]);
   }
@@ -95,11 +109,23 @@ export class LineChart {
     return instants.map((at) => label(clock(at), { class: "tick", x: x(at), y: HEIGHT - 6, "text-anchor": "middle" }));
   }
 
+  entry({ each, point }) {
+    const item = document.createElement("li");
+    const swatch = document.createElement("i");
+    swatch.className = "swatch";
+    const value = document.createElement("span");
+    value.className = "value";
+    value.textContent = this.text(point[1]);
+    item.append(swatch, each.label, value);
+    return paint(item, each.colour);
+  }
+
   labels(ends, x, y) {
     const wanted = ends.map(({ point }) => y(point[1]));
     const placed = spread(wanted, LABEL_GAP, MARGIN.top + 6, HEIGHT - MARGIN.bottom);
     return ends.flatMap(({ each, point }, nth) => {
       const mark = shape("circle", { class: "mark", cx: x(point[0]), cy: wanted[nth], r: 3 });
+      if (this.narrow) return [paint(mark, each.colour)];
       const text = label(each.label, { class: "label", x: this.width - MARGIN.right + 12, y: placed[nth] + 4 });
       const value = shape("tspan", { class: "value", dx: 6 });
       value.textContent = this.text(point[1]);

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from loadtests.records.manifest import SESSION, Cell, Session
+from loadtests.records.manifest import SESSION, Cell, SessionRecord
 from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import ROLES
 from loadtests.records.to_parquet import collect
@@ -35,7 +35,7 @@ SETTLE_NS: Final = 500_000_000
 
 def make_run(folder: Path) -> list[Cell]:
     """End the cells of session.json with what lies in published.csv and raw/, and write run.json. Raises OSError."""
-    session = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session)
+    session = msgspec.json.decode((folder / "session.json").read_bytes(), type=SessionRecord)
     folders = {cell.name: folder / "cells" / cell.name for cell in session.cells}
     joined_ns = max((_give_rows(folder, folders[cell.name], cell, session) for cell in session.cells), default=0)
     found = [_windowed(cell, joined_ns, session) for cell in session.cells]
@@ -55,7 +55,7 @@ def make_run(folder: Path) -> list[Cell]:
     return [keep(folders[cell.name], cell) for cell in cells]
 
 
-def _windowed(cell: Cell, joined_ns: int, session: Session) -> tuple[PlannedCell, Cell]:
+def _windowed(cell: Cell, joined_ns: int, session: SessionRecord) -> tuple[PlannedCell, Cell]:
     """Find the window of a cell, and with it the plan that would have given it.
 
     joined_ns: when the last user of all asked for the first time. Locust says that users run before that.
@@ -91,7 +91,7 @@ def _too_short(drain_s: float, window_s: float) -> list[str]:
     return [f"it ended too soon to be measured: it must run {longer}"] if window_s <= 0 else []
 
 
-def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: Session) -> int:
+def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: SessionRecord) -> int:
     """Give a cell its rows, the journal and what the load processes saw; return when its last user first asked.
 
     Patterns that ran at once shared server and connections: what each cost, and sent over the wire, cannot be told.

@@ -46,7 +46,7 @@ class ForeignAttempt(Attempt):
             said = self._server.answered(announcements.ready, within_s, self._tick)
         except ChildFailed as problem:
             raise CellFailed(of_server(str(problem))) from None
-        self.note(server_pid=said.pids[0] if said.pids else 0)
+        self.note(server_pid=said.pids[0] if said.pids else 0, cost_of=said.cost_of)
         Target(f"http://{HOST}:{said.http_port}", token)
         return said
 

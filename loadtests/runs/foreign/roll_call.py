@@ -16,7 +16,7 @@ from loadtests.records.rows import ERRORS
 from loadtests.runs.unheard import told
 
 STATUSES: Final = {
-    "401": "it wants to know who asks: give headers.Authorization, its secret as {{env.NAME}}",
+    "401": "it requires a login: give headers.Authorization, its secret as {{env.NAME}}",
     "403": "it does not let this client in: give it a header or cookie that it lets in, its secret as {{env.NAME}}",
     "404": "there is no such path: check the path of the request, and whether --url says its base",
     "405": "the path is right, the method is not: check the request's first word",
@@ -25,6 +25,7 @@ STATUSES: Final = {
     "429": "it limits how often it is asked: allow this client more, or start fewer a second",
 }
 _LOCATION: Final = re.compile(rb"(?im)^location: *(\S+)")
+_OVER: Final = re.compile(rb"(?i)expired|unknown (session|sid)|session id unknown|(not|please) log(ged)? ?in")
 _TYPE: Final = re.compile(rb"(?im)^content-type: *([^\r\n;]+)")
 
 
@@ -73,7 +74,7 @@ def cause(pattern: str, run: str, said: bytes, failed: Mapping[str, int]) -> str
     status = head[9:12].decode("ascii", "replace") if head.startswith(b"HTTP/") else ""
     if not said:
         if "refused" in failed:
-            return "nobody listens there: check host and port"
+            return "no server listens there: check host and port"
         return "the server keeps the request and says nothing" if not failed else "the server breaks the connection off"
     if status in STATUSES:
         return STATUSES[status]
@@ -96,18 +97,20 @@ def _of_content(pattern: str, run: str, head: bytes, body: bytes) -> str:
     if pattern == "sse" and content_type != "text/event-stream":
         return f"an event stream says Content-Type: text/event-stream, this says {content_type or 'nothing'}"
     if b"content-encoding:" in head.lower():
-        return "it packs what it sends, which was not asked for: set gzip = true"
+        return "it compresses without being asked: set gzip = true"
     ours = b"pb" + run.encode() + b"."
     whole = re.search(re.escape(ours) + rb"\d+\.\d+\.\d+\.z", body)
     if ours in body and not whole:
         return "a tracer begins and does not end: the server cuts messages or changes them"
     if whole:
-        ends = "an empty line behind each event" if pattern == "sse" else "a line end behind each message"
-        return f"our message came, but its end did not: the stream needs {ends}"
+        ends = "an empty line behind each event" if pattern == "sse" else "as many bytes as were announced"
+        return f"our message came, but its end did not: the client waits for {ends}"
     if re.search(rb"pb[0-9a-f]{4,32}\.\d+\.", body):
         return "only another run's messages came: put {{run}} into the channel's name"
     if re.search(rb"p\W{0,3}b\W{0,3}" + run[:4].encode(), body, re.IGNORECASE):
         return "the server changes the text of messages, so that none is known again"
+    if _OVER.search(body):
+        return "its session is over, or was never begun: have `connect` begin one, and `expect` tell a good answer"
     if body.strip():
         return (
             "the server talks, but of nothing that we published: check that publishing goes to the channel that is "

@@ -6,7 +6,7 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim
+from reports.replications import PublishedClaim
 from reports.validity.evidence import Evidence
 
 TITLE: Final = "Bozdag, Mesbah and van Deursen 2007: coherence of pull and push"
@@ -48,7 +48,7 @@ def stages() -> dict[str, Plan]:
     return {f"pull-{pull_s:g}s": plan("short_polling", pull_s) for pull_s in PULL_S} | {"push": plan("sse", 1.0)}
 
 
-def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[PublishedClaim]:
     push = stages["push"].row("sse")
     pulls = {pull_s: stages[f"pull-{pull_s:g}s"] for pull_s in PULL_S}
     rows = {pull_s: pull.row("short_polling") for pull_s, pull in pulls.items()}
@@ -59,7 +59,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
             "empty responses", "wasted", pull_s, row["empty_ratio"], 1 - pull_s / PUBLISH_S, "pull over publish"
         )
     fastest = min(row["mean_ms"] for row in rows.values())
-    yield Claim(
+    yield PublishedClaim(
         "mean latency of push, as a share of the best pull's",
         "push is more coherent",
         "below 0.1",
@@ -70,7 +70,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         "a pull waits for half its interval (O1), a push for none of it (O4)",
     )
     cpu = {pull_s: push["server_cpu_share"] / row["server_cpu_share"] for pull_s, row in rows.items()}
-    yield Claim(
+    yield PublishedClaim(
         f"push's CPU over pull's, relative between pulls every {PULL_S[-1]:g} s and every {PULL_S[0]:g} s",
         "push costs more",
         "above 1",
@@ -82,7 +82,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
     )
     for pull_s, ratio in cpu.items():
         basis = "not judged: theirs is a thread for each client, ours a write"
-        yield Claim(
+        yield PublishedClaim(
             f"push's CPU over that of pulling every {pull_s:g} s",
             "7 (at equal intervals)",
             "",
@@ -94,9 +94,9 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         )
 
 
-def _share(what: str, published: str, pull_s: float, measured: float, formula: float, ratio: str) -> Claim:
+def _share(what: str, published: str, pull_s: float, measured: float, formula: float, ratio: str) -> PublishedClaim:
     expected = max(0.0, formula)
-    return Claim(
+    return PublishedClaim(
         f"{what}, pulling every {pull_s:g} s",
         published if expected else "none",
         f"{expected:.2f}",

@@ -6,7 +6,7 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim
+from reports.replications import PublishedClaim
 from reports.theory.oracles import LongPoll
 from reports.validity.evidence import Evidence
 
@@ -52,13 +52,13 @@ def stages() -> dict[str, Plan]:
     return {"published": plan(RATE_PER_S), "gentle": plan(GENTLE_PER_S)}
 
 
-def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[PublishedClaim]:
     busy, gentle = (stages[name].row("long_polling") for name in ("published", "gentle"))
     per_response = 1 / busy["requests_per_delivery"]
     gap_s = (ROUND_TRIP_MS + busy["turnaround_ms"] + busy["lateness_p99_ms"]) / 1000
     theory = LongPoll(rate=RATE_PER_S, gap=gap_s, hold=30.0, delay=ROUND_TRIP_MS / 2000)
     published = PUBLISHED_MESSAGES_PER_RESPONSE
-    yield Claim(
+    yield PublishedClaim(
         "messages in each response",
         f"{published:.2f}",
         f"{published:.2f}",
@@ -69,7 +69,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         "the paper's figure, at its rate for each client and its gap between two requests",
     )
     mean_ms = theory.mean_latency * 1000
-    yield Claim(
+    yield PublishedClaim(
         "mean latency",
         "22.8 ms, their distance being none",
         f"{mean_ms:.1f}",
@@ -79,8 +79,8 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         1.25 * mean_ms,
         "one way, and half a gap squared over the cycle (O2), with this run's own turnaround",
     )
-    yield Claim("messages that never arrived", "0 of 1,000,280", "0", busy["missed"], "", 0, 0, "conservation")
-    yield Claim(
+    yield PublishedClaim("messages that never arrived", "0 of 1,000,280", "0", busy["missed"], "", 0, 0, "conservation")
+    yield PublishedClaim(
         "server CPU for each delivery, as a share of that at 10 messages a second",
         "(RFC 6202: under load it degrades gracefully)",
         "below 1",
@@ -90,6 +90,6 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         1.0,
         "a response costs the same with two messages as with one",
     )
-    yield Claim(
+    yield PublishedClaim(
         "median latency", "22.3 ms", "", busy["p50_ms"], "ms", nan, nan, "their gap was a busy server, ours is distance"
     )

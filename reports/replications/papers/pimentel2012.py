@@ -6,7 +6,7 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim
+from reports.replications import PublishedClaim
 from reports.validity.evidence import Evidence
 
 TITLE: Final = "Pimentel and Nickerson 2012: the half-interval rule"
@@ -49,7 +49,7 @@ def stages() -> dict[str, Plan]:
     return {"wan": Plan(scenario, ("short_polling", "long_polling", "websocket"), 1)}
 
 
-def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[PublishedClaim]:
     wan = stages["wan"]
     for rtt_ms in ROUND_TRIPS_MS:
         held, stream = (wan.row(pattern, rtt_ms=rtt_ms) for pattern in ("long_polling", "websocket"))
@@ -58,11 +58,13 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         what = f"long polling is slower than WebSocket, {rtt_ms / 2:g} ms one way"
         if gap_ms < SURE * INTERVAL_MS:
             basis = f"the next request is back after {gap_ms:.0f} ms, before the next sample: nothing waits (O2)"
-            yield Claim(what, "about level", "0", extra_ms, "ms", -inf, INTERVAL_MS / 20, basis)
+            yield PublishedClaim(what, "about level", "0", extra_ms, "ms", -inf, INTERVAL_MS / 20, basis)
         elif gap_ms > INTERVAL_MS / SURE:
             basis = f"each answer finds samples of {gap_ms:.0f} ms waiting, half of that on average (O2)"
             expected = gap_ms / 2
-            yield Claim(what, "slower", f"{expected:.0f}", extra_ms, "ms", 0.75 * expected, 1.25 * expected, basis)
+            yield PublishedClaim(
+                what, "slower", f"{expected:.0f}", extra_ms, "ms", 0.75 * expected, 1.25 * expected, basis
+            )
         else:
             basis = "at the threshold itself a drift of a millisecond decides, so nothing is judged here"
-            yield Claim(what, "at the threshold", "", extra_ms, "ms", nan, nan, basis)
+            yield PublishedClaim(what, "at the threshold", "", extra_ms, "ms", nan, nan, basis)

@@ -6,7 +6,7 @@ from typing import Final
 
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import Scenario
-from reports.replications import Claim
+from reports.replications import PublishedClaim
 from reports.validity.evidence import Evidence
 
 TITLE: Final = "Van de Vyver, Colpaert and Verborgh 2020: polling or SSE for live open data"
@@ -49,7 +49,7 @@ def stages() -> dict[str, Plan]:
     return {"open-data": Plan(scenario, ("short_polling", "sse"), 1)}
 
 
-def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
+def claims(stages: Mapping[str, Evidence]) -> Iterable[PublishedClaim]:
     data = stages["open-data"]
     polls, streams = ({n: data.row(pattern, clients=n) for n in CLIENTS} for pattern in ("short_polling", "sse"))
     most, half = CLIENTS[-1], CLIENTS[-2]
@@ -57,7 +57,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         ("polling", polls, "most, up to 2,000 clients"),
         ("SSE", streams, "up to 5,000 clients"),
     ):
-        yield Claim(
+        yield PublishedClaim(
             f"99 % latency of {label}, {most} clients",
             f"below 1 s for {published}",
             "below 1,000",
@@ -68,7 +68,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
             "well below what either held then",
         )
     growth = streams[most]["memory_per_client_bytes"] / streams[half]["memory_per_client_bytes"]
-    yield Claim(
+    yield PublishedClaim(
         f"SSE's memory for each client, {most} over {half} clients",
         "linear",
         "1",
@@ -79,7 +79,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         "memory that is linear in clients is constant for each",
     )
     memory_mib = polls[most]["memory_per_client_bytes"] * most / MIB
-    yield Claim(
+    yield PublishedClaim(
         f"polling's memory, {most} clients",
         "below 100 MiB, flat",
         "below 100",
@@ -90,11 +90,11 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         "a poll leaves nothing behind but its connection",
     )
     asked = polls[most]["responses_per_s"] / (most / POLL_S)
-    yield Claim(
+    yield PublishedClaim(
         "requests/s over users / interval", "1 (their equation 1)", "1", asked, "", 0.97, 1.03, "fixed instants (O1)"
     )
     spread = {n: broadcast_spread_ms(data, n) for n in (half, most)}
-    yield Claim(
+    yield PublishedClaim(
         f"from SSE's first to its last client, {most} over {half} clients",
         "one loop writes to each in turn",
         f"{most / half:g}",
@@ -107,7 +107,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
     per_request_ms = polls[most]["server_cpu_share"] * 1000 / polls[most]["responses_per_s"]
     per_delivery_ms = streams[most]["cpu_ms_per_1000"] / 1000
     break_even_s = per_request_ms / (THEIR_RATE_PER_S * per_delivery_ms)
-    yield Claim(
+    yield PublishedClaim(
         "poll interval from which polling costs less CPU than SSE, a message every 5 s",
         "above 10 s",
         "above 10",
@@ -117,7 +117,7 @@ def claims(stages: Mapping[str, Evidence]) -> Iterable[Claim]:
         inf,
         "cost of a request over rate times cost of a delivery (O7); that SSE is the cheaper one below 10 s must agree",
     )
-    yield Claim(
+    yield PublishedClaim(
         f"SSE's memory, {most} clients",
         "",
         "",

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from reports.theory.predictions import Theory
 
-NO_FILE: Final = "nobody has written one (reports/theory/patterns)"
+NO_FILE: Final = "none is written yet (reports/theory/patterns)"
 
 
 def names() -> list[str]:

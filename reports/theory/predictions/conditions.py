@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from reports.theory.oracles import Floats, Gaps
 
@@ -166,8 +166,9 @@ def chance_of_quantile(
         if count == inf:
             return q, q
         below, above = q * count, max((1 - q) * count, 1e-9)
-        rare = stats.norm.sf(SURE)
-        return float(stats.beta.ppf(rare, below, above + 1)), float(stats.beta.isf(rare, below + 1, above))
+        rare = special.ndtr(-SURE)
+        low, high = special.betaincinv(below, above + 1, rare), special.betainccinv(below + 1, above, rare)
+        return float(low), float(high)
 
     count = messages(q)
     low, high = levels(count)

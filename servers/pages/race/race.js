@@ -40,7 +40,8 @@ class Race {
     this.interval.set(this.intervalMs / 1000);
     byId("publish").addEventListener("click", heeded(() => this.#publish()));
     byId("cut").addEventListener("click", heeded(() => this.#cut()));
-    byId("freeze").addEventListener("click", () => this.#freeze());
+    byId("pause").addEventListener("click", () => this.#pause());
+    byId("link").addEventListener("click", heeded(() => this.#copyLink()));
   }
 
   async run() {
@@ -48,6 +49,7 @@ class Race {
     const state = await ask("/race/state");
     await this.#lineUp(state);
     this.#take(state);
+    if (location.hash) await heeded((asked) => this.#obey(asked))(new URLSearchParams(location.hash.slice(1)));
     for (const row of this.rows) row.start();
     requestAnimationFrame(() => this.#frame());
     for (;;) {
@@ -162,6 +164,18 @@ class Race {
 
   // What the controls do. Figures start again with every change: a median over two settings is of neither.
 
+  /** Set what the address asks for: rate, interval and rtt. What is not there, or no number, stays as it is. */
+  async #obey(asked) {
+    const number = (name) => (asked.has(name) ? Number(asked.get(name)) : NaN);
+    if (number("rate") >= 0) await ask("/api/schedule", "PUT", { schedule: number("rate") ? `poisson:${number("rate")}` : "manual" });
+    if (number("rtt") >= 0) await ask("/race/rtt", "PUT", { rtt_ms: number("rtt") });
+    if (number("interval") > 0) {
+      this.intervalMs = number("interval") * 1000;
+      this.interval.set(number("interval"));
+    }
+    this.#take(await ask("/race/state"));
+  }
+
   async #setRate(perS) {
     await ask("/api/schedule", "PUT", { schedule: perS ? `poisson:${perS}` : "manual" });
     this.#restart(await ask("/race/state"), `${rateWords(perS)}.`);
@@ -182,6 +196,19 @@ class Race {
     for (const row of this.rows) row.restart((lanes.get(row.name) ?? GONE).bytes);
     this.#take(state);
     say(`${words} Figures start again.`);
+    this.#remember();
+  }
+
+  /** Keep the settings in the address, so that it can be passed on. */
+  #remember() {
+    const settings = { rate: this.rate.value, interval: this.interval.value, rtt: this.rtt.value };
+    history.replaceState(null, "", `#${new URLSearchParams(settings)}`);
+  }
+
+  async #copyLink() {
+    this.#remember();
+    await navigator.clipboard.writeText(location.href);
+    say("The address of this race, with its settings, is copied.");
   }
 
   async #publish() {
@@ -202,23 +229,24 @@ class Race {
   async #cut() {
     this.summarised = "";
     this.#take(await ask("/race/cut", "POST"));
+    say("All connections are cut. The clients come back by themselves, and resume where they were.");
   }
 
-  #freeze() {
-    this.frozen = !this.frozen;
-    byId("freeze").setAttribute("aria-pressed", this.frozen);
+  #pause() {
+    this.paused = !this.paused;
+    byId("pause").setAttribute("aria-pressed", this.paused);
   }
 
   // Drawing.
 
   #frame() {
     const nowMs = performance.now();
-    if (nowMs - this.#shownMs >= TEXT_EVERY_MS) {
+    if (!this.paused && nowMs - this.#shownMs >= TEXT_EVERY_MS) {
       this.#shownMs = nowMs;
       this.#showFigures();
     }
     // Who asked for less motion gets a new picture once a second instead of one that flows.
-    if (!this.frozen && nowMs - this.#drawnMs >= (still.matches ? 1000 : 0)) {
+    if (!this.paused && nowMs - this.#drawnMs >= (still.matches ? 1000 : 0)) {
       this.#drawnMs = nowMs;
       this.#draw(nowMs);
     }

@@ -1,0 +1,1 @@
+"""Numbers for Prometheus and OpenTelemetry while a run is measured: read from the rows that load processes write."""

@@ -1,0 +1,54 @@
+"""Reads what load processes write, as they write it: every row once, whole ones only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+import numpy as np
+
+from loadtests.records.recorder import DTYPES, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that one process has recorded since. process: its number, as its files have it."""
+
+    table: str
+    pattern: str
+    process: str
+    rows: Rows
+
+
+class Tail:
+    """Follows the raw rows of one cell, or test. Files stay open: they are deleted when they have become Parquet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._raw = folder / "raw"
+        self._open: dict[str, BufferedReader] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether the load processes have said that they recorded all."""
+        return any(self._raw.glob("counts-*.json"))
+
+    def read(self) -> Iterator[Batch]:
+        """Yield what is new; deliveries before samples, which say up to when all is there."""
+        for file in sorted(self._raw.glob("*.rows")):
+            if file.name not in self._open:
+                try:
+                    self._open[file.name] = file.open("rb")
+                except FileNotFoundError:
+                    continue
+        for name, opened in sorted(self._open.items()):
+            table, pattern, process = name.removesuffix(".rows").split("-")
+            start, dtype = opened.tell(), DTYPES[table]
+            content = opened.read()
+            whole = len(content) // dtype.itemsize * dtype.itemsize
+            opened.seek(start + whole)
+            if whole:
+                yield Batch(table, pattern, process, np.frombuffer(content[:whole], dtype))
+
+    def close(self) -> None:
+        for opened in self._open.values():
+            opened.close()

@@ -1,0 +1,107 @@
+"""A run, or tests driven by hand, while they are measured: what is read, and how it is labelled."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from loadtests.metrics.exporter import Destination, Exporter
+from loadtests.metrics.tail import Tail
+from loadtests.metrics.tally import Tally
+from loadtests.records.manifest import SESSION, Cell
+from loadtests.scenario.plan import PlannedCell
+
+
+class Watched:
+    """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it."""
+
+    def __init__(self, folder: Path, asked: Destination) -> None:
+        """Raises ValueError for a port that is taken."""
+        self._folder = folder
+        self._tally = Tally()
+        self._tail: Tail | None = None
+        self._whole = False
+        self._exporter = Exporter(asked, self._read, self._tally.families)
+
+    @property
+    def url(self) -> str:
+        return self._exporter.url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._exporter.close()
+
+    def starts(self, planned: PlannedCell) -> None:
+        self._exporter.refresh()
+        situation = {
+            "scenario": planned.scenario.name,
+            "clients": str(planned.clients),
+            "rtt_ms": f"{planned.rtt_ms:g}",
+            "rate_per_s": f"{planned.rate_per_s:g}",
+        }
+        with self._exporter.lock:
+            self._tally.begin(situation)
+            self._tail, self._whole = Tail(self._folder / "cells" / planned.name), False
+
+    def tick(self) -> None:
+        """Read the end of a cell before its rows become Parquet, and are gone."""
+        if self._tail is not None and not self._whole and self._tail.whole:
+            self._whole = True
+            self._exporter.refresh()
+
+    def ended(self, cell: Cell) -> None:
+        self._tally.cells[cell.status] += 1
+
+    def rule(self, verdict: str) -> None:
+        self._tally.rule(verdict)
+
+    def _read(self) -> None:
+        if self._tail is not None:
+            for batch in self._tail.read():
+                self._tally.take(batch)
+
+
+class ByHand:
+    """The tests that somebody drives from the web UI, one after the other, in a folder of runs.
+
+    Entered, it says where it is scraped. Raises ValueError for a port that is taken.
+    """
+
+    def __init__(self, runs: Path, asked: Destination) -> None:
+        self._runs, self._asked = runs, asked
+        self._known = {each.name for each in runs.glob("*")}
+        self._folder: Path | None = None
+        self._tally = Tally()
+        self._tail: Tail | None = None
+        self._exporter: Exporter | None = None
+
+    def __enter__(self) -> str:
+        self._exporter = Exporter(self._asked, self._read, self._tally.families)
+        return f"metrics {self._exporter.url}" if self._exporter.url else ""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._exporter is not None:
+            self._exporter.close()
+
+    def _read(self) -> None:
+        fresh = sorted(each.parent for each in self._runs.glob("*/raw") if each.parent.name not in self._known)
+        self._take()
+        if fresh:
+            self._folder = fresh[-1]
+            self._known.add(self._folder.name)
+            self._tally.begin({"scenario": SESSION})
+            self._tail = Tail(self._folder)
+            self._take()
+        if self._folder is not None and (ruled := self._folder / "verdict.json").exists():
+            self._tally.rule(json.loads(ruled.read_bytes())["verdict"])
+
+    def _take(self) -> None:
+        if self._tail is not None:
+            for batch in self._tail.read():
+                self._tally.take(batch)

@@ -1,0 +1,1 @@
+"""Runs that are kept: listed, and one measure followed from run to run."""
