@@ -36,7 +36,7 @@ class NothingMeasured(ReportError):
     """A run none of whose cells finished: nothing can be decided from it, whatever is asked."""
 
 
-class Rows:
+class RunRows:
     """The rows of the finished cells of a run. kept: frames that are in memory, (table, cell) -> frame, oldest first.
 
     A table is requests, deliveries or samples, the rows of arrival.py, or published: id, due_ns, published_ns.
@@ -81,7 +81,7 @@ class Run:
     path: Path
     manifest: manifest.Run
     cells: pd.DataFrame
-    rows: Rows
+    rows: RunRows
 
     @cached_property
     def requests(self) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
             "See what cells/ has of logs, then run it again."
         )
     keys = _key_types(cells)
-    rows = Rows(run_dir, {cell.name: cell.pattern for cell in finished})
+    rows = RunRows(run_dir, {cell.name: cell.pattern for cell in finished})
     for cell in finished:
         for table in TABLES:
             rows.of(table, cell.name)  # so that what is wrong with it is said now
