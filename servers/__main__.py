@@ -10,7 +10,9 @@ from servers import patterns
 from servers.app import Service
 from servers.backplane import NoRedisError
 from servers.home import pass_on
-from servers.process import PortTakenError, ServingError, serve
+from servers.process import ServingError, serve
+from servers.processes import ProcessLostError
+from servers.processes.ports import PortTakenError
 from servers.settings import fault_specs
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, read, settings
@@ -33,7 +35,7 @@ def main() -> int:
         serve(names, options, announce_json if as_json else announce_lines)
     except (PortTakenError, NoRedisError) as wrong:
         return fail(UNREACHABLE, wrong)
-    except ServingError as wrong:
+    except (ServingError, ProcessLostError) as wrong:
         return fail(FAILED, wrong)
     except (ValueError, OSError) as wrong:
         return fail(USAGE, wrong)

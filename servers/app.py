@@ -18,7 +18,7 @@ from servers import patterns
 from servers.feed.feed import Feed
 from servers.feed.message import Message, decode_stamp, encode
 from servers.feed.publisher import Publisher
-from servers.feed.schedule import parse_schedule
+from servers.feed.schedule import Schedule, parse_schedule
 from servers.settings.options import ServerOptions
 from servers.settings.served import MESSAGE_BYTES_MAX, Served
 from servers.settings.setting import settings
@@ -52,7 +52,8 @@ class Service:
     """One server process: what it serves, and on which ports (None until bound, or for none).
 
     authority: file of whoever signed the certificate that was made for https_port, "" for one of others.
-    backplane: what it shares its feed through, None when it does not. unread: what its clients leave unread.
+    backplane: what it shares its feed through, None when it does not. unread: what its clients leave unread. pid: the
+    process that stands for the server.
     """
 
     feed: Feed
@@ -64,17 +65,18 @@ class Service:
     https_port: int | None = None
     authority: str = ""
     backplane: Upstream | None = None
+    pid: int = field(default_factory=os.getpid)
     unread: Unread = field(init=False)
 
     def __post_init__(self) -> None:
         self.unread = Unread(self.options.unread_bytes)
 
     def identity(self) -> dict[str, object]:
-        """Return what tells this process from every other, and that it is faulty where it is so on purpose."""
+        """Return what tells this server from every other, and that it is faulty where it is so on purpose."""
         faulty = {"fault": self.options.fault} if self.options.fault else {}
         return faulty | {
             "token": self.options.token,
-            "pid": os.getpid(),
+            "pid": self.pid,
             "clock_id": clock_id(),
             "http_port": self.http_port,
             "http2_port": self.http2_port,
@@ -87,9 +89,14 @@ class Service:
 
     async def stats(self, request: web.Request) -> web.Response:
         """Say who this is and who is waiting; asked with `?tasks`, also how many tasks run, which takes it a moment."""
+        state = await self.state(tasks="tasks" in request.rel_url.raw_query_string)
+        return web.Response(body=msgspec.json.encode(self.identity() | state), content_type=JSON)
+
+    async def state(self, *, tasks: bool) -> dict[str, object]:
+        """Return what /stats says beside the identity. Raises UnavailableError."""
         feed = self.feed
-        publishing = {"schedule": str(self.publisher.schedule), "message_bytes": self.publisher.message_bytes}
-        state = {
+        publishing = self._publishing()
+        state: dict[str, object] = {
             "patterns": self.names,
             "newest_id": feed.newest_id,
             "first_id": feed.first_id,
@@ -102,9 +109,7 @@ class Service:
             "unread": self.unread.state(),
             "backplane": self.backplane.state() if self.backplane else None,
         }
-        if "tasks" in request.rel_url.raw_query_string:
-            state["tasks"] = len(asyncio.all_tasks())
-        return web.Response(body=msgspec.json.encode(self.identity() | state), content_type=JSON)
+        return state | ({"tasks": len(asyncio.all_tasks())} if tasks else {})
 
     async def published(self, request: web.Request) -> web.Response:
         """Say of every message after `last_id` that is still kept: id,due_ns,published_ns, a line of CSV each.
@@ -125,15 +130,18 @@ class Service:
             raise BadFieldError("content", "is given twice, in the query and as the body; give it once")
         if not content:
             raise BadFieldError("content", "is empty; give it as ?content=TEXT or as the body")
-        message = await self.backplane.publish(content) if self.backplane else self.feed.publish(content)
-        return web.Response(status=201, body=encode(message), content_type=JSON)
+        return web.Response(status=201, body=encode(await self.publish(content)), content_type=JSON)
+
+    async def publish(self, content: str) -> Message:
+        """Publish one message now. Raises UnavailableError."""
+        return await self.backplane.publish(content) if self.backplane else self.feed.publish(content)
 
     async def put_schedule(self, request: web.Request) -> web.Response:
         """Publish by another schedule, message length, or both, from now on; answer with what is in force."""
         if not self.options.publish:
             error = "this server does not publish on schedule (--no-publish); ask the one that does"
             return error_response(409, error, "schedule")
-        schedule, message_bytes = self.publisher.schedule, self.publisher.message_bytes
+        schedule = message_bytes = None
         wanted = fields_of(await self.body(request))
         for unknown in wanted.keys() - {"schedule", "message_bytes"}:
             raise BadFieldError(unknown, "is not known here; give schedule, message_bytes or both")
@@ -144,11 +152,20 @@ class Service:
                 raise BadFieldError("schedule", str(wrong).removeprefix("schedule ")) from None
         if "message_bytes" in wanted:
             message_bytes = whole(wanted["message_bytes"], "message_bytes", 0, MESSAGE_BYTES_MAX)
-        self.publisher.restart(schedule, message_bytes, now_ns())
+        answer = await self.reschedule(schedule, message_bytes)
+        return web.Response(body=msgspec.json.encode(answer), content_type=JSON)
+
+    async def reschedule(self, schedule: Schedule | None, message_bytes: int | None) -> dict[str, object]:
+        """Publish by another schedule, message length, or both, from now on; return what is in force."""
+        now = self.publisher
+        length = now.message_bytes if message_bytes is None else message_bytes
+        now.restart(schedule or now.schedule, length, now_ns())
         if self.backplane:
             await self.backplane.settled()
-        answer = {"schedule": str(schedule), "message_bytes": message_bytes, "start_at_ns": self.publisher.start_ns}
-        return web.Response(body=msgspec.json.encode(answer), content_type=JSON)
+        return self._publishing() | {"start_at_ns": now.start_ns}
+
+    def _publishing(self) -> dict[str, object]:
+        return {"schedule": str(self.publisher.schedule), "message_bytes": self.publisher.message_bytes}
 
 
 def build(service: Service) -> web.Application:

@@ -2,14 +2,11 @@
 
 import asyncio
 import gc
-import os
 import resource
 import secrets
 import signal
-import socket
-import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -21,12 +18,16 @@ from aiohttp import web
 
 from servers import patterns
 from servers.app import Service, build, shortcut
-from servers.feed.feed import Feed, Journal
+from servers.feed.feed import Feed, Journal, Keep
 from servers.feed.history import History
 from servers.feed.journal import open_csv
-from servers.feed.persistence import Kept, kept
+from servers.feed.persistence import kept
 from servers.feed.publisher import Publisher
 from servers.feed.schedule import parse_schedule
+from servers.processes.follower import Follower, FollowingService
+from servers.processes.leader import Leader, LeadingService
+from servers.processes.ports import BACKLOG, bind, tls
+from servers.processes.split import End, split
 from servers.settings.fault_specs import IgnoreDisconnect, Slow, parse_fault
 from servers.settings.options import ServerOptions
 from servers.timing.clock import now_ns
@@ -38,16 +39,11 @@ from servers.web.urls import reachable
 if TYPE_CHECKING:
     from servers.backplane.backplane import Backplane
 
-BACKLOG: Final = 4096
 DRAIN_S: Final = 5.0
 LAST_WORDS_S: Final = 1.0
 """How long a client may take to answer the end of TLS."""
 
 Extend = Callable[[Service, web.Application], None]
-
-
-class PortTakenError(OSError):
-    """A port cannot be listened on. The message says why and what to do."""
 
 
 class ServingError(Exception):
@@ -65,35 +61,52 @@ def serve(
     written.
     """
     raise_file_limit()
-    options = replace(options, token=options.token or secrets.token_hex(8))
+    share = -(-options.unread_bytes // options.server_processes)
+    options = replace(options, token=options.token or secrets.token_hex(8), unread_bytes=share)
+    ends = split(options.server_processes)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(names, options, announce, extend))
+        if isinstance(ends, End):
+            runner.run(_follow(names, options, ends))
+        else:
+            runner.run(_serve(names, options, announce, extend, ends))
 
 
 async def _serve(
-    names: list[str], options: ServerOptions, announce: Callable[[Service], None], extend: Extend | None
+    names: list[str],
+    options: ServerOptions,
+    announce: Callable[[Service], None],
+    extend: Extend | None,
+    others: Sequence[End],
 ) -> None:
     stopped = stop_signal()
     failed = partial(settle, stopped)
     async with AsyncExitStack() as stack:
+        leader = Leader(others, failed, unread_bytes(options))
+        stack.push_async_callback(leader.stop)
         history = History(options.history, options.history_bytes)
         kept_before = stack.enter_context(kept(options.keep, history, options.history, options.history_bytes))
-        feed, backplane = await feeding(options, history, kept_before, failed, stack)
-        start_ns = now_ns() if options.start_at_ns is None else options.start_at_ns
+        keep = leader.keeping(kept_before.write)
+        feed, backplane = await feeding(options, history, keep, failed, stack)
         schedule = parse_schedule(options.schedule if options.publish else "manual")
         publisher = Publisher(
             backplane or feed,
             schedule,
             options.message_bytes,
-            start_ns,
+            options.start_at_ns or 0,
             failed,
             options.content,
             published_until_ns=kept_before.until_ns,
         )
-        service = Service(spoiled(feed, options, stack, failed), publisher, options, names, backplane=backplane)
-        await listen(service, stack, extend)
+        seen = spoiled(feed, options, stack, failed)
+        service = LeadingService(seen, publisher, options, names, backplane=backplane, leader=leader)
+        files = certified(options, stack)
+        await listen(service, stack, files, extend)
+        await leader.start(service, files)
         stack.callback(feed.close)
+        stack.callback(leader.dismiss)
         stack.callback(publisher.stop)
+        if options.start_at_ns is None:
+            publisher.start_ns = now_ns()
         publisher.start()
         spare_the_collector()
         announce(service)
@@ -101,6 +114,31 @@ async def _serve(
             await stopped
         except OSError as wrong:
             raise ServingError(f"cannot go on publishing: {wrong.strerror or wrong}") from wrong
+
+
+async def _follow(names: list[str], options: ServerOptions, end: End) -> None:
+    """Serve what the first process publishes, at its ports, until it says that it is over."""
+    async with AsyncExitStack() as stack:
+        feed = Feed(History(options.history, options.history_bytes), token=options.token)
+        follower = Follower(end, feed, unread_bytes(options))
+        place = await follower.place
+        if place is None:
+            return
+        options = replace(
+            options, port=place.http_port, http2_port=place.http2_port or 0, https_port=place.https_port or 0
+        )
+        idle = Publisher(feed, parse_schedule("manual"), 0, 0, lambda _: None)
+        service = FollowingService(feed, idle, options, names, backplane=follower, pid=end.pid, leader=follower)
+        await listen(service, stack, place.files, first=False)
+        stack.callback(feed.close)
+        spare_the_collector()
+        follower.serves(service)
+        await follower.ended
+
+
+def unread_bytes(options: ServerOptions) -> int:
+    """Return how far a process may be behind the first one: what is forgotten by then, it need not hear of."""
+    return 2 * options.history_bytes
 
 
 def journal(options: ServerOptions, stack: AsyncExitStack) -> Journal | None:
@@ -123,28 +161,37 @@ def spoiled(feed: Feed, options: ServerOptions, stack: AsyncExitStack, failed: C
 async def feeding(
     options: ServerOptions,
     history: History,
-    before: Kept,
+    keep: Keep | None,
     failed: Callable[[BaseException], None],
     stack: AsyncExitStack,
 ) -> "tuple[Feed, Backplane | None]":
     """Return the feed, filled by others if it is shared, and then what it is shared through. Raises NoRedisError."""
     journalled = journal(options, stack)
     if options.feed == "memory":
-        return Feed(history, journalled, options.token, before.write), None
+        return Feed(history, journalled, options.token, keep), None
     from servers.backplane.joining import join
 
     feed = Feed(history)
     return feed, await stack.enter_async_context(join(feed, options, journalled, failed))
 
 
-async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None) -> None:
-    """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError."""
+async def listen(
+    service: Service,
+    stack: AsyncExitStack,
+    files: Certificate | None,
+    extend: Extend | None = None,
+    *,
+    first: bool = True,
+) -> None:
+    """Serve HTTP/1.1, and HTTP/2 if a pattern needs it; leave on the stack what closes them. Raises PortTakenError.
+
+    first: whether no other process of this server listens there yet.
+    """
     options = service.options
-    sock = bind(options, options.port, "--port")
+    sock = bind(options, options.port, "--port", first=first)
     stack.callback(sock.close)
     service.http_port = sock.getsockname()[1]
     app = build(service)
-    files = certified(options, stack)
     watch = watcher(options, stack)
     if extend is not None:
         extend(service, app)
@@ -161,7 +208,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     if any(patterns.facts(name).http2 for name in service.names):
         from servers.http2 import Limits, serve_h2
 
-        sock2 = bind(options, options.http2_port, "--http2-port")
+        sock2 = bind(options, options.http2_port, "--http2-port", first=first)
         stack.callback(sock2.close)
         limits = Limits(head_timeout_s=options.head_timeout_s)
         h2 = await serve_h2(app, sock2, ssl_context=tls(files), limits=limits, watch=watch, unread=service.unread)
@@ -171,7 +218,7 @@ async def listen(service: Service, stack: AsyncExitStack, extend: Extend | None)
     http = await loop.create_server(lambda: watch(accept()), sock=sock, backlog=BACKLOG)
     stack.callback(http.close)
     if options.tls:
-        sock3 = bind(options, options.https_port, "--https-port")
+        sock3 = bind(options, options.https_port, "--https-port", first=first)
         stack.callback(sock3.close)
         https = await loop.create_server(
             lambda: watch(accept()),
@@ -195,35 +242,6 @@ def watcher(options: ServerOptions, stack: AsyncExitStack) -> Callable[[asyncio.
     return writes.watch
 
 
-def bind(options: ServerOptions, port: int, option: str) -> socket.socket:
-    """Listen on a port, 0 for any free one. Raises PortTakenError."""
-    host = options.host
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as wrong:
-        # create_server() adds the address to the text that belongs to the number; getaddrinfo() has its own numbers.
-        reason = os.strerror(wrong.errno) if wrong.errno and wrong.errno > 0 else wrong.strerror
-        raise PortTakenError(
-            f"cannot listen on {host} port {port}: {reason}; choose with {option} (0: any free)"
-        ) from None
-    notice_dead_peers(sock, options.heartbeat_s)
-    return sock
-
-
-def notice_dead_peers(sock: socket.socket, heartbeat_s: float) -> None:
-    """Let the kernel drop a client that vanished without a word, after three silent heartbeats.
-
-    Linux hands these options down to every connection that is accepted (tcp(7)), so that held polls are watched too,
-    and no pattern needs to keep account of replies.
-    """
-    if not heartbeat_s or not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(heartbeat_s)))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(heartbeat_s)))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1000, round(3 * heartbeat_s * 1000)))
-
-
 def certified(options: ServerOptions, stack: AsyncExitStack) -> Certificate | None:
     """Return the certificate that was named, or one that lives as long as the process; None where none is needed."""
     if options.tls_cert:
@@ -232,19 +250,6 @@ def certified(options: ServerOptions, stack: AsyncExitStack) -> Certificate | No
         return None
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pollbench-tls-"))
     return write_certificate(Path(folder), *filter(None, [reachable(options.host), *options.allow_host.split(",")]))
-
-
-def tls(files: Certificate | None) -> ssl.SSLContext | None:
-    if files is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])  # HTTP/2 says so itself
-    try:
-        context.load_cert_chain(files.chain, files.key)
-    except OSError as wrong:
-        named = f"--tls-cert {files.chain!r} with --tls-key {files.key!r}"
-        raise OSError(f"{named} cannot be used: {wrong.strerror or wrong}") from None
-    return context
 
 
 def stop_signal() -> "asyncio.Future[None]":

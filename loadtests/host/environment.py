@@ -24,13 +24,18 @@ def machine() -> Machine:
     return Machine(
         system=platform.platform(),
         cpu=_cpu_model(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores(),
         memory_bytes=psutil.virtual_memory().total,
         python=platform.python_version(),
         clock_id=clock_id(),
         open_files=machine_limits.open_files(),
         ports=machine_limits.ports(),
     )
+
+
+def cores() -> int:
+    """Return how many we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:

@@ -84,7 +84,7 @@ class Child:
         """Raise ChildFailed when it is no longer running, or fills the disk with its log."""
         code = self._process.poll()
         if code is not None:
-            raise ChildFailed(f"the {self.name} ended by itself with {_ending(code)}: {self.last_words()}")
+            raise ChildFailed(f"the {self.name} ended by itself with {ending(code)}: {self.last_words()}")
         if self._log and self._log.stat().st_size > LOG_MAX_BYTES:
             raise ChildFailed(
                 f"the {self.name} wrote more than {LOG_MAX_BYTES >> 20} MiB to its outputs: have it say less; its "
@@ -194,5 +194,5 @@ class Child:
         self.stop()
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -1,14 +1,11 @@
 """The hooks that make Locust a measuring instrument: whom to measure, recording, and an end that loses nothing.
 
-Locust gives workers half a second when it quits (runners.py, MasterRunner.quit), which costs a short run half its
-samples. So the master first sends `drain`; each worker stops its users, writes its rows, and answers `drained`; only
-then does the master go on. A worker that does not answer fails the run.
+What a master does for that with its workers is in crew.py.
 """
 
 import gc
 import logging
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +14,12 @@ from urllib.parse import urlsplit
 
 import gevent
 import msgspec
-from gevent.event import Event
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.host import machine_limits
 from loadtests.locust_ui import delivery_page
+from loadtests.locust_ui.crew import Crew
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.locust_ui.other_server import OtherServer
@@ -34,14 +31,13 @@ from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
-from loadtests.users.user_settings import session
+from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
 from servers.settings.served import Served
 from servers.settings.setting import settings
 from servers.timing.clock import now_ns
 
 log = logging.getLogger("pollbench")
 
-DRAIN_S: Final = 30.0
 QUIT_S: Final = 0.5
 """How long Locust itself gives a message to its workers before it ends."""
 USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
@@ -56,15 +52,14 @@ class Conductor:
     def __init__(self) -> None:
         self._generator = Generator()
         self._writer: gevent.Greenlet | None = None
-        self._drained: set[str] = set()
-        self._all_drained = Event()
-        self._working: set[str] = set()
+        self._crew = Crew()
+        self._numbers: tuple[int, int] | None = None
         self._recording = False
         self._by_hand: HandDriven | None = None
         self._other: OtherServer | None = None
         self._silent = ""
         self._page: delivery_page.DeliveryPage | None = None
-        self._ended_ns = self._missing = 0
+        self._ended_ns = 0
 
     def on_init(self, environment: Environment, **_kwargs: Any) -> None:
         machine_limits.raise_open_files()
@@ -76,16 +71,17 @@ class Conductor:
             log.error("%s", wrong)
             raise SystemExit(USAGE) from None
         if isinstance(runner, MasterRunner):
-            runner.register_message("drained", self._on_drained)
+            self._crew.listen(runner)
+            log.info("load processes may join at port %s", runner.server.port)
         if isinstance(runner, WorkerRunner):
             runner.register_message("drain", self._on_drain, concurrent=True)
+            runner.register_message("numbers", self._on_numbers)
         self.screen = Screen(environment)
         self._page = delivery_page.set_up(environment, self.screen) if environment.web_ui else None
 
     def on_test_start(self, environment: Environment, **_kwargs: Any) -> None:
         """Look who is there, then start to record. Everything wrong ends the test before a user starts."""
         runner = environment.runner
-        self._missing = 0
         try:
             users = [] if isinstance(runner, WorkerRunner) else environment.user_classes
             self._name_folder(environment)
@@ -100,10 +96,8 @@ class Conductor:
             self._abort(environment, code, str(wrong))
             return
         if isinstance(runner, MasterRunner):
-            self._drained.clear()
-            self._all_drained.clear()
-            self._working = {client.id for client in runner.clients.all}
-        self.screen.begin(str(self.run_dir), session.joined, self._working, session.states)
+            self._crew.begin(runner)
+        self.screen.begin(str(self.run_dir), session.joined, self._crew.working, session.states)
         if not isinstance(runner, MasterRunner):
             self._start_recording(environment)
 
@@ -143,11 +137,21 @@ class Conductor:
         via = urlsplit(options.http2_host).netloc
         session.follow(msgspec.structs.replace(target.foreign, via=via) if target.foreign else None)
         session.options = options
-        session.worker_index = environment.runner.worker_index if isinstance(environment.runner, WorkerRunner) else 0
-        session.restart_numbers()
+        session.restart_numbers(*self._numbers_of(environment.runner))
         if target.fault:
             log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
         session.seed = self.run_dir.name
+
+    def _on_numbers(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        self._numbers = msg.data["first"], msg.data["step"]
+
+    def _numbers_of(self, runner: Any) -> tuple[int, int]:
+        """Return first number and step of the users that this process starts in a test."""
+        if not isinstance(runner, WorkerRunner):
+            return 1, 1
+        late = (runner.worker_index + 1) * USERS_OF_A_PROCESS, 1
+        numbers, self._numbers = self._numbers or late, None
+        return numbers
 
     def _note(self, environment: Environment, options: LoadOptions, target: Target) -> None:
         """Have the server publish, and prepare for a report, unless the program that gave us the folder does that."""
@@ -229,33 +233,12 @@ class Conductor:
     def on_test_stopping(self, environment: Environment, **_kwargs: Any) -> None:
         """On the master: hold the end until every worker has drained."""
         self._ended_ns = now_ns()
-        runner = environment.runner
-        if not isinstance(runner, MasterRunner) or not self._working:
+        if not isinstance(environment.runner, MasterRunner):
             return
-        runner.send_message("drain")
-        self._missing = self._await_drained(runner)
-        if self._missing:
+        self._crew.drain(environment.runner)
+        if self._crew.problem:
             environment.process_exit_code = INCOMPLETE
-            log.error("%s: this run is incomplete", self._missing_words())
-        self._working = set()
-
-    def _missing_words(self) -> str:
-        return f"{self._missing} of {self._missing + len(self._drained)} workers did not hand in their samples"
-
-    def _await_drained(self, runner: MasterRunner) -> int:
-        """Return how many workers did not answer: at most DRAIN_S for those alive, no time for those gone."""
-        deadline = time.monotonic() + DRAIN_S
-        while time.monotonic() < deadline:
-            alive = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
-            if not (self._working & alive) - self._drained:
-                break
-            self._all_drained.wait(0.2)
-            self._all_drained.clear()
-        return len(self._working - self._drained)
-
-    def _on_drained(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
-        self._drained.add(msg.node_id)
-        self._all_drained.set()
+            log.error("%s: this run is incomplete", self._crew.problem)
 
     def _on_drain(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
         runner = environment.runner
@@ -279,7 +262,7 @@ class Conductor:
 
     def _keep(self, by_hand: HandDriven) -> None:
         """Turn what was recorded into a run that can be reported."""
-        problems = [self._missing_words()] if self._missing else []
+        problems = [self._crew.problem] if self._crew.problem else []
         try:
             by_hand.finish(self._ended_ns, self._users_now(), problems)
         except OSError as wrong:

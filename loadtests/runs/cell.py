@@ -17,14 +17,14 @@ from typing import Final
 import msgspec
 
 from loadtests.host import netem
-from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed
+from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed, ending
 from loadtests.host.sampler import Family, family, listens
 from loadtests.records.manifest import Cell
 from loadtests.records.recorder import Recorder
 from loadtests.records.rows import Sample
 from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
-from loadtests.runs.commands import HOST, Programs
+from loadtests.runs.commands import DRAIN_S, HOST, Programs
 from loadtests.runs.keeping import ended
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.plan import PlannedCell, sampling_instants_ns
@@ -38,6 +38,7 @@ SETTLE_ROUND_TRIPS: Final = 3
 """To connect, to ask, to be answered."""
 TICK_S: Final = 0.1
 ENDING_S: Final = 2.0
+HAND_IN_S: Final = DRAIN_S + GRACE_S
 EXPECTED: Final = (
     "--server takes a program that accepts the options it is given here, and says when it listens, on stdout: "
     '{"event": "ready", "pid": 1234, "http_port": 40123}; see docs/howto/own-server.md'
@@ -45,6 +46,8 @@ EXPECTED: Final = (
 
 SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
+JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
+"""Ours, see hooks.py."""
 
 Tick = Callable[[], None]
 
@@ -73,7 +76,8 @@ class Attempt:
         self._scenario = planned.scenario
         self._folder = folder.absolute()
         self._programs = programs
-        self._tick = tick
+        self._told = tick
+        self._workers: list[Child] = []
         self.cell = planned.unmeasured(label)
 
     def note(self, **facts: object) -> None:
@@ -81,6 +85,12 @@ class Attempt:
 
     def fail(self, problem: str) -> None:
         self.note(status="failed", problems=[*self.cell.problems, problem])
+
+    def _tick(self) -> None:
+        """What is done at least ten times a second: tell whoever watches, and notice a load process that has ended."""
+        self._told()
+        for worker in self._workers:
+            worker.check()
 
     def run(self) -> None:
         """The whole cell, in the order in which it happens."""
@@ -96,6 +106,7 @@ class Attempt:
             samplers += [Family(relay.pid, "relay") for relay in relays]
             command = self._programs.load_command(self._planned, users_hosts, token, self._folder)
             load = self._start(stack, "load", command)
+            self._share_out(stack, load)
             with self._told_if_the_server_ended():
                 self._await_users(load)
                 self._call_roll(host, token, load)
@@ -165,6 +176,17 @@ class Attempt:
             )
         return said
 
+    def _share_out(self, stack: ExitStack, load: Child) -> None:
+        """Start the processes that share the clients, if there are several; `load` then is the one they listen to."""
+        loads = self._scenario.loads
+        if loads == 1:
+            return
+        port = int(load.heard(JOIN_LINE, self._programs.ready_s, self._tick)[1])
+        command = self._programs.worker_command(self._planned, port)
+        for at in range(1, loads + 1):
+            worker = Child(f"load process {at} of {loads}", command, self._folder / f"load-{at}.log")
+            self._workers.append(stack.enter_context(worker))
+
     def _await_users(self, load: Child) -> None:
         ramp_s = self._scenario.ramp_s(self._planned.clients)
         started = int(load.heard(SPAWNED_LINE, ramp_s + self._programs.ready_s, self._tick)[1])
@@ -201,10 +223,14 @@ class Attempt:
     def _end(self, host: str, token: str, load: Child) -> None:
         Target(host, token).publish("manual", None)
         self.note(published=Target(host, token).newest_id, load_ended_ns=now_ns())
-        code = load.stop()
-        self.note(load_exit_code=code)
-        if code != 0:
-            raise CellFailed(f"the load ended with exit code {code}: {load.last_words()}")
+        self.note(load_exit_code=load.stop(HAND_IN_S if self._workers else GRACE_S))
+        for worker in self._workers:
+            worker.await_end(ENDING_S)
+        # Where one of them failed, that is why the load did.
+        for child in (*self._workers, load):
+            if code := child.stop():
+                raise CellFailed(f"the {child.name} ended with {ending(code)}: {child.last_words()}")
+        self._workers = []
 
     def _end_process(self, child: Child) -> None:
         code = child.stop()
@@ -222,8 +248,10 @@ class Attempt:
     def _collect(self, samples: list[Sample]) -> None:
         """Put what was seen of the server beside what the users recorded, and turn all of it into Parquet."""
         self._tick()  # whoever reads the rows as they come has the last of them now
-        if not any((self._folder / "raw").glob("counts-*.json")):
-            raise CellFailed("the load ended without reporting its records, so rows may be missing")
+        silent = self._scenario.loads - len(list((self._folder / "raw").glob("counts-*.json")))
+        if silent:
+            who = "the load" if self._scenario.loads == 1 else f"{silent} of {self._scenario.loads} load processes"
+            raise CellFailed(f"{who} ended without reporting its records, so rows may be missing")
         recorder = Recorder()
         recorder.start(self._folder)
         for sample in samples:

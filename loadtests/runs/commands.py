@@ -10,14 +10,18 @@ from loadtests.scenario.plan import PlannedCell, user_class_name
 from loadtests.scenario.scenarios import RELAYED
 from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
 from servers.home import LOCUSTFILE, python
-from servers.settings.setting import SERVER, USER, words
+from servers.settings.served import Served
+from servers.settings.setting import SERVER, USER, settings, words
 
 ALWAYS_TOLD: Final = {"message_bytes", "hold_timeout_s"}
 """What every server must know (docs/howto/own-server.md); the rest it is told where it is not as usual."""
 HOST: Final = "127.0.0.1"
 ADAPTER_FILE: Final = "adapter.json"
+QUIETLY: Final = ("--headless", "--only-summary")
 BACKSTOP_S: Final = 120
 """Locust ends by itself this long after it should have been stopped, even if we are killed and cannot stop it."""
+DRAIN_S: Final = 30.0
+"""How long load processes may take to hand in what their users received, once told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Programs:
             options["--write-journal"] = folder / "writes.csv"
         asked = [
             each
-            for name, each in SETTINGS.items()
+            for name, each in settings(Served).items()
             if SERVER in each.who
             and name != "schedule"
             and (name in ALWAYS_TOLD or getattr(scenario, name) != each.default)
@@ -90,7 +94,10 @@ class Programs:
         return [*self.relay, *_flat(options), *shaped, "--announce-json"]
 
     def load_command(self, planned: PlannedCell, hosts: Mapping[str, str], token: str, folder: Path) -> list[str]:
-        """hosts: --host, and --http2-host where users go elsewhere than to what the server says of itself."""
+        """hosts: --host, and --http2-host where users go elsewhere than to what the server says of itself.
+
+        Where several processes share the clients, this is the one that shares them out, at a port of its choice.
+        """
         scenario = planned.scenario
         options = {
             "--users": planned.clients,
@@ -102,7 +109,14 @@ class Programs:
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))
-        return [*self.load, user_class_name(planned.pattern), "--headless", "--only-summary", *asked, *_flat(options)]
+        sharing = {"--master-bind-host": HOST, "--master-bind-port": 0, "--expect-workers": scenario.loads}
+        shared = ["--master", *_flat(sharing)] if scenario.loads > 1 else []
+        return [*self.load, user_class_name(planned.pattern), *QUIETLY, *shared, *asked, *_flat(options)]
+
+    def worker_command(self, planned: PlannedCell, port: int) -> list[str]:
+        """Return what drives a share of the clients: the process that listens on this port tells it everything."""
+        options = {"--master-host": HOST, "--master-port": port, "--exit-code-on-error": 0}
+        return [*self.load, user_class_name(planned.pattern), *QUIETLY, "--worker", *_flat(options)]
 
 
 OURS: Final = Programs()

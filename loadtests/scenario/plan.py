@@ -15,12 +15,14 @@ import msgspec
 from loadtests.records.manifest import SESSION, Cell, Run
 from loadtests.scenario.dimensions import RATE
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
-from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, typed
+from loadtests.scenario.settings import OPTIONS, SETTINGS, typed
 from servers.settings.setting import duration, plain
 from servers.timing import NS_PER_S
 
 START_AND_STOP_S: Final = 1.7
 """What a cell takes beside its load: two interpreters to start, users to settle, rows to collect (measured: 1.5)."""
+SHARING_S: Final = 2.5
+"""And beside that where several load processes have to be waited for, at both ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,12 @@ class PlannedCell:
     @property
     def relayed(self) -> bool:
         """Whether there is anything for a relay to do."""
-        wanted = self.rtt_ms or self.scenario.jitter_ms or self.scenario.bandwidth_bits_per_s
-        return self.scenario.network == RELAY and bool(wanted)
+        return self.scenario.relayed(self.rtt_ms)
 
     @property
     def expected_s(self) -> float:
-        return self.scenario.load_s(self.clients, self.rtt_ms) + START_AND_STOP_S
+        sharing_s = SHARING_S if self.scenario.loads > 1 else 0.0
+        return self.scenario.load_s(self.clients, self.rtt_ms) + START_AND_STOP_S + sharing_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,11 @@ class Plan:
         clients = f"{typed('clients', self.scenario.clients)} client{'s' if self.scenario.clients != (1,) else ''}"
         distance = f", round trip {typed('rtt_ms', self.scenario.rtt_ms)}" if any(self.scenario.rtt_ms) else ""
         times = f"{self.repeats} times" if self.repeats > 1 else "once"
+        shared = f", {self.scenario.loads} load processes" if self.scenario.loads > 1 else ""
         faulty = f", server faulty on purpose ({self.scenario.fault})" if self.scenario.fault else ""
-        return f"{self.scenario.name}: {patterns}, {clients}{distance}, {self.scenario.schedule}, {times}{faulty}"
+        return (
+            f"{self.scenario.name}: {patterns}, {clients}{distance}, {self.scenario.schedule}, {times}{shared}{faulty}"
+        )
 
     def cells(self) -> list[PlannedCell]:
         return [

@@ -11,6 +11,7 @@ from typing import Final
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, Settings, schedules
 
+ONE_PROCESS: Final = "1 with --fault, or with a server that is not ours"
 RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 """What only a relay can do."""
 
@@ -41,6 +42,7 @@ class Scenario(Settings):
             ("poll_interval_s", self.poll_interval_s > 0, "more than 0, at most 3600 s"),
             # Without heartbeats it cannot be known how long a healthy stream is silent, so any limit may be meant.
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
+            ("server_processes", self.server_processes == 1 or not (self.fault or self.adapter), ONE_PROCESS),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
         ]:
             if not good:
@@ -65,6 +67,15 @@ class Scenario(Settings):
 
     def ramp_s(self, clients: int) -> float:
         return clients / self.spawn_per_s
+
+    def relayed(self, rtt_ms: float) -> bool:
+        """Whether there is anything for a relay to do."""
+        return self.network == RELAY and any([rtt_ms, *(getattr(self, name) for name in RELAYED)])
+
+    @property
+    def loads(self) -> int:
+        """How many load processes share the clients."""
+        return self.load_processes or 1
 
 
 _ALL: Final = (

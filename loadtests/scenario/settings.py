@@ -160,6 +160,14 @@ class Settings(UserSettings):
     )
     jitter_ms: float = again(Distance, "jitter_ms")
     bandwidth_bits_per_s: int = again(Distance, "bandwidth_bits_per_s")
+    load_processes: int | None = setting(
+        None,
+        "processes that share the clients; without it, one for each 500, as far as there are cores beside the server",
+        RUNNER,
+        low=1,
+        high=64,
+    )
+    server_processes: int = again(Served, "server_processes", option="--server-processes")
     network: str = setting(
         RELAY,
         "network emulation: relay (a process) or netem (the kernel; needs Linux and root)",

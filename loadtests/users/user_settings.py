@@ -1,6 +1,8 @@
 """What all users of a load process share while a test runs: whom they ask, how, and from which message on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from ssl import SSLContext
 from typing import Final
 
@@ -12,6 +14,7 @@ from servers.targets.tracer import Scanner
 from servers.targets.variables import secrets_of
 
 USERS_OF_A_PROCESS: Final = 1_000_000
+"""More than there are. A process that joins a test under way counts from a multiple of it on."""
 
 
 @dataclass(slots=True)
@@ -29,17 +32,15 @@ class Session:
     options: UserSettings = field(default_factory=UserSettings)
     joined: dict[int, int] = field(default_factory=dict)
     seed: str = ""
-    worker_index: int = 0
     foreign: ForeignTarget | None = None
     scanner: Scanner | None = None
     secrets: list[str] = field(default_factory=list)
-    _users: int = field(default=0)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _secured: dict[tuple[bool, bool], SSLContext] = field(default_factory=dict)
 
     def next_user_number(self) -> int:
         """Return a number no other user of this test has, in any process."""
-        self._users += 1
-        return self.worker_index * USERS_OF_A_PROCESS + self._users
+        return next(self._numbers)
 
     def follow(self, foreign: ForeignTarget | None) -> None:
         """Follow a server that is not ours from now on; None: one of ours."""
@@ -65,8 +66,9 @@ class Session:
             self._secured[home, http2] = tls_context(tls, "h2" if http2 else "http/1.1", shows_who=home)
         return self._secured[home, http2]
 
-    def restart_numbers(self) -> None:
-        self._users = 0
+    def restart_numbers(self, first: int = 1, step: int = 1) -> None:
+        """Give out the numbers first, first + step, ... from now on: those of another process lie between."""
+        self._numbers = count(first, step)
         self.joined = {}
 
 

@@ -82,7 +82,7 @@ def under_way(run: Run) -> dict[str, float]:
     found = {}
     for name, cell in run.finished.set_index("cell").iterrows():
         begin, end = int(cell["window_from_ns"]), int(cell["window_until_ns"])
-        own = run.deliveries[run.deliveries["cell"] == name]
+        own = run.rows.of("deliveries", str(name))
         due, received = own["due_ns"].to_numpy(), own["received_ns"].to_numpy()
         overlap = received.clip(begin, end) - due.clip(begin, end)
         done = (received >= begin) & (received < end)

@@ -13,9 +13,16 @@ from loadtests.scenario.settings import schedules
 from reports.charts.style import Look
 from reports.data.load import Run
 from reports.measures.latency_parts import by_rank, first_arrivals
+from reports.measures.measures import window
 from reports.measures.ranking import furthest, swept
 from reports.validity.caution import Verdict
 
+DOTS: Final = 1200
+"""Drawn of a pattern, a third in charts that are folded away; the lines are worked out from every delivery."""
+FINEST: Final = 40
+SLICES: Final = 60
+TOLD: Final = 10
+"""Of time: in the printed chart at most, in the interactive one, and in words."""
 LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspace(0.1, 1e-5, 161)]))
 """Quantile levels of a curve: even, and ever finer towards the slowest."""
 
@@ -25,9 +32,10 @@ MOST: Final = 4
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames cut to one scenario and one value of each dimension; `summary` alone holds all of the scenario.
+    """One scenario at one value of each dimension; `summary` alone holds all of the scenario.
 
-    verdict: what the run is worth; every chart of the scene is marked with it.
+    cells: the rows of `run.finished` that it has. verdict: what the run is worth; every chart of the scene is marked
+    with it.
     """
 
     setting: Mapping[str, Any]
@@ -38,10 +46,7 @@ class Scene:
     verdict: Verdict
     summary: pd.DataFrame
     cells: pd.DataFrame
-    latency: pd.DataFrame
-    requests: pd.DataFrame
-    deliveries: pd.DataFrame
-    published: pd.DataFrame
+    run: Run
 
     @property
     def name(self) -> str:
@@ -86,37 +91,95 @@ class Scene:
         return [str(pattern) for pattern in self.rows["pattern"]]
 
     @cached_property
-    def fan_out(self) -> dict[str, pd.DataFrame]:
-        """Per pattern: `breakdown.by_rank`, the median over repeats. A place that a repeat never saw is left out."""
-        found = {}
-        for pattern, rows in self.latency.groupby("pattern", observed=True):
-            repeats = [by_rank(first_arrivals(repeat)) for _, repeat in rows.groupby("repeat")]
-            together = pd.concat(repeats).groupby(level=0)
-            found[str(pattern)] = together.median()[together.size() == len(repeats)]
-        return {pattern: found[pattern] for pattern in self.patterns if pattern in found}
+    def drawn(self) -> "dict[str, Drawn]":
+        """What charts show of each pattern's deliveries, which are gone through pattern by pattern and cell by cell."""
+        window_s = float(self.setting["window_s"])
+        own = {pattern: self.cells[self.cells["pattern"] == pattern] for pattern in self.patterns}
+        found = {pattern: _drawn(self.run, cells, window_s) for pattern, cells in own.items()}
+        return {pattern: each for pattern, each in found.items() if each is not None}
 
-    @cached_property
+    @property
     def curves(self) -> dict[str, pd.DataFrame]:
-        """Per pattern: latency_ms at each of LEVELS (index), its `mid`, `low` and `high` over repeats.
+        return {pattern: each.curve for pattern, each in self.drawn.items()}
 
-        low reaches down to what the client's kernel saw, where that is known: the rest may be the instrument's.
-        A level that a repeat has too few deliveries to tell apart from its worst is NaN.
-        """
-        curves = {}
-        for pattern, rows in self.latency.groupby("pattern", observed=True):
-            repeats = [_quantiles(values.to_numpy()) for _, values in rows.groupby("repeat")["latency_ms"]]
-            # A level counts only where every repeat has it: the median of fewer would jump.
-            stack = np.vstack(repeats)
-            groups = [repeat for _, repeat in rows.groupby("repeat")]
-            kernels = [_kernel(repeat, curve) for repeat, curve in zip(groups, repeats, strict=True)]
-            low = np.fmin(stack, np.vstack(kernels)).min(axis=0)
-            curves[str(pattern)] = pd.DataFrame(
-                {"mid": np.median(stack, axis=0), "low": low, "high": stack.max(axis=0)}, LEVELS
-            )
-        return {pattern: curves[pattern] for pattern in self.patterns if pattern in curves}
+    @property
+    def fan_out(self) -> dict[str, pd.DataFrame]:
+        return {pattern: each.fan_out for pattern, each in self.drawn.items()}
 
 
-def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame, verdict: Verdict) -> list[Scene]:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What charts show of the deliveries of one pattern, of all its repeats.
+
+    curve: latency_ms at each of LEVELS (index), its `mid`, `low` and `high` over repeats; low reaches down to what the
+    client's kernel saw, where that is known: the rest may be the instrument's. A level that a repeat has too few
+    deliveries to tell apart from its worst is NaN.
+    fan_out: `breakdown.by_rank`, the median over repeats. A place that a repeat never saw is left out.
+    dots: due_s and latency_ms of at most DOTS deliveries, in an order drawn at random. running: the middles of slices
+    of what was due, and the median latency_ms of each. in_window, in_words: that of each of SLICES and of TOLD of the
+    window, NaN for none.
+    """
+
+    curve: pd.DataFrame
+    fan_out: pd.DataFrame
+    dots: tuple[np.ndarray, np.ndarray]
+    running: tuple[np.ndarray, np.ndarray]
+    in_window: np.ndarray
+    in_words: np.ndarray
+
+
+def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
+    """Go through the repeats of a pattern, and keep two columns of each for what needs all; None: no delivery."""
+    curves, kernels, ranks, dues, latencies = [], [], [], [], []
+    for cell in cells.to_dict("records"):
+        rows = window(run, cell)
+        if not len(rows):
+            continue
+        curves.append(_quantiles(rows["latency_ms"].to_numpy()))
+        kernels.append(_kernel(rows, curves[-1]))
+        ranks.append(by_rank(first_arrivals(rows)))
+        dues.append(rows["due_s"].to_numpy())
+        latencies.append(rows["latency_ms"].to_numpy())
+        del rows
+    if not curves:
+        return None
+    # A level counts only where every repeat has it: the median of fewer would jump.
+    stack = np.vstack(curves)
+    low = np.fmin(stack, np.vstack(kernels)).min(axis=0)
+    together = pd.concat(ranks).groupby(level=0)
+    due_s, latency_ms = np.concatenate(dues), np.concatenate(latencies)
+    del dues, latencies
+    chosen = np.random.default_rng(1).permutation(len(due_s))[:DOTS]
+    in_window, in_words = (np.linspace(0, window_s, slices + 1) for slices in (SLICES, TOLD))
+    return Drawn(
+        curve=pd.DataFrame({"mid": np.median(stack, axis=0), "low": low, "high": stack.max(axis=0)}, LEVELS),
+        fan_out=together.median()[together.size() == len(ranks)],
+        dots=(due_s[chosen], latency_ms[chosen]),
+        running=_running(due_s, latency_ms),
+        in_window=_medians(in_window, due_s, latency_ms),
+        in_words=_medians(in_words, due_s, latency_ms),
+    )
+
+
+def _running(due_s: np.ndarray, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of equal slices of time, wide enough to hold some three messages each; empty slices are left out."""
+    slices = int(np.clip(len(np.unique(due_s)) // 3, 1, FINEST))
+    edges = np.linspace(due_s.min(), due_s.max(), slices + 1)
+    medians = _medians(edges, due_s, latency_ms)
+    known = np.isfinite(medians)
+    return ((edges[:-1] + edges[1:]) / 2)[known], medians[known]
+
+
+def _medians(edges: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the median of the values in each slice between two edges, NaN for none; beyond the last is in the last."""
+    slices = len(edges) - 1
+    which = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, slices - 1).astype(np.int8)
+    # One slice at a time: grouping would sort a copy of all.
+    own = (values[which == number] for number in range(slices))
+    return np.array([float(np.median(each)) if len(each) else np.nan for each in own])
+
+
+def scenes(run: Run, summary: pd.DataFrame, verdict: Verdict) -> list[Scene]:
     """Return one scene per scenario and step of its sweep, at the largest values of all else that have a result.
 
     In planned order, the steps of a scenario from the least. Of more than MOST, so many, the ends among them.
@@ -131,18 +194,10 @@ def scenes(run: Run, summary: pd.DataFrame, latency: pd.DataFrame, verdict: Verd
         spread = np.linspace(0, len(settings) - 1, min(len(settings), MOST)).round().astype(int)
         for clients, rtt_ms, rate_per_s in (settings[at] for at in spread):
             at = {"scenario": str(setting["name"]), "clients": clients, "rtt_ms": rtt_ms, "rate_per_s": rate_per_s}
-            frames = (run.finished, latency, run.requests, run.deliveries, run.published)
-            cut = [_cut(frame, at) for frame in frames]
-            found.append(Scene(setting, int(clients), float(rtt_ms), float(rate_per_s), look, verdict, own, *cut))
+            wanted = (run.finished[[*at]] == pd.Series(at)).all(axis=1)
+            cells = run.finished[wanted]
+            found.append(Scene(setting, int(clients), float(rtt_ms), float(rate_per_s), look, verdict, own, cells, run))
     return found
-
-
-def _cut(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.DataFrame:
-    wanted = pd.Series(True, frame.index)
-    for column, value in at.items():
-        wanted &= frame[column] == value
-    # Most runs have one scene, and five million rows are not copied for nothing.
-    return frame if wanted.all() else frame[wanted]
 
 
 def _kernel(rows: pd.DataFrame, otherwise: np.ndarray) -> np.ndarray:

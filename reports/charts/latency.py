@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.chart_data import DOTS, LEVELS, Scene
 from reports.charts.mark import marked
 from reports.charts.style import (
     MUTED,
@@ -26,9 +25,6 @@ from reports.charts.style import (
 )
 
 SPECTRUM: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
-POINTS: Final = 1200
-"""Dots drawn per pattern, a third where a chart is folded away or narrow; lines are worked out from every delivery."""
-SLICES: Final = 40
 NAME_IN: Final = 1.6
 """About what the longest label takes."""
 
@@ -134,14 +130,11 @@ def over_time(scene: Scene) -> Figure:
     canvas = figure(0.5 + 1.55 * rows)
     panels = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     lowest, highest = _reach(scene)
-    points = POINTS if scene.furthest and not is_narrow() else POINTS // 3
-    for axes, pattern in zip(panels, scene.curves, strict=False):
-        rows_of = scene.latency[scene.latency["pattern"] == pattern]
-        due_s, latency_ms = rows_of["due_s"].to_numpy(), rows_of["latency_ms"].to_numpy()
-        chosen = np.random.default_rng(1).permutation(len(due_s))[:points]
-        _dots(axes, due_s[chosen], np.maximum(latency_ms[chosen], lowest), scene.look.line(pattern))
-        middle, median = _running_median(due_s, latency_ms)
-        axes.plot(middle, median, color=scene.look.text(pattern), lw=1.4, gid=f"over-time-{pattern}")
+    points = DOTS if scene.furthest and not is_narrow() else DOTS // 3
+    for axes, (pattern, drawn) in zip(panels, scene.drawn.items(), strict=False):
+        due_s, latency_ms = (values[:points] for values in drawn.dots)
+        _dots(axes, due_s, np.maximum(latency_ms, lowest), scene.look.line(pattern))
+        axes.plot(*drawn.running, color=scene.look.text(pattern), lw=1.4, gid=f"over-time-{pattern}")
         axes.set_title(scene.look.labels[pattern], color=scene.look.text(pattern))
         axes.set_xlim(0, float(scene.setting["window_s"]))
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
@@ -159,15 +152,6 @@ def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     codes = np.tile([Path.MOVETO, Path.LINETO], len(x))
     patch = PathPatch(Path(vertices, codes), facecolor="none", edgecolor=colour, lw=1.6, alpha=0.28, capstyle="round")
     axes.add_patch(patch)
-
-
-def _running_median(due_s: np.ndarray, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Medians of equal slices of time, wide enough to hold some three messages each; empty slices are left out."""
-    slices = int(np.clip(len(np.unique(due_s)) // 3, 1, SLICES))
-    edges = np.linspace(due_s.min(), due_s.max(), slices + 1)
-    which = np.clip(np.searchsorted(edges, due_s, side="right") - 1, 0, slices - 1)
-    medians = pd.Series(latency_ms).groupby(which).median()
-    return (edges[:-1] + edges[1:])[medians.index] / 2, medians.to_numpy()
 
 
 def _reach(scene: Scene, from_level: float = 0.0) -> tuple[float, float]:

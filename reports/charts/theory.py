@@ -26,7 +26,7 @@ def theory(scene: Scene) -> Figure:
     for axes, pattern in zip(panels, scene.curves, strict=False):
         row = scene.rows[scene.rows["pattern"] == pattern].to_dict("records")[0]
         cells = scene.cells[scene.cells["pattern"] == pattern]
-        expected = expected_curve(cells, scene.published, row, scene.setting, LEVELS)
+        expected = expected_curve(scene.run, cells, row, scene.setting, LEVELS)
         measured = scene.curves[pattern]["mid"].dropna()
         axes.plot(measured, measured.index, color=scene.look.line(pattern), gid=f"measured-{pattern}")
         if expected is not None:

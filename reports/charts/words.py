@@ -13,7 +13,6 @@ from reports.theory.compare import expected_curve
 
 TAIL: Final = {0.5: "half", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %"}
 WHOSE: Final = dict(zip(PARTS, ("the publisher", "server and network", "the load generator"), strict=True))
-SLICES: Final = 10
 
 
 def _ms(value: float) -> str:
@@ -70,7 +69,7 @@ def theory(scene: Scene) -> str:
     for pattern, curve in scene.curves.items():
         (row,) = scene.rows[scene.rows["pattern"] == pattern].to_dict("records")
         cells = scene.cells[scene.cells["pattern"] == pattern]
-        expected = expected_curve(cells, scene.published, row, scene.setting, LEVELS)
+        expected = expected_curve(scene.run, cells, row, scene.setting, LEVELS)
         by_theory = "no theory" if expected is None else f"{_ms(float(np.interp(0.5, LEVELS, expected)))} by theory"
         measured = _at(curve["mid"].dropna(), 0.5) if curve["mid"].notna().any() else float("nan")
         told.append(f"{scene.look.labels[pattern]}: median {_ms(measured)} measured, {by_theory}")
@@ -80,16 +79,12 @@ def theory(scene: Scene) -> str:
 def over_time(scene: Scene) -> str:
     """Between what the running median lies, and where it begins and ends."""
     told = []
-    edges = np.linspace(0, float(scene.setting["window_s"]), SLICES + 1)
-    for pattern in scene.curves:
-        own = scene.latency[scene.latency["pattern"] == pattern]
-        which = np.clip(np.searchsorted(edges, own["due_s"].to_numpy(), side="right") - 1, 0, SLICES - 1)
-        medians = own["latency_ms"].groupby(which).median()
-        if len(medians):
-            told.append(
-                f"{scene.look.labels[pattern]}: median {_ms(medians.iloc[0])} at first, "
-                f"{_ms(medians.iloc[-1])} at last, between {_ms(medians.min())} and {_ms(medians.max())}"
-            )
+    for pattern, drawn in scene.drawn.items():
+        medians = drawn.in_words[np.isfinite(drawn.in_words)]
+        told.append(
+            f"{scene.look.labels[pattern]}: median {_ms(medians[0])} at first, "
+            f"{_ms(medians[-1])} at last, between {_ms(medians.min())} and {_ms(medians.max())}"
+        )
     return "; ".join(told)
 
 

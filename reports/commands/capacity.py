@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.console import Console
 
+from loadtests.host import environment
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
 from loadtests.runs.runner import NoRoom
@@ -19,6 +20,7 @@ from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import typed
+from loadtests.scenario.sharing import shared_out
 from reports.basics.units import counted
 from reports.commands.cells import ended
 from reports.commands.common import (
@@ -68,9 +70,11 @@ class Search:
 
     def plan(self, load: int) -> Plan:
         if self.along is CLIENTS:
-            return Plan(replace(self.scenario, clients=(load,)), (self.pattern,), self.repeats)
-        kind = self.scenario.schedule.partition(":")[0]
-        return Plan(replace(self.scenario, schedule=f"{kind}:{load}"), (self.pattern,), self.repeats)
+            scenario = replace(self.scenario, clients=(load,))
+        else:
+            kind = self.scenario.schedule.partition(":")[0]
+            scenario = replace(self.scenario, schedule=f"{kind}:{load}")
+        return Plan(shared_out(scenario, environment.cores()), (self.pattern,), self.repeats)
 
     @property
     def conditions(self) -> str:

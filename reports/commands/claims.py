@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -144,7 +145,7 @@ def _run(folder: Path, cells: Sequence[PlannedCell], labels: Mapping[str, str]) 
 
 def _experiment(asked: "Folder", root: Path, lacking: dict[str, str]) -> tuple[int, str]:
     """Make the runs of arms that the folder lacks; return the exit code and what went wrong."""
-    from loadtests.experiments.observations import SETUP
+    from loadtests.experiments.observations import SETUP, read_observations
     from reports.claims.claim import Repeated
     from reports.claims.grounds import EXPERIMENTS
 
@@ -152,6 +153,9 @@ def _experiment(asked: "Folder", root: Path, lacking: dict[str, str]) -> tuple[i
     for name, arms in asked.arms.items():
         if name not in lacking:
             place, how = root / EXPERIMENTS / name, asked.shared.experiments.get(name, Repeated())
+            made = {(each.arm, each.repeat) for each in read_observations(place, arms)}
+            if made.issuperset(product(arms, range(1, how.repeats + 1))):
+                continue  # whatever has changed since, it is only judged
             begun = place if (place / SETUP).exists() else None
             jobs.append(enter(name, place, arms, quick=how.quick, repeats=how.repeats, resume=begun))
     return observe(jobs) if any(job.lacking() for job in jobs) else (DONE, "")

@@ -1,6 +1,7 @@
 """`run` and `compare`: measure a plan, write the report, and print the verdict."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from loadtests.host import environment
 from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
@@ -17,9 +19,11 @@ from loadtests.runs.progress import duration
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
-from loadtests.scenario.plan import Plan, choose, known_name
+from loadtests.scenario.plan import Plan, PlannedCell, choose, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import typed
+from loadtests.scenario.sharing import shared_out
+from loadtests.scenario.size import LARGE_BYTES, needed_bytes
 from reports.commands.cells import ended, run_cells, write_page
 from reports.commands.ci import show
 from reports.commands.common import (
@@ -93,7 +97,7 @@ def run(
     labels = pattern_labels()
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
-    plan = Plan(_enough(wanted, overrides, telling), patterns, repeats)
+    plan = Plan(_fitted(wanted, overrides, telling), patterns, repeats)
     return _measure(_new_run("run", folder, plan, labels), plan, labels, telling)
 
 
@@ -138,7 +142,7 @@ def compare(
     named = None if pattern is None else choose(pattern, labels, "pattern")
     wanted = followed(overridden(scenario, overrides, saved.scenario), named or tuple(labels), asked)
     plan = Plan(
-        wanted if resume else _enough(wanted, overrides, telling),
+        wanted if resume else _fitted(wanted, overrides, telling),
         (saved.patterns if resume else patterns_of(wanted, saved.patterns)) if named is None else named,
         saved.repeats if repeats is None else repeats,
     )
@@ -150,6 +154,11 @@ def compare(
         )
     runner.check_resumable(resume, plan)
     return _measure(resume, plan, labels, telling)
+
+
+def _fitted(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
+    """Return the scenario with what it leaves open decided as this machine and its messages want it."""
+    return shared_out(_enough(scenario, overrides, telling), environment.cores())
 
 
 def _enough(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
@@ -181,6 +190,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
     expected_s = sum(cell.expected_s for cell in cells)
     if not telling.quiet:
         err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
+        _tell_size(folder, cells)
     with ExitStack() as stack:
         watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Destination() else []
         for each in watched:
@@ -216,6 +226,20 @@ def _held(folder: Path, slo: Path) -> "Gate":
         return check_slo(folder, slo)
     except ReportError as problem:
         raise ValueError(str(problem)) from None
+
+
+def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
+    """Say how much a run writes where that is much, and whether there is room for it."""
+    per_s, size = needed_bytes(cells)
+    free = shutil.disk_usage(folder).free
+    if size < LARGE_BYTES and size < free:
+        return
+    room = f"there are {free / 1e9:,.1f} GB free" + (", which may be too little" if size > free else "")
+    err.print(
+        f"it writes up to {per_s / 1e6:,.0f} MB a second and needs up to {size / 1e9:,.1f} GB in {folder}: {room}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _ruling(folder: Path) -> "Ruling":

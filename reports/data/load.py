@@ -1,13 +1,15 @@
 """Run folder -> tidy frames. Reads whole files, keeps every row, and refuses what it cannot vouch for.
 
 Text columns become categories and counters the narrowest integer that holds them: five million deliveries take about
-250 MB. Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
+250 MB. Of more than KEPT_BYTES the rows of one cell are in memory, and are read again when it is its turn again.
+Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pandas as pd
@@ -22,16 +24,50 @@ from reports.data.tables import journal, rows_of
 
 KEYS: Final = ["cell", "scenario", *COLUMNS, "pattern", "repeat"]
 """The columns every frame starts with; `cell` alone identifies the others."""
+TEXT: Final = {"cell", "scenario", "pattern"}
 KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "rate_per_s": "float64", "repeat": "int32"}
+
+
+TABLES: Final = (*ROW_TYPES, "published")
+KEPT_BYTES: Final = 512_000_000
 
 
 class NothingMeasured(ReportError):
     """A run none of whose cells finished: nothing can be decided from it, whatever is asked."""
 
 
+class Rows:
+    """The rows of the finished cells of a run. kept: frames that are in memory, (table, cell) -> frame, oldest first.
+
+    A table is requests, deliveries or samples, the rows of arrival.py, or published: id, due_ns, published_ns.
+    """
+
+    def __init__(self, path: Path, patterns: Mapping[str, str]) -> None:
+        """patterns: cell -> pattern."""
+        self._path = path
+        self._patterns = patterns
+        self._kept: dict[tuple[str, str], pd.DataFrame] = {}
+        self._kept_bytes = 0
+
+    def of(self, table: str, cell: str) -> pd.DataFrame:
+        """Return the rows of one cell. Raises ReportError."""
+        if (table, cell) not in self._kept:
+            folder = self._path / "cells" / cell
+            found = journal(folder) if table == "published" else rows_of(folder, table, self._patterns[cell])
+            self._kept[table, cell] = found
+            self._kept_bytes += _bytes(found)
+            while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+                self._kept_bytes -= _bytes(self._kept.pop(next(iter(self._kept))))
+        return self._kept[table, cell]
+
+
+def _bytes(frame: pd.DataFrame) -> int:
+    return int(frame.memory_usage(index=False).sum())
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run in memory. Instants are integer ns of the clock `manifest.machine.clock_id`.
+    """One run. Instants are integer ns of the clock `manifest.machine.clock_id`.
 
     cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*, of
     `way_up` as way_up_*;
@@ -39,15 +75,33 @@ class Run:
     <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
+    These four are put together from all cells when they are asked for; `rows` gives those of one.
     """
 
     path: Path
     manifest: manifest.Run
     cells: pd.DataFrame
-    requests: pd.DataFrame
-    deliveries: pd.DataFrame
-    samples: pd.DataFrame
-    published: pd.DataFrame
+    rows: Rows
+
+    @cached_property
+    def requests(self) -> pd.DataFrame:
+        return self._all("requests")
+
+    @cached_property
+    def deliveries(self) -> pd.DataFrame:
+        return self._all("deliveries")
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        return self._all("samples")
+
+    @cached_property
+    def published(self) -> pd.DataFrame:
+        return self._all("published")
+
+    def _all(self, table: str) -> pd.DataFrame:
+        cells = self.finished.to_dict("records")
+        return with_keys(self, {str(cell["cell"]): self.rows.of(table, cell["cell"]) for cell in cells})
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -77,12 +131,24 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
             "See what cells/ has of logs, then run it again."
         )
     keys = _key_types(cells)
-    frames = {
-        table: pd.concat([_rows(run_dir, cell, table, keys) for cell in finished], ignore_index=True)
-        for table in (*ROW_TYPES, "published")
-    }
+    rows = Rows(run_dir, {cell.name: cell.pattern for cell in finished})
+    for cell in finished:
+        for table in TABLES:
+            rows.of(table, cell.name)  # so that what is wrong with it is said now
     changed = {cell.name: ", ".join(broken(opened.folder(cell.name))) for cell in finished}
-    return Run(path=run_dir, manifest=opened.run, cells=_cell_frame(cells, keys, changed), **frames)
+    return Run(path=run_dir, manifest=opened.run, cells=_cell_frame(cells, keys, changed), rows=rows)
+
+
+def with_keys(run: Run, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put frames of cells, by the cells' names, into one, each after the KEYS columns of its cell."""
+    cells = {cell["cell"]: cell for cell in run.cells.to_dict("records")}
+    keyed = [_keyed(frame, cells[name], run.cells) for name, frame in frames.items()]
+    return pd.concat(keyed, ignore_index=True)
+
+
+def _keyed(frame: pd.DataFrame, cell: Mapping[Hashable, Any], cells: pd.DataFrame) -> pd.DataFrame:
+    keys = {key: pd.Series(cell[key], frame.index, cells[key].dtype if key in TEXT else KEY_TYPES[key]) for key in KEYS}
+    return pd.concat([pd.DataFrame(keys), frame.drop(columns=KEYS, errors="ignore")], axis=1)
 
 
 def _key_types(cells: Sequence[manifest.Cell]) -> dict[str, pd.CategoricalDtype]:
@@ -112,12 +178,3 @@ def _flat(cell: manifest.Cell) -> dict[str, object]:
         told = fields.pop(own)
         fields |= {f"{own}_{name}": getattr(told, name, float("nan")) for name in account.__struct_fields__}
     return fields
-
-
-def _rows(run_dir: Path, cell: manifest.Cell, table: str, keys: dict[str, pd.CategoricalDtype]) -> pd.DataFrame:
-    folder = run_dir / "cells" / cell.name
-    frame = journal(folder) if table == "published" else rows_of(folder, table, cell.pattern)
-    for at, key in enumerate(KEYS):
-        value = cell.name if key == "cell" else getattr(cell, key)
-        frame.insert(at, key, pd.Series(value, frame.index, keys.get(key) or KEY_TYPES[key]))
-    return frame

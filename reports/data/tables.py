@@ -4,7 +4,7 @@ their range. Nothing is repaired.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,10 @@ def journal(folder: Path) -> pd.DataFrame:
 
 
 def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
-    """Return the rows of a table of arrival.py, all of one pattern. Raises ReportError."""
+    """Return the rows of a table of arrival.py, all of one pattern. Raises ReportError.
+
+    They are read column by column, so that memory holds them and one column more.
+    """
     file = folder / f"{table}.parquet"
     kind = ROW_TYPES[table][0]
     with _readable(file):
@@ -50,38 +53,37 @@ def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
         there = set(found.schema_arrow.names)
         if missing := set(kind._fields) - there - set(kind._field_defaults):
             raise ValueError(f"no column {', '.join(sorted(missing))}")
-        columns = [name for name in kind._fields if name in there]
-        rows = pq.read_table(file, columns=columns, read_dictionary=[name for name in columns if name in NAMED])
-        _check(rows)
         if table != "samples" and "pattern" in there:
             _check_pattern(file, pattern)
-        return _frame(rows, kind._fields, dict(kind._field_defaults))
+        columns = {
+            name: _column(file, name)
+            if name in there
+            else np.full(found.metadata.num_rows, kind._field_defaults[name], NARROW.get(name, "int64"))
+            for name in kind._fields
+        }
+        return pd.DataFrame(columns, copy=False)
 
 
-def _frame(rows: pa.Table, fields: tuple[str, ...], defaults: dict[str, int]) -> pd.DataFrame:
-    frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
-    for column in frame.columns.symmetric_difference(list(fields)):
-        frame[column] = defaults[column]
-    for column in frame.columns.intersection(list(NAMED)):
-        if unknown := set(frame[column].unique()) - set(NAMED[column]):
-            raise ValueError(f"{column} {sorted(map(str, unknown))} unknown to this version")
-        frame[column] = frame[column].astype(pd.CategoricalDtype(list(NAMED[column])))
-    return frame.astype({column: dtype for column, dtype in NARROW.items() if column in frame})
+def _column(file: Path, name: str) -> "np.ndarray | pd.Categorical":
+    """Read one column. Raises ValueError for numbers that are none, and such as nobody records."""
+    dictionary = [name] if name in NAMED else []
+    rows = pq.read_table(file, columns=[name], read_dictionary=dictionary)[name]
+    if rows.null_count:
+        raise ValueError(f"{name}: {rows.null_count} missing")
+    if name in NAMED:
+        return _named(rows, NAMED[name], name)
+    if not pa.types.is_integer(rows.type):
+        raise ValueError(f"{name} holds {rows.type}, not whole numbers")
+    if len(rows):
+        least, most = pc.min_max(rows).as_py().values()
+        _check_range(name, least, most)
+    return np.asarray(rows.to_numpy(), NARROW.get(name, rows.type.to_pandas_dtype()))
 
 
-def _check(rows: pa.Table) -> None:
-    """Refuse numbers that are none (a missing one makes a column of fractions), and those that are never recorded."""
-    for name in rows.column_names:
-        column = rows[name]
-        if column.null_count:
-            raise ValueError(f"{name}: {column.null_count} missing")
-        if name in NAMED:
-            continue
-        if not pa.types.is_integer(column.type):
-            raise ValueError(f"{name} holds {column.type}, not whole numbers")
-        if len(column):
-            least, most = pc.min_max(column).as_py().values()
-            _check_range(name, least, most)
+def _named(rows: pa.ChunkedArray, names: Sequence[str], column: str) -> pd.Categorical:
+    if unknown := set(rows.unique().to_pylist()) - set(names):
+        raise ValueError(f"{column} {sorted(map(str, unknown))} unknown to this version")
+    return pd.Categorical(rows.to_pandas(), categories=list(names))
 
 
 def _check_range(name: str, least: int, most: int) -> None:

@@ -74,19 +74,21 @@ def sample_costs(
     received_ns: of every delivery of the cell. delivered: messages due in the window that arrived.
     NaN where the platform has no such number. Shares are of one core, of the busiest process of a role:
     <role>_cpu_peak in its busiest second, <role>_cpu_usual in the median one, <role>_waited_share of the median second
-    is what it spent ready to run and without a core.
+    is what it spent ready to run and without a core. generator_processes drove the clients; generator_lag_ms is that of
+    the latest of them, NaN where one was not watched.
     """
     server, generator = samples[samples["role"] == "server"], samples[samples["role"] == "generator"]
     window_ns = until_ns - from_ns
     cpu_ns = _grown(server, "cpu_ns", from_ns, until_ns)
-    lag_ms = _lags_ms(generator, from_ns, until_ns)
+    lag_ms = _lag_ms(generator, from_ns, until_ns)
     return {
         "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
         "server_cpu_share": cpu_ns / window_ns,
         "relay_cpu_share": _grown(samples[samples["role"] == "relay"], "cpu_ns", from_ns, until_ns) / window_ns,
         "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
-        "generator_lag_ms": float(lag_ms.median()) if len(lag_ms) else np.nan,
-        "generator_lag_max_ms": float(lag_ms.max()) if len(lag_ms) else np.nan,
+        "generator_processes": float(generator["pid"].nunique() or np.nan),
+        "generator_lag_ms": float(lag_ms["median"].max(skipna=False)),
+        "generator_lag_max_ms": float(lag_ms["max"].max()),
         "generator_stopped_ms": _stopped_ms(generator, from_ns, until_ns),
         "connections": _connections(generator),
         **_each_second(samples, from_ns, until_ns),
@@ -96,11 +98,16 @@ def sample_costs(
     }
 
 
-def _lags_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "pd.Series[float]":
-    """How late the loop was by each look in the window, and by the one behind it that tells of a lag within."""
+def _lag_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFrame:
+    """How late the loop of each process was, median and max; NaN of one that nobody watched.
+
+    By the looks in the window, and by the one behind it that tells of a lag within.
+    """
     known = generator[generator["lag_ns"] >= 0]
     begun_ns = known["at_ns"] - known["lag_ns"].where(known["lag_ns"] >= STALL_NS, 0)
-    return known["lag_ns"][(known["at_ns"] >= from_ns) & (begun_ns <= until_ns)] / NS_PER_MS
+    within = known[(known["at_ns"] >= from_ns) & (begun_ns <= until_ns)]
+    found = (within["lag_ns"] / NS_PER_MS).groupby(within["pid"]).agg(["median", "max"])
+    return found.reindex(generator["pid"].unique())
 
 
 def _stopped_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> float:

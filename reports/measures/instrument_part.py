@@ -13,7 +13,7 @@ The floor of a quantile is that quantile with all of this taken out. A reader th
 between the floor and what is reported; conclusions hold only if they hold for both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -34,20 +34,23 @@ def floors(
 ) -> dict[str, float]:
     """Return `<name>_floor` of each quantile of one cell's first arrivals; NaN where nothing is known of our loop.
 
-    first: with latency_ms, transit_ms, wait_ms (NaN without a stamp), received_ns and arrived_ns. generator: samples
-    of the load processes, with at_ns, pid and lag_ns. quantiles: name -> share of the deliveries. asked_late_ms: of
-    each delivery, see `asked_late_ms`.
+    first: with user, latency_ms, transit_ms, wait_ms (NaN without a stamp), received_ns and arrived_ns. generator:
+    samples of the load processes, with at_ns, pid and lag_ns. quantiles: name -> share of the deliveries.
+    asked_late_ms: of each delivery, see `asked_late_ms`.
     """
     names = [f"{name}_floor" for name in quantiles]
     latency, wait = (first[f"{name}_ms"].to_numpy() for name in ("latency", "wait"))
     stamped, asked = np.isfinite(wait), first["arrived_ns"].to_numpy() != 0
-    looks = _looks(generator)
+    looks = [_looks(each) for _, each in generator.groupby("pid")]
+    looks = [each for each in looks if len(each)]
     if not len(latency) or not (stamped.any() or len(looks)):
         return dict.fromkeys(names, np.nan)
     received_ns = first["received_ns"].to_numpy()
-    second = np.searchsorted(looks["at_ns"].to_numpy(), received_ns)
-    spoken_for, weight = _spoken_for(second, asked)
-    ours_ms = np.where(stamped, wait, _late_ms(looks, second, received_ns)) + asked_late_ms
+    at_ns = np.sort(np.concatenate([each["at_ns"] for each in looks])) if looks else np.empty(0)
+    second, sharing = np.searchsorted(at_ns, received_ns), max(1, len(looks))
+    # A second of one process: those of the others do not speak for it. Users are dealt out to them in turn.
+    spoken_for, weight = _spoken_for(second * sharing + first["user"].to_numpy() % sharing, asked)
+    ours_ms = np.where(stamped, wait, _late_ms(looks, received_ns)) + asked_late_ms
     floor = latency - np.clip(ours_ms, 0, np.maximum(first["transit_ms"].to_numpy(), 0))
     kept = asked | ~spoken_for
     values = _weighted_quantiles(floor[kept], weight[kept], list(quantiles.values()))
@@ -80,12 +83,12 @@ def asked_late_ms(first: pd.DataFrame, requests: pd.DataFrame, rtt_ms: float) ->
 
 
 def _looks(generator: pd.DataFrame) -> pd.DataFrame:
-    """Return when the load processes looked at themselves, in order, and how late any of them had been by then.
+    """Return when a load process looked at itself, in order, and how late it had been by then.
 
-    A process that was stopped looks late: what a gap between two looks has beyond a second is lag, whatever it says.
+    One that was stopped looks late: what a gap between two looks has beyond a second is lag, whatever it says.
     """
     known = generator[generator["lag_ns"] >= 0].sort_values("at_ns")
-    gap_ns = known.groupby("pid")["at_ns"].diff().fillna(0) - NS_PER_S
+    gap_ns = known["at_ns"].diff().fillna(0) - NS_PER_S
     lag_ns = known["lag_ns"].where(known["lag_ns"] >= gap_ns, gap_ns)
     # After a stop the loop may look at itself more than once before it has read all that came meanwhile.
     spoken_of = pd.Series(lag_ns.to_numpy(), index=pd.to_datetime(known["at_ns"])).rolling("1s").max()
@@ -103,18 +106,20 @@ def _spoken_for(second: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.n
     return enough[second], np.where(asked, weight[second], 1.0)
 
 
-def _late_ms(looks: pd.DataFrame, second: np.ndarray, received_ns: np.ndarray) -> np.ndarray:
-    """How late our loop was at its worst about the time of each delivery; what was read after the last look waited
-    since then.
+def _late_ms(processes: Sequence[pd.DataFrame], received_ns: np.ndarray) -> np.ndarray:
+    """How late any of our loops was at its worst about the time of each delivery; what was read after its last look
+    waited since then.
 
     The look before counts as well: after a stop, the loop may look at itself before it reads what has come meanwhile.
     """
-    if not len(looks):
-        return np.zeros(len(second))
-    lag_ns = np.append(looks["lag_ns"].to_numpy(), 0)
-    here = np.maximum(lag_ns[second], lag_ns[np.maximum(second - 1, 0)])
-    after = np.maximum(received_ns - looks["at_ns"].iloc[-1] - NS_PER_S, 0)
-    return np.asarray(np.maximum(here, np.where(second == len(looks), after, 0)) / NS_PER_MS)
+    late_ns = np.zeros(len(received_ns))
+    for looks in processes:
+        second = np.searchsorted(looks["at_ns"].to_numpy(), received_ns)
+        lag_ns = np.append(looks["lag_ns"].to_numpy(), 0)
+        here = np.maximum(lag_ns[second], lag_ns[np.maximum(second - 1, 0)])
+        after = np.maximum(received_ns - looks["at_ns"].iloc[-1] - NS_PER_S, 0)
+        late_ns = np.maximum(late_ns, np.maximum(here, np.where(second == len(looks), after, 0)))
+    return np.asarray(late_ns / NS_PER_MS)
 
 
 def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: list[float]) -> np.ndarray:

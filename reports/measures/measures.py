@@ -13,10 +13,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from loadtests.records.rows import ROW_TYPES
 from loadtests.scenario.timetable import allowed_s
 from reports.basics.statistics import median_interval, warmup_cut
-from reports.data.load import KEYS, Run
+from reports.data.load import KEYS, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies
 from reports.measures.costs import NS_PER_MS, request_costs, sample_costs
@@ -94,17 +93,19 @@ BREAKDOWN: Final = (
 
 
 def latencies(run: Run) -> pd.DataFrame:
-    """Return the deliveries due in their cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
+    """Return what `window` does of all cells, after the KEYS columns."""
+    return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in run.finished.to_dict("records")})
+
+
+def window(run: Run, cell: CellRow) -> pd.DataFrame:
+    """Return the deliveries due in a cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
     wait_ms: from the kernel's stamp to our read, NaN without a stamp.
     due_s: seconds from the start of the window to the due instant.
     """
-    window = run.finished.set_index("cell")[["window_from_ns", "window_until_ns"]]
-    cells = run.deliveries["cell"]
-    from_ns = _of_cell(cells, window["window_from_ns"])
-    due_ns = run.deliveries["due_ns"].to_numpy()
-    inside = (due_ns >= from_ns) & (due_ns < _of_cell(cells, window["window_until_ns"]))
-    frame = run.deliveries[inside]
+    deliveries, from_ns = run.rows.of("deliveries", cell["cell"]), cell["window_from_ns"]
+    due_ns = deliveries["due_ns"].to_numpy()
+    frame = deliveries[(due_ns >= from_ns) & (due_ns < cell["window_until_ns"])]
     instants = ("received", "arrived", "published", "due")
     received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
     intervals = {
@@ -112,24 +113,18 @@ def latencies(run: Run) -> pd.DataFrame:
         "transit_ms": (received - published) / NS_PER_MS,
         "lateness_ms": (published - due) / NS_PER_MS,
         "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
-        "due_s": (due - from_ns[inside]) / 1e9,
+        "due_s": (due - from_ns) / 1e9,
     }
     # Not assign(): it would copy every column once more.
     return pd.concat([frame, pd.DataFrame(intervals, frame.index)], axis=1, copy=False)
-
-
-def _of_cell(cells: "pd.Series[str]", values: "pd.Series[int]") -> np.ndarray:
-    """Look a cell's value up for every row, by category code: two orders faster than a merge."""
-    table = values.reindex(cells.cat.categories, fill_value=0).to_numpy()
-    return table[cells.cat.codes.to_numpy()]
 
 
 def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of losses.py."""
     parts = []
     for cell in run.finished.to_dict("records"):
-        by_user = ByUser.of(_of(run.deliveries, cell["cell"]))
-        counts = _accounts(run, cell, _of(run.published, cell["cell"]), by_user).reset_index()
+        by_user = ByUser.of(run.rows.of("deliveries", cell["cell"]))
+        counts = _accounts(run, cell, run.rows.of("published", cell["cell"]), by_user).reset_index()
         parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
 
@@ -161,7 +156,7 @@ def _allowed_ns(run: Run, cell: CellRow) -> int:
 
 
 def _tables(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
-    return {table: _of(getattr(run, table), cell["cell"]) for table in (*ROW_TYPES, "published")}
+    return {table: run.rows.of(table, cell["cell"]) for table in TABLES}
 
 
 def open_books(run: Run, cell: CellRow) -> list[str]:
@@ -171,26 +166,23 @@ def open_books(run: Run, cell: CellRow) -> list[str]:
     return discrepancies(cell, _accounts(run, cell, tables["published"], by_user), tables)
 
 
-def per_cell(run: Run, latency: pd.DataFrame | None = None) -> pd.DataFrame:
+def per_cell(run: Run) -> pd.DataFrame:
     """Return one row per finished cell: the KEYS, label, every measure, the COUNTS, and the errors by kind.
 
     received: as delivered, but counted from the users' rows alone. discrepancies: how many lines `open_books` has.
     warmup_share: of the window's deliveries, those that `warmup_cut` counts as warming up. And the columns of
     send_delay.py and ordering.py.
-
-    latency: what `latencies(run)` returned, to save working it out twice.
     """
-    latency = latencies(run) if latency is None else latency
     intervals_ns = {
         scenario["name"]: round(float(str(scenario["poll_interval_s"])) * NS_PER_S)
         for scenario in run.manifest.scenarios
     }
-    rows = [_measure(run, cell, latency, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
+    rows = [_measure(run, cell, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
     frame = pd.DataFrame(rows)
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
 
-def _measure(run: Run, cell: CellRow, latency: pd.DataFrame, interval_ns: int) -> dict[str, object]:
+def _measure(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
@@ -198,8 +190,8 @@ def _measure(run: Run, cell: CellRow, latency: pd.DataFrame, interval_ns: int) -
     per_user = _accounts(run, cell, published, by_user)
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
-    window = _of(latency, cell["cell"])
-    first = first_arrivals(window)
+    measured = window(run, cell)
+    first = first_arrivals(measured)
     generator = tables["samples"][tables["samples"]["role"] == "generator"]
     return {
         **{key: cell[key] for key in (*KEYS, "label")},
@@ -211,7 +203,7 @@ def _measure(run: Run, cell: CellRow, latency: pd.DataFrame, interval_ns: int) -
         **floors(first, generator, QUANTILES, asked_late_ms(first, requests, cell["rtt_ms"])),
         **parts(first),
         **positions(first),
-        "warmup_share": warmup_cut(window["latency_ms"], window["due_ns"]) / max(len(window), 1),
+        "warmup_share": warmup_cut(measured["latency_ms"], measured["due_ns"]) / max(len(measured), 1),
         **request_costs(requests, deliveries, from_ns, until_ns, delivered),
         **send_pace(requests, from_ns, until_ns, interval_ns),
         **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
@@ -279,7 +271,3 @@ def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float
     interval = median_interval(known)
     low, high = (np.nan, np.nan) if interval.method == "single" else (interval.low, interval.high)
     return {name: interval.median, f"{name}_low": low, f"{name}_high": high}
-
-
-def _of(frame: pd.DataFrame, cell: str) -> pd.DataFrame:
-    return frame[frame["cell"] == cell]

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.live.live_checks import TAIL_SHARE
-from loadtests.records.rows import ROW_TYPES
-from reports.data.load import Run
+from reports.data.load import TABLES, Run
 from reports.measures.measures import per_cell
 from reports.theory.oracles.framing import body_bytes
 from reports.theory.patterns import theory_of, why_none
@@ -86,7 +85,7 @@ def observations(run: Run) -> list[CellFigures]:
 def _observation(
     run: Run, cell: Mapping[Hashable, Any], row: Mapping[Any, Any], setting: Mapping[str, Any]
 ) -> CellFigures | None:
-    tables = {name: _of(getattr(run, name), cell["cell"]) for name in (*ROW_TYPES, "published")}
+    tables = {name: run.rows.of(name, cell["cell"]) for name in TABLES}
     window_s = (cell["window_until_ns"] - cell["window_from_ns"]) / 1e9
     published = tables["published"].sort_values("id")
     inside = published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left").to_numpy()
@@ -156,7 +155,3 @@ def _memory_bytes(samples: pd.DataFrame, from_ns: int, until_ns: int) -> float:
     server = samples[(samples["role"] == "server") & (samples["rss_bytes"] >= 0)]
     inside = server[server["at_ns"].between(from_ns, until_ns)]
     return float(inside.groupby("at_ns")["rss_bytes"].sum().median()) if len(inside) else math.nan
-
-
-def _of(frame: pd.DataFrame, cell: object) -> pd.DataFrame:
-    return frame[frame["cell"] == cell]

@@ -14,7 +14,7 @@ from loadtests.records.manifest import Machine
 from reports.basics.units import NONE, counted, quantity
 from reports.charts.chart_data import Scene, scenes
 from reports.data.load import load
-from reports.measures.measures import MEASURES, Measure, latencies, per_cell, summary
+from reports.measures.measures import MEASURES, Measure, per_cell, summary
 from reports.measures.ranking import SummaryRow
 from reports.page.answer import findings, headline
 from reports.page.conditions import settings
@@ -94,8 +94,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explained(run_dir: Path) -> Explanation:
     """Load, measure and check. Raises ReportError, one line, when the folder cannot be read."""
     run = load(run_dir)
-    latency = latencies(run)
-    cells = per_cell(run, latency)
+    cells = per_cell(run)
     rows = summary(run, cells)
     found = cautions_of(Facts(run, cells, rows))
     ruled = verdict(found)
@@ -109,7 +108,7 @@ def explained(run_dir: Path) -> Explanation:
         versions=manifest.versions,
         verdict=ruled,
         meaning=MEANING[ruled],
-        scenarios=[_scenario(scene) for scene in scenes(run, rows, latency, ruled) if scene.furthest],
+        scenarios=[_scenario(scene) for scene in scenes(run, rows, ruled) if scene.furthest],
         doubts=[each for each in found if each.severity != "note"],
         limits=[each for each in found if each.severity == "note"],
     )

@@ -13,14 +13,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from loadtests.scenario.dimensions import DIMENSIONS, Dimension
-from reports.charts.chart_data import LEVELS, Scene
+from reports.charts.chart_data import LEVELS, SLICES, Scene
 from reports.charts.sweep import interval, is_sweep
 from reports.measures.crossovers import crossovers, on_log
 from reports.measures.measures import MEASURES
 
 HERE: Final = Path(__file__).parent.parent
 POINTS: Final = 300
-SLICES: Final = 60
 Series = list[float | None]
 Bands = Mapping[str, tuple[Series, Series]]
 """Pattern -> the lower and the upper edge of what its line lies between."""
@@ -114,12 +113,7 @@ def _over_time(scene: Scene) -> dict[str, Any]:
     """Median latency of what was due in each slice of the window."""
     window_s = float(scene.setting["window_s"])
     edges = np.linspace(0, window_s, SLICES + 1)
-    series: dict[str, Series] = {}
-    for pattern in scene.curves:
-        own = scene.latency[scene.latency["pattern"] == pattern]
-        at = np.clip(np.searchsorted(edges, own["due_s"].to_numpy(), side="right") - 1, 0, SLICES - 1)
-        medians = pd.Series(own["latency_ms"].to_numpy()).groupby(at).median().reindex(range(SLICES))
-        series[pattern] = [_rounded(value) for value in medians]
+    series = {pattern: [_rounded(value) for value in each.in_window] for pattern, each in scene.drawn.items()}
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
     axes: dict[str, Any] = {
         "xTitle": "into the window",
@@ -130,13 +124,13 @@ def _over_time(scene: Scene) -> dict[str, Any]:
     }
     drawn = _chart(scene, middles, series, **axes, yLog=True)
     for line in drawn["series"]:
-        line["dots"] = _dots(scene.latency[scene.latency["pattern"] == line["pattern"]])
+        line["dots"] = _dots(*scene.drawn[line["pattern"]].dots)
     return drawn
 
 
-def _dots(rows: pd.DataFrame) -> list[list[float | None]]:
-    chosen = rows.iloc[np.random.default_rng(1).permutation(len(rows))[:DOTS]]
-    return [[_rounded(at), _rounded(value)] for at, value in zip(chosen["due_s"], chosen["latency_ms"], strict=True)]
+def _dots(due_s: np.ndarray, latency_ms: np.ndarray) -> list[list[float | None]]:
+    chosen = zip(due_s[:DOTS].tolist(), latency_ms[:DOTS].tolist(), strict=True)
+    return [[_rounded(at), _rounded(value)] for at, value in chosen]
 
 
 def _sweep(scene: Scene, along: Dimension) -> dict[str, Any]:

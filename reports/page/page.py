@@ -21,7 +21,7 @@ from reports.charts import CHARTS, Chart, svg
 from reports.charts.chart_data import Scene, scenes
 from reports.charts.style import Look, styled
 from reports.data.load import ReportError, load
-from reports.measures.measures import BREAKDOWN, latencies, per_cell, summary
+from reports.measures.measures import BREAKDOWN, per_cell, summary
 from reports.page import interactive
 from reports.page.answer import Finding, GoalMet, answers, findings, goals, headline, tail_percent
 from reports.page.conditions import settings, situation
@@ -68,12 +68,11 @@ def write_report(run_dir: Path) -> Path:
     Raises ReportError when the run cannot be read or the files cannot be written.
     """
     run = load(run_dir)
-    latency = latencies(run)
-    cells = per_cell(run, latency)
+    cells = per_cell(run)
     table_of = summary(run, cells)
     facts = Facts(run, cells, table_of)
     found = cautions_of(facts)
-    shown = scenes(run, table_of, latency, verdict(found))
+    shown = scenes(run, table_of, verdict(found))
     try:
         charts = {scene.name: _draw(scene, run_dir / "charts") for scene in shown}
         write(

@@ -122,7 +122,7 @@ def measured(run: Run) -> dict[str, CalibrationCell]:
     found = {}
     for cell in run.finished.to_dict("records"):
         rows, published, samples = (
-            frame[frame["cell"] == cell["cell"]] for frame in (run.deliveries, run.published, run.samples)
+            run.rows.of(table, cell["cell"]) for table in ("deliveries", "published", "samples")
         )
         file = run.path / "cells" / cell["cell"] / "writes.csv"
         try:

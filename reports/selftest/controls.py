@@ -76,7 +76,7 @@ class Control:
 def readings(control: Control, run: Run) -> list[Reading]:
     """Read the report of a control's run. Raises ReportError when the server left no record."""
     latency = latencies(run)
-    row = {str(name): value for name, value in per_cell(run, latency).iloc[0].items()}
+    row = {str(name): value for name, value in per_cell(run).iloc[0].items()}
     observed = ControlRun(run, row, latency, _record(run), control.scenario)
     return list(control.read(observed))
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import RELAY
-from reports.data.load import Run
+from reports.data.load import TABLES, Run
 from reports.data.situations import SITUATION
 from reports.measures.costs import NS_PER_MS
 from reports.theory.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
@@ -92,8 +92,7 @@ def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any
     for cell in run.finished.to_dict("records"):
         if any(cell[key] != row[key] for key in SITUATION):
             continue
-        tables = {name: getattr(run, name) for name in ("published", "requests", "deliveries", "samples")}
-        own = {name: frame[frame["cell"] == cell["cell"]] for name, frame in tables.items()}
+        own: dict[str, Any] = {name: run.rows.of(name, cell["cell"]) for name in TABLES}
         own["published"] = own["published"].sort_values("id")
         at = conditions(cell, own["published"], row, setting)
         if not at.has_theory or not len(own["deliveries"]):
@@ -120,18 +119,18 @@ def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any
 
 
 def expected_curve(
-    cells: pd.DataFrame, published: pd.DataFrame, row: SummaryRow, setting: Mapping[str, Any], levels: Floats
+    run: Run, cells: pd.DataFrame, row: SummaryRow, setting: Mapping[str, Any], levels: Floats
 ) -> Floats | None:
     """Return the latency (ms) that theory has at each quantile level, the median over cells; None without a theory.
 
-    cells, published: of this situation.
+    cells: of this situation.
     """
     theory = _theory(row["pattern"], setting)
     if theory is None:
         return None
     curves = []
     for cell in cells.to_dict("records"):
-        at = conditions(cell, published[published["cell"] == cell["cell"]].sort_values("id"), row, setting)
+        at = conditions(cell, run.rows.of("published", cell["cell"]).sort_values("id"), row, setting)
         if at.has_theory:
             curves.append(np.quantile(theory.expected(at).latency_ms, levels, method="inverted_cdf"))
     return np.median(curves, axis=0) if curves else None

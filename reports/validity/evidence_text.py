@@ -83,8 +83,12 @@ def _generator(facts: Facts) -> str:
         f" In the worst cell the median message lay unread for {quantity(usual_ms, 'ms')}, and 99 % for at most "
         f"{quantity(most_ms, 'ms')}."
     )
+    shared = int(cells["generator_processes"].max())
+    several = (
+        f"{shared:g} processes shared the clients, and the latest and busiest of them counts. " if shared > 1 else ""
+    )
     return (
-        f"Its event loop was late by at most {quantity(lag.max(), 'ms')} in a usual second "
+        f"{several}Its event loop was late by at most {quantity(lag.max(), 'ms')} in a usual second "
         f"({quantity(cells['generator_lag_max_ms'].max(), 'ms')} at worst), and used "
         f"{percent(cells['generator_cpu_peak'].max())} of a core in its busiest second."
         f"{unread if pd.notna(usual_ms) else ''}"

@@ -55,7 +55,7 @@ def generator(facts: Facts) -> Iterable[Caution]:
             f"The load generator used {percent(busy['generator_cpu_peak'].max())} of a core in its busiest second "
             f"({facts.names(busy)})",
             "messages waited in the generator, and this counts as latency of the pattern.",
-            "Use fewer clients, and see whether the latency stays the same.",
+            "Use more load processes (--load-processes) or fewer clients, and see whether the latency stays the same.",
             "generator",
         )
     yield from _late(facts)
@@ -82,7 +82,7 @@ def _late(facts: Facts) -> Iterable[Caution]:
         f"own ({facts.names(late)})",
         "the clients' kernel had messages that the generator had not read yet. Intervals and rankings allow for it: no "
         "pattern is ranked before another because of it.",
-        "Close other programs, or use fewer clients.",
+        "Close other programs, use more load processes (--load-processes), or use fewer clients.",
         "generator",
     )
 

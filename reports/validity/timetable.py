@@ -161,7 +161,7 @@ def _schedule(facts: Facts, cell: CellRow) -> str:
 
 def _scheduled(facts: Facts, cell: CellRow) -> pd.DataFrame:
     """Return the journal of a cell, of a server that is not ours without the roll call, which came before."""
-    published: pd.DataFrame = facts.run.published[facts.run.published["cell"] == cell["cell"]]
+    published: pd.DataFrame = facts.run.rows.of("published", cell["cell"])
     if not _setting(facts, cell).get("adapter"):
         return published
     scheduled: pd.DataFrame = published[published["due_ns"] >= cell["publish_from_ns"]]

@@ -29,7 +29,8 @@ from servers.outlet.costs import CostOf, cost_of
 from servers.outlet.outlet import Outlet
 from servers.outlet.started import Started
 from servers.outlet.ways import way_of
-from servers.process import BACKLOG, bind, journal, raise_file_limit, settle, spare_the_collector, stop_signal
+from servers.process import journal, raise_file_limit, settle, spare_the_collector, stop_signal
+from servers.processes.ports import BACKLOG, bind
 from servers.settings.options import ServerOptions
 from servers.settings.setting import add_arguments, settings
 from servers.targets.adapter import Adapter

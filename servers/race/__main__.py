@@ -14,7 +14,8 @@ from aiohttp import web
 from servers.__main__ import FAILED, UNREACHABLE, USAGE, announce_json, fail, parse
 from servers.app import Service
 from servers.home import pass_on
-from servers.process import PortTakenError, ServingError, serve
+from servers.process import ServingError, serve
+from servers.processes.ports import PortTakenError
 from servers.race.lanes import HOST, LaneLostError
 from servers.race.race import Race
 from servers.web.certificate import write_certificate
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     pass_on()
     try:
         names, as_json, options = parse(arguments)
-        check_host(options.host)
+        check_place(options.host, options.server_processes)
         with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
             if not options.tls_cert:
                 made = write_certificate(Path(folder))
@@ -42,7 +43,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def check_host(host: str) -> None:
+def check_place(host: str, processes: int) -> None:
+    if processes > 1:
+        raise ValueError(f"--processes {processes} must be 1: a race counts in one process what it sends")
     if host != HOST:
         raise ValueError(f"--host {host!r} must be {HOST}: the lanes and the page of a race are of this machine")
 

@@ -18,6 +18,8 @@ PORT_MAX: Final = 65_535
 HOST_CHARACTERS: Final = set(ascii_letters + digits + "-._:,")
 NAME_CHARACTERS: Final = set(ascii_letters + digits + "-._~")
 NAME_FORM: Final = "letters, digits and - . _ ~"
+OF_ONE_PROCESS: Final = ("fault", "write_journal", "max_held", "rate_limit_per_s")
+"""Settings that several processes would each obey by itself."""
 
 
 def check_name(text: str) -> None:
@@ -146,6 +148,12 @@ class ServerOptions(Served):
             ("--history", self.history, not self.fault or self.history >= 256, "256 or more with --fault"),
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--fault", self.fault, not (self.fault and shared), "left out with a shared feed"),
+            (
+                "--processes",
+                self.server_processes,
+                self.server_processes == 1 or not any([shared, *(getattr(self, name) for name in OF_ONE_PROCESS)]),
+                "1 with a shared feed, a fault, --write-journal, --max-held or --rate-limit",
+            ),
             ("--keep", self.keep, not (self.keep and shared), "left out with a feed in Redis"),
             (
                 "--redis",

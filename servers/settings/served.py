@@ -60,6 +60,9 @@ class Served:
     send_buffer_bytes: int = setting(
         1_048_576, "unread bytes of a slow reader after which its stream is closed", SERVER, low=0, off="no limit"
     )
+    server_processes: int = setting(
+        1, "processes that serve one feed at one port (Linux)", SERVER, option="--processes", low=1, high=64
+    )
     fault: str = setting(
         "",
         f"inject a fault, to test pollbench: {fault_specs.FORMS}",

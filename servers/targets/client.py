@@ -157,7 +157,7 @@ class Client:
         try:
             return read(text).fill(self._variables.with_values(more) if more else self._variables)
         except KeyError as unknown:
-            why = f"no response has set yet {unknown.args[0]} is, and {text[:60]!r} needs it"
+            why = f"no response has set {unknown.args[0]} yet, and {text[:60]!r} needs it"
             raise Misunderstood(why) from None
 
     def learn(self, rules: Mapping[str, str], headers: Mapping[str, str], data: bytes) -> None:

@@ -14,7 +14,12 @@ RETRY_LATER = "1"
 
 
 class UnavailableError(Exception):
-    """What was asked for cannot be done now, but perhaps later, or by another server. The message says why."""
+    """What was asked for cannot be done now, but perhaps later, or by another server. The message says why.
+
+    field: what it is that cannot be reached.
+    """
+
+    field = "redis"
 
 
 def error_response(status: int, error: str, field: str, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -44,7 +49,7 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except BadFieldError as bad:
         return error_response(400, str(bad), bad.field)
     except UnavailableError as away:
-        return error_response(503, str(away), "redis", {hdrs.RETRY_AFTER: RETRY_LATER})
+        return error_response(503, str(away), away.field, {hdrs.RETRY_AFTER: RETRY_LATER})
     except web.HTTPMethodNotAllowed as wrong:
         allowed = ", ".join(sorted(wrong.allowed_methods))
         error = f"{request.path[:200]} takes {allowed}, not {request.method}"

@@ -9,6 +9,7 @@ import pytest
 from reports.capacity.rungs import judged, under_way
 from reports.ci.slo import parse_slo
 from reports.data.load import ReportError, load
+from tests.other_rows import with_rows
 from tests.reports.conftest import SMALL, as_measured
 from tests.synthetic import write_run
 
@@ -52,7 +53,7 @@ def test_messages_that_pile_up_are_more_than_rate_times_time(run_dir: Path) -> N
     late = run.deliveries.copy()
     begins = late["cell"].map(run.finished.set_index("cell")["window_from_ns"]).astype("int64")
     late["received_ns"] = late["due_ns"] + ((late["due_ns"] - begins).clip(lower=0) * 0.5).astype("int64") + 1_000_000
-    ratios = under_way(replace(run, deliveries=late))
+    ratios = under_way(with_rows(run, deliveries=late))
     assert all(ratio > 1.2 for ratio in ratios.values()), ratios
 
 

@@ -352,7 +352,7 @@ def test_answers_that_say_there_is_nothing_new_are_no_errors(all_users: dict[str
     ("name", "says"),
     [
         ("a step that is refused", "connect: POST: the server answered 400 (no telling headers), b'expired'"),
-        ("a step that tells nothing", "no answer has said yet what sid is"),
+        ("a step that tells nothing", "no response has set sid yet"),
         ("a frame that was not expected", "connect: 'regex ^0' is not in what came: b'go away'"),
     ],
 )

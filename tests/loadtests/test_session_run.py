@@ -1,7 +1,6 @@
 """A test driven by hand becomes a run that the reports read: one cell a pattern, all rows, nothing mixed."""
 
 import json
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from reports.data.load import ReportError, Run, load
 from reports.measures.measures import per_cell, summary
 from reports.theory.compare import agreements
 from reports.validity.checks import cautions
+from tests.other_rows import with_rows
 
 S = 10**9
 MESSAGES = 200
@@ -109,7 +109,7 @@ def test_what_the_server_cost_is_told_of_one_pattern_and_of_several_only_of_all_
     (share,) = per_cell(one)["server_cpu_share"]
     assert share == pytest.approx(0.02)
     assert "was not measured" not in told(one)
-    assert "was not measured" in told(replace(one, samples=one.samples[one.samples["role"] != "server"]))
+    assert "was not measured" in told(with_rows(one, samples=one.samples[one.samples["role"] != "server"]))
     assert pd.read_parquet(tmp_path / "several" / "samples.parquet")["cpu_ns"].max() == 20 * 20_000_000
 
 

@@ -12,7 +12,7 @@ from loadtests.records import manifest
 from loadtests.scenario.scenarios import Scenario
 from reports.charts.chart_data import Scene, scenes
 from reports.data.load import Run, load
-from reports.measures.measures import latencies, per_cell, summary
+from reports.measures.measures import per_cell, summary
 from reports.page.page import write_report
 from tests.synthetic import write_run
 
@@ -90,4 +90,4 @@ def rows(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def scene(run: Run, rows: pd.DataFrame) -> Scene:
-    return scenes(run, rows, latencies(run), "VALID")[0]
+    return scenes(run, rows, "VALID")[0]

@@ -11,6 +11,7 @@ from reports.data.load import Run
 from reports.measures.measures import open_books, per_cell, summary
 from reports.validity.caution import verdict
 from reports.validity.checks import cautions
+from tests.other_rows import with_rows
 
 CELL = "small-6-sse-1"
 Harm = Callable[[pd.DataFrame], pd.DataFrame]
@@ -25,12 +26,11 @@ def harmed(run: Run, table: str, harm: Harm, *, told: bool = False) -> Run:
     frame: pd.DataFrame = getattr(run, table)
     mine = frame["cell"] == CELL
     rows = harm(frame[mine].reset_index(drop=True))
-    changed: dict[str, Any] = {table: pd.concat([frame[~mine], rows], ignore_index=True).astype(frame.dtypes)}
-    if told:
-        changed["cells"] = run.cells.assign(
-            **{f"{table}_rows": run.cells[f"{table}_rows"].where(run.cells["cell"] != CELL, len(rows))}
-        )
-    return replace(run, **changed)
+    changed = with_rows(run, **{table: pd.concat([frame[~mine], rows], ignore_index=True).astype(frame.dtypes)})
+    if not told:
+        return changed
+    recorded = run.cells[f"{table}_rows"].where(run.cells["cell"] != CELL, len(rows))
+    return replace(changed, cells=run.cells.assign(**{f"{table}_rows": recorded}))
 
 
 def drop(at: int) -> Harm:

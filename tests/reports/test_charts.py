@@ -21,6 +21,7 @@ from reports.charts.timeline import timeline
 from reports.data.load import load
 from reports.measures.latency_parts import PARTS, TAIL_PARTS
 from reports.measures.measures import latencies, summary
+from tests.other_rows import with_rows
 from tests.synthetic import write_run
 
 
@@ -64,7 +65,7 @@ def test_the_spectrum_passes_through_p90_and_stops_where_a_repeat_cannot_tell(sc
 
 def test_the_running_median_lies_within_what_was_measured(scene: Scene) -> None:
     figure = latency.over_time(scene)
-    for pattern, rows in scene.latency.groupby("pattern", observed=True):
+    for pattern, rows in latencies(scene.run).groupby("pattern", observed=True):
         x, y = line(figure, f"over-time-{pattern}")
         assert rows["latency_ms"].min() <= y.min() <= y.max() <= rows["latency_ms"].max()
         assert 0 <= x.min() <= x.max() <= scene.setting["window_s"]
@@ -113,7 +114,7 @@ def test_a_sweep_has_a_point_for_every_number_of_clients(tmp_path_factory: pytes
         name="grow", purpose="a sweep", clients=(2, 5, 9), schedule="poisson:8", poll_interval_s=0.2, window_s=1.0
     )
     run = load(write_run(tmp_path_factory.mktemp("sweep"), [growing], repeats=1))
-    (scene,) = scenes(run, summary(run), latencies(run), "VALID")
+    (scene,) = scenes(run, summary(run), "VALID")
     assert scene.clients == 9
     assert sweep.is_sweep(scene)
     figure = sweep.latency(scene)
@@ -138,7 +139,7 @@ def test_a_single_repeat_of_a_sweep_shows_what_the_instrument_may_have_added() -
 
 def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) -> None:
     run = load(distant)
-    *nearer, scene = scenes(run, summary(run), latencies(run), "VALID")
+    *nearer, scene = scenes(run, summary(run), "VALID")
     assert [each.rtt_ms for each in nearer] == [0.0, 20.0]
     assert [each.name for each in (*nearer, scene)] == ["distant-0ms", "distant-20ms", "distant"]
     assert not any(sweep.is_sweep(each, RTT) for each in nearer)
@@ -161,10 +162,10 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
 
 def test_message_rates_are_a_sweep_of_their_own_drawn_once_for_all(frequent: Path) -> None:
     run = load(frequent)
-    *rarer, scene = scenes(run, summary(run), latencies(run), "VALID")
+    *rarer, scene = scenes(run, summary(run), "VALID")
     assert [each.name for each in (*rarer, scene)] == ["frequent-4per_s", "frequent-16per_s", "frequent"]
     assert [each.rate_per_s for each in (*rarer, scene)] == [4, 16, 64]
-    assert [each.published["rate_per_s"].unique().tolist() for each in (*rarer, scene)] == [[4], [16], [64]]
+    assert [each.cells["rate_per_s"].unique().tolist() for each in (*rarer, scene)] == [[4], [16], [64]]
     assert not any(sweep.is_sweep(each, RATE) for each in rarer)
     along = {chart.name: chart for chart in CHARTS if chart.along is RATE and chart.applies(scene)}
     assert list(along) == ["latency-by-rate", "cost-by-rate", "requests-by-rate"]
@@ -185,7 +186,7 @@ def test_a_ring_marks_where_two_drawn_lines_cross(frequent: Path, name: str, log
     run = load(frequent)
     rows = summary(run)
     rows = rows[rows["pattern"].isin(["long_polling", "sse"])]
-    scene = scenes(run, rows, latencies(run), "VALID")[-1]
+    scene = scenes(run, rows, "VALID")[-1]
     poll = rows["pattern"] == "long_polling"
     values = rows[name].mask(poll, rows["rate_per_s"].map({4.0: 100.0, 16.0: 40.0, 64.0: 5.0})).mask(~poll, 20.0)
     crossing = replace(scene, summary=rows.assign(**{name: values, f"{name}_low": values, f"{name}_high": values}))
@@ -208,7 +209,7 @@ def test_of_many_steps_a_few_have_charts_of_their_own_and_the_ends_are_among_the
         rtt_ms=(0.0, 9.0),
     )
     run = load(write_run(tmp_path_factory.mktemp("many"), [many], repeats=1, labels={"sse": "SSE"}))
-    found = scenes(run, summary(run), latencies(run), "VALID")
+    found = scenes(run, summary(run), "VALID")
     assert [each.rate_per_s for each in found] == [10, 13, 15, 18]
     assert {each.rtt_ms for each in found} == {9}
     assert found[-1].furthest
@@ -217,14 +218,14 @@ def test_of_many_steps_a_few_have_charts_of_their_own_and_the_ends_are_among_the
 
 def test_a_picture_of_very_frequent_messages_shows_fewer_of_them(frequent: Path) -> None:
     run = load(frequent)
-    scene = scenes(run, summary(run), latencies(run), "VALID")[-1]
+    scene = scenes(run, summary(run), "VALID")[-1]
     slow = replace(scene, setting={**scene.setting, "poll_interval_s": 0.5})
     assert timeline(slow).axes[0].get_xlim()[1] == pytest.approx(60 / 64)
 
 
 def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(distant: Path) -> None:
     run = load(distant)
-    scene = scenes(run, summary(run), latencies(run), "VALID")[-1]
+    scene = scenes(run, summary(run), "VALID")[-1]
     median, tail = sweep.latency(scene, RTT).axes
     assert tail.get_ylim() == (0, 160)
     slow = scene.rows.set_index("pattern").loc["short_polling"]
@@ -236,7 +237,7 @@ def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_lat
 def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(distant: Path) -> None:
     run = load(distant)
     rows = summary(run)
-    scene = scenes(run, rows, latencies(run), "VALID")[-1]
+    scene = scenes(run, rows, "VALID")[-1]
     same = {column: 1.0 for name in sweep.COSTS for column in (name, f"{name}_low", f"{name}_high")}
     flat = replace(scene, summary=rows.assign(**same))
     assert not sweep.varies(flat, RTT)
@@ -247,11 +248,10 @@ def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(distant: Pa
 
 
 def test_charts_survive_a_pattern_that_delivered_nothing(scene: Scene) -> None:
-    silent = scene.latency["pattern"] == "sse"
     rows = scene.summary.copy()
     rows.loc[rows["pattern"] == "sse", [name for name in rows if "_ms" in str(name) and name != "rtt_ms"]] = np.nan
-    gone = scene.deliveries["pattern"] == "sse"
-    poor = replace(scene, latency=scene.latency[~silent], deliveries=scene.deliveries[~gone], summary=rows)
+    gone = scene.run.deliveries["pattern"] == "sse"
+    poor = replace(scene, run=with_rows(scene.run, deliveries=scene.run.deliveries[~gone]), summary=rows)
     with styled():
         for chart in CHARTS:
             if chart.applies(poor):
@@ -347,7 +347,7 @@ def test_a_platform_without_stamps_has_no_chart_of_parts_and_still_a_fan_out(sce
     mac = replace(
         scene,
         summary=scene.summary.assign(**dict.fromkeys(without, np.nan)),
-        latency=scene.latency.assign(wait_ms=np.nan),
+        run=with_rows(scene.run, deliveries=scene.run.deliveries.assign(arrived_ns=0)),
     )
     assert not breakdown.is_known(mac)
     with styled():

@@ -4,7 +4,6 @@ The runs are simulated, and spoiled by hand in the way a server of that fault sp
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from reports.data.load import ReportError, Run, load
 from reports.selftest.controls import Control, Reading, controls, readings
 from reports.theory.oracles import frozen_quantile
 from servers.settings.fault_specs import parse_fault
+from tests.other_rows import with_rows
 from tests.simulation import frozen_latencies
 from tests.synthetic import write_run
 
@@ -54,7 +54,7 @@ def measured(tmp_path: Path) -> Callable[[str], tuple[Control, Run]]:
         run = load(write_run(tmp_path, [control.scenario], repeats=1, labels={control.pattern: control.pattern}))
         fates = record(run, control.scenario)
         fates[COLUMNS].to_csv(tmp_path / "cells" / str(run.cells["cell"][0]) / "faults.csv", index=False)
-        return control, replace(run, deliveries=spoiled(run.deliveries, fates))
+        return control, with_rows(run, deliveries=spoiled(run.deliveries, fates))
 
     return measure
 
@@ -81,7 +81,7 @@ def test_a_report_that_is_off_by_one_delivery_does_not_pass(
     measured: Callable[[str], tuple[Control, Run]], name: str, lie: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> None:
     control, run = measured(name)
-    found = readings(control, replace(run, deliveries=lie(run.deliveries)))
+    found = readings(control, with_rows(run, deliveries=lie(run.deliveries)))
     assert not all(reading.true for reading in found)
 
 
@@ -98,7 +98,7 @@ def test_a_report_whose_latencies_are_all_alike_does_not_pass_for_two_delays(
     control, run = measured("delay")
     alike = run.deliveries.assign(received_ns=run.deliveries["due_ns"] + 30_000_000)
     with pytest.warns(RuntimeWarning):
-        found = readings(control, replace(run, deliveries=alike))
+        found = readings(control, with_rows(run, deliveries=alike))
     assert not any(reading.true for reading in found)
 
 

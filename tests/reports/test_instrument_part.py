@@ -18,6 +18,7 @@ P = {"p50_ms": 0.5, "p99_ms": 0.99}
 def deliveries(rows: list[tuple[float, float, float | None]]) -> pd.DataFrame:
     """First arrivals of (received_s, latency_ms, wait_ms or None)."""
     table = pd.DataFrame(rows, columns=["received_s", "latency_ms", "wait_ms"]).astype(float)
+    table["user"] = 1
     table["transit_ms"] = table["latency_ms"]
     table["received_ns"] = (table["received_s"] * S).astype("int64")
     table["arrived_ns"] = (table["received_ns"] - table["wait_ms"] * MS).fillna(0).astype("int64")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from loadtests.scenario.scenarios import Scenario
 from reports.charts.chart_data import Scene, scenes
 from reports.data.load import load
-from reports.measures.measures import latencies, summary
+from reports.measures.measures import summary
 from reports.page import interactive
 from reports.page.page import write_report
 from tests.synthetic import write_run
@@ -42,7 +42,7 @@ def swept_scene(swept: Path) -> Scene:
 def scene_of(folder: Path) -> Scene:
     """The scene that shows the sweeps of a run."""
     run = load(folder)
-    return scenes(run, summary(run), latencies(run), "VALID")[-1]
+    return scenes(run, summary(run), "VALID")[-1]
 
 
 @pytest.fixture(scope="module")

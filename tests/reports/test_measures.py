@@ -18,6 +18,7 @@ from reports.measures.measures import (
     per_cell,
     summary,
 )
+from tests.other_rows import with_rows
 
 MS = 1_000_000
 
@@ -32,7 +33,7 @@ def arrivals(run: Run, *rows: tuple[int, int, int, int]) -> Run:
     template["due_ns"] = template["published_ns"] = [from_ns + row[2] * MS for row in rows]
     template["received_ns"] = [from_ns + row[3] * MS for row in rows]
     template["arrived_ns"] = 0
-    return replace(run, deliveries=template)
+    return with_rows(run, deliveries=template)
 
 
 def test_latency_runs_from_due_to_received(run: Run) -> None:
@@ -62,7 +63,7 @@ def test_a_message_counts_by_when_it_was_due_not_by_when_it_arrived(run: Run) ->
 def test_the_wait_for_our_loop_runs_from_the_kernels_stamp_and_is_unknown_without_one(run: Run) -> None:
     both = arrivals(run, (0, 1, 100, 107), (0, 2, 200, 209))
     stamped_ns = both.deliveries["received_ns"].iloc[0] - 3 * MS
-    found = latencies(replace(both, deliveries=both.deliveries.assign(arrived_ns=[stamped_ns, 0])))
+    found = latencies(with_rows(both, deliveries=both.deliveries.assign(arrived_ns=[stamped_ns, 0])))
     assert found["wait_ms"].tolist() == [3.0, pytest.approx(float("nan"), nan_ok=True)]
 
 
@@ -86,7 +87,7 @@ def test_only_the_first_arrival_of_a_message_has_a_latency() -> None:
 
 
 def test_a_cell_without_deliveries_has_no_latency_and_everything_missed(run: Run) -> None:
-    empty = replace(run, deliveries=run.deliveries.iloc[:0])
+    empty = with_rows(run, deliveries=run.deliveries.iloc[:0])
     found = per_cell(empty)
     assert found["p50_ms"].isna().all()
     assert (found["missed"] == found["owed"]).all()
@@ -98,7 +99,7 @@ def test_a_cell_without_deliveries_has_no_latency_and_everything_missed(run: Run
 
 def test_what_the_simulation_loses_is_counted_to_the_message(run: Run) -> None:
     lost = run.deliveries["id"] % 5 == 0
-    found = conservation(replace(run, deliveries=run.deliveries[~lost]))
+    found = conservation(with_rows(run, deliveries=run.deliveries[~lost]))
     ids = run.published.merge(run.finished[["cell", "window_from_ns", "window_until_ns"]], on="cell")
     due = ids[ids["due_ns"].between(ids["window_from_ns"], ids["window_until_ns"], inclusive="left")]
     assert (found["missed"] + found["in_flight"]).sum() == 6 * (due["id"] % 5 == 0).sum()

@@ -17,6 +17,7 @@ from reports.theory.theory_table import in_words, theory_table
 from reports.validity.by_theory import without_theory
 from reports.validity.caution import Caution, Facts
 from reports.validity.checks import cautions
+from tests.other_rows import with_rows
 from tests.synthetic import LABELS, write_run
 from tests.synthetic_patterns import World
 
@@ -121,7 +122,7 @@ def test_two_messages_published_well_apart_may_have_been_one_wake_up_or_two(
     run = simulate(replace(FEED, schedule="burst:2/1"), {"sse": LABELS["sse"]})
     first = run.published.groupby(["cell", "due_ns"], observed=True)["published_ns"].transform("min")
     published = run.published.assign(published_ns=first + apart_ns * (run.published["published_ns"] > first))
-    split = replace(run, published=published, deliveries=run.deliveries.assign(bytes=run.deliveries["bytes"] + 3))
+    split = with_rows(run, published=published, deliveries=run.deliveries.assign(bytes=run.deliveries["bytes"] + 3))
     assert ("payload_bytes_per_delivery" not in {each.name for each in disagreeing(split)}) == agrees
 
 
@@ -246,7 +247,7 @@ def test_the_curve_of_theory_has_the_quantiles_of_the_table(simulate: Simulate) 
     for row in rows.to_dict("records"):
         bounds = {each.name: each for each in agreements(run, rows) if each.pattern == row["pattern"]}
         cells = run.finished[run.finished["pattern"] == row["pattern"]]
-        curve = expected_curve(cells, run.published, row, run.manifest.scenarios[0], np.array([0.5, 0.9, 0.99]))
+        curve = expected_curve(run, cells, row, run.manifest.scenarios[0], np.array([0.5, 0.9, 0.99]))
         assert curve == pytest.approx([bounds[name].theory for name in ("p50_ms", "p90_ms", "p99_ms")])
 
 
@@ -256,7 +257,7 @@ def test_a_pattern_without_a_theory_has_no_row_and_no_curve(simulate: Simulate) 
     rows["pattern"] = "carrier_pigeon"
     assert agreements(run, rows) == []
     row = rows.to_dict("records")[0]
-    assert expected_curve(run.finished, run.published, row, run.manifest.scenarios[0], np.array([0.5])) is None
+    assert expected_curve(run, run.finished, row, run.manifest.scenarios[0], np.array([0.5])) is None
 
 
 def test_polls_that_start_together_share_a_phase_and_have_no_theory_but_long_polls_do(simulate: Simulate) -> None:

@@ -15,6 +15,7 @@ from reports.measures.measures import per_cell, summary
 from reports.validity.caution import Facts
 from reports.validity.timetable import GONE_THROUGH_MAX, departures, departures_by_hand, timetable, unknown_timetable
 from servers.feed.schedule import parse_schedule
+from tests.other_rows import with_rows
 
 START_NS = 5_000_000_000
 CELL: dict[Hashable, Any] = {
@@ -77,7 +78,7 @@ def test_messages_that_nobody_scheduled_are_found() -> None:
 def test_a_run_whose_journal_departs_is_invalid(run: Run) -> None:
     cells = per_cell(run)
     assert list(timetable(Facts(run, cells, summary(run, cells)))) == []
-    moved = replace(run, published=run.published.assign(due_ns=run.published["due_ns"] + 5_000))
+    moved = with_rows(run, published=run.published.assign(due_ns=run.published["due_ns"] + 5_000))
     (caution,) = timetable(Facts(moved, cells, summary(run, cells)))
     assert caution.severity == "invalid"
     assert caution.what == "The server did not publish by its schedule"

@@ -170,7 +170,10 @@ def test_clients_behind_a_round_trip_reach_the_same_server(tmp_path: Path) -> No
             ["--target", "nchan", "--url", "http://h", "--set", "headers.Authorization=Bearer {{env.NOT_SET_HERE}}"],
             "the environment variable NOT_SET_HERE is not set; export it first",
         ),
-        (["--target", "nchan", "--url", "http://h", "--server", "x"], "--server x is for servers that we start"),
+        (
+            ["--target", "nchan", "--url", "http://h", "--server", "x"],
+            "--server x is for servers that pollbench starts",
+        ),
     ],
 )
 def test_a_server_that_cannot_be_meant_is_refused_before_anything_starts(

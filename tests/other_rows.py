@@ -1,0 +1,26 @@
+"""A run with other rows than its files have, as tests need it that ask what a report makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from reports.data.load import Rows, Run
+
+
+class OtherRows(Rows):
+    """The rows of a run, but for some tables, which have the cell of each row."""
+
+    def __init__(self, rows: Rows, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._rows = rows
+        self._tables = tables
+
+    def of(self, table: str, cell: str) -> pd.DataFrame:
+        if table not in self._tables:
+            return self._rows.of(table, cell)
+        frame = self._tables[table]
+        return frame[frame["cell"] == cell]
+
+
+def with_rows(run: Run, **tables: pd.DataFrame) -> Run:
+    return replace(run, rows=OtherRows(run.rows, tables))
