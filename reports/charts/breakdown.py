@@ -12,7 +12,7 @@ from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.cost import panels
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, beside, figure, ms_axis, width_in
+from reports.charts.style import INK, MUTED, beside, figure, is_narrow, ms_axis, width_in
 from reports.measures.latency_parts import PARTS
 
 ONE_SCALE: Final = 10
@@ -55,6 +55,8 @@ def _parts(axes: Axes, scene: Scene, over: str) -> None:
     panel_in = width_in() / beside(len(OVER), len(OVER))[1] - 1.3
     ms_axis(axes.xaxis, lowest / 2, highest * (2 * highest / lowest) ** (ROOM_IN / (panel_in - ROOM_IN)))
     axes.set_ylim(len(table) - 0.4, -0.6)
+    ticks = [tick for tick in axes.get_xticks() if tick <= 2 * highest][:: 2 if is_narrow() else 1]
+    axes.set_xticks(ticks, labels=[quantity(tick, "ms", 1) for tick in ticks])
     for at, (pattern, parts_ms) in enumerate(zip(scene.patterns, table, strict=True)):
         total_ms = parts_ms.sum()
         if not np.isfinite(total_ms):
