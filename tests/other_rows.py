@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reports.data.load import Rows, Run
+from reports.data.load import Run, RunRows
 
 
-class OtherRows(Rows):
+class OtherRows(RunRows):
     """The rows of a run, but for some tables, which have the cell of each row."""
 
-    def __init__(self, rows: Rows, tables: Mapping[str, pd.DataFrame]) -> None:
+    def __init__(self, rows: RunRows, tables: Mapping[str, pd.DataFrame]) -> None:
         self._rows = rows
         self._tables = tables
 
