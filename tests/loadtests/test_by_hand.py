@@ -145,7 +145,7 @@ def test_a_schedule_that_somebody_changes_while_a_test_runs_is_told_in_the_tab(t
         urlopen(Request(f"{http_host(server)}/api/schedule", other, method="PUT"), timeout=HANG_S).close()
         (row,) = stop(started)["rows"]
     assert (row["verdict"], len(row["reasons"])) == ("INVALID", 1)
-    assert "somebody had the server publish by steady:10 (200 bytes) while it ran, instead of" in row["reasons"][0]
+    assert "the server was made to publish by steady:10 (200 bytes) while it ran, instead of" in row["reasons"][0]
 
 
 def test_a_server_whose_schedule_begins_later_is_not_measured_by_hand_unless_it_is_given_one(tmp_path: Path) -> None:
