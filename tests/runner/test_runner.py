@@ -111,7 +111,7 @@ def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
     ("server", "load", "problem"),
     [
         ("ends at once", "good", "the server ended by itself with exit code 1: error: no such luck"),
-        ("says nothing", "good", "the server was not ready after 1 s: it said nothing"),
+        ("says nothing", "good", "the server was not ready after 1 s: it printed nothing"),
         ("server: another token", "good", "is another server: its token is 'somebody-else'"),
         ("server: dies", "good", "the server ended by itself with exit code 9"),
         ("server: ends badly", "good", "the server ended with exit code 5 when told to stop: error: could not close"),
