@@ -152,7 +152,7 @@ def test_with_a_login_nothing_is_told_or_connected_to_before_it(server: ServerPr
             assert "delivery.js" in site.ask("GET", "/", person)[1]
             assert json.loads(site.ask("GET", "/pollbench/live", person)[1])["phase"] == "none"
             refused = site.ask("POST", "/swarm", person, FORM | {"poll_interval": "often"})[1]
-            assert "--poll-interval 'often'" in json.loads(refused)["message"]
+            assert "Poll Interval 'often' is not a duration" in json.loads(refused)["message"]
         finally:
             load.kill()
 
