@@ -163,7 +163,7 @@ def test_a_worker_that_is_lost_makes_the_figures_invalid_and_the_report_says_why
 
 def test_a_server_that_is_not_there_is_named_in_the_form(page: Page, alone: Site) -> None:
     driver = Driver(page, alone)
-    driver.option("Host").fill("http://127.0.0.1:1")
+    driver.page.get_by_role("textbox", name="Host", exact=True).fill("http://127.0.0.1:1")
     driver.press("Start")
     expect(page.get_by_role("alert")).to_contain_text("http://127.0.0.1:1 cannot be reached")
     expect(page.get_by_role("alert")).to_contain_text("start a server with: pollbench serve")
