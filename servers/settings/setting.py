@@ -191,9 +191,12 @@ def plain(value: object) -> str:
 
 
 def duration(value: float, unit: str) -> str:
-    """Write a duration, exact to the nanosecond: 40ms, 1.5s, 0."""
+    """Write a duration as it is read again: 40ms, 1.5s, 0; what is no whole ns, as a plain number of the unit."""
     if 0 <= value < inf:
-        return format_duration(round(value * NS_PER_UNIT[unit]))
+        whole_ns = round(value * NS_PER_UNIT[unit])
+        if whole_ns / NS_PER_UNIT[unit] == value:
+            return format_duration(whole_ns)
+        return plain(value)
     return f"{plain(value)}{unit}" if isfinite(value) else str(value)
 
 

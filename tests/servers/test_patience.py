@@ -94,4 +94,4 @@ def test_a_body_that_does_not_come_in_time_is_refused_over_both() -> None:
         with http2(server) as peer:
             peer.send(frame(HEADERS, 4, 1, block("/api/message", method="POST")), frame(0, 0, 1, b"half"))
             peer.until(lambda: peer.ended(1))
-            assert b"did not come in time" in peer.content(1)
+            assert b"did not arrive in time" in peer.content(1)
