@@ -67,5 +67,9 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return last_word(error_response(408, "the body did not arrive in time; send it in one piece", "body"))
     except web.RequestPayloadError:
         return last_word(error_response(400, "the body is broken: its length or its chunks are wrong", "body"))
+    except ConnectionResetError:
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        return last_word(web.Response())  # to a client that has left: aiohttp writes it nowhere, and says nothing
     except web.HTTPRequestEntityTooLarge:
         return error_response(413, f"the body is larger than {request.client_max_size} bytes", "body")

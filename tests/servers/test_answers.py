@@ -3,7 +3,11 @@
 import asyncio
 import json
 import re
+from contextlib import nullcontext
+from unittest.mock import Mock
 
+import pytest
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from servers.feed.feed import Feed
 from servers.feed.history import History, Replay
 from servers.patterns.short_polling import holds
 from servers.web.answers import ANSWER_BYTES, SENT, Answer, Answers, poll_body
+from servers.web.errors import json_errors
 from tests.http1 import read_response
 
 BODIES = st.lists(st.integers(1, 10**6).map(lambda number: b'{"id":%d}' % number), max_size=20).map(tuple)
@@ -102,3 +107,15 @@ def test_bytes_that_were_rendered_for_a_kept_connection_go_to_no_other() -> None
     assert answer.to(closing) is not answer.to(kept)
     assert answer.sent_to(kept) is SENT
     assert answer.sent_to(closing) is not SENT
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+def test_a_client_that_leaves_before_its_answer_begins_is_no_error_of_the_server(leaving: bool) -> None:
+    transport = Mock(is_closing=lambda: leaving)
+    request = make_mocked_request("GET", "/api/stream", transport=transport)
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    with nullcontext() if leaving else pytest.raises(ClientConnectionResetError):
+        asyncio.run(json_errors(request, answer))
