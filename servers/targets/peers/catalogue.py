@@ -35,7 +35,7 @@ class Peer(NamedTuple):
 UVICORN: Final = "$venv/uvicorn --app-dir $here --host 127.0.0.1 --port {{port}} --log-level warning"
 PEERS: Final[Sequence[Peer]] = (
     Peer("nchan", "nginx, nchan", ("deb:nginx", "deb:libnginx-mod-nchan"), "nchan", "sh $here/nchan.sh {{port}}"),
-    Peer("pushpin", "Pushpin", ("deb:pushpin",), "pushpin", "$venv/python $here/pushpin_app.py {{port}}"),
+    Peer("pushpin", "Pushpin", ("deb:pushpin", "bin:python3"), "pushpin", "python3 $here/pushpin_app.py {{port}}"),
     Peer(
         "durable-streams",
         "Durable Streams server",
