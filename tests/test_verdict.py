@@ -70,7 +70,7 @@ def test_a_burned_core_makes_the_run_invalid_on_page_charts_terminal_and_exit_co
         said, complained = run.communicate(timeout=90)
     assert run.returncode == pollbench.INVALID == ExitCode.INVALID
     assert f"INVALID: {MEANING['INVALID']}" in said
-    assert re.search(r"pollbench: INVALID: The load generator .* nothing may be decided from run$", complained.strip())
+    assert re.search(r"pollbench: INVALID: The load generator .* do not decide anything from run$", complained.strip())
 
     ruling = json.loads((tmp_path / "run/verdict.json").read_text(encoding="utf-8"))
     invalid = [caution["what"] for caution in ruling["cautions"] if caution["severity"] == "invalid"]
