@@ -2,8 +2,6 @@
 
 from typing import Final, cast
 
-import msgspec
-
 from loadtests.protocols.events import ProtocolError
 from loadtests.protocols.http1 import ResponseReader
 from loadtests.protocols.polls import GOOD as GOOD_OF_OURS
@@ -12,9 +10,8 @@ from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignPolls
-from loadtests.users.user import CODES, CUT, FAULTS, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, PatternUser, stamp_of
 from loadtests.users.user_settings import session
-from servers.feed.message import Stamp, decode_stamp
 from servers.timing.clock import now_ns
 
 REQUEST_TIMEOUT: Final = 408
@@ -180,7 +177,7 @@ class PollingUser(PatternUser):
         if answer.cursor:
             self.control((answer.cursor,))
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
-        stamps = [_stamp(raw) for raw in answer.messages]
+        stamps = [stamp_of(raw) for raw in answer.messages]
         for stamp, wire_bytes in zip(stamps, answer.lengths(share), strict=True):
             self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, wire_bytes)
         return len(answer.messages)
@@ -207,13 +204,3 @@ class PollingUser(PatternUser):
 
     def _retry_after_s(self, error: int) -> float:
         return asked_for_s(self._reader.headers.get("retry-after", "")) if error == CODES["status"] else 0.0
-
-
-def _stamp(raw: msgspec.Raw) -> Stamp:
-    try:
-        stamp = decode_stamp(raw)
-    except (ValueError, RecursionError) as wrong:
-        raise not_ours(raw, wrong) from wrong
-    if not stamp.id:
-        raise not_ours(raw, "it has no id")
-    return stamp

@@ -19,9 +19,8 @@ from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.arrivals import arrivals
 from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignStream, take_steps
-from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, PatternUser, not_ours
+from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, PatternUser, stamp_of
 from loadtests.users.user_settings import session
-from servers.feed.message import Stamp, decode_stamp
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
@@ -177,7 +176,7 @@ class StreamUser(PatternUser):
             self.requested(received_ns, Exchange(received_ns), 0, CODES["refused"])
 
     def _take_ours(self, body: bytes, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = INLINE) -> None:
-        stamp = _stamp(body)
+        stamp = stamp_of(body, control=True)
         if stamp.type:
             self.control((stamp.type,))
         else:
@@ -187,8 +186,7 @@ class StreamUser(PatternUser):
     def _take_foreign(
         self, found: Sequence[Trace], answer: bytes, received_ns: int, arrived_ns: int, wire_bytes: int
     ) -> None:
-        if answer:
-            self._send(answer)
+        self._say(answer)
         self._messages += len(found)
         for trace in found:
             self.delivered(trace, received_ns, arrived_ns, wire_bytes // len(found))
@@ -196,14 +194,3 @@ class StreamUser(PatternUser):
     def _say(self, frames: bytes) -> None:
         if frames:
             self._send(frames)
-
-
-def _stamp(body: bytes) -> Stamp:
-    """Return the stamp of a message or a control line. Raises ProtocolError for anything else."""
-    try:
-        stamp = decode_stamp(body)
-    except (ValueError, RecursionError) as wrong:
-        raise not_ours(body, wrong) from wrong
-    if not (stamp.id or stamp.type):
-        raise not_ours(body, "it has no id")
-    return stamp

@@ -26,7 +26,7 @@ from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
-from servers.feed.message import Stamp
+from servers.feed.message import Stamp, decode_stamp
 from servers.patterns import Facts
 from servers.targets.tracer import Trace
 from servers.targets.variables import Misunderstood, hidden
@@ -46,7 +46,18 @@ FAULTS: Final = (NoAnswer, OSError, ProtocolError, Misunderstood)
 """How a request may fail."""
 
 
-def not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
+def stamp_of(body: bytes | msgspec.Raw, *, control: bool = False) -> Stamp:
+    """Return a message's stamp. Raises ProtocolError for what is none. control: a stream's control line is one, too."""
+    try:
+        stamp = decode_stamp(body)
+    except (ValueError, RecursionError) as wrong:
+        raise _not_ours(body, wrong) from wrong
+    if not (stamp.id or (control and stamp.type)):
+        raise _not_ours(body, "it has no id")
+    return stamp
+
+
+def _not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
     return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
