@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from loadtests.records.load_clocks import read_clock, shifted
 from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.rows import ROW_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Tail:
     def __init__(self, folder: Path) -> None:
         self._raw = folder / "raw"
         self._open: dict[str, BufferedReader] = {}
+        self._ahead: dict[str, int] = {}
 
     @property
     def whole(self) -> bool:
@@ -46,8 +49,18 @@ class Tail:
             content = opened.read()
             whole = len(content) // dtype.itemsize * dtype.itemsize
             opened.seek(start + whole)
-            if whole:
-                yield Batch(table, pattern, process, np.frombuffer(content[:whole], dtype))
+            if whole and table in ROW_TYPES:
+                rows = np.frombuffer(content[:whole], dtype)
+                ahead_ns = self._ahead_ns(process)
+                yield Batch(table, pattern, process, shifted(table, rows, ahead_ns) if ahead_ns else rows)
+
+    def _ahead_ns(self, process: str) -> int:
+        """Return about what the publisher's clock shows more than that of a process, which says so as it begins."""
+        if process not in self._ahead:
+            file = self._raw / f"clock-{process}.json"
+            known = read_clock(file) if file.exists() else None
+            self._ahead[process] = (known.low_ns + known.high_ns) // 2 if known and not known.same else 0
+        return self._ahead[process]
 
     def close(self) -> None:
         for opened in self._open.values():

@@ -136,7 +136,8 @@ class Attempt:
 
     def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
         """Put the cell's network before the port this pattern's users use; return their hosts and the relay."""
-        hosts = {"--host": f"http://{HOST}:{said.http_port}"}
+        direct = f"http://{HOST}:{said.http_port}"
+        hosts = {"--host": direct}
         if not self._planned.relayed:
             return hosts, []
         command = self._programs.relay_command(self._planned, self._destination(said))
@@ -144,7 +145,7 @@ class Attempt:
         port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
         through = f"http://{HOST}:{port}"
         beside = said.http2_port or said.https_port or said.target
-        return hosts | {"--http2-host" if beside else "--host": through}, [relay]
+        return hosts | {"--http2-host" if beside else "--host": through, "--clock-host": direct}, [relay]
 
     def _destination(self, said: Announcement) -> str:
         return f"{HOST}:{said.http2_port or said.https_port or said.http_port}"
@@ -165,7 +166,7 @@ class Attempt:
         except ChildFailed as problem:
             raise CellFailed(f"{problem}; {EXPECTED}" if self._scenario.server else str(problem)) from None
         self.note(server_pid=said.pid)
-        Target(f"http://{HOST}:{said.http_port}", token)
+        Target(f"http://{HOST}:{said.http_port}", token).require_our_clock()
         # What it costs is that of the process that serves, so it had better be that one.
         if not self._server.owns(said.pid):
             raise CellFailed(f"the server says that its pid is {said.pid}, which is not a process that it started")

@@ -47,7 +47,7 @@ class ForeignAttempt(Attempt):
         except ChildFailed as problem:
             raise CellFailed(of_server(str(problem))) from None
         self.note(server_pid=said.pids[0] if said.pids else 0, cost_of=said.cost_of)
-        Target(f"http://{HOST}:{said.http_port}", token)
+        Target(f"http://{HOST}:{said.http_port}", token).require_our_clock()
         return said
 
     def _serving(self, said: Announcement) -> list[int]:
