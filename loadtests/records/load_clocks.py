@@ -4,7 +4,7 @@ What was recorded stays in exchanges.parquet, so that whoever doubts a shift can
 of one clock.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,8 +50,23 @@ def read_clock(file: Path) -> LoadClock:
 
 
 def shifts(raw: Path) -> dict[str, Shift]:
-    """Return what is known of the clock of each load process that told of one, by process. Raises OSError."""
-    return {known.process: _shift(raw, known) for known in map(read_clock, sorted(raw.glob("clock-*.json")))}
+    """Return what is known of the clock of each load process that told of one, by process. Raises OSError.
+
+    Processes that read one clock know of one offset, so all that they saw of it counts for each of them.
+    """
+    found: dict[str, Shift] = {}
+    together: dict[tuple[str, str], list[LoadClock]] = {}
+    for file in sorted(raw.glob("clock-*.json")):
+        known = read_clock(file)
+        rows = _whole(raw / f"{EXCHANGES}--{known.process}.rows", EXCHANGES)
+        known = msgspec.structs.replace(known, exchanges=len(rows))
+        if known.same:
+            found[known.process] = _checked(known, rows)
+        else:
+            together.setdefault((known.clock, known.publisher), []).append(known)
+    for processes in together.values():
+        found |= _brought_over(raw, processes)
+    return found
 
 
 def write_exchanges(raw: Path, file: Path) -> int:
@@ -72,18 +87,32 @@ def process_of(file: Path) -> str:
     return file.stem.split("-", 2)[2]
 
 
-def _shift(raw: Path, known: LoadClock) -> Shift:
-    rows = _whole(raw / f"{EXCHANGES}--{known.process}.rows", EXCHANGES)
-    known = msgspec.structs.replace(known, exchanges=len(rows))
+def _checked(known: LoadClock, rows: Rows) -> Shift:
+    """Hold against its exchanges what a process says that reads the publisher's own clock."""
     if not len(rows):
-        alone = "" if known.same else "it runs by another clock, and made no exchange with the publisher's"
-        return Shift(msgspec.structs.replace(known, problem=known.problem or alone))
-    exchanges = np.stack([rows[name] for name in rows.dtype.names or ()], axis=1)
-    if known.same:
-        over_time = track(exchanges, known.rho_ppm)
-        return Shift(_told(known, over_time, error_ns=0, problem=apart(over_time)))
-    found = track(exchanges, known.rho_ppm, _least(raw, known.process), _span_ns(raw, known.process))
-    return Shift(_told(known, found, found.error_ns(), contradicted(found)), found)
+        return Shift(known)
+    over_time = track(_exchanges([rows]), known.rho_ppm)
+    return Shift(_told(known, over_time, error_ns=0, problem=apart(over_time)))
+
+
+def _brought_over(raw: Path, processes: Sequence[LoadClock]) -> dict[str, Shift]:
+    """Return the shift of processes that read one clock, which is not the publisher's."""
+    rows = [_whole(raw / f"{EXCHANGES}--{known.process}.rows", EXCHANGES) for known in processes]
+    if not sum(map(len, rows)):
+        alone = "it reads another clock than the publisher's, which answered none of its questions (GET /clock)"
+        return {
+            known.process: Shift(msgspec.structs.replace(known, problem=known.problem or alone)) for known in processes
+        }
+    names = [known.process for known in processes]
+    rho_ppm = max(known.rho_ppm for known in processes)
+    found = track(_exchanges(rows), rho_ppm, _least(raw, names), _span_ns(raw, names))
+    problem = contradicted(found)
+    return {known.process: Shift(_told(known, found, found.error_ns(), problem), found) for known in processes}
+
+
+def _exchanges(rows: Sequence[Rows]) -> Instants:
+    whole = np.concatenate(rows)
+    return np.stack([whole[name] for name in whole.dtype.names or ()], axis=1)
 
 
 def _told(known: LoadClock, found: Track, error_ns: int, problem: str) -> LoadClock:
@@ -93,6 +122,7 @@ def _told(known: LoadClock, found: Track, error_ns: int, problem: str) -> LoadCl
         low_ns=last.low_ns,
         high_ns=last.high_ns,
         at_ns=last.at_ns,
+        rho_ppm=found.rho_ppm,
         error_ns=max(0, error_ns),
         problem=known.problem or problem,
     )
@@ -119,10 +149,10 @@ def apart(found: Track) -> str:
     )
 
 
-def _least(raw: Path, process: str) -> tuple[Instants, Instants]:
+def _least(raw: Path, processes: Sequence[str]) -> tuple[Instants, Instants]:
     """Return what deliveries say of the offset: when received, and the least that it then was; one for each second."""
     seconds: dict[int, tuple[int, int]] = {}
-    for rows in _batches(raw, "deliveries", process):
+    for rows in _batches(raw, "deliveries", processes):
         received, least = rows["received_ns"], rows["published_ns"] - rows["received_ns"]
         for second in np.unique(received // NS_PER_S).tolist():
             within = np.flatnonzero(received // NS_PER_S == second)
@@ -133,20 +163,20 @@ def _least(raw: Path, process: str) -> tuple[Instants, Instants]:
     return bounds[:, 0], bounds[:, 1]
 
 
-def _span_ns(raw: Path, process: str) -> tuple[int, int] | None:
-    """Return the first and the last instant that a process recorded."""
+def _span_ns(raw: Path, processes: Sequence[str]) -> tuple[int, int] | None:
+    """Return the first and the last instant that these processes recorded."""
     edges = [
         (int(instants.min()), int(instants.max()))
         for table, columns in OUR_INSTANTS.items()
-        for rows in _batches(raw, table, process)
+        for rows in _batches(raw, table, processes)
         for column in columns
         if len(instants := rows[column][rows[column] > 0])
     ]
     return (min(first for first, _ in edges), max(last for _, last in edges)) if edges else None
 
 
-def _batches(raw: Path, table: str, process: str) -> Iterator[Rows]:
-    for file in sorted(raw.glob(f"{table}-*-{process}.rows")):
+def _batches(raw: Path, table: str, processes: Collection[str]) -> Iterator[Rows]:
+    for file in (file for file in sorted(raw.glob(f"{table}-*.rows")) if process_of(file) in processes):
         rows = _whole(file, table)
         yield from (rows[first : first + BATCH_ROWS] for first in range(0, len(rows), BATCH_ROWS))
 
@@ -157,6 +187,7 @@ def _whole(file: Path, table: str) -> Rows:
     return np.memmap(file, DTYPES[table], "r", shape=whole) if whole else np.empty(0, DTYPES[table])
 
 
-def problems_of(known: Iterable[LoadClock]) -> list[str]:
-    """Return a line for each process whose rows cannot be brought over at all."""
-    return [f"load process {each.process}: {each.problem}" for each in known if not each.same and not each.exchanges]
+def problems_of(by_clock: Iterable[Shift]) -> list[str]:
+    """Return a line for each process whose rows cannot be brought onto the publisher's clock at all."""
+    known = [shift.known for shift in by_clock if shift.over_time is None]
+    return [f"load process {each.process}: {each.problem}" for each in known if not each.same]

@@ -151,8 +151,8 @@ Offset = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
 class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
     """The clock of one load process beside the publisher's, as found by exchanges (loadtests/clocks).
 
-    process: as in the column of that name. clock, publisher: how both are named. same: both say that they are one, so
-    nothing was added to the rows of this process. exchanges: how many there were, 0 where the server tells no time.
+    process: as in exchanges.parquet. clock, publisher: how both are named. same: both say that they are one, so nothing
+    was added to the rows of this process. exchanges: how many there were, 0 where the server tells no time.
     The offset, publisher's less ours, lay between low_ns and high_ns at at_ns of the process's own clock.
     rho_ppm: how fast it may have changed, by what both clocks were seen to be steered. error_ns: by how much an instant
     of this process may be wrong, on the publisher's clock. problem: what the exchanges contradict, "" for nothing.

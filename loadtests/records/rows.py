@@ -7,8 +7,8 @@ columns.
 Schema history
 1   requests, deliveries, samples.
 2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
-    Later also of reads that brought several messages; UNTOLD, which was 0 before. Later the Parquet files also say
-    which process recorded a row, and there may be exchanges.parquet, of processes that asked the publisher's clock.
+    Later also of reads that brought several messages; UNTOLD, which was 0 before. Later there may be
+    exchanges.parquet, of processes that asked the publisher's clock, onto which all rows have then been brought.
 """
 
 import struct

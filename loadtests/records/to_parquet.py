@@ -1,7 +1,7 @@
 """Raw rows -> Parquet, after the load, in a process that drives no users.
 
 `collect(cell_dir)` reads `cell_dir/raw` and writes requests, deliveries and samples as Parquet with the columns of
-rows.py, codes turned into names, pattern and process added, and all instants brought onto the publisher's clock
+rows.py, codes turned into names, the pattern added, and all instants brought onto the publisher's clock
 (load_clocks.py). What the load processes say they recorded is held against what is there; the raw files go only when
 both agree.
 """
@@ -45,7 +45,7 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
         recorded.update(json.loads(counts.read_text(encoding="utf-8")))
     by_clock = shifts(raw)
     result.clocks = [shift.known for shift in by_clock.values()]
-    result.problems += problems_of(result.clocks)
+    result.problems += problems_of(by_clock.values())
     kept = write_exchanges(raw, cell_dir / f"{EXCHANGES}.parquet")
     if kept != (said := sum(rows for name, rows in recorded.items() if name.startswith(f"{EXCHANGES}-"))):
         result.problems.append(f"there are {kept} exchanges of clocks, and {said} were recorded")
@@ -74,12 +74,11 @@ def _copy(
 ) -> int:
     written = 0
     for file in files:
-        process = process_of(file)
-        shift = by_clock.get(process)
+        shift = by_clock.get(process_of(file))
         rows_in_file = 0
         for rows in _batches(file, DTYPES[table], problems):
             moved = shift.moved(table, rows) if shift is not None else rows
-            writer.write_table(_arrow(table, file.stem.split("-")[1], process, moved))
+            writer.write_table(_arrow(table, file.stem.split("-")[1], moved))
             rows_in_file += len(rows)
         if recorded and recorded[file.stem] != rows_in_file:
             problems.append(f"{file.name} has {rows_in_file} rows, its process recorded {recorded[file.stem]}")
@@ -97,16 +96,15 @@ def _batches(file: Path, dtype: np.dtype[np.void], problems: list[str]) -> Itera
 
 def _schema(table: str) -> pa.Schema:
     text = pa.dictionary(pa.int32(), pa.string())
-    fields = [("pattern", text), ("process", text)] + [
+    fields = [("pattern", text)] + [
         (name, text if name in NAMES else pa.from_numpy_dtype(DTYPES[table][name]))
         for name in DTYPES[table].names or ()
     ]
     return pa.schema(fields, metadata={"pollbench_schema": str(SCHEMA_VERSION)})
 
 
-def _arrow(table: str, pattern: str, process: str, rows: Rows) -> pa.Table:
-    first = pa.array(np.zeros(len(rows), np.int32))
-    columns = [pa.DictionaryArray.from_arrays(first, pa.array([name])) for name in (pattern, process)]
+def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
+    columns = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([pattern]))]
     for name in rows.dtype.names or ():
         values = np.ascontiguousarray(rows[name])
         if name in NAMES:

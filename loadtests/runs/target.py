@@ -108,7 +108,7 @@ class Target:
         return ClockLine(read_url(beside, "--clock-host") if beside else self._url)
 
     def offset(self) -> OffsetInterval:
-        """Ask how far its clock is from ours; exactly 0 where it reads ours. Raises WrongServer where nobody can tell."""
+        """Return its clock less ours, by asking; exactly 0 where it reads ours. Raises WrongServer where none tells."""
         if self.shares_our_clock:
             return OffsetInterval(0, 0, now_ns(), 0.0)
         named = self.stats.clock_id

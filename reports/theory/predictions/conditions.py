@@ -55,7 +55,7 @@ class Conditions:
     messages of its answer, None for all. turnaround: from an answer to the next request. cost: the server's CPU for one
     delivery of a stream, or one answer to a poll. wakes: how many processes a message must wake on its way. late,
     latest: how late they were in most seconds, and in the worst, from the load side's own loop. repeats: how many cells
-    like this one the median is taken of.
+    like this one the median is taken of. clock: by how much an instant of the load may be wrong beside the publisher's.
     """
 
     due: Floats
@@ -75,6 +75,7 @@ class Conditions:
     late: float
     latest: float
     repeats: int
+    clock: float = 0.0
 
     @property
     def own(self) -> NDArray[np.bool_]:
@@ -112,7 +113,7 @@ class Conditions:
         """
         stalled = (self.wakes + 1) * self.latest
         slack = self.tail_slack if 3 * stalled >= 1 - QUANTILES.get(name, 0.0) else self.slack
-        return Bound(theory * 1e3, max(0.0, low - CLOCK_S) * 1e3, (high + slack) * 1e3)
+        return Bound(theory * 1e3, max(0.0, low - CLOCK_S - self.clock) * 1e3, (high + slack + self.clock) * 1e3)
 
 
 def quantile(ascending: Floats, q: float) -> float:
