@@ -120,8 +120,8 @@ def _clocks_known_well(facts: Facts) -> Iterable[Caution]:
             f"Clocks may make latencies wrong by {quantity(worst[ERROR], 'ms')} ({facts.names(doubtful)})",
             f"server and clients read different clocks, and a message takes {quantity(worst['p50_ms'], 'ms')}: how far "
             "the clocks are apart is known to half of the shortest way there and back.",
-            "Compare patterns of this run with each other: the clocks hardly touch their differences. For the latencies "
-            "themselves, run the load nearer to the server.",
+            "Compare patterns of this run with each other, whose differences the clocks hardly touch; for the "
+            "latencies themselves, run the load nearer to the server.",
             "clock",
         )
 
