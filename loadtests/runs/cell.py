@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGKILL
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
+from loadtests.agent.client import AgentFailed
 from loadtests.host import netem
 from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed, ending
 from loadtests.host.sampler import Family, family, listens
@@ -52,6 +53,13 @@ JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
 Tick = Callable[[], None]
 
 
+class Look(Protocol):
+    """Looks at processes from outside: `Family` at those of this machine, an agent at those of another."""
+
+    def sample(self) -> list[Sample]:
+        """Read their counters now. Raises ProcessLookupError, AgentFailed."""
+
+
 class CellFailed(Exception):
     """What was measured is worth nothing, and why."""
 
@@ -60,7 +68,7 @@ def measure(attempt: "Attempt") -> Cell:
     """Measure one cell. Never raises for what goes wrong in it: its problems say it. The caller saves the cell."""
     try:
         attempt.run()
-    except (ChildFailed, CellFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
+    except (AgentFailed, ChildFailed, CellFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
         attempt.fail(str(problem))
     return attempt.cell
 
@@ -100,7 +108,7 @@ class Attempt:
                 stack.enter_context(netem.delayed(self._planned.rtt_ms))
             said = self._meet(stack, token)
             host = f"http://{HOST}:{said.http_port}"
-            samplers = [Family(pid, "server") for pid in self._serving(said)]
+            samplers = self._looks(said)
             samples = [sample for sampler in samplers for sample in sampler.sample()]
             users_hosts, relays = self._network(stack, said)
             samplers += [Family(relay.pid, "relay") for relay in relays]
@@ -150,9 +158,9 @@ class Attempt:
     def _destination(self, said: Announcement) -> str:
         return f"{HOST}:{said.http2_port or said.https_port or said.http_port}"
 
-    def _serving(self, said: Announcement) -> list[int]:
-        """Return the processes whose cost, with that of what they started, is the server's."""
-        return [said.pid]
+    def _looks(self, said: Announcement) -> list[Look]:
+        """Return who looks at the processes whose cost, with that of what they started, is the server's."""
+        return [Family(said.pid, "server")]
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
         """Our servers tell a client all that it missed, so nothing depends on who is there yet."""
@@ -207,7 +215,7 @@ class Attempt:
             window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
         )
 
-    def _watch(self, samplers: Sequence[Family], children: Sequence[Child]) -> list[Sample]:
+    def _watch(self, samplers: Sequence[Look], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
         until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)
