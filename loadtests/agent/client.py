@@ -81,7 +81,7 @@ class AgentLook:
 
 
 def agent_look(cost: Cost, port: int) -> AgentLook:
-    """Return who looks at the server that an adapter means. port: where it listens. Raises AgentFailed without token."""
+    """Return who looks at the server that an adapter means. port: where it listens. Raises AgentFailed."""
     token = os.environ.get(TOKEN, "")
     if not token:
         raise AgentFailed(f"--agent {cost.agent} needs a token: set {TOKEN} to the one that `pollbench agent` has")

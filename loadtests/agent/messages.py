@@ -38,7 +38,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """The answer. rows: samples as rows.py has them, by the agent's clock; none where it is not known whose they are.
 
-    known: whose cost it is, or why that is not measured. received_ns, sent_ns: when the question came, and this was sent.
+    known: whose cost it is, or why that is not measured. received_ns, sent_ns: when the question came, and when this
+    was sent.
     """
 
     clock_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -84,9 +84,9 @@ def as_toml(chosen: Chosen) -> str:
 
 def powers_of(adapter: Adapter) -> set[str]:
     """Return what an adapter makes us do beside asking its server: programs that are run, secrets that are sent."""
-    secrets |= {f"cost.agent = {adapter.cost.agent}"} if adapter.cost.agent else set()
     programs = {"command": adapter.command, "publish.pipe": adapter.publish.pipe, "python": adapter.python}
     secrets = {f"{{{{env.{name}}}}}" for name in environment_of(adapter)}
+    secrets |= {f"cost.agent = {adapter.cost.agent}"} if adapter.cost.agent else set()
     return secrets | {f"{key} = {program}" for key, program in programs.items() if program}
 
 
