@@ -41,10 +41,11 @@ class AgentLook:
         left_ns = now_ns()
         seen = self._asked()
         self.known = f"{seen.known}, as the agent at {self._url} sees it"
-        offset = self._narrowed(seen, ClockExchange(left_ns, seen.received_ns, seen.sent_ns, now_ns()))
+        offset = self.narrowed(seen, ClockExchange(left_ns, seen.received_ns, seen.sent_ns, now_ns()))
         return [row._replace(at_ns=row.at_ns - offset.midpoint_ns) for row in seen.samples()]
 
-    def _narrowed(self, seen: Seen, exchange: ClockExchange) -> OffsetInterval:
+    def narrowed(self, seen: Seen, exchange: ClockExchange) -> OffsetInterval:
+        """Return how far the agent's clock is ahead, with one more exchange. Raises AgentFailed where it jumps."""
         if self._clock_id not in {"", seen.clock_id}:
             raise AgentFailed(f"the agent at {self._url} was restarted on another clock; measure again")
         try:

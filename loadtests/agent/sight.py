@@ -23,6 +23,10 @@ class Sight:
     def __init__(self) -> None:
         self._looked_at: dict[str, tuple[str, Sequence[Family]]] = {}
 
+    @property
+    def remembered(self) -> int:
+        return len(self._looked_at)
+
     def look(self, asked: Question) -> tuple[str, list[Sample]]:
         """Return whose cost it is, and their rows now. Raises Gone, and ProcessLookupError for one that has ended."""
         key = asked.query()
