@@ -85,11 +85,11 @@ class ClockLine:
             while not whole:
                 data, read_ns, arrived_ns = receive(sock, ANSWER_MAX_BYTES)
                 back_ns = min(read_ns, arrived_ns + STAMP_MAY_BE_EARLY_NS) if arrived_ns else read_ns
-                if not data and not reader.begun:
-                    raise ConnectionResetError("the connection was closed instead of an answer")
                 if read_ns - left_ns > self._within_s * 1e9:
                     raise TimeoutError(f"no whole answer to GET /clock within {self._within_s:g} s")
                 whole = reader.receive(data)
+                if not data and not whole:
+                    raise ConnectionResetError("the connection was closed instead of an answer")
             if reader.status != 200:
                 raise NoClock(f"GET /clock was answered with {reader.status}")
             answer = msgspec.json.decode(reader.body, type=Answer)

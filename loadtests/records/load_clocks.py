@@ -122,6 +122,7 @@ def _told(known: LoadClock, found: Track, error_ns: int, problem: str) -> LoadCl
         low_ns=last.low_ns,
         high_ns=last.high_ns,
         at_ns=last.at_ns,
+        from_ns=int(found.at_ns[0]),
         rho_ppm=found.rho_ppm,
         error_ns=max(0, error_ns),
         problem=known.problem or problem,

@@ -153,7 +153,8 @@ class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
 
     process: as in exchanges.parquet. clock, publisher: how both are named. same: both say that they are one, so nothing
     was added to the rows of this process. exchanges: how many there were, 0 where the server tells no time.
-    The offset, publisher's less ours, lay between low_ns and high_ns at at_ns of the process's own clock.
+    The offset, publisher's less ours, lay between low_ns and high_ns at at_ns of the process's own clock, the last
+    instant that counts; from_ns: the first one.
     rho_ppm: how fast it may have changed, by what both clocks were seen to be steered. error_ns: by how much an instant
     of this process may be wrong, on the publisher's clock. problem: what the exchanges contradict, "" for nothing.
     """
@@ -166,6 +167,7 @@ class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
     low_ns: Offset = 0
     high_ns: Offset = 0
     at_ns: Instant = 0
+    from_ns: Instant = 0
     rho_ppm: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     error_ns: Count = 0
     problem: Text = ""

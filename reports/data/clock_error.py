@@ -93,8 +93,14 @@ def _changes_ns(cells: Sequence[Cell]) -> list[float]:
 
 
 def _apart_ns(one: LoadClock, two: LoadClock) -> float:
-    """Return how different the errors of two cells can be: each as it is, or what the offset moved unnoticed."""
-    drifted_ns = max(one.rho_ppm, two.rho_ppm) * 1e-6 * abs(one.at_ns - two.at_ns)
+    """Return how different the errors of two cells can be: each as it is, or what the offset moved unnoticed.
+
+    That is what it can have moved from any instant of one to any of the other, and what was added to their rows moved:
+    from the end of one cell to that of the other, and within each.
+    """
+    first_ns, last_ns = min(one.from_ns, two.from_ns), max(one.at_ns, two.at_ns)
+    within_ns = one.at_ns - one.from_ns + two.at_ns - two.from_ns
+    drifted_ns = max(one.rho_ppm, two.rho_ppm) * 1e-6 * (last_ns - first_ns + within_ns)
     noticed_ns = abs(_middle_ns(one) - _middle_ns(two))
     return min(float(one.error_ns + two.error_ns), drifted_ns + noticed_ns)
 

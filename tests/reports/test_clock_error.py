@@ -34,6 +34,7 @@ FAR = LoadClock(
     low_ns=3 * S,
     high_ns=3 * S + 4 * MS,
     at_ns=9 * S,
+    from_ns=9 * S,
     rho_ppm=50.0,
     error_ns=2 * MS,
 )
@@ -107,10 +108,15 @@ def test_what_seems_to_arrive_too_early_is_wrong_only_by_more_than_the_clocks_ma
 def test_patterns_measured_by_one_clock_differ_only_by_what_its_offset_changed(folder: Path, tmp_path: Path) -> None:
     """Errors of 20 ms, that are the same in all cells but for 50 ppm: a difference of 3 ms is a difference."""
     wide = msgspec.structs.replace(FAR, low_ns=3 * S - 20 * MS, high_ns=3 * S + 20 * MS, error_ns=20 * MS)
-    run = load(with_clocks(folder, tmp_path, lambda at: [msgspec.structs.replace(wide, at_ns=(9 + at) * S)]))
+    run = load(
+        with_clocks(
+            folder, tmp_path, lambda at: [msgspec.structs.replace(wide, at_ns=(9 + at) * S, from_ns=(8 + at) * S)]
+        )
+    )
     rows = summary(run)
     assert rows[ERROR].max() == 20
-    assert rows[CHANGE].max() == pytest.approx(50e-6 * 11 * 1_000 / 2)  # of 12 cells, half of what can be
+    # Of 12 cells, each of a second: half of what the offset, and what was added, can have moved between any two.
+    assert rows[CHANGE].max() == pytest.approx(50e-6 * (12 + 2) * 1_000 / 2)
     fast = {"p50_ms": 10.0, "p50_ms_low": 9.5 - 20, "p50_ms_high": 10.5 + 20, ERROR: 20.0, CHANGE: 0.3}
     slow = {"p50_ms": 13.0, "p50_ms_low": 12.5 - 20, "p50_ms_high": 13.5 + 20, ERROR: 20.0, CHANGE: 0.3}
     assert not level(slow, fast, "p50_ms")
