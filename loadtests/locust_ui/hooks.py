@@ -222,6 +222,7 @@ class Conductor:
         self._clock = ClockWatch(line, target.stats.clock_id, offset, recorder)
         self._clock.look_closely()
         session.ahead_ns = self._clock.ahead_ns
+        self.screen.clock_error_ns = self._clock.offset.error_ns
         recorder.observe = self._clock.on_their_clock(self.screen.observe)
         self._recording = True
         # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.

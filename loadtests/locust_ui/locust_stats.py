@@ -32,7 +32,8 @@ def fine_bucket(response_time: float) -> Any:
 class Screen:
     """One per load process.
 
-    ahead_ns: about what the publisher's clock shows more than ours; all that is shown is by it.
+    ahead_ns: about what the publisher's clock shows more than ours; all that is shown is by it, and
+    may be wrong by clock_error_ns.
     settled: nothing more is to come from the test that the board shows. shares: how users are shared out where patterns
     have unequal numbers of them, "" where they do not. problem: the latest line of text about a test
     that could not start or go on, with a number that grows, for pages that have shown it already.
@@ -44,7 +45,7 @@ class Screen:
         self._workers: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()
         self.board = Board()
-        self.ahead_ns = 0
+        self.ahead_ns = self.clock_error_ns = 0
         self.settled = True
         self.shares = ""
         self.problem = (0, "")
@@ -73,7 +74,7 @@ class Screen:
         Samples come last, so they tell up to when all is known.
         """
         if self._gatherer is not None:
-            self._gatherer.take(table, pattern, rows)
+            self._gatherer.take(table, pattern, rows, self.clock_error_ns)
         if table == "requests":
             _log_requests(self._environment, pattern, rows)
         elif table == "deliveries":
