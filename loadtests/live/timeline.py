@@ -67,7 +67,7 @@ class Gatherer:
         self._fresh = Report(run)
 
     def take(self, table: str, pattern: str, rows: Rows, clock_error_ns: int = 0) -> None:
-        """Take a batch that was just recorded, of any table of rows.py, on the publisher's clock, give or take so much."""
+        """Take a batch that was just recorded, of any table of rows.py, by the publisher's clock within that error."""
         if table == "samples":
             self._fresh.looks += [SelfSample(*look) for look in rows[list(SelfSample._fields)].tolist()]
             self._fresh.until_ns = int(rows["at_ns"][-1])
