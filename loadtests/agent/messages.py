@@ -59,6 +59,8 @@ def question_of(query: str) -> Question:
         pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True, max_num_fields=ALSO_MAX + 4)
     except ValueError:
         raise ValueError("the query is none: ask with ?asked_by=NAME&port=PORT") from None
+    if not pairs:
+        raise ValueError("the query is none: ask with ?asked_by=NAME&port=PORT")
     for name, value in pairs:
         if name == "also":
             fields["also"] = [*list[object](fields.get("also", [])), value]  # type: ignore[call-overload]

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from loadtests.agent.messages import Question, Seen, question_of
 from loadtests.agent.sight import Gone, Sight
@@ -36,9 +37,7 @@ class Agent:
         return app
 
     @web.middleware
-    async def _let_in(
-        self, request: web.Request, handler: Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]
-    ) -> web.StreamResponse:
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         request["received_ns"] = now_ns()
         told = request.headers.get(hdrs.AUTHORIZATION, "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(told, self._token):

@@ -45,8 +45,11 @@ class Track:
         """Return what to add to each of some instants of our clock: the midpoint, on a straight line between two."""
         start_ns = self.at_ns[0]
         middle = self._middle_ns()
-        between = np.interp((instants - start_ns).astype(float), self.at_ns - start_ns, middle - middle[0])
-        return middle[0] + np.rint(between).astype(np.int64)
+        between: NDArray[np.float64] = np.interp(
+            (instants - start_ns).astype(float), self.at_ns - start_ns, middle - middle[0]
+        )
+        shift: Instants = middle[0] + np.rint(between).astype(np.int64)
+        return shift
 
     def error_ns(self) -> int:
         """Return by how much any of these may be wrong, from the first to the last of `at_ns`.

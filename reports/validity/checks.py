@@ -114,11 +114,11 @@ def _clocks_known_well(facts: Facts) -> Iterable[Caution]:
     """Latencies that are hardly longer than what two clocks may make them wrong by."""
     doubtful = facts.summary[facts.summary[ERROR] > CLOCK_SHARE * facts.summary["p50_ms"]]
     if len(doubtful):
-        worst = doubtful.loc[doubtful[ERROR].idxmax()]
+        error_ms, shortest_ms = float(doubtful[ERROR].max()), float(doubtful["p50_ms"].min())
         yield Caution(
             "suspect" if (doubtful[ERROR] > doubtful["p50_ms"]).any() else "note",
-            f"Clocks may make latencies wrong by {quantity(worst[ERROR], 'ms')} ({facts.names(doubtful)})",
-            f"server and clients read different clocks, and a message takes {quantity(worst['p50_ms'], 'ms')}: how far "
+            f"Clocks may make latencies wrong by {quantity(error_ms, 'ms')} ({facts.names(doubtful)})",
+            f"server and clients read different clocks, and a message takes {quantity(shortest_ms, 'ms')}: how far "
             "the clocks are apart is known to half of the shortest way there and back.",
             "Compare patterns of this run with each other, whose differences the clocks hardly touch; for the "
             "latencies themselves, run the load nearer to the server.",

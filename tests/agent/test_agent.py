@@ -21,6 +21,7 @@ from loadtests.clocks.offset import ClockExchange
 from loadtests.foreign.choose import choose, powers_of
 from loadtests.host.sampler import LINUX
 from loadtests.scenario.asked import Asked
+from reports.commands.exits import FAILED
 from servers.targets.adapter import Cost
 from servers.timing.clock import clock_id, now_ns
 from servers.web.urls import read_url
@@ -217,7 +218,7 @@ def test_a_run_with_a_wrong_token_fails_its_cell_by_name(
     with foreign() as url:
         words = ["run", "sse", "--url", f"{url}/events", "--publish", PUBLISH, "--agent", agent]
         done = command(*words, *BRIEF, "--json", "--out", str(tmp_path / "run"))
-    assert done.returncode == pollbench.FAILED
+    assert done.returncode == FAILED
     assert "does not take our token" in cell_of(tmp_path / "run")["problems"][0]
 
 

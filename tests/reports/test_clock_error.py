@@ -158,7 +158,8 @@ def test_latencies_shorter_than_what_the_clocks_may_be_wrong_by_are_doubted(fold
 
 
 def test_a_change_between_two_runs_that_the_clocks_may_have_made_is_not_proven(run: Run) -> None:
-    base = pd.concat([per_cell(run).assign(repeat=repeat) for repeat in range(1, 13)], ignore_index=True)
+    once = per_cell(run)[lambda cells: cells["repeat"] == 1]
+    base = pd.concat([once.assign(repeat=repeat) for repeat in range(1, 13)], ignore_index=True)
     new = base.assign(p50_ms=base["p50_ms"] + 500)
     for error_ms, verdict in ((0.0, "worse"), (300.0, "~")):
         rows, _ = compare_cells(base.assign(**{ERROR: error_ms}), new.assign(**{ERROR: error_ms}), ["p50_ms"])
