@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.agent.messages import ANSWER_MAX_BYTES, TOKEN, Question, Seen, check_token
+from loadtests.agent.messages import ANSWER_MAX_BYTES, TOKEN, Question, CostSeen, check_token
 from loadtests.clocks.offset import ClockExchange, ClocksDisagree, OffsetInterval
 from loadtests.records.rows import Sample
 from servers.targets.adapter import Cost
@@ -44,7 +44,7 @@ class AgentLook:
         offset = self.narrowed(seen, ClockExchange(left_ns, seen.received_ns, seen.sent_ns, now_ns()))
         return [row._replace(at_ns=row.at_ns - offset.midpoint_ns) for row in seen.samples()]
 
-    def narrowed(self, seen: Seen, exchange: ClockExchange) -> OffsetInterval:
+    def narrowed(self, seen: CostSeen, exchange: ClockExchange) -> OffsetInterval:
         """Return how far the agent's clock is ahead, with one more exchange. Raises AgentFailed where it jumps."""
         if self._clock_id not in {"", seen.clock_id}:
             raise AgentFailed(f"the agent at {self._url} was restarted on another clock; measure again")
@@ -58,7 +58,7 @@ class AgentLook:
         self._clock_id = seen.clock_id
         return self._offset
 
-    def _asked(self) -> Seen:
+    def _asked(self) -> CostSeen:
         connection = http.client.HTTPConnection(*self._url.address, timeout=ANSWER_S)
         try:
             connection.request("GET", self._path, headers=self._headers)
@@ -74,7 +74,7 @@ class AgentLook:
             raise AgentFailed(f"the agent at {self._url} does not take our token: set {TOKEN} to the one that it has")
         try:
             if status == 200:
-                return msgspec.json.decode(body, type=Seen)
+                return msgspec.json.decode(body, type=CostSeen)
             why = str(msgspec.json.decode(body)["error"])
         except (msgspec.MsgspecError, KeyError, TypeError, RecursionError):
             raise AgentFailed(f"{self._url} is no pollbench agent of this version (it answered {status})") from None

@@ -35,7 +35,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return urlencode(told, doseq=True)
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class CostSeen(msgspec.Struct, frozen=True, kw_only=True):
     """The answer. rows: samples as rows.py has them, by the agent's clock; none where it is not known whose they are.
 
     known: whose cost it is, or why that is not measured. received_ns, sent_ns: when the question came, and when this

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from loadtests.agent.messages import Question, Seen, question_of
+from loadtests.agent.messages import Question, CostSeen, question_of
 from loadtests.agent.sight import Gone, Sight
 from servers.timing.clock import clock_answer, clock_id, now_ns
 
@@ -61,7 +61,7 @@ class Agent:
             return refusal(400, str(wrong))
         except (Gone, ProcessLookupError) as gone:
             return refusal(410, str(gone))
-        seen = Seen(
+        seen = CostSeen(
             clock_id=clock_id(),
             received_ns=request["received_ns"],
             sent_ns=now_ns(),

@@ -16,7 +16,6 @@ from loadtests.runs.signals import heeded
 from loadtests.runs.webui import Unreachable
 from reports.commands import (
     advise,
-    agent,
     capacity,
     ci,
     claims,
@@ -58,7 +57,7 @@ app.command()(serve.ui)
 app.command(epilog=selftest.CONTROLS_EPILOG)(selftest.controls)
 app.command()(selftest.calibrate)
 app.command()(serve.race)
-app.command()(agent.agent)
+app.command()(serve.agent)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
 app.command(epilog=claims.CLAIMS_EPILOG)(claims.claims)

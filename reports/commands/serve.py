@@ -1,6 +1,7 @@
-"""`serve`, `ui` and `race`: servers that stay up, for curl, for Locust's web UI and for the browser."""
+"""`serve`, `ui`, `race` and `agent`: what stays up, for curl, for Locust's web UI, for the browser and for runs elsewhere."""
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -8,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from loadtests.agent.messages import TOKEN, check_token
 from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import ByHand
 from loadtests.runs import runner, webui
 from loadtests.scenario.overrides import with_options
-from reports.commands.common import Metrics, out, pattern_names
+from reports.commands.common import Metrics, fail, out, pattern_names
+from reports.commands.exits import DONE, USAGE
 from servers.home import python
 from servers.settings.options import ServerOptions
 from servers.settings.setting import Setting, settings
@@ -83,3 +86,42 @@ def race(
         out.print(line, highlight=False, soft_wrap=True)
 
     return stage.serve(port, say, show=(lambda _: None) if no_open else typer.launch)
+
+
+def agent(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="address to listen on; 0.0.0.0 for all of this host's")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="port, 0 for any free one")] = 8766,
+) -> int:
+    """Tell runs on other hosts what a server on this one costs, and what time it is here: read-only, with a token.
+
+    The token is in the environment, as POLLBENCH_AGENT_TOKEN; without it one is made and printed. A run is told of the
+    agent with --agent http://HOST:PORT, and has the same token in its environment.
+
+    Examples:
+
+        POLLBENCH_AGENT_TOKEN=... pollbench agent --host 10.0.0.2
+        pollbench run sse --target chat.toml --agent http://10.0.0.2:8766
+    """
+    import asyncio
+
+    from loadtests.agent.service import serve
+    from servers.process import stop_signal
+
+    given = os.environ.get(TOKEN, "")
+    token = check_token(given) if given else secrets.token_hex(16)
+
+    def said(url: str) -> None:
+        if not given:
+            out.print(f"{TOKEN}={token}", highlight=False, soft_wrap=True)
+        out.print(f"agent at {url}; runs have --agent {url} and {TOKEN}", highlight=False, soft_wrap=True)
+
+    async def answering() -> None:
+        await serve(host, port, token, stop_signal(), said)
+
+    try:
+        asyncio.run(answering())
+    except OSError as problem:
+        return fail(USAGE, f"--host {host} --port {port}: {problem.strerror or problem}; choose another")
+    return DONE

@@ -14,7 +14,7 @@ import pytest
 
 import pollbench
 from loadtests.agent.client import AgentFailed, AgentLook, agent_look
-from loadtests.agent.messages import TOKEN, Question, Seen, question_of
+from loadtests.agent.messages import TOKEN, Question, CostSeen, question_of
 from loadtests.agent.sight import QUESTIONS_MAX, Gone, Sight
 from loadtests.clocks.line import ClockLine, first_offset
 from loadtests.clocks.offset import ClockExchange
@@ -154,7 +154,7 @@ def test_a_clock_that_jumps_is_said_to() -> None:
     look = AgentLook("http://127.0.0.1:1", SECRET, ASKED)
     for ahead_ns in (0, 3 * 10**9):
         at_ns = 10**12 + ahead_ns
-        seen = Seen(clock_id="there", received_ns=at_ns, sent_ns=at_ns, known="", rows=[])
+        seen = CostSeen(clock_id="there", received_ns=at_ns, sent_ns=at_ns, known="", rows=[])
         exchange = ClockExchange(10**12, at_ns, at_ns, 10**12 + 10_000)
         if not ahead_ns:
             look.narrowed(seen, exchange)

@@ -94,7 +94,6 @@ def test_a_cell_leaves_its_record_its_rows_its_journal_and_its_logs(
         "requests.parquet",
         "deliveries.parquet",
         "samples.parquet",
-        "exchanges.parquet",
         "published.csv",
         "server.log",
         "load.log",
