@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from loadtests.agent.messages import ANSWER_MAX_BYTES, TOKEN, Question, CostSeen, check_token
+from loadtests.agent.messages import ANSWER_MAX_BYTES, TOKEN, CostSeen, Question, check_token
 from loadtests.clocks.offset import ClockExchange, ClocksDisagree, OffsetInterval
 from loadtests.records.rows import Sample
 from servers.targets.adapter import Cost

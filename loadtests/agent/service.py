@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from loadtests.agent.messages import Question, CostSeen, question_of
+from loadtests.agent.messages import CostSeen, Question, question_of
 from loadtests.agent.sight import Gone, Sight
 from servers.timing.clock import clock_answer, clock_id, now_ns
 

@@ -53,7 +53,7 @@ JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
 Tick = Callable[[], None]
 
 
-class Look(Protocol):
+class CostLook(Protocol):
     """Looks at processes from outside: `Family` at those of this machine, an agent at those of another."""
 
     def sample(self) -> list[Sample]:
@@ -158,7 +158,7 @@ class Attempt:
     def _destination(self, said: Announcement) -> str:
         return f"{HOST}:{said.http2_port or said.https_port or said.http_port}"
 
-    def _looks(self, said: Announcement) -> list[Look]:
+    def _looks(self, said: Announcement) -> list[CostLook]:
         """Return who looks at the processes whose cost, with that of what they started, is the server's."""
         return [Family(said.pid, "server")]
 
@@ -215,7 +215,7 @@ class Attempt:
             window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
         )
 
-    def _watch(self, samplers: Sequence[Look], children: Sequence[Child]) -> list[Sample]:
+    def _watch(self, samplers: Sequence[CostLook], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
         until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)

@@ -1,4 +1,4 @@
-"""`serve`, `ui`, `race` and `agent`: what stays up, for curl, for Locust's web UI, for the browser and for runs elsewhere."""
+"""`serve`, `ui`, `race`, `agent`: what stays up, for curl, for Locust's web UI, for the browser, for runs elsewhere."""
 
 import os
 import secrets

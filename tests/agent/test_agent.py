@@ -14,7 +14,7 @@ import pytest
 
 import pollbench
 from loadtests.agent.client import AgentFailed, AgentLook, agent_look
-from loadtests.agent.messages import TOKEN, Question, CostSeen, question_of
+from loadtests.agent.messages import TOKEN, CostSeen, Question, question_of
 from loadtests.agent.sight import QUESTIONS_MAX, Gone, Sight
 from loadtests.clocks.line import ClockLine, first_offset
 from loadtests.clocks.offset import ClockExchange

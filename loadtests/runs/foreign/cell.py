@@ -16,7 +16,7 @@ from loadtests.records.manifest import WayUp
 from loadtests.records.rows import Sample
 from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
-from loadtests.runs.cell import TICK_S, Attempt, CellFailed, Look
+from loadtests.runs.cell import TICK_S, Attempt, CellFailed, CostLook
 from loadtests.runs.commands import ADAPTER_FILE, HOST
 from loadtests.runs.foreign import roll_call
 from loadtests.runs.target import Target
@@ -52,7 +52,7 @@ class ForeignAttempt(Attempt):
         Target(f"http://{HOST}:{said.http_port}", token).require_our_clock()
         return said
 
-    def _looks(self, said: Announcement) -> list[Look]:
+    def _looks(self, said: Announcement) -> list[CostLook]:
         cost = self._chosen.adapter.cost
         if not (cost.agent and cost.measured):
             return [Family(pid, "server") for pid in said.pids]
