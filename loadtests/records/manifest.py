@@ -33,6 +33,10 @@ Repeats = Annotated[int, Meta(ge=1, le=1000)]
 Setting = bool | int | float | Text | None | list[bool | int | float | Text]
 """A field of a scenario as JSON has it."""
 
+HOST_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}"
+HostName = Annotated[str, Meta(pattern=rf"\A{HOST_NAME}\Z")]
+"""Of a load host: it becomes part of file names."""
+
 SESSION: Final = "session"
 """The kind of a run that was driven by hand: all patterns at once, one cell each."""
 SYNTHETIC: Final = "synthetic"
@@ -144,6 +148,15 @@ class WayUp(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float
 
 
+class LoadHost(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that drove a share of a cell's clients for the run's own. processes: how many load processes it ran."""
+
+    name: HostName
+    address: Text
+    processes: Count
+    machine: Machine
+
+
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
 
@@ -157,6 +170,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     cost_of: whose cost is the server's, or why that is not measured; "" of our own servers, of which it is plain.
     settings: everything that the cell depends on, by the names of loadtests/scenario/settings.py; empty in cells from
     before they were kept there.
+    hosts: where the load processes ran; empty where that was the run's own machine.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
     """
@@ -187,6 +201,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     way_up: WayUp | None = None
     cost_of: Text = ""
     settings: dict[Text, Setting] = {}
+    hosts: list[LoadHost] = []
     rows: dict[Text, Count]
     seal: dict[Text, Text] = {}
 

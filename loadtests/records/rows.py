@@ -8,6 +8,7 @@ Schema history
 1   requests, deliveries, samples.
 2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
     Later also of reads that brought several messages; UNTOLD, which was 0 before.
+    Later Parquet files have a last column `host`, the load host that recorded the row, "" for the run's own machine.
 """
 
 import struct

@@ -1,8 +1,8 @@
 """Raw rows -> Parquet, after the load, in a process that drives no users.
 
 `collect(cell_dir)` reads `cell_dir/raw` and writes requests, deliveries and samples as Parquet with the columns of
-rows.py, codes turned into names and the pattern added. What the load processes say they recorded is held against
-what is there; the raw files go only when both agree.
+rows.py, codes turned into names, and pattern and host added ("" for the run's own). What the load processes say they
+recorded is held against what is there; the raw files go only when both agree.
 """
 
 import json
@@ -57,9 +57,9 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
 def _copy(writer: pq.ParquetWriter, table: str, files: list[Path], recorded: Counter[str], problems: list[str]) -> int:
     written = 0
     for file in files:
-        rows_in_file = 0
+        rows_in_file, host = 0, file.stem.partition("@")[2]
         for rows in _batches(file, DTYPES[table], problems):
-            writer.write_table(_arrow(table, file.stem.split("-")[1], rows))
+            writer.write_table(_arrow(table, file.stem.split("-")[1], host, rows))
             rows_in_file += len(rows)
         if recorded and recorded[file.stem] != rows_in_file:
             problems.append(f"{file.name} has {rows_in_file} rows, its process recorded {recorded[file.stem]}")
@@ -81,11 +81,11 @@ def _schema(table: str) -> pa.Schema:
         (name, text if name in NAMES else pa.from_numpy_dtype(DTYPES[table][name]))
         for name in DTYPES[table].names or ()
     ]
-    return pa.schema(fields, metadata={"pollbench_schema": str(SCHEMA_VERSION)})
+    return pa.schema([*fields, ("host", text)], metadata={"pollbench_schema": str(SCHEMA_VERSION)})
 
 
-def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
-    columns = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([pattern]))]
+def _arrow(table: str, pattern: str, host: str, rows: Rows) -> pa.Table:
+    columns = [_everywhere(pattern, len(rows))]
     for name in rows.dtype.names or ():
         values = np.ascontiguousarray(rows[name])
         if name in NAMES:
@@ -93,4 +93,8 @@ def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
             columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(list(NAMES[name]))))
         else:
             columns.append(pa.array(values))
-    return pa.table(columns, schema=_schema(table))
+    return pa.table([*columns, _everywhere(host, len(rows))], schema=_schema(table))
+
+
+def _everywhere(text: str, count: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text]))

@@ -12,6 +12,7 @@ from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, Settings, schedules
 
 ONE_PROCESS: Final = "1 with --fault, or with a server that is not ours"
+NOT_BETWEEN: Final = "it delays what stays on this machine"
 RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 """What only a relay can do."""
 
@@ -43,6 +44,7 @@ class Scenario(Settings):
             # Without heartbeats it cannot be known how long a healthy stream is silent, so any limit may be meant.
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
             ("server_processes", self.server_processes == 1 or not (self.fault or self.adapter), ONE_PROCESS),
+            ("workers", not self.workers or self.network == RELAY, f"0 with --network {self.network}: {NOT_BETWEEN}"),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
         ]:
             if not good:
@@ -75,7 +77,7 @@ class Scenario(Settings):
     @property
     def loads(self) -> int:
         """How many load processes share the clients."""
-        return self.load_processes or 1
+        return max(self.workers, 1) * (self.load_processes or 1)
 
 
 _ALL: Final = (

@@ -27,6 +27,7 @@ from reports.commands import (
     selftest,
     serve,
     target,
+    worker,
 )
 from reports.commands.common import fail
 from reports.commands.exits import DONE, EPILOG, INTERRUPTED, UNREACHABLE, UNWRITTEN, USAGE
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
+app.command(epilog=worker.WORKER_EPILOG)(worker.worker)
 app.add_typer(target.app, name="target")
 app.command(epilog=EPILOG)(target.peers)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
