@@ -99,7 +99,7 @@ def sample_costs(
 
 
 def by_host(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str, dict[str, float]]:
-    """Return the same for the samples of each load host, by its name; nothing where the run's own machine drove users."""
+    """Return the same for the samples of each load host, by its name; nothing where this machine drove the users."""
     if "host" not in samples:
         return {}
     none = samples["at_ns"].head(0)
