@@ -59,7 +59,7 @@ class Member:
 class Roster:
     """All hosts of a run. versions: the run's own. say: told when one comes, goes or is refused.
 
-    crew: the names of those that work on a cell.
+    crew: the names of those that work on a cell. One that is lost then is lost to that cell, even if it comes back.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Roster:
         self._news = Condition()
         self._members: dict[str, Member] = {}
         self._gone: dict[str, str] = {}
+        self._lost: dict[str, str] = {}
         self._work: Work | None = None
         self._folder = Path()
         self._over: Order | None = None
@@ -164,14 +165,16 @@ class Roster:
         member = self._members.get(name)
         if not self._work or self._work.attempt != attempt or name not in self.crew or member is None:
             raise Refused("that try at a cell is over: its rows are wanted no more")
-        if member.joined.instance != instance:
-            raise Refused("another process has this host's name by now")
+        if member.joined.instance != instance or name in self._lost:
+            raise Refused("this host was lost meanwhile, so its rows are wanted no more")
         member.silent_s = 0.0
         return member
 
     def _lose(self, name: str, why: str) -> None:
         del self._members[name]
         self._gone[name] = why
+        if name in self.crew:
+            self._lost.setdefault(name, why)
         self._news.notify_all()
         self._say(f"load host {name} {why}")
 
@@ -191,9 +194,9 @@ class Roster:
         """Raise HostFailed where one of the crew is gone, or cannot go on."""
         self.look()
         with self._news:
+            for name, why in self._lost.items():
+                raise HostFailed(f"load host {name} {why}")
             for name in self.crew:
-                if name not in self._members:
-                    raise HostFailed(f"load host {name} {self._gone.get(name, 'is gone')}")
                 if problem := self._members[name].problem:
                     raise HostFailed(f"load host {name}: {problem}")
 
@@ -221,6 +224,7 @@ class Roster:
         with self._news:
             if len(self._members) < count:
                 raise HostFailed(self.lacking(count))
+            self._lost = {}
             self.crew, self._work, self._folder = tuple(sorted(list(self._members)[:count])), work, folder
             for name in self.crew:
                 member = self._members[name]
