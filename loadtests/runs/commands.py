@@ -112,17 +112,23 @@ class Programs:
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))
-        sharing = {"--master-bind-host": self.bind, "--master-bind-port": 0, "--expect-workers": scenario.loads}
+        bind = _bracketed(self.bind)
+        sharing = {"--master-bind-host": bind, "--master-bind-port": 0, "--expect-workers": scenario.loads}
         shared = ["--master", *_flat(sharing)] if scenario.loads > 1 or scenario.workers else []
         return [*self.load, user_class_name(planned.pattern), *QUIETLY, *shared, *asked, *_flat(options)]
 
     def worker_command(self, pattern: str, host: str, port: int) -> list[str]:
         """Return what drives a share of the clients: the process that listens there tells it everything."""
-        options = {"--master-host": host, "--master-port": port, "--exit-code-on-error": 0}
+        options = {"--master-host": _bracketed(host), "--master-port": port, "--exit-code-on-error": 0}
         return [*self.load, user_class_name(pattern), *QUIETLY, "--worker", *_flat(options)]
 
 
 OURS: Final = Programs()
+
+
+def _bracketed(host: str) -> str:
+    """Return a host as Locust puts it before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _flat(options: Mapping[str, object]) -> list[str]:

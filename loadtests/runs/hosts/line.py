@@ -33,6 +33,7 @@ ANSWER_S: Final = HELD_S + 9.0
 AGAIN_S: Final = 0.2
 CONNECT_S: Final = 3.0
 WRONG_TOKEN: Final = 401
+NO_RUN: Final = "what answers there is no run of pollbench"
 UNHEARD: Final = (OSError, http.client.HTTPException)
 """What happens to a question that may be asked again."""
 
@@ -84,7 +85,11 @@ class Line:
 
     def orders(self, asking: Asking) -> Order:
         """Ask once. Raises OSError, HTTPException, Refused, WrongToken."""
-        return msgspec.json.decode(self._ask("POST", "/orders", msgspec.json.encode(asking)), type=Order)
+        answer = self._ask("POST", "/orders", msgspec.json.encode(asking))
+        try:
+            return msgspec.json.decode(answer, type=Order)
+        except msgspec.MsgspecError:
+            raise http.client.HTTPException(NO_RUN) from None
 
     def hand_in(self, told: HandedIn) -> None:
         """Say once what was handed in. Raises OSError, HTTPException, Refused, WrongToken."""
@@ -120,9 +125,7 @@ class Line:
         try:
             refusal = msgspec.json.decode(answer, type=Refusal)
         except msgspec.MsgspecError:
-            raise http.client.HTTPException(
-                f"what answers there is no run of pollbench: HTTP status {response.status}"
-            ) from None
+            raise http.client.HTTPException(f"{NO_RUN}: HTTP status {response.status}") from None
         if response.status == WRONG_TOKEN:
             raise WrongToken
         raise Refused(refusal.why, for_good=refusal.for_good)

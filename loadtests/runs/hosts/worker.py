@@ -155,7 +155,9 @@ class Worker:
         if self._try is None:
             return
         for child in self._try.children:
-            child.check()
+            # Locust's master may have told it to end, in order, before we hear that it did.
+            if child.code() != 0:
+                child.check()
         if self._try.work.roll_call and time.monotonic() > self._called + CALLED_EACH_S:
             self._called = time.monotonic()
             pulse.note(heard=len(roll_call.heard(self._try.folder, self._try.work.pattern)))
