@@ -31,8 +31,8 @@ from loadtests.scenario.settings import NETEM, OPTIONS, RELAY
 from servers.timing.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
-INTERRUPTED: Final = (130, "it was interrupted")
-"""With which exit code load hosts end then, and why."""
+INCOMPLETE, INTERRUPTED = 4, 130
+"""With which exit codes load hosts end then."""
 
 
 class NoRoom(RunRefused):
@@ -216,7 +216,8 @@ def run_cells(
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         outcome.halted = f"cannot write {problem.filename or folder}: {reason}"
     if hosts is not None:
-        hosts.dismiss(*(INTERRUPTED if outcome.interrupted else (0, outcome.halted)))
+        code = INTERRUPTED if outcome.interrupted else INCOMPLETE if outcome.halted else 0
+        hosts.dismiss(code, outcome.halted or "it was interrupted")
     return outcome
 
 

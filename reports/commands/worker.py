@@ -11,8 +11,8 @@ from servers.settings.setting import read, settings
 
 WORKER_EPILOG: Final = (
     "Exit codes: 0 the run is done; 2 wrong option, or the run refused this host (wrong token, another version, a name "
-    "that is taken); 3 no run answers at that address, or none any more; 4 the run is done, but this host failed in a "
-    "cell, or its disk or the store was full; 130 interrupted, here or there."
+    "that is taken); 3 no run answers at that address, or none any more; 4 the run is incomplete, or this host failed "
+    "in a cell, as when its disk or the store was full; 130 interrupted, here or there."
 )
 
 

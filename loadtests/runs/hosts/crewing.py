@@ -25,6 +25,7 @@ from servers.settings.setting import settings
 from servers.web.urls import authority
 
 LOOK_S: Final = 0.05
+INCOMPLETE: Final = 4
 FAREWELL_S: Final = 3.0
 """How long a run that is over waits for its hosts to ask once more, and hear it."""
 ANYWHERE: Final = frozenset({"", "0.0.0.0", "::"})
@@ -210,7 +211,7 @@ class LoadHosts:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if not self._over:
-            self.dismiss(1, f"the run ended: {problem}" if problem else "the run ended")
+            self.dismiss(INCOMPLETE, f"it ended early: {problem or 'nothing was to be measured'}")
         self._office.close()
 
 

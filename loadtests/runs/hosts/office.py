@@ -7,6 +7,7 @@ import hmac
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,7 +51,7 @@ class Office:
         self, bind: str, port: int, token: str, roster: Roster, failed: Callable[[OSError], None] = lambda _: None
     ) -> None:
         """Raises OSError where it cannot listen."""
-        self._token, self._roster, self._failed = token, roster, failed
+        self._expected, self._roster, self._failed = f"Bearer {token}".encode(), roster, failed
         office = self
 
         class Handler(_Handler):
@@ -73,7 +74,7 @@ class Office:
         try:
             if handler.command == "GET" and handler.path == "/":
                 handler.reply(HTTPStatus.OK, b"pollbench\n")
-            elif not hmac.compare_digest(handler.headers.get("Authorization", ""), f"Bearer {self._token}"):
+            elif not hmac.compare_digest(handler.headers.get("Authorization", "").encode(), self._expected):
                 handler.refuse(HTTPStatus.UNAUTHORIZED, "this is not the run's token")
             elif handler.command == "POST":
                 handler.reply(HTTPStatus.OK, self._told(handler))
@@ -166,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if self.unread and self.command == "POST":
             # Closed with bytes unread, a connection is reset, and the refusal may be lost with it.
-            self.rfile.read(min(max(self.length(), 0), MOST_BYTES))
+            with suppress(ValueError):  # no length, so nothing that could be read
+                self.rfile.read(min(max(self.length(), 0), MOST_BYTES))
         self.reply(status, msgspec.json.encode(Refusal(why=why, for_good=for_good)))
 
     def reply(self, status: HTTPStatus, content: bytes) -> None:
