@@ -69,7 +69,7 @@ def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
         return pd.DataFrame(columns, copy=False)
 
 
-def _hosts(file: Path, pids: np.ndarray, known: bool) -> "dict[str, np.ndarray | pd.Categorical]":
+def _hosts(file: Path, pids: "np.ndarray | pd.Categorical", known: bool) -> "dict[str, np.ndarray | pd.Categorical]":
     """Return whose samples they are, and by which numbers their processes are told apart: two hosts may have one pid.
 
     Nothing, where all are the run's own.
@@ -78,7 +78,7 @@ def _hosts(file: Path, pids: np.ndarray, known: bool) -> "dict[str, np.ndarray |
     if not names.any():
         return {}
     hosts = pd.Categorical(names)
-    return {"host": hosts, "pid": pids.astype("int64") + hosts.codes.astype("int64") * PIDS}
+    return {"host": hosts, "pid": np.asarray(pids, "int64") + hosts.codes.astype("int64") * PIDS}
 
 
 def _column(file: Path, name: str) -> "np.ndarray | pd.Categorical":

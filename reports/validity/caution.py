@@ -67,7 +67,7 @@ class Facts:
 
         As it stands behind "the load generator"; "" where that ran on the run's own machine.
         """
-        worst = rows.loc[rows[measure].fillna(-1).idxmax(), "cell"]
+        worst = str(rows.loc[rows[measure].fillna(-1).idxmax(), "cell"])
         cell = self.run.cells[self.run.cells["cell"] == worst].to_dict("records")[0]
         edges_ns = cell["window_from_ns"], cell["window_until_ns"]
         values = {

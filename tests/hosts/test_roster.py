@@ -161,9 +161,9 @@ def test_only_what_came_as_it_was_sent_is_handed_in(roster: Roster, tmp_path: Pa
     beta, work = Host(roster, "beta").join(), some_work()
     roster.begin(1, work, tmp_path)
     told = beta.handed_in(work.attempt, PIECE)
-    for came in [(), (2, PIECE.sha256), (3, "1" * 64)]:
-        if came:
-            roster.arrived("beta", beta.instance, work.attempt, PIECE.file, *came)
+    for size_bytes, digest in [(0, ""), (2, PIECE.sha256), (3, "1" * 64)]:
+        if size_bytes:
+            roster.arrived("beta", beta.instance, work.attempt, PIECE.file, size_bytes, digest)
         with pytest.raises(Refused, match="send it again"):
             roster.handed_in(told)
         assert roster.of_crew()[0].pieces is None

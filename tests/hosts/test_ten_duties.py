@@ -77,7 +77,7 @@ def test_5_rows_are_merged_exactly(done: Done) -> None:
         assert row["delivered"] == 24 * CLIENTS
         requests = rows_of(done, cell, "requests")
         assert set(requests["user"]) == set(range(1, CLIENTS + 1))
-        assert requests.groupby("user")["host"].nunique().max() == 1, "a user is on one host"
+        assert requests.groupby("user", observed=True)["host"].nunique().max() == 1, "a user is on one host"
         assert set(requests["host"]) == {"alpha", "beta"}
         for table, count in cell.rows.items():
             assert len(rows_of(done, cell, table)) == count
@@ -107,7 +107,7 @@ def test_9_the_summary_is_of_all_hosts_and_names_them(done: Done) -> None:
     assert all(each.machine.cores > 0 and each.machine.clock_id for each in hosts)
     assert facts.whose(cells, "generator_cpu_peak") in {" on load host alpha", " on load host beta"}
     samples = rows_of(done, done.cells[0], "samples")
-    assert samples.groupby("host")["role"].agg(set).to_dict() == {
+    assert samples.groupby("host", observed=True)["role"].agg(set).to_dict() == {
         "": {"server"},
         "alpha": {"generator"},
         "beta": {"generator"},

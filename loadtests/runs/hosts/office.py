@@ -16,11 +16,11 @@ from urllib.parse import unquote
 
 import msgspec
 
+from loadtests.records.manifest import HostName
 from loadtests.runs.hosts.messages import (
     Asking,
     FileName,
     HandedIn,
-    HostName,
     Joining,
     Leaving,
     Refusal,

@@ -193,8 +193,9 @@ class Worker:
         Raises _Stale when it is not wanted any more.
         """
         try:
-            for piece in told.pieces if raw else ():
-                self._line.send(piece, raw / piece.file, told, pulse.moved)
+            if raw is not None:
+                for piece in told.pieces:
+                    self._line.send(piece, raw / piece.file, told, pulse.moved)
             self._line.hand_in(told)
         except Refused as refused:
             if refused.for_good:
