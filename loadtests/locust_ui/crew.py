@@ -61,6 +61,7 @@ class Crew:
         while self.working is test:
             there = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
             if silent := self._named(test - there):
+                self.working = frozenset()  # who is left cannot make this test whole
                 lost(f"{silent} is lost: Locust's master has not heard of a load process there for {SILENT_S} s")
                 return
             gevent.sleep(LOOK_S)

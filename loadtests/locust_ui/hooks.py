@@ -288,18 +288,18 @@ class Conductor:
         recorder.finish()
 
     def _abort(self, environment: Environment, code: int, problem: str) -> None:
+        runner = environment.runner
+        if environment.web_ui is None and isinstance(runner, MasterRunner):
+            # Left alone, workers would wait a minute for a master that is gone. What they do then is no news.
+            runner.send_message("quit")
+            gevent.sleep(QUIT_S)
         log.error("%s", problem)
         self.screen.say(problem)
         environment.process_exit_code = code
-        runner = environment.runner
         if runner is None:
             raise SystemExit(code)
         runner.log_exception("pollbench", problem, "")
         if environment.web_ui is None:
-            if isinstance(runner, MasterRunner):
-                # Left alone, workers would wait a minute for a master that is gone.
-                runner.send_message("quit")
-                gevent.sleep(QUIT_S)
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)

@@ -37,16 +37,18 @@ SHARED: Final = Scenario(
 class Told:
     """What a watcher of a run is told. each: called at every tick with the pattern that is being measured.
 
-    starts_with: what the run had said by the start of each cell.
+    starts_with: what the run had said by the start of each cell; before: the folders that hosts had by then.
     """
 
-    def __init__(self, said: list[str], each: Callable[[str], None] = lambda _: None) -> None:
-        self._said, self._each, self._now = said, each, ""
+    def __init__(self, said: list[str], folder: Path, each: Callable[[str], None] = lambda _: None) -> None:
+        self._said, self._folder, self._each, self._now = said, folder, each, ""
         self.starts_with: dict[str, list[str]] = {}
+        self.before: set[Path] = set()
 
     def starts(self, planned: PlannedCell) -> None:
         self._now = planned.pattern
         self.starts_with[planned.pattern] = [*self._said]
+        self.before = set(self._folder.glob("home-of-*/tmp/*"))
 
     def tick(self) -> None:
         self._each(self._now)
@@ -92,7 +94,8 @@ class CrewOf:
         self, *named: str, each: Callable[[str], None] = lambda _: None, brief: str = ""
     ) -> tuple[runner.Outcome, Told]:
         """Measure one cell of each pattern named. brief: the one whose window is as short as that of SHARED."""
-        plan, told = Plan(self.scenario, named, 1), Told(self.said, each)
+        plan, told = Plan(self.scenario, named, 1), Told(self.said, self.folder, each)
+        self._told = told
         runner.begin(self.folder / "run", plan, LABELS, "run")
         short = replace(self.scenario, window_s=SHARED.window_s)
         cells = [replace(cell, scenario=short) if cell.pattern == brief else cell for cell in plan.cells()]
@@ -100,8 +103,8 @@ class CrewOf:
 
     def receives(self, name: str) -> bool:
         """Whether users on a host have written down a message of the try that is going on."""
-        files = (self.folder / f"home-of-{name}").glob("tmp/*/raw/deliveries-*.rows")
-        return any(file.stat().st_size for file in files)
+        now = set((self.folder / f"home-of-{name}").glob("tmp/*")) - self._told.before
+        return any(file.stat().st_size for folder in now for file in folder.glob("raw/deliveries-*.rows"))
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ def unavailable() -> str:
     if probe.returncode:
         return f"this machine makes no network namespaces: {probe.stderr.strip()}"
     try:
-        pair = _ip("-n", name, "link", "add", "a", "type", "veth", "peer", "name", "b", check=False)
+        pair = _ip("-n", name, "link", "add", "near", "type", "veth", "peer", "name", "far", check=False)
         return f"this kernel has no veth: {pair.stderr.strip()}" if pair.returncode else ""
     finally:
         _ip("netns", "del", name)

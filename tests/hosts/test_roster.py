@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.runs.hosts.messages import LOST_S, Piece, Refused
-from loadtests.runs.hosts.roster import STEP_S, HostFailed, Roster
+from loadtests.runs.hosts.roster import FRESH_S, STEP_S, HostFailed, Roster
 from tests.hosts.wanted import VERSIONS, Host, some_work
 
 PIECE = Piece(file="deliveries-sse-7@beta.rows", size_bytes=3, rows=0, sha256="0" * 64)
@@ -80,6 +80,18 @@ def test_a_cell_has_the_hosts_that_came_first_and_the_rest_wait(roster: Roster, 
     roster.begin(2, some_work(), tmp_path)
     assert roster.crew == ("alpha", "zeta")
     assert [each.ask().do for each in (first, second, third)] == ["work", "work", "wait"]
+
+
+def test_nothing_is_begun_with_a_host_that_is_silent_though_it_is_not_lost_yet(
+    roster: Roster, clock: Clock, tmp_path: Path
+) -> None:
+    alpha = Host(roster, "alpha").join()
+    silence(roster, clock, FRESH_S + 1)
+    assert roster.lacking(1) == "0 of 1 load hosts are there; alpha is silent"
+    with pytest.raises(HostFailed):
+        roster.begin(1, some_work(), tmp_path)
+    alpha.ask()
+    assert roster.lacking(1) == ""
 
 
 def test_a_cell_does_not_begin_before_all_are_there(roster: Roster, tmp_path: Path) -> None:

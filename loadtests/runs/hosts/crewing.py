@@ -77,6 +77,7 @@ class LoadHosts:
 
     def gather(self, count: int, tick: Tick) -> None:
         """Return when so many hosts are there. Raises HostsMissing when they are not in time."""
+        self._roster.look()
         if self._roster.lacking(count):
             self._invite(count)
         deadline = time.monotonic() + self._meeting.worker_wait_s

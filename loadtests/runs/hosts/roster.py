@@ -25,6 +25,8 @@ from loadtests.runs.hosts.messages import (
     disagreement,
 )
 
+FRESH_S: Final = 2 * HELD_S
+"""Nothing is begun with a host that has been silent for longer, though it is not lost yet."""
 STEP_S: Final = 1.0
 """No look counts for more silence than this: when we stood still ourselves, nobody could be heard."""
 
@@ -209,23 +211,27 @@ class Roster:
         with self._news:
             return [self._members[name] for name in self.crew if name in self._members]
 
+    def _awake(self) -> list[str]:
+        """Return those that can be counted on, in the order in which they joined."""
+        return [name for name, member in self._members.items() if member.silent_s <= FRESH_S]
+
     def lacking(self, count: int) -> str:
         """Say who is missing of so many hosts; "" when all are there."""
         with self._news:
-            names = sorted(self._members)
+            names = sorted(self._awake())
             if len(names) >= count:
                 return ""
             there = f" ({', '.join(names)})" if names else ""
             gone = "".join(f"; {name} {why}" for name, why in self._gone.items() if name not in self._members)
+            gone += "".join(f"; {name} is silent" for name in self._members if name not in names)
             return f"{len(names)} of {count} load hosts are there{there}{gone}"
 
     def begin(self, count: int, work: Work, folder: Path) -> None:
         """Have the first `count` hosts work. folder: where their files are to go. Raises HostFailed."""
         with self._news:
-            if len(self._members) < count:
-                raise HostFailed(self.lacking(count))
-            self._lost = {}
-            self.crew, self._work, self._folder = tuple(sorted(list(self._members)[:count])), work, folder
+            if lacking := self.lacking(count):
+                raise HostFailed(lacking)
+            self.crew, self._work, self._folder = tuple(sorted(self._awake()[:count])), work, folder
             for name in self.crew:
                 member = self._members[name]
                 member.ready, member.heard, member.moved_bytes, member.problem = 0, 0, 0, ""
@@ -241,7 +247,7 @@ class Roster:
         with self._news:
             self._work = None
             self._order([name for name in self.crew if name in self._members], do="wait")
-            self.crew = ()
+            self.crew, self._lost = (), {}
 
     def end(self, code: int, why: str) -> None:
         """Have all end, and those that come later."""
