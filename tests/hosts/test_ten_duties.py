@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from loadtests.records.manifest import Cell
+from loadtests.runs.hosts.meeting import Meeting
 from loadtests.runs.hosts.messages import LOST_S
 from reports.data.load import load
 from reports.measures.measures import open_books, per_cell, summary
@@ -120,7 +121,7 @@ class Losing:
     PATTERNS = ("sse", "websocket", "chunked", "http2_push", "short_polling", "long_polling")
 
     def __init__(self, crew: CrewOf) -> None:
-        self._crew, self._done = crew, set[str]()
+        self.crew, self._done = crew, set[str]()
         crew.host("alpha")
         crew.host("beta")
         self.outcome, _ = crew.measure(*self.PATTERNS, each=self._each, brief="short_polling")
@@ -130,9 +131,9 @@ class Losing:
 
     def _each(self, pattern: str) -> None:
         """Do to a host what is to be done in this cell, once its users have received something."""
-        hosts = self._crew.hosts
+        hosts = self.crew.hosts
         name = {"http2_push": "gamma", "long_polling": "late"}.get(pattern, "beta")
-        if pattern in self._done or pattern == "short_polling" or not self._crew.receives(name):
+        if pattern in self._done or pattern == "short_polling" or not self.crew.receives(name):
             return
         self._done.add(pattern)
         match pattern:
@@ -142,17 +143,19 @@ class Losing:
                 os.kill(load_processes(hosts["beta"])[0], signal.SIGSTOP)
             case "chunked":
                 os.kill(hosts["beta"].pid, signal.SIGSTOP)
-                self._crew.host("gamma")
+                self.crew.host("gamma")
             case "http2_push":
                 hosts["gamma"].kill()
-                self._crew.host("late")
+                self.crew.host("late")
             case "long_polling":
                 raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
 def losing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Losing]:
-    with CrewOf(tmp_path_factory.mktemp("losing"), replace(SHARED, window_s=60.0)) as crew:
+    folder = tmp_path_factory.mktemp("losing")
+    meeting = Meeting(worker_port=0, worker_wait_s=60, store=str(folder / "store"))
+    with CrewOf(folder, replace(SHARED, window_s=60.0), meeting) as crew:
         yield Losing(crew)
 
 
@@ -178,6 +181,14 @@ def test_6_an_abort_reaches_every_host(losing: Losing) -> None:
     assert losing.codes == {"alpha": 130, "late": 130}
     for words in losing.last_words.values():
         assert "is over: it was interrupted" in words
+
+
+def test_rows_that_went_by_a_store_are_the_same_rows_and_nothing_is_left_there(losing: Losing) -> None:
+    cell = losing.cells["short_polling"]
+    deliveries = pd.read_parquet(losing.crew.folder / "run" / "cells" / cell.name / "deliveries.parquet")
+    assert len(deliveries) == cell.rows["deliveries"] > 0
+    assert set(deliveries["user"]) == set(range(1, CLIENTS + 1))
+    assert [each for each in (losing.crew.folder / "store").rglob("*") if each.is_file()] == []
 
 
 def test_10_a_host_that_joins_late_takes_part_from_the_next_cell_on(losing: Losing) -> None:
