@@ -18,6 +18,7 @@ import msgspec
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtests.clocks.offset import OffsetInterval
 from loadtests.host import machine_limits
 from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.crew import Crew
@@ -26,6 +27,7 @@ from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.locust_ui.other_server import OtherServer
 from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
+from loadtests.records.clock_watch import EACH_S, ClockWatch
 from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE, recorder
 from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
@@ -52,7 +54,8 @@ class Conductor:
 
     def __init__(self) -> None:
         self._generator = Generator()
-        self._writer: gevent.Greenlet | None = None
+        self._beside: list[gevent.Greenlet] = []
+        self._clock: ClockWatch | None = None
         self._crew = Crew()
         self._numbers: tuple[int, int] | None = None
         self._recording = False
@@ -90,6 +93,8 @@ class Conductor:
             users = [] if isinstance(runner, WorkerRunner) else environment.user_classes
             self._name_folder(environment)
             options, target = admit(vars(environment.parsed_options), self._published_at(environment), users)
+            offset = target.offset()
+            self.screen.ahead_ns = offset.midpoint_ns
             self._prepare(environment, options, target)
             if not isinstance(runner, WorkerRunner):
                 self._note(environment, options, target)
@@ -104,7 +109,7 @@ class Conductor:
             gevent.spawn(self._crew.watch, runner, partial(self._abort, environment, INCOMPLETE))
         self.screen.begin(str(self.run_dir), session.joined, self._crew.working, session.states)
         if not isinstance(runner, MasterRunner):
-            self._start_recording(environment)
+            self._start_recording(environment, target, offset, options)
 
     def _name_folder(self, environment: Environment) -> None:
         """The master decides; Locust carries its options to the workers when the test starts."""
@@ -214,15 +219,24 @@ class Conductor:
         classes = runner.user_classes_by_name
         return {classes[name].pattern: count for name, count in runner.target_user_classes_count.items()}
 
-    def _start_recording(self, environment: Environment) -> None:
+    def _start_recording(
+        self, environment: Environment, target: Target, offset: OffsetInterval, options: LoadOptions
+    ) -> None:
         recorder.start(self.run_dir, session.secrets)
-        recorder.observe = self.screen.observe
+        line = target.clock_line(options.clock_host)
+        self._clock = ClockWatch(line, target.stats.clock_id, offset, recorder)
+        self._clock.look_closely()
+        session.ahead_ns = self._clock.ahead_ns
+        self.screen.clock_error_ns = self._clock.offset.error_ns
+        recorder.observe = self._clock.on_their_clock(self.screen.observe)
         self._recording = True
         # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.
         gc.collect()
         gc.freeze()
         self._generator.start()
-        self._writer = gevent.spawn(self._write_each_second, environment)
+        self._beside = [gevent.spawn(self._write_each_second, environment)]
+        if not self._clock.same:
+            self._beside.append(gevent.spawn(ask_on, self._clock))
 
     def _write_each_second(self, environment: Environment) -> None:
         while True:
@@ -281,8 +295,9 @@ class Conductor:
         if not self._recording:
             return
         self._recording = False
-        if self._writer is not None:
-            self._writer.kill()
+        gevent.killall(self._beside)
+        if self._clock is not None:
+            self._clock.look_closely()
         recorder.sample(self._generator.sample())
         self._generator.stop()
         recorder.finish()
@@ -303,6 +318,13 @@ class Conductor:
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)
+
+
+def ask_on(clock: ClockWatch) -> None:
+    """Ask the publisher's clock until killed."""
+    while True:
+        gevent.sleep(EACH_S)
+        clock.look()
 
 
 def shares(users: Mapping[str, int]) -> str:

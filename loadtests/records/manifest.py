@@ -9,6 +9,7 @@ runs/2026-11-24T07-30-00-compare-feed/
                                         of 40 ms, -5per_s where there are several message rates
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see rows.py
+        exchanges.parquet               of load processes that asked the publisher's clock
         published.csv                   id,due_ns,published_ns of every message the server published
         faults.csv  writes.csv          only of a server that is wrong on purpose, or calibrated against
         server.log  load.log
@@ -148,6 +149,34 @@ class WayUp(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float
 
 
+Offset = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
+
+
+class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock of one load process beside the publisher's, as found by exchanges (loadtests/clocks).
+
+    process: as in exchanges.parquet. clock, publisher: how both are named. same: both say that they are one, so nothing
+    was added to the rows of this process. exchanges: how many there were, 0 where the server tells no time.
+    The offset, publisher's less ours, lay between low_ns and high_ns at at_ns of the process's own clock, the last
+    instant that counts; from_ns: the first one.
+    rho_ppm: how fast it may have changed, by what both clocks were seen to be steered. error_ns: by how much an instant
+    of this process may be wrong, on the publisher's clock. problem: what the exchanges contradict, "" for nothing.
+    """
+
+    process: Text = ""
+    clock: Text
+    publisher: Text
+    same: bool
+    exchanges: Count = 0
+    low_ns: Offset = 0
+    high_ns: Offset = 0
+    at_ns: Instant = 0
+    from_ns: Instant = 0
+    rho_ppm: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    error_ns: Count = 0
+    problem: Text = ""
+
+
 class LoadHost(msgspec.Struct, frozen=True, kw_only=True):
     """A machine that drove a share of a cell's clients for the run's own. processes: how many load processes it ran."""
 
@@ -172,6 +201,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     before they were kept there.
     hosts: where the load processes ran; empty where that was the run's own machine.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
+    clocks: what is known of the clock of each load process; empty in cells from before that was asked.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
     """
 
@@ -203,6 +233,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[Text, Setting] = {}
     hosts: list[LoadHost] = []
     rows: dict[Text, Count]
+    clocks: Annotated[list[LoadClock], Meta(max_length=10_000)] = []
     seal: dict[Text, Text] = {}
 
 

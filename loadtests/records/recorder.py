@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.records.rows import DELIVERY, REQUEST, ROW_TYPES, SAMPLE
+from loadtests.clocks.offset import ClockExchange
+from loadtests.records.manifest import LoadClock
+from loadtests.records.rows import DELIVERY, EXCHANGE, EXCHANGES, RECORDED, REQUEST, SAMPLE
 from servers.targets.variables import hidden
 
 Rows = NDArray[np.void]
@@ -28,7 +31,7 @@ DTYPES = {
             "formats": [{"h": "<i2", "i": "<i4", "q": "<i8"}[code] for code in record.format.lstrip("<")],
         }
     )
-    for table, (columns, record) in ROW_TYPES.items()
+    for table, (columns, record) in RECORDED.items()
 }
 """The binary records of rows.py, as numpy reads them."""
 
@@ -76,6 +79,7 @@ class Recorder:
         self._folder: Path | None = None
         self._tapes: dict[str, Tape] = {}
         self._samples = bytearray()
+        self._exchanges = bytearray()
         self._rows: dict[str, int] = {}
         self._secrets: Sequence[str] = ()
         self._glimpses: dict[int, bytearray] = {}
@@ -109,12 +113,24 @@ class Recorder:
     def sample(self, row: tuple[int, ...]) -> None:
         self._samples += SAMPLE.pack(*row)
 
+    def exchange(self, row: ClockExchange) -> None:
+        self._exchanges += EXCHANGE.pack(*row)
+
+    def clock(self, known: LoadClock) -> None:
+        """Say by which clock the rows of this process are, and what is known of its offset so far. Raises OSError."""
+        if self._folder is not None:
+            told = msgspec.structs.replace(known, process=process_name())
+            unfinished = self._folder / f"clock-{told.process}.new"  # whoever reads rows as they come reads this too
+            unfinished.write_bytes(msgspec.json.encode(told))
+            unfinished.rename(unfinished.with_suffix(".json"))
+
     def write(self) -> None:
         """Move what is in memory to the files, show it to `observe`. Raises OSError; the rows then stay in memory."""
         with uninterrupted():
             for pattern, tape in self._tapes.items():
                 self._append("requests", pattern, tape.requests, REQUEST.size)
                 self._append("deliveries", pattern, tape.deliveries, DELIVERY.size)
+            self._append(EXCHANGES, "", self._exchanges, EXCHANGE.size)
             self._append("samples", "", self._samples, SAMPLE.size)
 
     def finish(self) -> dict[str, int]:
@@ -134,7 +150,7 @@ class Recorder:
         name = f"{table}-{pattern}-{process_name()}"
         with (self._folder / f"{name}.rows").open("ab") as file:
             file.write(rows)
-        if self.observe is not None:
+        if self.observe is not None and table != EXCHANGES:
             self.observe(table, pattern, np.frombuffer(bytes(rows), DTYPES[table]))
         self._rows[name] = self._rows.get(name, 0) + len(rows) // row_bytes
         rows.clear()

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGKILL
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
+from loadtests.agent.client import AgentFailed
 from loadtests.host import netem
 from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed, ending
 from loadtests.host.sampler import Family, family, listens
@@ -55,6 +56,13 @@ JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
 Tick = Callable[[], None]
 
 
+class CostLook(Protocol):
+    """Looks at processes from outside: `Family` at those of this machine, an agent at those of another."""
+
+    def sample(self) -> list[Sample]:
+        """Read their counters now. Raises ProcessLookupError, AgentFailed."""
+
+
 class CellFailed(Exception):
     """What was measured is worth nothing, and why."""
 
@@ -63,7 +71,15 @@ def measure(attempt: "Attempt") -> Cell:
     """Measure one cell. Never raises for what goes wrong in it: its problems say it. The caller saves the cell."""
     try:
         attempt.run()
-    except (ChildFailed, CellFailed, HostFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
+    except (
+        AgentFailed,
+        CellFailed,
+        ChildFailed,
+        HostFailed,
+        WrongServer,
+        netem.NetworkFailed,
+        ProcessLookupError,
+    ) as problem:
         attempt.fail(str(problem))
     return attempt.cell
 
@@ -115,7 +131,7 @@ class Attempt:
                 stack.enter_context(netem.delayed(self._planned.rtt_ms))
             said = self._meet(stack, token)
             host = self._url(said.http_port)
-            samplers = [Family(pid, "server") for pid in self._serving(said)]
+            samplers = self._looks(said)
             samples = [sample for sampler in samplers for sample in sampler.sample()]
             users_hosts, relays = self._network(stack, said)
             samplers += [Family(relay.pid, "relay") for relay in relays]
@@ -151,7 +167,8 @@ class Attempt:
 
     def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
         """Put the cell's network before the port this pattern's users use; return their hosts and the relay."""
-        hosts = {"--host": self._url(said.http_port)}
+        direct = self._url(said.http_port)
+        hosts = {"--host": direct}
         if not self._planned.relayed:
             return hosts, []
         command = self._programs.relay_command(self._planned, self._destination(said))
@@ -159,7 +176,7 @@ class Attempt:
         port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
         through = self._url(port)
         beside = said.http2_port or said.https_port or said.target
-        return hosts | {"--http2-host" if beside else "--host": through}, [relay]
+        return hosts | {"--http2-host" if beside else "--host": through, "--clock-host": direct}, [relay]
 
     def _url(self, port: int) -> str:
         return f"http://{authority(self._programs.bind, port)}"
@@ -167,9 +184,9 @@ class Attempt:
     def _destination(self, said: Announcement) -> str:
         return authority(self._programs.bind, said.http2_port or said.https_port or said.http_port)
 
-    def _serving(self, said: Announcement) -> list[int]:
-        """Return the processes whose cost, with that of what they started, is the server's."""
-        return [said.pid]
+    def _looks(self, said: Announcement) -> list[CostLook]:
+        """Return who looks at the processes whose cost, with that of what they started, is the server's."""
+        return [Family(said.pid, "server")]
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
         """Our servers tell a client all that it missed, so nothing depends on who is there yet."""
@@ -183,7 +200,7 @@ class Attempt:
         except ChildFailed as problem:
             raise CellFailed(f"{problem}; {EXPECTED}" if self._scenario.server else str(problem)) from None
         self.note(server_pid=said.pid)
-        Target(self._url(said.http_port), token)
+        Target(self._url(said.http_port), token).require_our_clock()
         # What it costs is that of the process that serves, so it had better be that one.
         if not self._server.owns(said.pid):
             raise CellFailed(f"the server says that its pid is {said.pid}, which is not a process that it started")
@@ -229,7 +246,7 @@ class Attempt:
             window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
         )
 
-    def _watch(self, samplers: Sequence[Family], children: Sequence[Child]) -> list[Sample]:
+    def _watch(self, samplers: Sequence[CostLook], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
         until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)

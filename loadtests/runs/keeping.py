@@ -59,7 +59,11 @@ def ended(planned: PlannedCell, cell: Cell, folder: Path) -> Cell:
     silent = unheard(planned, folder, edges_ns, words) if not collected.problems else []
     problems = [*cell.problems, *collected.problems, *silent]
     return msgspec.structs.replace(
-        cell, rows=collected.rows, problems=problems, status="failed" if problems else "finished"
+        cell,
+        rows=collected.rows,
+        clocks=collected.clocks,
+        problems=problems,
+        status="failed" if problems else "finished",
     )
 
 

@@ -27,7 +27,6 @@ from reports.commands import (
     selftest,
     serve,
     target,
-    worker,
 )
 from reports.commands.common import fail
 from reports.commands.exits import DONE, EPILOG, INTERRUPTED, UNREACHABLE, UNWRITTEN, USAGE
@@ -41,7 +40,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(measure.run)
 app.command()(measure.compare)
-app.command(epilog=worker.WORKER_EPILOG)(worker.worker)
+app.command(epilog=serve.WORKER_EPILOG)(serve.worker)
 app.add_typer(target.app, name="target")
 app.command(epilog=EPILOG)(target.peers)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
@@ -59,6 +58,7 @@ app.command()(serve.ui)
 app.command(epilog=selftest.CONTROLS_EPILOG)(selftest.controls)
 app.command()(selftest.calibrate)
 app.command()(serve.race)
+app.command()(serve.agent)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.gate)
 app.command(epilog=ci.JUDGED_EPILOG)(ci.compare_runs)
 app.command(epilog=claims.CLAIMS_EPILOG)(claims.claims)

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.records.rows import DELIVERY
 from loadtests.runs.hosts.line import Line, WrongToken
-from loadtests.runs.hosts.messages import Asking, Refused, Work
+from loadtests.runs.hosts.messages import Asking, HostRefused, Work
 from loadtests.runs.hosts.office import Office
 from loadtests.runs.hosts.pieces import piece_of, pieces_of
 from loadtests.runs.hosts.roster import Roster
@@ -89,7 +89,7 @@ def test_of_a_host_that_dies_in_the_middle_of_a_file_nothing_is_left(begun: Begu
         dying.shutdown(socket.SHUT_WR)
         assert dying.recv(1) == b"", "the other side has seen the end, and is done with it"
     assert list(begun.raw.iterdir()) == []
-    with pytest.raises(Refused, match="send it again"):
+    with pytest.raises(HostRefused, match="send it again"):
         begun.line.hand_in(told)
     begun.line.send(piece, recorded, told, lambda _: None)
     begun.line.hand_in(told)
@@ -101,7 +101,7 @@ def test_a_file_that_was_changed_on_its_way_is_not_taken_for_it(begun: Begun, re
     told = begun.beta.handed_in(begun.work.attempt, piece)
     recorded.write_bytes(ROWS[:-1] + b"!")
     begun.line.send(piece, recorded, told, lambda _: None)
-    with pytest.raises(Refused, match="has not come as it was sent"):
+    with pytest.raises(HostRefused, match="has not come as it was sent"):
         begun.line.hand_in(told)
     assert begun.roster.of_crew()[0].pieces is None
 
@@ -113,7 +113,7 @@ def test_a_host_writes_no_file_but_its_own(begun: Begun, recorded: Path, name: s
     piece = piece_of(recorded)
     told = begun.beta.handed_in(begun.work.attempt, piece)
     other = type(piece)(file=name, size_bytes=piece.size_bytes, rows=0, sha256=piece.sha256)
-    with pytest.raises((Refused, http.client.HTTPException, OSError)):
+    with pytest.raises((HostRefused, http.client.HTTPException, OSError)):
         begun.line.send(other, recorded, told, lambda _: None)
     assert list(begun.raw.iterdir()) == []
     assert not (begun.raw.parent / "cell.json").exists()
@@ -123,7 +123,7 @@ def test_a_disk_of_the_run_that_is_full_is_told_to_the_run(begun: Begun, recorde
     piece = piece_of(recorded)
     begun.raw.rmdir()
     begun.raw.write_bytes(b"no folder, so nothing can be written into it")
-    with pytest.raises((Refused, OSError)):
+    with pytest.raises((HostRefused, OSError)):
         begun.line.send(piece, recorded, begun.beta.handed_in(begun.work.attempt, piece), lambda _: None)
     assert isinstance(begun.unwritten[0], NotADirectoryError)
 

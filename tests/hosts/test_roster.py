@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.runs.hosts.messages import LOST_S, Piece, Refused
+from loadtests.runs.hosts.messages import LOST_S, HostRefused, Piece
 from loadtests.runs.hosts.roster import FRESH_S, STEP_S, HostFailed, Roster
 from tests.hosts.wanted import VERSIONS, Host, some_work
 
@@ -52,7 +52,7 @@ def test_hosts_are_let_in_and_told_to_wait(roster: Roster, said: list[str]) -> N
 
 
 def test_a_host_of_another_version_is_refused_by_name_and_named_as_missing(roster: Roster, said: list[str]) -> None:
-    with pytest.raises(Refused, match=r"python 3\.12\.1 instead of 3\.11\.4") as refused:
+    with pytest.raises(HostRefused, match=r"python 3\.12\.1 instead of 3\.11\.4") as refused:
         Host(roster, "beta", VERSIONS | {"python": "3.12.1"}).join()
     assert refused.value.for_good
     assert said == ["load host beta at 10.0.0.1 was refused: python 3.12.1 instead of 3.11.4"]
@@ -62,7 +62,7 @@ def test_a_host_of_another_version_is_refused_by_name_and_named_as_missing(roste
 def test_a_name_is_one_hosts_until_that_is_lost(roster: Roster, clock: Clock) -> None:
     Host(roster, "alpha").join()
     other = Host(roster, "alpha")
-    with pytest.raises(Refused, match="--name") as refused:
+    with pytest.raises(HostRefused, match="--name") as refused:
         other.join()
     assert not refused.value.for_good
     silence(roster, clock, LOST_S + 1)
@@ -162,7 +162,7 @@ def test_a_host_that_leaves_fails_the_cell_with_its_reason(roster: Roster, tmp_p
 def test_a_host_that_was_lost_is_told_to_join_again(roster: Roster, clock: Clock) -> None:
     alpha = Host(roster, "alpha").join()
     silence(roster, clock, LOST_S + 1)
-    with pytest.raises(Refused, match="join again") as refused:
+    with pytest.raises(HostRefused, match="join again") as refused:
         alpha.ask()
     assert not refused.value.for_good
     alpha.join()
@@ -176,7 +176,7 @@ def test_only_what_came_as_it_was_sent_is_handed_in(roster: Roster, tmp_path: Pa
     for size_bytes, digest in [(0, ""), (2, PIECE.sha256), (3, "1" * 64)]:
         if size_bytes:
             roster.arrived("beta", beta.instance, work.attempt, PIECE.file, size_bytes, digest)
-        with pytest.raises(Refused, match="send it again"):
+        with pytest.raises(HostRefused, match="send it again"):
             roster.handed_in(told)
         assert roster.of_crew()[0].pieces is None
     roster.arrived("beta", beta.instance, work.attempt, PIECE.file, 3, PIECE.sha256)
@@ -196,7 +196,7 @@ def test_rows_of_a_try_that_is_over_are_refused_for_good(roster: Roster, tmp_pat
         lambda: roster.arrived("beta", beta.instance, work.attempt, PIECE.file, 3, PIECE.sha256),
         lambda: roster.handed_in(beta.handed_in(work.attempt)),
     ):
-        with pytest.raises(Refused, match="over") as refused:
+        with pytest.raises(HostRefused, match="over") as refused:
             late()
         assert refused.value.for_good
     assert roster.of_crew()[0].pieces is None
@@ -208,7 +208,7 @@ def test_a_host_that_is_started_anew_does_not_speak_for_the_one_before(roster: R
     roster.leave(old.leaving("killed"))
     new = Host(roster, "beta").join()
     for each in (old, new):
-        with pytest.raises(Refused, match="wanted no more"):
+        with pytest.raises(HostRefused, match="wanted no more"):
             roster.handed_in(each.handed_in(work.attempt))
     with pytest.raises(HostFailed, match="load host beta left: killed"):
         roster.check()

@@ -8,13 +8,15 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from loadtests.agent.client import agent_look
 from loadtests.foreign.spec import Chosen, chosen_of
 from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.sampler import Family
 from loadtests.records.manifest import WayUp
 from loadtests.records.rows import Sample
 from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
-from loadtests.runs.cell import TICK_S, Attempt, CellFailed
+from loadtests.runs.cell import TICK_S, Attempt, CellFailed, CostLook
 from loadtests.runs.commands import ADAPTER_FILE
 from loadtests.runs.foreign import roll_call
 from loadtests.runs.target import Target
@@ -47,11 +49,17 @@ class ForeignAttempt(Attempt):
         except ChildFailed as problem:
             raise CellFailed(of_server(str(problem))) from None
         self.note(server_pid=said.pids[0] if said.pids else 0, cost_of=said.cost_of)
-        Target(self._url(said.http_port), token)
+        Target(self._url(said.http_port), token).require_our_clock()
         return said
 
-    def _serving(self, said: Announcement) -> list[int]:
-        return said.pids
+    def _looks(self, said: Announcement) -> list[CostLook]:
+        cost = self._chosen.adapter.cost
+        if not (cost.agent and cost.measured):
+            return [Family(pid, "server") for pid in said.pids]
+        look = agent_look(cost, base_url(said.target).port or 0)
+        look.sample()
+        self.note(cost_of=look.known)
+        return [look]
 
     def _destination(self, said: Announcement) -> str:
         return authority(*base_url(self._chosen.adapter.proxy or said.target).address)

@@ -19,12 +19,12 @@ from loadtests.runs.hosts.messages import (
     HELD_S,
     Asking,
     HandedIn,
+    HostRefused,
     Joining,
     Leaving,
     Order,
     Piece,
     Refusal,
-    Refused,
 )
 from loadtests.runs.hosts.pieces import CHUNK_BYTES
 from servers.web.urls import authority
@@ -61,12 +61,12 @@ class Line:
         return authority(*self.address)
 
     def join(self, joining: Joining, pause: Pause) -> None:
-        """Join the run, asking again until it is there. Raises Refused, NoRun, WrongToken."""
+        """Join the run, asking again until it is there. Raises HostRefused, NoRun, WrongToken."""
         since = time.monotonic()
         while True:
             try:
                 self._ask("POST", "/join", msgspec.json.encode(joining))
-            except Refused as refused:
+            except HostRefused as refused:
                 if refused.for_good or time.monotonic() - since > self._patience_s:
                     raise
             except UNHEARD as wrong:
@@ -80,11 +80,11 @@ class Line:
         """Say good-bye, if somebody listens."""
         try:
             self._ask("POST", "/leave", msgspec.json.encode(leaving))
-        except (*UNHEARD, Refused, WrongToken):
+        except (*UNHEARD, HostRefused, WrongToken):
             return
 
     def orders(self, asking: Asking) -> Order:
-        """Ask once. Raises OSError, HTTPException, Refused, WrongToken."""
+        """Ask once. Raises OSError, HTTPException, HostRefused, WrongToken."""
         answer = self._ask("POST", "/orders", msgspec.json.encode(asking))
         try:
             return msgspec.json.decode(answer, type=Order)
@@ -92,14 +92,14 @@ class Line:
             raise http.client.HTTPException(NO_RUN) from None
 
     def hand_in(self, told: HandedIn) -> None:
-        """Say once what was handed in. Raises OSError, HTTPException, Refused, WrongToken."""
+        """Say once what was handed in. Raises OSError, HTTPException, HostRefused, WrongToken."""
         self._ask("POST", "/handed-in", msgspec.json.encode(told))
 
     def gone(self, wrong: object) -> str:
         return f"no run answers at {self} since {self._patience_s:g} s ({wrong or type(wrong).__name__})"
 
     def send(self, piece: Piece, file: Path, told: HandedIn, moved: Callable[[int], None]) -> None:
-        """Send a file once, of those that are handed in. Raises OSError, HTTPException, Refused."""
+        """Send a file once, of those that are handed in. Raises OSError, HTTPException, HostRefused."""
 
         def content() -> Any:
             with file.open("rb") as opened:
@@ -128,7 +128,7 @@ class Line:
             raise http.client.HTTPException(f"{NO_RUN}: HTTP status {response.status}") from None
         if response.status == WRONG_TOKEN:
             raise WrongToken
-        raise Refused(refusal.why, for_good=refusal.for_good)
+        raise HostRefused(refusal.why, for_good=refusal.for_good)
 
 
 class Pulse:
@@ -170,7 +170,7 @@ class Pulse:
             asking = msgspec.structs.replace(self._asking, seen=-1)
         try:
             self._line.orders(asking)
-        except (*UNHEARD, Refused, WrongToken):
+        except (*UNHEARD, HostRefused, WrongToken):
             return  # the next question says it again
 
     def order(self, within_s: float) -> Order | None:
@@ -203,7 +203,7 @@ class Pulse:
                     self._end(NoRun(self._line.gone(wrong)))
                     return
                 self.over.wait(AGAIN_S)
-            except (Refused, WrongToken) as refused:
+            except (HostRefused, WrongToken) as refused:
                 self._end(refused)
                 return
             else:

@@ -112,7 +112,7 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     why: Text
 
 
-class Refused(Exception):
+class HostRefused(Exception):
     """What a host asked is not done; one line that says why. for_good: asking again will not help."""
 
     def __init__(self, why: str, *, for_good: bool = True) -> None:

@@ -21,10 +21,10 @@ from loadtests.runs.hosts.messages import (
     Asking,
     FileName,
     HandedIn,
+    HostRefused,
     Joining,
     Leaving,
     Refusal,
-    Refused,
     Secret,
 )
 from loadtests.runs.hosts.pieces import take
@@ -83,7 +83,7 @@ class Office:
                 handler.reply(HTTPStatus.OK, b"")
             else:
                 handler.refuse(HTTPStatus.NOT_FOUND, f"there is no {handler.path[:60]}")
-        except Refused as refused:
+        except HostRefused as refused:
             handler.refuse(HTTPStatus.CONFLICT, str(refused), for_good=refused.for_good)
         except (msgspec.MsgspecError, ValueError, RecursionError) as wrong:
             handler.refuse(HTTPStatus.BAD_REQUEST, f"this is not understood: {wrong}")
@@ -102,19 +102,19 @@ class Office:
             case "/leave":
                 roster.leave(handler.said(Leaving))
             case _:
-                raise Refused(f"there is no {handler.path[:60]}: is another version of pollbench there?")
+                raise HostRefused(f"there is no {handler.path[:60]}: is another version of pollbench there?")
         return b""
 
     def _take(self, handler: "_Handler") -> None:
-        """Take a file of a host's: PUT /pieces/ATTEMPT/HOST/FILE. Raises Refused, EOFError."""
+        """Take a file of a host's: PUT /pieces/ATTEMPT/HOST/FILE. Raises HostRefused, EOFError."""
         what, _, path = handler.path.removeprefix("/").partition("/")
         if what != "pieces" or path.count("/") != 2:
-            raise Refused(f"there is no {handler.path[:60]}")
+            raise HostRefused(f"there is no {handler.path[:60]}")
         told = dict(zip(("attempt", "name", "file"), map(unquote, path.split("/")), strict=True))
         piece = msgspec.convert(told, _PieceOf)
         name, instance = piece.name, handler.headers.get("X-Instance", "")
         if not Path(piece.file).stem.endswith(f"@{name}"):
-            raise Refused(f"{piece.file} is no file of {name}'s: its name must end with @{name}")
+            raise HostRefused(f"{piece.file} is no file of {name}'s: its name must end with @{name}")
         folder = self._roster.piece(name, instance, piece.attempt)
         size_bytes = handler.length()
         try:
@@ -123,7 +123,7 @@ class Office:
             raise EOFError from None
         except OSError as problem:
             self._failed(problem)
-            raise Refused(f"the run cannot write it: {problem.strerror}") from None
+            raise HostRefused(f"the run cannot write it: {problem.strerror}") from None
         self._roster.arrived(name, instance, piece.attempt, piece.file, size_bytes, digest)
 
 

@@ -16,11 +16,11 @@ from loadtests.runs.hosts.messages import (
     LOST_S,
     Asking,
     HandedIn,
+    HostRefused,
     Joining,
     Leaving,
     Order,
     Piece,
-    Refused,
     Work,
     disagreement,
 )
@@ -84,17 +84,17 @@ class Roster:
     # what hosts ask, each in a thread of its own
 
     def join(self, joining: Joining, address: str) -> None:
-        """Let a host take part. Raises Refused."""
+        """Let a host take part. Raises HostRefused."""
         name = joining.name
         if wrong := disagreement(self._versions, joining.versions):
             with self._news:
                 self._gone[name] = f"was refused ({wrong})"
             self._say(f"load host {name} at {address} was refused: {wrong}")
-            raise Refused(f"this host has {wrong}: install the same pollbench here and there")
+            raise HostRefused(f"this host has {wrong}: install the same pollbench here and there")
         with self._news:
             known = self._members.get(name)
             if known and known.joined.instance != joining.instance:
-                raise Refused(
+                raise HostRefused(
                     f"there is a load host {name} already, at {known.address}: name this one by --name", for_good=False
                 )
             self._members[name] = Member(joining, address)
@@ -106,7 +106,7 @@ class Roster:
             self._say(f"load host {name} at {address} has joined: {joining.machine.cores} cores, {joining.machine.cpu}")
 
     def orders(self, asking: Asking) -> Order:
-        """Return what a host is to do, as soon as that is news to it, or after HELD_S. Raises Refused."""
+        """Return what a host is to do, as soon as that is news to it, or after HELD_S. Raises HostRefused."""
         with self._news:
             member = self._of(asking)
             member.silent_s = 0.0
@@ -121,7 +121,7 @@ class Roster:
             return member.order
 
     def piece(self, name: str, instance: str, attempt: str) -> Path:
-        """Return the folder for a file of a host's. Raises Refused for what nobody waits for."""
+        """Return the folder for a file of a host's. Raises HostRefused for what nobody waits for."""
         with self._news:
             self._handing_in(name, instance, attempt)
             return self._folder
@@ -134,12 +134,12 @@ class Roster:
                 member.moved_bytes += size_bytes
 
     def arrived(self, name: str, instance: str, attempt: str, file: str, size_bytes: int, digest: str) -> None:
-        """Note that a file has come whole. Raises Refused where that try is over by now."""
+        """Note that a file has come whole. Raises HostRefused where that try is over by now."""
         with self._news:
             self._handing_in(name, instance, attempt).received[file] = size_bytes, digest
 
     def handed_in(self, told: HandedIn) -> None:
-        """Take a host's word for what it recorded, where that is what has come. Raises Refused.
+        """Take a host's word for what it recorded, where that is what has come. Raises HostRefused.
 
         The same may be said again. Where rows go to a store, nothing has come yet, and it is looked at later.
         """
@@ -148,7 +148,7 @@ class Roster:
             if not (self._work and self._work.store):
                 for piece in told.pieces:
                     if member.received.get(piece.file) != (piece.size_bytes, piece.sha256):
-                        raise Refused(f"{piece.file} has not come as it was sent: send it again", for_good=False)
+                        raise HostRefused(f"{piece.file} has not come as it was sent: send it again", for_good=False)
             member.pieces = told.pieces
             self._news.notify_all()
 
@@ -160,15 +160,17 @@ class Roster:
     def _of(self, told: Any) -> Member:
         member = self._members.get(told.name)
         if member is None or member.joined.instance != told.instance:
-            raise Refused(f"load host {told.name} has not joined, or was lost meanwhile: join again", for_good=False)
+            raise HostRefused(
+                f"load host {told.name} has not joined, or was lost meanwhile: join again", for_good=False
+            )
         return member
 
     def _handing_in(self, name: str, instance: str, attempt: str) -> Member:
         member = self._members.get(name)
         if not self._work or self._work.attempt != attempt or name not in self.crew or member is None:
-            raise Refused("that try at a cell is over: its rows are wanted no more")
+            raise HostRefused("that try at a cell is over: its rows are wanted no more")
         if member.joined.instance != instance or name in self._lost:
-            raise Refused("this host was lost meanwhile, so its rows are wanted no more")
+            raise HostRefused("this host was lost meanwhile, so its rows are wanted no more")
         member.silent_s = 0.0
         return member
 

@@ -19,7 +19,7 @@ from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign import roll_call
 from loadtests.runs.hosts.line import AGAIN_S, UNHEARD, Line, NoRun, Pulse, WrongToken
-from loadtests.runs.hosts.messages import TOKEN, Asking, HandedIn, Joining, Leaving, Order, Refused, Work
+from loadtests.runs.hosts.messages import TOKEN, Asking, HandedIn, HostRefused, Joining, Leaving, Order, Work
 from loadtests.runs.hosts.pieces import pieces_of
 from loadtests.runs.hosts.store import Store, StoreFailed
 from loadtests.runs.signals import Interrupt
@@ -82,14 +82,14 @@ class Worker:
                 self._join()
                 try:
                     return self._obey()
-                except Refused:
+                except HostRefused:
                     self._say("the run has missed us meanwhile; joining it again")
                 finally:
                     self._let_go()
         except WrongToken:
             self._say(f"the run at {self._line} does not take our token: set {TOKEN} to the one that it printed")
             return REFUSED
-        except Refused as refused:
+        except HostRefused as refused:
             self._say(f"the run at {self._line} refused this host: {refused}")
             return REFUSED
         except NoRun as gone:
@@ -109,7 +109,7 @@ class Worker:
         self._check()
 
     def _obey(self) -> int:
-        """Do what the run says until it says that it is over. Raises Refused where it does not know us any more."""
+        """Do what the run says until it says that it is over. Raises HostRefused where it does not know us any more."""
         pulse = self._pulse = Pulse(self._line, Asking(name=self._name, instance=self._instance), self._patience_s)
         try:
             while True:
@@ -197,7 +197,7 @@ class Worker:
                 for piece in told.pieces:
                     self._line.send(piece, raw / piece.file, told, pulse.moved)
             self._line.hand_in(told)
-        except Refused as refused:
+        except HostRefused as refused:
             if refused.for_good:
                 raise _Stale from None
             return False
