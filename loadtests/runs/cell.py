@@ -50,6 +50,8 @@ EXPECTED: Final = (
 
 SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
+ERROR_LINE: Final = re.compile(r"/ERROR/pollbench: (.+)")
+"""Why a load process ends; Locust may have more to say behind it."""
 JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
 """Ours, see hooks.py."""
 
@@ -269,7 +271,10 @@ class Attempt:
         # Where one of them failed, that is why the load did.
         for child in (*self._workers, load):
             if code := child.stop():
-                raise CellFailed(f"the {child.name} ended with {ending(code)}: {child.last_words()}")
+                told = child.said(ERROR_LINE)
+                raise CellFailed(
+                    f"the {child.name} ended with {ending(code)}: {told[1] if told else child.last_words()}"
+                )
         self._workers = []
         if self._hosts is not None:
             self._hosts.hand_in(self._folder, self._told)

@@ -54,12 +54,12 @@ class Office:
         self._expected, self._roster, self._failed = f"Bearer {token}".encode(), roster, failed
         office = self
 
-        class Handler(_Handler):
+        class _Answering(_Handler):
             def answer(self) -> None:
                 office._answer(self)
 
         server = _Server if ":" not in bind else _Server6
-        self._server = server((bind, port), Handler)
+        self._server = server((bind, port), _Answering)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
