@@ -271,10 +271,9 @@ class Attempt:
         # Where one of them failed, that is why the load did.
         for child in (*self._workers, load):
             if code := child.stop():
-                told = child.said(ERROR_LINE)
-                raise CellFailed(
-                    f"the {child.name} ended with {ending(code)}: {told[1] if told else child.last_words()}"
-                )
+                error = child.said(ERROR_LINE)
+                told = error[1] if error else child.last_words()
+                raise CellFailed(f"the {child.name} ended with {ending(code)}: {told}")
         self._workers = []
         if self._hosts is not None:
             self._hosts.hand_in(self._folder, self._told)

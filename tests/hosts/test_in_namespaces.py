@@ -1,4 +1,6 @@
-"""Hosts with networks of their own: a run that is reached by its address only, and a cable that is pulled."""
+"""Hosts with networks and, where the kernel has them, clocks of their own: a run that is reached by its address only,
+and a cable that is pulled.
+"""
 
 import json
 import re
@@ -15,12 +17,14 @@ from loadtests.host.managed_process import Child
 from loadtests.records.manifest import Cell
 from loadtests.runs.hosts.messages import TOKEN
 from loadtests.runs.run_folder import RunFolder
+from tests.clocks import elsewhere
 from tests.hosts.crews import CLIENTS, SECRET
 from tests.hosts.namespaces import RUN, Net, networked, unavailable
 
 pytestmark = pytest.mark.slow
 
 HOSTS = ("alpha", "beta")
+AHEAD_S = {"alpha": 3, "beta": elsewhere.back_s(1_000), RUN: 0} if not elsewhere.why_not() else {}
 FIRST, SECOND = "sse", "chunked"
 BRIEF = ["--schedule", "steady:20", "--warmup", "0.2", "--window", "1.2", "--clients", str(CLIENTS), "--repeats", "1"]
 WITHIN_S = 120
@@ -56,11 +60,15 @@ class Apart:
         self.run = run
 
     def _started(self, host: str, *words: str) -> Child:
-        command = [*self.net.inside(host), sys.executable, pollbench.__file__, *words]
+        command = [sys.executable, pollbench.__file__, *words]
+        if AHEAD_S:
+            command = elsewhere.command([AHEAD_S[host]], self._folder, command)
+        command = [*self.net.inside(host), *command]
         return Child(host, command, self._folder / f"{host}.log", extra_env={TOKEN: SECRET})
 
     def _joining(self, name: str) -> list[str]:
-        return ["worker", "--master", self.net.address, "--name", name, "--wait", "20"]
+        # In one word: elsewhere.py leaves whoever has a --master alone.
+        return ["worker", f"--master={self.net.address}", "--name", name, "--wait", "20"]
 
     def log(self, host: str) -> str:
         return (self._folder / f"{host}.log").read_text(encoding="utf-8")
@@ -82,6 +90,21 @@ def test_hosts_with_networks_of_their_own_measure_a_cell_together(apart: Apart) 
     assert deliveries.groupby("host", observed=True)["user"].nunique().sum() == CLIENTS
     assert set(deliveries["host"]) == set(HOSTS)
     assert len(deliveries) == cell.rows["deliveries"]
+
+
+@pytest.mark.skipif(not AHEAD_S, reason=elsewhere.why_not())
+def test_hosts_by_clocks_that_are_off_tell_the_truth_within_the_stated_error(apart: Apart) -> None:
+    cell = apart.cells[FIRST]
+    for known in cell.clocks:
+        offset_ns = -AHEAD_S[known.process.partition("@")[2]] * 10**9
+        assert known.low_ns <= offset_ns <= known.high_ns, known
+        assert (known.same, known.problem) == (False, "")
+    assert sorted(known.process.partition("@")[2] for known in cell.clocks) == ["alpha", "beta"]
+    error_ns = max(known.error_ns for known in cell.clocks)
+    deliveries = pd.read_parquet(apart.run / "cells" / cell.name / "deliveries.parquet")
+    transit_ns = deliveries["received_ns"] - deliveries["published_ns"]
+    assert transit_ns.min() >= -error_ns
+    assert transit_ns.max() < 10**9, "and nobody's is off by 3 s"
 
 
 def test_a_cable_that_is_pulled_fails_the_cell_by_the_name_of_its_host(apart: Apart) -> None:
