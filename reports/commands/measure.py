@@ -172,7 +172,7 @@ def _hosts(plan: Plan, meeting: Meeting, metrics: Destination) -> AbstractContex
     if not plan.scenario.workers:
         return nullcontext()
     if metrics != Destination():
-        raise ValueError("--metrics is of rows as they come, and those of load hosts come when a cell ends: leave it out")
+        raise ValueError("--metrics tells of rows as they come, and those of load hosts come at the end: leave it out")
     return LoadHosts(meeting, os.environ, lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True))
 
 

@@ -123,6 +123,6 @@ def test_options_of_load_hosts_need_load_hosts(front_door: Door, capfd: pytest.C
     assert front_door("run", "sse", "--bind", "10.0.0.1") == 2
     assert "--bind 10.0.0.1 is for load hosts, and this run has none: add --workers N" in capfd.readouterr().err
     assert front_door("run", "sse", "--workers", "2", "--metrics", "prometheus:0") == 2
-    assert "--metrics is of rows as they come" in capfd.readouterr().err
+    assert "--metrics tells of rows as they come" in capfd.readouterr().err
     assert front_door("run", "sse", "--workers", "2", "--network", "netem") == 2
     assert "--workers 2 is out of range: it must be 0 with --network netem" in capfd.readouterr().err
