@@ -11,7 +11,7 @@ from typing import Final
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, Settings, schedules
 
-ONE_PROCESS: Final = "1 with --fault, or with a server that is not ours"
+ONE_PROCESS: Final = "1 with --fault or --one-per-write, or with a server that is not ours"
 RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 """What only a relay can do."""
 
@@ -36,13 +36,18 @@ class Scenario(Settings):
     def check_planned(self) -> None:
         """Raise ValueError for what may be found, or asked for by hand, but cannot be planned."""
         relayed = f"left out, or --network {RELAY} chosen: only the relay can do it"
+        shared = not (self.fault or self.one_per_write or self.adapter)
         heard = not self.silence_timeout_s or self.heartbeat_s < self.silence_timeout_s
         for name, good, remedy in [
             ("schedule", all(self.schedules), "a schedule that publishes"),
             ("poll_interval_s", self.poll_interval_s > 0, "more than 0, at most 3600 s"),
             # Without heartbeats it cannot be known how long a healthy stream is silent, so any limit may be meant.
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
-            ("server_processes", self.server_processes == 1 or not (self.fault or self.adapter), ONE_PROCESS),
+            (
+                "server_processes",
+                self.server_processes == 1 or not (self.fault or self.one_per_write or self.adapter),
+                ONE_PROCESS,
+            ),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
         ]:
             if not good:

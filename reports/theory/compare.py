@@ -81,9 +81,12 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
 
 
 def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
-    """Return none of a server that is not ours: it is unknown what it does with a message before it sends it."""
+    """Return none of a server that is not ours: it is unknown what it does with a message before it sends it. Nor where
+    each message is written by itself: theory has one wake-up take along all that is due.
+    """
     theory = theory_of(pattern)
-    return theory if theory is not None and theory.speaks(setting) and not setting.get("adapter") else None
+    unknown = setting.get("adapter") or setting.get("one_per_write")
+    return theory if theory is not None and theory.speaks(setting) and not unknown else None
 
 
 def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any]) -> dict[str, Bound]:
