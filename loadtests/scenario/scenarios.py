@@ -45,7 +45,7 @@ class Scenario(Settings):
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
             (
                 "server_processes",
-                self.server_processes == 1 or not (self.fault or self.one_per_write or self.adapter),
+                self.server_processes == 1 or shared,
                 ONE_PROCESS,
             ),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
