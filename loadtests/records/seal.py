@@ -12,7 +12,7 @@ import msgspec
 
 from loadtests.records.manifest import Cell
 
-FILES: Final = ("requests.parquet", "deliveries.parquet", "samples.parquet", "published.csv")
+FILES: Final = ("requests.parquet", "deliveries.parquet", "samples.parquet", "published.csv", "summary.json")
 CELL, RUN = "cell.json", "run.json"
 
 

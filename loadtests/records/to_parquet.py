@@ -33,25 +33,33 @@ class Collected:
 
 
 def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Collected:
-    """Write the Parquet files of a cell. Raises OSError."""
+    """Write the Parquet files of a cell, or only those of some tables; others are not looked for. Raises OSError."""
     raw = cell_dir / "raw"
     result = Collected()
-    recorded: Counter[str] = Counter()
-    for counts in sorted(raw.glob("counts-*.json")):
-        recorded.update(json.loads(counts.read_text(encoding="utf-8")))
+    recorded = recorded_rows(raw)
     for table in tables:
         files = sorted(raw.glob(f"{table}-*.rows"))
         with pq.ParquetWriter(cell_dir / f"{table}.parquet", _schema(table), compression="zstd") as writer:
             result.rows[table] = _copy(writer, table, files, recorded, result.problems)
     present = {file.stem for file in raw.glob("*.rows")}
     result.problems += [
-        f"{name}.rows is missing: {rows} rows" for name, rows in recorded.items() if name not in present
+        f"{name}.rows is missing: {rows} rows"
+        for name, rows in recorded.items()
+        if name not in present and name.partition("-")[0] in tables
     ]
     if not recorded:
         result.problems.append("no load process reported its records: it did not end in order")
     if not result.problems:
         shutil.rmtree(raw)
     return result
+
+
+def recorded_rows(raw: Path) -> Counter[str]:
+    """Return how many rows load processes say they recorded, by the names of the files without their ending."""
+    recorded: Counter[str] = Counter()
+    for counts in sorted(raw.glob("counts-*.json")):
+        recorded.update(json.loads(counts.read_text(encoding="utf-8")))
+    return recorded
 
 
 def _copy(writer: pq.ParquetWriter, table: str, files: list[Path], recorded: Counter[str], problems: list[str]) -> int:
