@@ -63,9 +63,8 @@ def unheard(
         return []
     silent = [words[user] for user in sorted(words) if user not in heard]
     who = f"{deaf} of {planned.clients} clients" if heard else "the clients"
-    return [
-        f"{who} received nothing of the {len(due_ns)} messages that were due: {told(silent, _failures(folder, summary))}"
-    ]
+    said = told(silent, _failures(folder, summary))
+    return [f"{who} received nothing of the {len(due_ns)} messages that were due: {said}"]
 
 
 def _failures(folder: Path, summary: Summary | None) -> str:

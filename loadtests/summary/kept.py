@@ -4,6 +4,7 @@ Its size depends on clients and on how far latencies spread, not on how many mes
 """
 
 from collections.abc import Iterable
+from math import nan
 from typing import Final
 
 import msgspec
@@ -91,6 +92,11 @@ class Summary(msgspec.Struct, kw_only=True):
     users: Users = msgspec.field(default_factory=Users)
     deliveries: Deliveries = msgspec.field(default_factory=Deliveries)
     requests: Requests = msgspec.field(default_factory=Requests)
+
+    def received(self, after_ns: int, until_ns: int) -> float:
+        """Return how many deliveries one process had between two of its looks; NaN for looks far from the edges."""
+        by_look = self.deliveries.by_look
+        return by_look.get(until_ns, nan) - by_look.get(after_ns, nan)
 
     def merge(self, other: "Summary") -> None:
         """Add what others counted. Raises ValueError where it is of another window, or clients are in both."""
