@@ -33,7 +33,7 @@ class Folding:
     def tick(self) -> None:
         """Count what is new, if that was not done within the last second. Raises OSError."""
         if time.monotonic() >= self._next_s:
-            self._read()
+            self.read()
             self._next_s = time.monotonic() + PACE_S
 
     def finish(self) -> tuple[Summary, list[str]]:
@@ -41,7 +41,7 @@ class Folding:
 
         Raises OSError.
         """
-        self._read()
+        self.read()
         self._tail.close()
         said = recorded_rows(self._folder / "raw")
         recorded = Counter({name: rows for name, rows in said.items() if name.partition("-")[0] in TAKEN})
@@ -54,7 +54,8 @@ class Folding:
         (self._folder / FILE).write_bytes(msgspec.json.encode(summary))
         return summary, problems
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Count what is new. Raises OSError."""
         for batch in self._tail.read():
             self._reduction.take(batch)
             if batch.table in TAKEN:

@@ -25,7 +25,17 @@ PUSHED: Final = MODES.index("pushed")
 BEGIN: Final = {"oldest": NEVER, "first_due_ns": NEVER, "first_connection": NEVER}
 """What a column begins with, where it is not 0."""
 COUNTED: Final = ("firsts", "repeats", "falls", "delivered", "duplicated", "reordered", "recorded", "brought")
-COLUMNS: Final = (*COUNTED, "user", "oldest", "newest", "first_due_ns", "first_connection", "connection", "answered_ns")
+COLUMNS: Final = (
+    *COUNTED,
+    "there",
+    "user",
+    "oldest",
+    "newest",
+    "first_due_ns",
+    "first_connection",
+    "connection",
+    "answered_ns",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class _Process:
             for name, column in self.own.items():
                 self.own[name] = np.append(column, np.full(lacking, BEGIN.get(name, 0), np.int64))
         self.own["user"][who] = users
+        self.own["there"][who] = 1
         return who
 
     def count(self, name: str, who: Integers, weights: Integers | None = None) -> None:
@@ -94,7 +105,7 @@ class Reduction:
         """Return what was counted so far."""
         columns: dict[str, list[int]] = {name: [] for name in Users.__struct_fields__}
         for process in self._processes.values():
-            there = process.own["user"] > 0
+            there = process.own["there"] > 0
             own = {name: column[there] for name, column in process.own.items()}
             own["oldest"] = np.where(own["oldest"] == NEVER, 0, own["oldest"])
             own["reconnects"] = np.where(own["connection"] > 0, own["connection"] - own["first_connection"], 0)
