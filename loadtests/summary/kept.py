@@ -8,6 +8,7 @@ from math import nan
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from loadtests.metrics.histogram import THREE_DIGITS, Histogram
 from loadtests.records.manifest import Count
@@ -99,22 +100,26 @@ class Summary(msgspec.Struct, kw_only=True):
         return by_look.get(until_ns, nan) - by_look.get(after_ns, nan)
 
     def merge(self, other: "Summary") -> None:
-        """Add what others counted. Raises ValueError where it is of another window, or clients are in both."""
+        """Add what others counted. Raises ValueError where it is of another window."""
         if (self.window_from_ns, self.window_until_ns) != (other.window_from_ns, other.window_until_ns):
             raise ValueError("two summaries of different windows cannot be added")
-        if twice := {*self.users.user} & {*other.users.user}:
-            raise ValueError(f"client {min(twice)} is in two summaries, and would count twice")
-        for mine, its in ((self.users, other.users), (self.deliveries, other.deliveries)):
-            _add(mine, its)
+        _add(self.users, other.users)
+        _add(self.deliveries, other.deliveries)
         _add(self.requests, other.requests)
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
-    """Add up summaries; the first is not changed. Raises ValueError where there is none, and as `merge` does."""
-    first, *others = summaries
-    total = msgspec.json.decode(msgspec.json.encode(first), type=Summary)
-    for each in others:
+    """Add up summaries, at least one, each of which may be forgotten when the next one comes; the first is changed.
+
+    Raises ValueError as `merge` does, and where two have the same client, who would count twice.
+    """
+    rest = iter(summaries)
+    total = next(rest)
+    for each in rest:
         total.merge(each)
+    users, counts = np.unique(np.asarray(total.users.user, np.int64), return_counts=True)
+    if len(twice := users[counts > 1]):
+        raise ValueError(f"client {twice[0]} is in two summaries, and would count twice")
     return total
 
 
@@ -123,6 +128,8 @@ def _add(mine: msgspec.Struct, its: msgspec.Struct) -> None:
         value, more = getattr(mine, name), getattr(its, name)
         if isinstance(value, Histogram):
             value.merge(more)
+        elif isinstance(value, list):
+            value.extend(more)
         elif isinstance(value, dict):
             for key, count in more.items():
                 value[key] = value.get(key, 0) + count

@@ -58,9 +58,9 @@ def test_a_thousand_workers_are_added_up_exactly_in_bounded_memory() -> None:
 
 
 def test_a_client_that_two_workers_have_is_refused_and_so_is_another_window() -> None:
-    one = msgspec.json.decode(handed_in(1), type=Summary)
+    one, again = (msgspec.json.decode(handed_in(1), type=Summary) for _ in range(2))
     with pytest.raises(ValueError, match="client 1000001 is in two summaries"):
-        merged([one, one])
+        merged([one, again])
     with pytest.raises(ValueError, match="different windows"):
         merged([one, msgspec.structs.replace(one, window_until_ns=3)])
     with pytest.raises(ValueError, match="schema 5 cannot be added"):
