@@ -7,6 +7,7 @@ lines of JSON: connected; heard, when a message has reached all; ended, with wha
 import argparse
 import errno
 import json
+import os
 import select
 import signal
 import socket
@@ -75,7 +76,7 @@ class Idlers:
                 self._begin(self._first + len(self._all))
             self._look()
             if self.lost:
-                raise ConnectionResetError(errno.ECONNRESET, f"the server closed {self.lost} of the connections")
+                raise ConnectionError(f"the server closed {self.lost} of the connections")
             if self._opened > seen:
                 moved_s, seen = time.monotonic(), self._opened
             elif time.monotonic() > moved_s + STUCK_S:
@@ -98,7 +99,7 @@ class Idlers:
             sock.bind((address, 0))
         done = sock.connect_ex(self._address)
         if done not in {0, errno.EINPROGRESS}:
-            raise OSError(done, f"connection {number} from {address or 'here'}")
+            raise ConnectionError(f"connection {number} from {address or 'here'}: {os.strerror(done)}")
         self._all[sock.fileno()] = Idler(sock, self._follow(self._ask))
         self._epoll.register(sock.fileno(), select.EPOLLOUT)
 
@@ -112,7 +113,7 @@ class Idlers:
 
     def _send_request(self, client: Idler) -> None:
         if problem := client.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(problem, "a connection cannot be made")
+            raise ConnectionError(f"a connection cannot be made: {os.strerror(problem)}")
         client.sock.sendall(client.decoder.take_output())
         client.asked = True
         self._epoll.modify(client.sock.fileno(), select.EPOLLIN)
@@ -186,7 +187,7 @@ def main() -> int:
         told = {"zero": latency.zero, "longest_ns": latency.longest_ns, "buckets": buckets}
         say(event="ended", heard=idlers.heard.get(newest, 0), lost=idlers.lost, **told)
     except OSError as problem:
-        sys.stderr.write(f"error: {problem.strerror or problem}\n")
+        sys.stderr.write(f"error: {problem}\n")
         return 1
     return 0
 
