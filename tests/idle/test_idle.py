@@ -1,4 +1,4 @@
-"""A few hundred clients wait, as a hundred thousand would: two processes on each side, several addresses, one message."""
+"""Some hundred clients wait, as a hundred thousand would: two processes a side, several addresses, one message."""
 
 import json
 from collections.abc import Callable
@@ -31,9 +31,9 @@ def test_all_that_wait_are_counted_and_reached_by_one_message(
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     (command,) = commands("sse", 3, 1, "127.3.0.0/28", free_port())
-    with Child("clients-1", command, tmp_path / "clients.log") as child:
-        with pytest.raises(ChildFailed, match="error: .*connection.*: Connection refused"):
-            child.answered(CONNECTED, 60)
+    refused = pytest.raises(ChildFailed, match=r"error: .*connection.*: Connection refused")
+    with Child("clients-1", command, tmp_path / "clients.log") as child, refused:
+        child.answered(CONNECTED, 60)
 
 
 def test_clients_are_dealt_out_evenly_and_have_numbers_of_their_own() -> None:
