@@ -129,6 +129,8 @@ def capacity(
     labels = pattern_labels()
     known_name(pattern, labels, "pattern")
     begun = followed(overridden(scenario, overrides, SCENARIOS["feed"]), (pattern,), asked)
+    if begun.keep != ROWS:
+        raise ValueError(f"--keep {begun.keep} is no choice here: deliveries that cross a window's edges are looked at")
     search = _search(pattern, begun, goal, of, most, precision, repeats)
     if resume and folder:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a search goes on where it was")
