@@ -12,7 +12,7 @@ import numpy as np
 from loadtests.live.loss_tracker import Ledger
 from loadtests.metrics.tail import Batch
 from loadtests.records.recorder import Rows
-from loadtests.records.rows import ERRORS, MODES
+from loadtests.records.rows import ERRORS, MODES, ROLES
 from loadtests.summary.kept import Deliveries, Requests, Summary, Users
 from loadtests.users.user_settings import USERS_OF_A_PROCESS
 from servers.timing import NS_PER_S
@@ -22,6 +22,7 @@ EDGE_NS: Final = 5 * NS_PER_S // 2
 """Looks at the sockets come once a second; so near to an edge of the window lie those that its traffic is read from."""
 NEVER: Final = np.iinfo(np.int64).max
 PUSHED: Final = MODES.index("pushed")
+GENERATOR: Final = ROLES.index("generator")
 BEGIN: Final = {"oldest": NEVER, "first_due_ns": NEVER, "first_connection": NEVER}
 """What a column begins with, where it is not 0."""
 COUNTED: Final = ("firsts", "repeats", "falls", "delivered", "duplicated", "reordered", "recorded", "brought")
@@ -99,7 +100,8 @@ class Reduction:
         elif batch.table == "requests":
             self._take_requests(process, batch.rows)
         else:
-            process.looks_ns += [at for at in batch.rows["at_ns"].tolist() if self._edge(np.array([at]))[0]]
+            looks_ns = batch.rows["at_ns"][batch.rows["role"] == GENERATOR]
+            process.looks_ns += looks_ns[self._edge(looks_ns)].tolist()
 
     def summary(self) -> Summary:
         """Return what was counted so far."""

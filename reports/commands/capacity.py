@@ -19,7 +19,7 @@ from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
-from loadtests.scenario.settings import typed
+from loadtests.scenario.settings import ROWS, typed
 from loadtests.scenario.sharing import shared_out
 from reports.basics.units import counted
 from reports.commands.cells import ended
