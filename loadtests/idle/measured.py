@@ -107,7 +107,7 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
     machine = environment.machine()
     settings.check_room(clients, machine, psutil.virtual_memory().available)
     servers, loads = settings.processes(clients, machine)
-    load_before, kernel_before = os.getloadavg()[0], kernel_bytes()
+    within_s, load_before, kernel_before = LEAST_S + clients / CLIENTS_PER_S, os.getloadavg()[0], kernel_bytes()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pollbench-idle-")))
         options = "--processes", servers, "--heartbeat", f"{settings.heartbeat_s:g}"
@@ -120,7 +120,6 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
             stack.enter_context(Child(f"clients-{at}", command, folder / f"clients-{at}.log"))
             for at, command in enumerate(commands(pattern, clients, loads, settings.source, server.port), 1)
         ]
-        within_s = LEAST_S + clients / CLIENTS_PER_S
         made = [each.answered(CONNECTED, within_s) for each in children]
         await_subscribed(server, clients, within_s)
         time.sleep(SETTLE_S)
@@ -129,14 +128,8 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
         _rest(settings.rest_s, [server.child, *children])
         after = Look(serving), Look(holding)
         ends = _tell_all(server, children, within_s)
-    served_us, held_us = (
-        (late.cpu_ns - early.cpu_ns) / (late.at_ns - early.at_ns) * 1e6 / clients
-        for early, late in zip(before, after, strict=True)
-    )
-    latency = Histogram()
-    for each in ends:
-        latency.merge(each.latency)
-    p50_ns, last_ns = latency.quantiles_ns([0.5, 1.0]).tolist()
+    server_us, client_us = (_cpu_us_per_s(*looks) / clients for looks in zip(before, after, strict=True))
+    p50_ms, last_ms = _latencies_ms(ends)
     return Idle(
         pattern=pattern,
         clients=clients,
@@ -148,14 +141,29 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
         server_bytes=(before[0].rss_bytes - empty.rss_bytes) / clients,
         client_bytes=sum(each.grown_bytes for each in made) / clients,
         kernel_bytes=None if kernel_before is None or kernel_now is None else (kernel_now - kernel_before) / clients,
-        server_cpu_us_per_s=served_us,
-        client_cpu_us_per_s=held_us,
+        server_cpu_us_per_s=server_us,
+        client_cpu_us_per_s=client_us,
         heard=sum(each.heard for each in ends),
         lost=sum(each.lost for each in ends),
-        p50_ms=p50_ns / NS_PER_MS if latency.count else None,
-        last_ms=last_ns / NS_PER_MS if latency.count else None,
+        p50_ms=p50_ms,
+        last_ms=last_ms,
         load_before=load_before,
     )
+
+
+def _cpu_us_per_s(before: Look, after: Look) -> float:
+    return (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns) * 1e6
+
+
+def _latencies_ms(ends: Sequence[_Ended]) -> tuple[float | None, float | None]:
+    """Return median and longest, None where nobody heard anything."""
+    latency = Histogram()
+    for each in ends:
+        latency.merge(each.latency)
+    if not latency.count:
+        return None, None
+    p50_ns, last_ns = latency.quantiles_ns([0.5, 1.0]).tolist()
+    return p50_ns / NS_PER_MS, last_ns / NS_PER_MS
 
 
 def commands(pattern: str, clients: int, processes: int, source: str, port: int) -> Iterator[list[str]]:
