@@ -99,7 +99,7 @@ class Look:
     def __init__(self, families: Sequence[Family]) -> None:
         rows = [row for each in families for row in each.sample()]
         self.at_ns = rows[0].at_ns
-        self.cpu_ns, self.rss_bytes = (sum(getattr(row, name) for row in rows) for name in ("cpu_ns", "rss_bytes"))
+        self.cpu_ns, self.rss_bytes = sum(row.cpu_ns for row in rows), sum(row.rss_bytes for row in rows)
 
 
 def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
@@ -152,7 +152,7 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
 
 
 def _cpu_us_per_s(before: Look, after: Look) -> float:
-    return (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns) * 1e6
+    return float((after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns) * 1e6)
 
 
 def _latencies_ms(ends: Sequence[_Ended]) -> tuple[float | None, float | None]:

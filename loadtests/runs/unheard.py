@@ -7,9 +7,9 @@ the server's first words: a page of HTML, an error, events in another form.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import pyarrow.compute as pc
+import numpy as np
 import pyarrow.parquet as pq
 
 from loadtests.scenario.plan import PlannedCell
@@ -17,6 +17,7 @@ from loadtests.scenario.timetable import allowed_s, due_instants_ns
 from loadtests.summary.kept import Summary
 from servers.timing import NS_PER_S
 
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 HEADERS_SHOWN: Final = 6
 BYTES_SHOWN: Final = 120
 LINE_SHOWN: Final = 100
@@ -46,18 +47,13 @@ def unheard(
     start_ns, from_ns, until_ns, ended_ns = edges_ns
     scenario = planned.scenario
     allowed = allowed_s(scenario.poll_interval_s, scenario.poll_pace, planned.rtt_ms, scenario.jitter_ms)
-    table = None if summary else pq.read_table(folder / "deliveries.parquet", columns=["user", "received_ns"])
-    if (
-        summary.deliveries.recorded if summary else len(table)
-    ):  # some got something, so a cell that drains for too short may have been too short for others
+    users, received_ns = _arrivals(folder, summary)
+    if len(users):  # some got something, so a cell that drains for too short may have been too short for others
         until_ns = min(until_ns, ended_ns - round(allowed * NS_PER_S))
     due_ns = list(due_instants_ns(planned.schedule, start_ns, from_ns, until_ns))
     if not due_ns:
         return []
-    if summary:
-        heard = {user for user, got in zip(summary.users.user, summary.users.delivered, strict=True) if got}
-    else:
-        heard = set(pc.unique(table.filter(pc.greater_equal(table["received_ns"], due_ns[0]))["user"]).to_pylist())
+    heard = set(users[received_ns >= due_ns[0]].tolist())
     deaf = planned.clients - len(heard)
     if deaf <= 0:
         return []
@@ -65,6 +61,15 @@ def unheard(
     who = f"{deaf} of {planned.clients} clients" if heard else "the clients"
     said = told(silent, _failures(folder, summary))
     return [f"{who} received nothing of the {len(due_ns)} messages that were due: {said}"]
+
+
+def _arrivals(folder: Path, summary: Summary | None) -> tuple[Integers, Integers]:
+    """Return user and instant of each arrival; of a summary, that of the window's end of each user that got some of it."""
+    if summary is None:
+        table = pq.read_table(folder / "deliveries.parquet", columns=["user", "received_ns"])
+        return table["user"].to_numpy(), table["received_ns"].to_numpy()
+    users, delivered = (np.asarray(column, np.int64) for column in (summary.users.user, summary.users.delivered))
+    return users[delivered > 0], np.full(np.count_nonzero(delivered), summary.window_until_ns)
 
 
 def _failures(folder: Path, summary: Summary | None) -> str:

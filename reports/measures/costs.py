@@ -17,6 +17,11 @@ Received = Callable[[int, int], float]
 """After the first instant, until the second."""
 
 
+def between(received_ns: "pd.Series[int]") -> Received:
+    """Return what counts the deliveries of a whole cell between two looks, given when they came."""
+    return lambda after_ns, until_ns: float(received_ns.between(after_ns, until_ns, inclusive="right").sum())
+
+
 def request_costs(
     requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int, delivered: int
 ) -> dict[str, float]:

@@ -19,7 +19,7 @@ from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies, discrepancies_of
-from reports.measures.costs import NS_PER_MS, request_costs, sample_costs
+from reports.measures.costs import NS_PER_MS, between, request_costs, sample_costs
 from reports.measures.instrument_part import asked_late_ms, floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
 from reports.measures.losses import COUNTS, ByUser, settled, tallied
@@ -211,10 +211,7 @@ def _of_rows(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
     measured = window(run, cell)
     first = first_arrivals(measured)
     generator = tables["samples"][tables["samples"]["role"] == "generator"]
-
-    def received(after_ns: int, until_ns: int) -> float:
-        return float(deliveries["received_ns"].between(after_ns, until_ns, inclusive="right").sum())
-
+    received = between(deliveries["received_ns"])
     return {
         "messages": int(counts["owed"]) // cell["clients"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),

@@ -38,7 +38,7 @@ def test_there_are_as_many_processes_as_cores_and_as_open_files_ask_for(
             FREE_BYTES,
             r"55,100 open files in each of 2 processes \(--server-processes\), .* hard limit \(ulimit -Hn 55100\)",
         ),
-        (IdleSettings(load_processes=3), FREE_BYTES, r"36,766 open files in each of 6 processes"),
+        (IdleSettings(load_processes=3), FREE_BYTES, r"36,766 open files in each of 3 processes"),
         (
             IdleSettings(source="127.0.0.2"),
             FREE_BYTES,

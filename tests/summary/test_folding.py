@@ -85,4 +85,6 @@ def test_who_else_reads_the_rows_goes_on_when_a_file_is_taken_away(tmp_path: Pat
         folding.read()
         seen += [number for batch in other.read() for number in batch.rows["id"].tolist()]
     other.close()
+    say(tmp_path, deliveries=200)
+    folding.finish()
     assert seen == list(np.arange(1, 201))

@@ -21,7 +21,7 @@ def latencies_of(worker: int) -> "np.ndarray":
     """Some of every size from 1 us to an hour, and most of some milliseconds."""
     random = np.random.default_rng(worker)
     usual = random.lognormal(np.log(4e6), 0.8, EACH - 100)
-    return np.concatenate([usual, np.exp(random.uniform(np.log(1e3), np.log(3600e9), 100))]).astype(np.int64)
+    return np.concatenate([usual, np.exp(random.uniform(np.log(1.1e3), np.log(3600e9), 100))]).astype(np.int64)
 
 
 def handed_in(worker: int) -> bytes:
