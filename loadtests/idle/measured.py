@@ -93,7 +93,7 @@ class Idle:
     load_before: float
 
 
-class Look:
+class Cost:
     """CPU and memory of the processes of one side at one instant."""
 
     def __init__(self, families: Sequence[Family]) -> None:
@@ -115,7 +115,7 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
         stack.enter_context(server.child)
         server.meet()
         serving = [Family(server.pid, "server")]
-        empty, begun_ns = Look(serving), now_ns()
+        empty, begun_ns = Cost(serving), now_ns()
         children = [
             stack.enter_context(Child(f"clients-{at}", command, folder / f"clients-{at}.log"))
             for at, command in enumerate(commands(pattern, clients, loads, settings.source, server.port), 1)
@@ -124,9 +124,9 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
         await_subscribed(server, clients, within_s)
         time.sleep(SETTLE_S)
         kernel_now, holding = kernel_bytes(), [Family(each.pid, "generator") for each in children]
-        before = Look(serving), Look(holding)
+        before = Cost(serving), Cost(holding)
         _rest(settings.rest_s, [server.child, *children])
-        after = Look(serving), Look(holding)
+        after = Cost(serving), Cost(holding)
         ends = _tell_all(server, children, within_s)
     server_us, client_us = (_cpu_us_per_s(*looks) / clients for looks in zip(before, after, strict=True))
     p50_ms, last_ms = _latencies_ms(ends)
@@ -151,7 +151,7 @@ def measure(pattern: str, clients: int, settings: IdleSettings) -> Idle:
     )
 
 
-def _cpu_us_per_s(before: Look, after: Look) -> float:
+def _cpu_us_per_s(before: Cost, after: Cost) -> float:
     return float((after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns) * 1e6)
 
 

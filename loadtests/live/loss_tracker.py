@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from loadtests.records.recorder import Rows
-from loadtests.users.user_settings import USERS_OF_A_PROCESS
+from loadtests.records.rows import USERS_OF_A_PROCESS
 from servers.timing import NS_PER_S
 
 UNKNOWN: Final = -1

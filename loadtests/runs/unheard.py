@@ -64,7 +64,7 @@ def unheard(
 
 
 def _arrivals(folder: Path, summary: Summary | None) -> tuple[Integers, Integers]:
-    """Return user and instant of each arrival; of a summary, that of the window's end of each user that got some of it."""
+    """Return user and instant of each arrival; of a summary, of who got some of the window, its end."""
     if summary is None:
         table = pq.read_table(folder / "deliveries.parquet", columns=["user", "received_ns"])
         return table["user"].to_numpy(), table["received_ns"].to_numpy()

@@ -12,9 +12,8 @@ import numpy as np
 from loadtests.live.loss_tracker import Ledger
 from loadtests.metrics.tail import Batch
 from loadtests.records.recorder import Rows
-from loadtests.records.rows import ERRORS, MODES, ROLES
+from loadtests.records.rows import ERRORS, MODES, ROLES, USERS_OF_A_PROCESS
 from loadtests.summary.kept import Deliveries, Requests, Summary, Users
-from loadtests.users.user_settings import USERS_OF_A_PROCESS
 from servers.timing import NS_PER_S
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]

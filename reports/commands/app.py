@@ -20,7 +20,6 @@ from reports.commands import (
     ci,
     claims,
     experiment,
-    idle,
     kept,
     lists,
     measure,
@@ -44,7 +43,7 @@ app.command()(measure.compare)
 app.add_typer(target.app, name="target")
 app.command(epilog=EPILOG)(target.peers)
 app.command(epilog=capacity.CAPACITY_EPILOG)(capacity.capacity)
-app.command()(idle.idle)
+app.command()(experiment.idle)
 app.command()(model.model)
 app.command(epilog=advise.ADVISE_EPILOG)(advise.advise)
 app.command()(kept.report)

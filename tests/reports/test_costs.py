@@ -105,8 +105,8 @@ def test_processes_are_added_up_and_the_busiest_generator_is_named() -> None:
     assert both["server_cpu_share"] == pytest.approx(0.3)
     load = sample_costs(rows.assign(role="generator"), between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert load["generator_cpu_share"] == pytest.approx(0.2)
-    between = sample_costs(rows.assign(role="relay"), between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
-    assert between["relay_cpu_share"] == pytest.approx(0.3)
+    relay = sample_costs(rows.assign(role="relay"), between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
+    assert relay["relay_cpu_share"] == pytest.approx(0.3)
 
 
 def test_each_second_has_its_own_share_of_a_core() -> None:
