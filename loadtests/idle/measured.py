@@ -171,8 +171,7 @@ def commands(pattern: str, clients: int, processes: int, source: str, port: int)
     first = 1
     for at in range(processes):
         share = clients // processes + (at < clients % processes)
-        own = ["--first", str(first), *(["--source", source] if source else [])]
-        yield [*python("loadtests.idle.clients", pattern, HOST, str(port), str(share)), *own]
+        yield [*python("loadtests.idle.clients", pattern, HOST, str(port), str(share), str(first), source)]
         first += share
 
 
