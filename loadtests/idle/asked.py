@@ -17,7 +17,7 @@ MOST: Final = 1_000_000
 UNEVEN: Final = 1.1
 """The kernel deals connections out to a server's processes by chance; none of many thousand has a tenth more."""
 NEEDED_BYTES: Final = 40_000
-"""Of memory for a client, both ends and the kernel between them (measured: 31,000)."""
+"""Of memory for a client, both ends and the kernel between them (measured: 23,000)."""
 
 
 class TooMany(ValueError):
