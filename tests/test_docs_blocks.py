@@ -21,6 +21,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```\{?\.?(\w*)\}?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_OURS: Final = {
     "curl": "another program, against a server that runs",
+    "docker": "another program; what it takes is tried by tests/test_deploy.py",
+    "kubectl": "as docker",
     "export": "the shell's",
     "locust": "Locust's own options and ours, tried in tests/loadtests",
     "make": "tried by tests/test_house.py",

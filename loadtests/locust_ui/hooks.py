@@ -29,12 +29,13 @@ from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.clock_watch import EACH_S, ClockWatch
 from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE, recorder
+from loadtests.records.rows import USERS_OF_A_PROCESS
 from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
-from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
+from loadtests.users.user_settings import session
 from servers.settings.served import Served
 from servers.settings.setting import settings
 from servers.timing.clock import now_ns

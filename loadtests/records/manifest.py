@@ -9,6 +9,7 @@ runs/2026-11-24T07-30-00-compare-feed/
                                         of 40 ms, -5per_s where there are several message rates
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see rows.py
+        summary.json                    instead of the first two under --keep summary, see loadtests/summary
         exchanges.parquet               of load processes that asked the publisher's clock
         published.csv                   id,due_ns,published_ns of every message the server published
         faults.csv  writes.csv          only of a server that is wrong on purpose, or calibrated against

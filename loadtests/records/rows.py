@@ -19,6 +19,8 @@ from loadtests.clocks.offset import ClockExchange
 
 SCHEMA_VERSION: Final = 2
 UNTOLD: Final = -1
+USERS_OF_A_PROCESS: Final = 1_000_000
+"""More than there are. A process that joins a test under way numbers its users from a multiple of it on."""
 STALL_NS: Final = 200_000_000
 """A load process whose loop is as late as this stood still; its sample is taken when it goes on."""
 

@@ -37,12 +37,10 @@ class Collected:
 
 
 def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Collected:
-    """Write the Parquet files of a cell. Raises OSError."""
+    """Write the Parquet files of a cell, or only those of some tables; others are not looked for. Raises OSError."""
     raw = cell_dir / "raw"
     result = Collected()
-    recorded: Counter[str] = Counter()
-    for counts in sorted(raw.glob("counts-*.json")):
-        recorded.update(json.loads(counts.read_text(encoding="utf-8")))
+    recorded = recorded_rows(raw)
     by_clock = shifts(raw)
     result.clocks = [shift.known for shift in by_clock.values()]
     result.problems += problems_of(by_clock.values())
@@ -55,13 +53,23 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
             result.rows[table] = _copy(writer, table, files, recorded, result.problems, by_clock)
     present = {file.stem for file in raw.glob("*.rows")}
     result.problems += [
-        f"{name}.rows is missing: {rows} rows" for name, rows in recorded.items() if name not in present
+        f"{name}.rows is missing: {rows} rows"
+        for name, rows in recorded.items()
+        if name not in present and name.partition("-")[0] in tables
     ]
     if not recorded:
         result.problems.append("no load process reported its records: it did not end in order")
     if not result.problems:
         shutil.rmtree(raw)
     return result
+
+
+def recorded_rows(raw: Path) -> Counter[str]:
+    """Return how many rows load processes say they recorded, by the names of the files without their ending."""
+    recorded: Counter[str] = Counter()
+    for counts in sorted(raw.glob("counts-*.json")):
+        recorded.update(json.loads(counts.read_text(encoding="utf-8")))
+    return recorded
 
 
 def _copy(

@@ -31,7 +31,9 @@ from loadtests.runs.hosts.roster import HostFailed
 from loadtests.runs.keeping import ended
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.plan import PlannedCell, sampling_instants_ns
-from loadtests.scenario.settings import NETEM
+from loadtests.scenario.settings import NETEM, SUMMARY
+from loadtests.summary.folding import Folding
+from loadtests.summary.reduction import Window
 from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
 from servers.web.urls import authority
@@ -109,6 +111,7 @@ class Attempt:
         self._programs = programs if hosts is None else hosts.programs(programs)
         self._told = tick
         self._workers: list[Child] = []
+        self._folding: Folding | None = None
         self.cell = planned.unmeasured(label)
 
     def note(self, **facts: object) -> None:
@@ -120,6 +123,8 @@ class Attempt:
     def _tick(self) -> None:
         """What is done at least ten times a second: tell whoever watches, and notice a load process that has ended."""
         self._told()
+        if self._folding is not None:
+            self._folding.tick()
         if self._hosts is not None:
             self._hosts.check()
         for worker in self._workers:
@@ -247,6 +252,10 @@ class Attempt:
             window_from_ns=window_from_ns,
             window_until_ns=window_from_ns + round(self._scenario.window_s * NS_PER_S),
         )
+        if self._scenario.keep == SUMMARY:
+            interval_ns = round(self._scenario.poll_interval_s * NS_PER_S)
+            window = Window(self.cell.window_from_ns, self.cell.window_until_ns, interval_ns)
+            self._folding = Folding(self._folder, window)
 
     def _watch(self, samplers: Sequence[CostLook], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
@@ -303,4 +312,4 @@ class Attempt:
         for sample in samples:
             recorder.sample(sample)
         recorder.finish()
-        self.cell = ended(self._planned, self.cell, self._folder)
+        self.cell = ended(self._planned, self.cell, self._folder, self._folding)

@@ -21,6 +21,8 @@ START: Final = ("spread", "together")
 NEWEST, OLDEST = JOIN = ("newest", "oldest")
 RELAY, NETEM = NETWORKS = ("relay", "netem")
 """A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
+ROWS, SUMMARY = KEPT = ("rows", "summary")
+"""A row of each delivery and request, or counts of them (loadtests/summary)."""
 DAY_S: Final = 86_400
 LIMIT_LEAST_BYTES, LIMIT_MOST_BYTES = 65_536, 1_073_741_824
 
@@ -182,6 +184,13 @@ class Settings(UserSettings):
         "network emulation: relay (a process) or netem (the kernel; needs Linux and root)",
         NETWORK,
         choices=NETWORKS,
+    )
+    keep: str = setting(
+        ROWS,
+        "what stays of a cell: rows of each delivery and request, or a summary, whose size does not grow with them",
+        RUNNER,
+        metavar="WHAT",
+        choices=KEPT,
     )
     server: str = setting(
         "",

@@ -19,7 +19,7 @@ from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
-from loadtests.scenario.settings import typed
+from loadtests.scenario.settings import ROWS, typed
 from loadtests.scenario.sharing import shared_out
 from reports.basics.units import counted
 from reports.commands.cells import ended
@@ -129,6 +129,8 @@ def capacity(
     labels = pattern_labels()
     known_name(pattern, labels, "pattern")
     begun = followed(overridden(scenario, overrides, SCENARIOS["feed"]), (pattern,), asked)
+    if begun.keep != ROWS:
+        raise ValueError(f"--keep {begun.keep} is no choice here: deliveries that cross a window's edges are looked at")
     search = _search(pattern, begun, goal, of, most, precision, repeats)
     if resume and folder:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a search goes on where it was")

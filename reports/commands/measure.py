@@ -258,7 +258,8 @@ def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
         return
     room = f"there are {free / 1e9:,.1f} GB free" + (", which may be too little" if size > free else "")
     err.print(
-        f"it writes up to {per_s / 1e6:,.0f} MB a second and needs up to {size / 1e9:,.1f} GB in {folder}: {room}",
+        f"it writes up to {per_s / 1e6:,.0f} MB a second and needs up to {size / 1e9:,.1f} GB in {folder}: {room}; "
+        "--keep summary keeps counts instead of rows",
         highlight=False,
         soft_wrap=True,
     )

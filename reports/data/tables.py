@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES
+from loadtests.summary.kept import FILE as SUMMARY_FILE
+from loadtests.summary.kept import Summary
 
 NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
@@ -39,6 +42,17 @@ def journal(folder: Path) -> pd.DataFrame:
         for column in JOURNAL:
             _check_range(column, frame[column].min(), frame[column].max())
         return frame
+
+
+def summary_of(folder: Path) -> Summary:
+    """Return what was kept of a cell instead of rows. Raises ReportError."""
+    file = folder / SUMMARY_FILE
+    with _readable(file):
+        summary = msgspec.json.decode(file.read_bytes(), type=Summary)
+        columns = [getattr(summary.users, name) for name in summary.users.__struct_fields__]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("its columns of clients differ in length")
+        return summary
 
 
 def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
@@ -126,7 +140,7 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         _check_file(file)
         yield
-    except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException) as problem:
+    except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, msgspec.DecodeError) as problem:
         reason = " ".join(str(problem).split())[:300]
         raise ReportError(
             f"{file}: cannot be read ({reason}). Restore the file, or remove its cell folder and run again."

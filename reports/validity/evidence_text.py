@@ -174,6 +174,8 @@ def _limits(facts: Facts) -> str:
 
 
 def _warmup(facts: Facts) -> str:
+    if facts.cells["warmup_share"].isna().all():
+        return ""
     cells, unsettled = facts.cells, int((facts.cells["warmup_share"] > 0).sum())
     told = (
         f"In {unsettled} of {counted(len(cells), 'cell')}" if unsettled else f"In none of {counted(len(cells), 'cell')}"
