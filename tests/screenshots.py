@@ -15,9 +15,9 @@ from playwright.sync_api import ViewportSize, sync_playwright
 from reports.page.page import write_report
 from tests.loadtests.load_process import http_host
 from tests.pictures import path_of, save
-from tests.race.browser import Stage, stage
+from tests.race.browser import CHROMIUM, Stage, stage
 from tests.server_process import ROOT, serving
-from tests.webui.site import CHROMIUM, Driver, site
+from tests.webui.site import Driver, site
 
 RECORDED: Final = ROOT / "notebooks" / "recorded" / "feed"
 STRIPS_FULL_MS: Final = 14_000

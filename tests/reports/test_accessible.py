@@ -1,12 +1,11 @@
 """The pages that are made, read by axe-core as a screen reader's user would meet them, wide and on a phone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from reports.ci.compare_runs import compare_runs
 from reports.ci.comparison_page import comparison_page
@@ -14,14 +13,6 @@ from tests.reports.test_interactive import UNFOLD
 
 pytestmark = pytest.mark.peer
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from loadtests.scenario.scenarios import Scenario
 from reports.charts.chart_data import Scene, scenes
@@ -43,14 +43,6 @@ def scene_of(folder: Path) -> Scene:
     """The scene that shows the sweeps of a run."""
     run = load(folder)
     return scenes(run, summary(run), "VALID")[-1]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
