@@ -13,11 +13,14 @@ from loadtests.scenario.plan import PlannedCell
 
 
 class Watched:
-    """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it."""
+    """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it.
+
+    folder: that of the run; whoever measures several runs one after the other changes it in between.
+    """
 
     def __init__(self, folder: Path, asked: Destination) -> None:
         """Raises ValueError for a port that is taken."""
-        self._folder = folder
+        self.folder = folder
         self._tally = Tally()
         self._tail: Tail | None = None
         self._whole = False
@@ -45,7 +48,7 @@ class Watched:
         }
         with self._exporter.lock:
             self._tally.begin(situation)
-            self._tail, self._whole = Tail(self._folder / "cells" / planned.name), False
+            self._tail, self._whole = Tail(self.folder / "cells" / planned.name), False
 
     def tick(self) -> None:
         """Read the end of a cell before its rows become Parquet, and are gone."""
