@@ -53,7 +53,8 @@ notebook: $(STAMPS)/notebook  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
 
 docs: $(STAMPS)/dev  ## build the documentation site into build/site, every link checked
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the documentation is in $(CURDIR)/build/site/index.html"
 
 lock: $(STAMPS)/dev  ## rewrite the lock files from pyproject.toml (UPGRADE=1 for newer releases)
 	scripts/lock

@@ -15,6 +15,7 @@ from reports.data.load import load
 from reports.measures.measures import summary
 from reports.page import interactive
 from reports.page.page import write_report
+from tests.accessible import UNFOLD
 from tests.synthetic import write_run
 
 SIZE_MAX_BYTES = 3_000_000
@@ -48,9 +49,6 @@ def scene_of(folder: Path) -> Scene:
 @pytest.fixture(scope="module")
 def written(swept: Path) -> Path:
     return write_report(swept).resolve()
-
-
-UNFOLD = "for (const each of document.querySelectorAll('details')) each.open = true"
 
 
 @pytest.fixture
