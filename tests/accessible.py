@@ -16,12 +16,12 @@ def complaints(page: Page, context: str | None = None) -> str:
     return str(found.generate_report()) if found.violations_count else ""
 
 
+OVER_THE_EDGE: Final = """() => {
+  const beyond = (each) => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest("table");
+  return document.documentElement.scrollWidth > innerWidth || [...document.querySelectorAll("svg")].some(beyond);
+}"""
+
+
 def scrolls_sideways(page: Page) -> bool:
-    """Whether the page is wider than the screen, or anything in it that is not a table must be scrolled to be seen."""
-    return bool(
-        page.evaluate(
-            """() => document.documentElement.scrollWidth > innerWidth
-              || [...document.querySelectorAll('svg')].some((each) => each.getBoundingClientRect().right > innerWidth + 1
-                && !each.closest('table'))"""
-        )
-    )
+    """Whether the page is wider than the screen, or anything drawn in it but a table must be scrolled to be seen."""
+    return bool(page.evaluate(OVER_THE_EDGE))

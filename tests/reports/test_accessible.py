@@ -2,12 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
-from typing import Final
 
-import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from reports.advice.advise import Question, advise
 from reports.advice.goals import parse_goal
@@ -18,7 +15,6 @@ from reports.claims.grounds import Grounds
 from reports.claims.page import PAGE, judge
 from reports.model import model_file
 from reports.page.advice_page import advice_page
-from reports.page.page import write_report
 from tests.accessible import DESK, PHONE, UNFOLD, complaints, scrolls_sideways
 from tests.reports.conftest import FREQUENT, THREE, as_measured
 from tests.synthetic import World, write_run
