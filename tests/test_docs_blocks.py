@@ -30,6 +30,7 @@ from servers.web.free_port import free_port
 from tests.doc_blocks import SHELL, Block, blocks, commands
 from tests.server_process import HANG_S, ROOT
 
+pytestmark = pytest.mark.apart
 TRIED: Final[dict[str, set[int]]] = {
     "advise": {ExitCode.OK},
     "compare-runs": {ExitCode.OK, ExitCode.REGRESSION},

@@ -22,6 +22,7 @@ from reports.data.load import load
 from reports.validity.caution import verdict
 from reports.validity.evidence import evidence
 
+pytestmark = pytest.mark.apart
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 RECORDED = NOTEBOOKS / "recorded"
 BOOKS = sorted(NOTEBOOKS.glob("*.ipynb"))
