@@ -27,12 +27,12 @@ class Block:
         return f"{self.page}-{self.nth}"
 
 
-def blocks(*languages: str) -> Iterator[Block]:
-    """Yield the blocks of these languages, of all without one, in the order of the pages."""
-    for page in PAGES:
+def blocks(*languages: str, page: str = "") -> Iterator[Block]:
+    """Yield the blocks of these languages, of all without one, in the order of the pages, or of one page."""
+    for file in [ROOT / page] if page else PAGES:
         before = None
-        for nth, (language, text) in enumerate(FENCED.findall(page.read_text(encoding="utf-8")), start=1):
-            before = Block(str(page.relative_to(ROOT)), nth, language, text, before)
+        for nth, (language, text) in enumerate(FENCED.findall(file.read_text(encoding="utf-8")), start=1):
+            before = Block(str(file.relative_to(ROOT)), nth, language, text, before)
             if not languages or language in languages:
                 yield before
 

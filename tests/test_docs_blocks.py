@@ -139,7 +139,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
     for name, recorded in {"RUN": "feed", "new": "feed", "OLD": "quiet", "NEW": "disturbed"}.items():
         shutil.copytree(ROOT / "notebooks/recorded" / recorded, folder / "runs" / name)
-    goals = next(block for block in blocks("toml") if block.page == "docs/gates.md")
+    goals = next(blocks("toml", page="docs/gates.md"))
     (folder / "slo.toml").write_text(goals.text, encoding="utf-8")
     return folder
 
@@ -262,9 +262,8 @@ def test_toml_is_read_by_whoever_it_is_for(block: Block, tmp_path: Path) -> None
 
 
 def test_the_claim_that_is_shown_is_read_with_what_it_shares(tmp_path: Path) -> None:
-    for block in blocks("toml"):
-        if block.page == "docs/claims.md":
-            (tmp_path / block.text.split()[1].rstrip(":")).write_text(block.text, encoding="utf-8")
+    for block in blocks("toml", page="docs/claims.md"):
+        (tmp_path / block.text.split()[1].rstrip(":")).write_text(block.text, encoding="utf-8")
     folder = claims.read(tmp_path)
     assert [*folder.claims] == ["dashboard"]
     assert [*folder.plans] == ["office"]
