@@ -80,7 +80,7 @@ A_FEW: Final = {"-u": "4", "-r": "4", "-t": "4s"}
 """How many users for how long, instead of what a page says."""
 
 
-def each(*languages: str) -> Any:
+def each(*languages: str) -> pytest.MarkDecorator:
     found = [block for block in blocks(*languages) if INCLUDED not in block.text.replace(" ", "")]
     return pytest.mark.parametrize("block", found, ids=str)
 
@@ -199,8 +199,9 @@ def test_servers_of_a_block_serve_whoever_asks_below_them(block: Block, tmp_path
             stack.callback(process.wait, HANG_S)
             stack.callback(process.terminate)
             await_port(process, ports_in(command)[0])
-        quietly = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        asker = stack.enter_context(subprocess.Popen(asking, cwd=tmp_path, text=True, **quietly))
+        asker = stack.enter_context(
+            subprocess.Popen(asking, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        )
         stack.callback(asker.terminate)
         assert asker.stdout is not None
         if asking[0] == "curl":
