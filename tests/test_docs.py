@@ -65,7 +65,7 @@ def test_axe_finds_nothing_in_the_documentation_on_a_phone_in_either_scheme(
     browser: Browser, site: Path, name: str
 ) -> None:
     for scheme in ("light", "dark"):
-        page = browser.new_page(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
+        page = browser.new_page(viewport=PHONE, color_scheme=scheme)
         page.goto((site / f"{name}.html").as_uri())
         assert complaints(page) == "", scheme
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

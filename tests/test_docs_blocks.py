@@ -39,7 +39,6 @@ TRIED: Final[dict[str, set[int]]] = {
     "gate": {ExitCode.OK},
     "history": {ExitCode.OK},
     "replicate list": {ExitCode.OK},
-    "report": {ExitCode.OK},
     "runs": {ExitCode.OK},
 }
 """Commands that are typed here as the pages show them, in a folder with recorded runs, and how they may end."""
@@ -55,6 +54,7 @@ NOT_TRIED: Final = {
     "peers": "needs servers of others: tests/targets/test_peers.py",
     "race": "opens a browser: tests/race/test_page.py has one",
     "replicate": "measures for minutes: tests/replications/test_replications.py",
+    "report": "takes long for the same page again: tests/webui/test_web_page.py has pages made by it",
     "run": "measures for a minute: tests/test_docs.py and tests/targets/test_run.py measure for seconds",
     "serve": "goes on until it is stopped: with what asks it below, in `ASKED`",
     "target": "asks a server that is not here: tests/targets/test_check.py",
@@ -100,7 +100,7 @@ def fate(words: list[str]) -> str:
 
 
 def test_every_language_of_a_block_is_known() -> None:
-    assert {block.language for block in blocks()} <= {SHELL, "text", "toml", "yaml", "json", "python"}
+    assert {block.language for block in blocks()} <= {SHELL, "text", "toml", "yaml", "python"}
 
 
 def test_what_is_not_tried_says_why_and_where_it_is_tried_instead() -> None:
@@ -259,7 +259,7 @@ def test_toml_is_read_by_whoever_it_is_for(block: Block, tmp_path: Path) -> None
     if "slo" in tomllib.loads(block.text):
         assert parse_slo(block.text, "the page")
     else:
-        assert read_adapter(block.text, "the page")
+        assert read_adapter(block.text, "the page").url or "command" in block.text
 
 
 def test_the_claim_that_is_shown_is_read_with_what_it_shares(tmp_path: Path) -> None:
@@ -268,11 +268,6 @@ def test_the_claim_that_is_shown_is_read_with_what_it_shares(tmp_path: Path) -> 
     folder = claims.read(tmp_path)
     assert [*folder.claims] == ["dashboard"]
     assert [*folder.plans] == ["office"]
-
-
-@each("json")
-def test_json_is_json(block: Block) -> None:
-    json.loads(block.text)
 
 
 @pytest.mark.peer

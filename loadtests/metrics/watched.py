@@ -37,6 +37,8 @@ class Watched:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._exporter.close()
+        if self._tail is not None:
+            self._tail.close()
 
     def starts(self, planned: PlannedCell) -> None:
         self._exporter.refresh()
@@ -48,6 +50,8 @@ class Watched:
         }
         with self._exporter.lock:
             self._tally.begin(situation)
+            if self._tail is not None:
+                self._tail.close()
             self._tail, self._whole = Tail(self.folder / "cells" / planned.name), False
 
     def tick(self) -> None:
@@ -91,6 +95,8 @@ class ByHand:
     ) -> None:
         if self._exporter is not None:
             self._exporter.close()
+        if self._tail is not None:
+            self._tail.close()
 
     def _read(self) -> None:
         fresh = sorted(each.parent for each in self._runs.glob("*/raw") if each.parent.name not in self._known)
@@ -99,6 +105,8 @@ class ByHand:
             self._folder = fresh[-1]
             self._known.add(self._folder.name)
             self._tally.begin({"scenario": SESSION})
+            if self._tail is not None:
+                self._tail.close()
             self._tail = Tail(self._folder)
             self._take()
         if self._folder is not None and (ruled := self._folder / "verdict.json").exists():

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 
 import pollbench
 from servers.web.free_port import free_port
-from tests.loadtests.load_process import Load
+from tests.loadtests.load_process import HANG_S, Load
 from tests.loadtests.test_by_hand import await_that, shown, stop, swarm
 from tests.metrics.listening import collecting, scraped, value
 from tests.server_process import ROOT
@@ -25,6 +26,15 @@ QUICK = ["--window", "0.6", "--warmup", "0.1", "--schedule", "steady:50", "--dra
 
 def deliveries_in(folder: Path) -> int:
     return sum(len(pd.read_parquet(file)) for file in folder.glob("cells/*/deliveries.parquet"))
+
+
+def has_run(started: Site, runs: int) -> bool:
+    return len(started.runs()) == runs
+
+
+def has_shown(started: Site, run: str, deliveries: int) -> bool:
+    """Whether the tab shows this run, and so many of its deliveries: before it begins, it shows the one before."""
+    return started.live()["run"] == run and shown(started, "sse") > deliveries
 
 
 def await_told(port: int, wanted: float, name: str, **labels: str) -> None:
@@ -39,19 +49,21 @@ def test_the_web_ui_tells_of_the_tests_that_are_driven_from_it(tmp_path: Path) -
     try:
         ui.until(lambda: workers_of(started) >= 0, "its page")
         assert f"metrics http://127.0.0.1:{port}/metrics" in ui.words()
-        owed = 0
+        owed, runs = 0, list[Path]()
         for users in (3, 2):
-            swarm(started, users, "SseUser", schedule="steady:20", poll_interval="0.2")
-            await_that(lambda: shown(started, "sse") > 60)
+            swarm(started, users, "SseUser", schedule="steady:50", poll_interval="0.2")
+            await_that(partial(has_run, started, len(runs) + 1))
+            runs = started.runs()
+            await_that(partial(has_shown, started, runs[-1].name, 400))
             stop(started)
-            run = started.runs()[-1]
-            owed += deliveries_in(run)
-            verdict = json.loads((run / "verdict.json").read_bytes())["verdict"]
+            owed += deliveries_in(runs[-1])
+            verdict = json.loads((runs[-1] / "verdict.json").read_bytes())["verdict"]
             await_told(port, owed, "pollbench_deliveries_total")
             await_told(port, 1, "pollbench_verdict", verdict=verdict)
-        assert len(started.runs()) == 2
         ui.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + HANG_S
         while ui.process.poll() is None:
+            assert time.monotonic() < deadline, ui.words()
             with suppress(OSError):
                 scraped(port)  # or it would wait for us a while, as we have asked before
             time.sleep(0.1)

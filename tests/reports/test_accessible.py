@@ -17,7 +17,8 @@ from reports.model import model_file
 from reports.page.advice_page import advice_page
 from tests.accessible import DESK, PHONE, UNFOLD, complaints, scrolls_sideways
 from tests.reports.conftest import FREQUENT, THREE, as_measured
-from tests.synthetic import World, write_run
+from tests.synthetic import write_run
+from tests.synthetic_patterns import World
 
 pytestmark = pytest.mark.peer
 
@@ -32,7 +33,7 @@ def slower(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.mkdir()
         as_measured(write_run(run, [asked], repeats=7, labels=THREE, world=world))
     page = folder / "compare.html"
-    page.write_text(comparison_page(compare_runs(*runs)), encoding="utf-8")
+    page.write_text(comparison_page(compare_runs(runs[0], runs[1])), encoding="utf-8")
     return page
 
 
