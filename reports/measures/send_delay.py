@@ -4,9 +4,12 @@ A user who has to wait for an answer asks late, and one who stays away after an 
 from the instant of sending sees neither. Only what was due in the window counts.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
+from loadtests.scenario.settings import RELAY
 from reports.measures.costs import NS_PER_MS
 
 
@@ -26,6 +29,16 @@ def send_pace(requests: pd.DataFrame, from_ns: int, until_ns: int, interval_ns: 
         "polls_due": due,
         "polls_unsent": unsent,
     }
+
+
+def connecting_ms(rtt_ms: float, setting: Mapping[str, object]) -> float:
+    """Return by how much connecting delays a request on a new connection, where each has one; 0 where connections stay.
+
+    A relay accepts at once, and makes the first bytes wait instead: those of the handshake under TLS, else the request.
+    """
+    if not setting.get("no_keep_alive"):
+        return 0.0
+    return rtt_ms * (2 if setting.get("tls") else int(setting.get("network", RELAY) != RELAY))
 
 
 def _unsent(user: np.ndarray, due_ns: np.ndarray, from_ns: int, until_ns: int, interval_ns: int) -> tuple[int, int]:

@@ -162,6 +162,7 @@ def conditions(
         limit=1 if setting.get("one_per_response") else None,
         turnaround=(_known(row["turnaround_ms"]) + _handshake_ms(cell, setting)) / 1e3,
         cost=_cost(row),
+        greeting=_greeting_s(cell, setting, since_window(cell["spawned_by_ns"]), gaps),
         wakes=wakes,
         late=late,
         latest=latest,
@@ -176,6 +177,14 @@ def _handshake_ms(cell: Mapping[Any, Any], setting: Mapping[str, Any]) -> float:
     """
     unseen = setting.get("no_keep_alive") and setting.get("network", RELAY) == RELAY and not setting.get("tls")
     return float(cell["rtt_ms"]) if unseen else 0.0
+
+
+def _greeting_s(cell: Mapping[Any, Any], setting: Mapping[str, Any], joined_s: float, gaps: Gaps) -> float:
+    """Return what connecting adds to a user's first poll, if the window began before all those were answered."""
+    trips = 2 if setting.get("tls") else 1
+    taken_s = trips * float(cell["rtt_ms"]) / 1e3
+    until_s = joined_s + gaps.mean + 2 * taken_s
+    return 0.0 if setting.get("no_keep_alive") or until_s < 0 else taken_s
 
 
 def _gaps(row: SummaryRow, setting: Mapping[str, Any], slack: float) -> tuple[Gaps, float]:

@@ -2,7 +2,7 @@
 and the records themselves; checks.py lists them. What they find belongs to no pattern.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import pandas as pd
@@ -11,6 +11,7 @@ from loadtests.live.live_checks import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
 from reports.basics.units import counted, examples, percent, quantity
 from reports.data.situations import SITUATION
 from reports.measures.measures import open_books
+from reports.measures.send_delay import connecting_ms
 from reports.validity.caution import Caution, Facts, Severity
 
 FULL_CORE: Final = 0.95
@@ -144,10 +145,10 @@ def publisher(facts: Facts) -> Iterable[Caution]:
 
 def sending(facts: Facts) -> Iterable[Caution]:
     """Polls that went out late or not at all."""
-    intervals_ms = {
-        scenario["name"]: float(str(scenario["poll_interval_s"])) * 1000 for scenario in facts.run.manifest.scenarios
-    }
-    limit_ms = (facts.cells["scenario"].astype(str).map(intervals_ms) * SEND_SHARE).clip(lower=TAIL_FLOOR_MS)
+    settings = {scenario["name"]: scenario for scenario in facts.run.manifest.scenarios}
+    limit_ms = facts.cells[["scenario", "rtt_ms"]].apply(
+        lambda cell: _in_time_ms(cell["rtt_ms"], settings[cell["scenario"]]), axis=1
+    )
     flag = (facts.cells["send_late_p99_ms"] > limit_ms) & (facts.cells["polls_due"] > 0)
     for late, severity, aside in _by_weight(facts.cells, flag):
         yield Caution(
@@ -169,6 +170,12 @@ def sending(facts: Facts) -> Iterable[Caution]:
             "Read the errors in the table; lower the number of clients, or lengthen the poll interval.",
             "sending",
         )
+
+
+def _in_time_ms(rtt_ms: float, setting: Mapping[str, object]) -> float:
+    """Return how late a poll may be sent: by a small share of the interval, once it is connected."""
+    interval_ms = float(str(setting["poll_interval_s"])) * 1000
+    return connecting_ms(rtt_ms, setting) + max(interval_ms * SEND_SHARE, TAIL_FLOOR_MS)
 
 
 def failed_requests(facts: Facts) -> Iterable[Caution]:

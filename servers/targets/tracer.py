@@ -10,7 +10,6 @@ client scans the bytes it got: whatever envelope a server puts around a message,
 import re
 from typing import Final, NamedTuple
 
-RUN_CHARACTERS: Final = "0123456789abcdef"
 _LARGEST: Final = 2**63 - 1
 _NUMBERS: Final = rb"\.([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})\.z"
 _FORM: Final = re.compile(rb"pb[0-9a-f]{4,32}" + _NUMBERS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.measures.send_delay import send_pace
+from reports.measures.send_delay import connecting_ms, send_pace
 
 S = 1_000_000_000
 FROM, UNTIL = 10 * S, 20 * S
@@ -71,3 +71,19 @@ def test_due_is_sent_plus_unsent_whatever_was_dropped(first_ms: list[int], dropp
     if all(len(one) == 1 for one in rows):  # nobody asked twice: nothing shows that there was a schedule
         wanted = sent = 0
     assert (found["polls_due"], found["polls_unsent"]) == (wanted, wanted - sent)
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected_ms"),
+    [
+        ({}, 0),
+        ({"tls": True}, 0),
+        ({"no_keep_alive": True, "network": "relay"}, 0),
+        ({"no_keep_alive": True, "network": "netem"}, 20),
+        ({"no_keep_alive": True, "network": "relay", "tls": True}, 40),
+    ],
+)
+def test_a_connection_for_each_poll_is_made_before_the_poll_is_sent(
+    setting: dict[str, object], expected_ms: float
+) -> None:
+    assert connecting_ms(20.0, setting) == expected_ms

@@ -47,6 +47,7 @@ def cell(published: Floats, window: float, **changes: object) -> Conditions:
         limit=None,
         turnaround=0.0,
         cost=0.0,
+        greeting=0.0,
         wakes=0,
         late=0.0,
         latest=0.0,
@@ -196,3 +197,10 @@ def test_holds_go_on_to_the_end_of_the_window_when_nothing_more_is_published() -
 )
 def test_a_wake_up_takes_along_what_is_due_by_then(due: list[float], published: list[float], wakes: list[int]) -> None:
     assert woken(np.array(due), np.array(published)).tolist() == wakes
+
+
+def test_first_polls_that_connect_in_the_window_may_add_as_many_as_that_takes() -> None:
+    usual = cell(poisson(10.0, 4.0), 4.0, clients=40, delay=0.01)
+    plain, greeted = (short_polling(at).bounds["responses_per_s"] for at in (usual, replace(usual, greeting=0.05)))
+    assert greeted.high - plain.high == pytest.approx(0.1 * 40 / 4)
+    assert (greeted.low, greeted.theory) == (plain.low, plain.theory)

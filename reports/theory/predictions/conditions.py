@@ -53,7 +53,8 @@ class Conditions:
     due, published: of every message of the cell. end: when the load ended. joined: first and last user's start.
     delay: one way. gaps: between two polls; gaps_slack: how much longer they may be. hold: of a long poll; limit: most
     messages of its answer, None for all. turnaround: from an answer to the next request. cost: the server's CPU for one
-    delivery of a stream, or one answer to a poll. wakes: how many processes a message must wake on its way. late,
+    delivery of a stream, or one answer to a poll. greeting: how much longer the first poll on a connection takes, where
+    such polls may end in the window; 0 elsewhere. wakes: how many processes a message must wake on its way. late,
     latest: how late they were in most seconds, and in the worst, from the load side's own loop. repeats: how many cells
     like this one the median is taken of.
     """
@@ -71,6 +72,7 @@ class Conditions:
     limit: int | None
     turnaround: float
     cost: float
+    greeting: float
     wakes: int
     late: float
     latest: float

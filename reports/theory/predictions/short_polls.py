@@ -85,12 +85,12 @@ def _imagined(at: Conditions) -> Sequence[Floats]:
 def _counts(at: Conditions, users: Sequence[Floats]) -> dict[str, Bound]:
     """Requests, and how many of them find nothing. A poll near an edge of the window may fall on either side of it."""
     mean, per_s = at.window / at.gaps.mean, at.clients / at.window
-    edge = 2 * at.late / at.gaps.mean
+    edge, greeted = 2 * at.late / at.gaps.mean, at.greeting / at.gaps.mean
     reads = [polls[(polls >= -at.delay) & (polls < at.window - at.delay)] for polls in users]
     polls = np.array([len(each) for each in reads], float)
     below, above = (each + SURE * np.sqrt(edge / trials(at)) + edge for each in chance_of_mean(polls, at))
     slower = mean - at.window / (at.gaps.mean + at.gaps_slack)
-    rate = Bound(mean * per_s, (mean - slower - below) * per_s, (mean + above) * per_s)
+    rate = Bound(mean * per_s, (mean - slower - below) * per_s, (mean + above + greeted) * per_s)
     empty = _empty_ratio(at, 1.0)
     found = np.array([_found(at, *each) for each in zip(users, reads, strict=True)], float)
     more, less = (each / mean + 1 / (at.clients * mean) for each in chance_of_mean(found - (1 - empty) * polls, at))
