@@ -94,6 +94,8 @@ def test_every_query_of_the_dashboard_finds_its_series(told: tuple[Path, Scrape]
     known: dict[str, set[str]] = {}
     for name, labels, _ in scrape:
         known.setdefault(name, set()).update(labels)
+        if name.endswith("_bucket"):  # a native histogram, of which a text knows nothing, is called what they are of
+            known.setdefault(name.removesuffix("_bucket"), set()).update(labels.keys() - {"le"})
     panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
     asked = [target["expr"] for panel in panels for target in panel["targets"]]
     assert len(asked) > 8
