@@ -12,7 +12,7 @@ const HOW = {
   chunked: "one response, JSON lines",
   sse: "EventSource",
   websocket: "one socket, both ways",
-  guest: "your own: nobody knows when its messages were due",
+  guest: "your own; when its messages were due is unknown",
 };
 const STATES = { open: "open", connecting: "asking", offline: "offline", hidden: "waits while hidden", stopped: "stopped" };
 
