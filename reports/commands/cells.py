@@ -1,10 +1,13 @@
 """How commands have cells measured: with a bar that tells the progress, and an exit code for how it ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from loadtests.metrics.exporter import Destination
+from loadtests.metrics.watched import Watched
 from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
@@ -16,7 +19,7 @@ from reports.commands.common import err, fail, pattern_labels
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
-class _All:
+class Together:
     """Several watchers as one."""
 
     def __init__(self, *watchers: runner.Watcher) -> None:
@@ -35,6 +38,18 @@ class _All:
             each.ended(cell)
 
 
+@contextmanager
+def told_to(asked: Destination, folder: Path) -> Iterator[list[Watched]]:
+    """Yield whoever tells live figures of a run folder, and say where; nobody where nothing is asked."""
+    if asked == Destination():
+        yield []
+        return
+    with Watched(folder, asked) as watched:
+        if watched.url:
+            err.print(f"metrics: {watched.url}", highlight=False, soft_wrap=True)
+        yield [watched]
+
+
 def run_cells(
     folder: Path,
     cells: Sequence[PlannedCell],
@@ -49,7 +64,7 @@ def run_cells(
     from reports.page.terminal import LiveTable
 
     with Bar(Console(quiet=True) if quiet else err, cells, LiveTable(folder)) as bar:
-        return runner.run_cells(folder, cells, labels, _All(bar, *beside), hosts=hosts)
+        return runner.run_cells(folder, cells, labels, Together(bar, *beside), hosts=hosts)
 
 
 def ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:

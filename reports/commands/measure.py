@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,6 @@ import typer
 
 from loadtests.host import environment
 from loadtests.metrics.exporter import Destination, parse_metrics
-from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting, with_meeting
@@ -27,7 +26,7 @@ from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import typed
 from loadtests.scenario.sharing import shared_out
 from loadtests.scenario.size import LARGE_BYTES, needed_bytes
-from reports.commands.cells import ended, run_cells, write_page
+from reports.commands.cells import ended, run_cells, told_to, write_page
 from reports.commands.ci import show
 from reports.commands.common import (
     Export,
@@ -213,11 +212,7 @@ def _measure(
     if not telling.quiet:
         err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
         _tell_size(folder, cells)
-    with ExitStack() as stack:
-        watched = [stack.enter_context(Watched(folder, telling.metrics))] if telling.metrics != Destination() else []
-        for each in watched:
-            if each.url:
-                err.print(f"metrics: {each.url}", highlight=False, soft_wrap=True)
+    with told_to(telling.metrics, folder) as watched:
         outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet, hosts=hosts)
         kept = runner.finished_cells(folder, names)
         page, halted = None, outcome.halted

@@ -81,6 +81,12 @@ def race(
     no_open: Annotated[
         bool, typer.Option("--no-open", help="print the address of the page instead of opening it")
     ] = False,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="show a stream of your own beside them, if it lets this page read it (CORS); repeatable"
+        ),
+    ] = None,
 ) -> int:
     """Watch the patterns in your browser: real clients side by side on one feed.
 
@@ -88,13 +94,19 @@ def race(
 
         pollbench race
         pollbench race --no-open --port 9000
+        pollbench race --url https://staging.example/events
     """
     from loadtests.runs import race as stage
+    from servers.targets.url import server_and_path
+
+    urls = url or ()
+    for each in urls:
+        server_and_path(each)  # or the server would say so, in its log
 
     def say(line: str) -> None:
         out.print(line, highlight=False, soft_wrap=True)
 
-    return stage.serve(port, say, show=(lambda _: None) if no_open else typer.launch)
+    return stage.serve(port, urls, say, show=(lambda _: None) if no_open else typer.launch)
 
 
 def agent(
