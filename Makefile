@@ -45,7 +45,7 @@ fix: $(STAMPS)/dev  ## format and repair what ruff can repair
 bench: $(STAMPS)/dev  ## how fast the suite itself is, side by side with plain peers
 	@for each in servers http2 load instrument targets report; do echo "== $$each" >&2; $(BIN)/python -m tests.bench.$$each $(ARGS) || exit; done
 
-screenshots: $(STAMPS)/dev  ## take the pictures of the documentation anew (NAME=report, race or webui for some)
+screenshots: $(STAMPS)/dev  ## take the pictures of the documentation anew (NAME=report, race, webui or decision-map for some)
 	scripts/install-test-tools
 	$(BIN)/python -m tests.screenshots $(NAME)
 
@@ -53,7 +53,8 @@ notebook: $(STAMPS)/notebook  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
 
 docs: $(STAMPS)/dev  ## build the documentation site into build/site, every link checked
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the documentation is in $(CURDIR)/build/site/index.html"
 
 lock: $(STAMPS)/dev  ## rewrite the lock files from pyproject.toml (UPGRADE=1 for newer releases)
 	scripts/lock

@@ -17,6 +17,7 @@ from reports.basics.statistics import median_interval
 from reports.charts import CHARTS, Chart
 from reports.charts.chart_data import Scene, scenes
 from reports.charts.decision import decision
+from reports.charts.mark import ADVICE, say
 from reports.charts.style import styled
 from reports.charts.svg import standalone
 from reports.ci import compare_runs as _two_runs
@@ -109,14 +110,17 @@ def answers(run: Run) -> list[str]:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart of the report. A notebook draws it where it is the last line of a cell."""
+    """A chart of the report, with what it is worth. A notebook draws it where it is the last line of a cell."""
 
     chart: Chart
     scene: Scene
 
     def _repr_svg_(self) -> str:
         with styled():
-            return standalone(self.chart.draw(self.scene))
+            figure = self.chart.draw(self.scene)
+            if self.scene.verdict == "VALID":  # others stand on every chart; here this one has no page above it
+                say(figure, ADVICE["VALID"])
+            return standalone(figure)
 
 
 def charts(scene: Scene) -> dict[str, Picture]:
@@ -126,18 +130,21 @@ def charts(scene: Scene) -> dict[str, Picture]:
 
 @dataclass(frozen=True)
 class Map:
-    """A decision map. A notebook draws it where it is the last line of a cell."""
+    """A decision map, with how its model was checked. A notebook draws it where it is the last line of a cell."""
 
     found: DecisionMap
+    checked: str
 
     def _repr_svg_(self) -> str:
         with styled():
-            return standalone(decision(self.found))
+            figure = decision(self.found)
+            say(figure, self.checked)
+            return standalone(figure)
 
 
 def decision_map(model: Model, question: Question, columns: int = 24, lines: int = 16) -> Map:
     """Work out a decision map; more columns and lines take longer."""
-    return Map(_decision_map(model, question, columns, lines))
+    return Map(_decision_map(model, question, columns, lines), str(model.coverage))
 
 
 def recorded_model() -> Model:

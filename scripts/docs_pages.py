@@ -129,7 +129,7 @@ def commands() -> str:
         ]
         rows = [record for each in command.get_params(context) if (record := each.get_help_record(context))]
         if rows:
-            told += ["", "| option | |", "|---|---|"]
+            told += ["", "| option | meaning |", "|---|---|"]
             told += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in rows]
         if command.epilog:
             told += ["", command.epilog]
@@ -164,7 +164,7 @@ def rows() -> str:
 
 
 def scenarios() -> str:
-    told = ["# Patterns and scenarios", "", "| pattern | | endpoint |", "|---|---|---|"]
+    told = ["# Patterns and scenarios", "", "| pattern | name | endpoint |", "|---|---|---|"]
     told += [
         f"| `{name}` | {patterns.facts(name).label} | `GET {patterns.facts(name).path}` |" for name in patterns.names()
     ]
@@ -237,7 +237,7 @@ def adapters() -> str:
         f"Variables everywhere: {_words(ALWAYS)}; where something is published also: {_words(OF_A_MESSAGE - ALWAYS)}.",
     ]
     told += ["", "## Methods of a class", "", "A class derived from `Client` may say these in Python instead.", ""]
-    told += ["| method | |", "|---|---|"]
+    told += ["| method | meaning |", "|---|---|"]
     told += [f"| `{name}` | {_cell(inspect.getdoc(getattr(Client, name)) or '')} |" for name in MAY_SAY]
     return "\n".join(told)
 

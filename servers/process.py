@@ -22,7 +22,7 @@ from servers.feed.feed import Feed, Journal, Keep
 from servers.feed.history import History
 from servers.feed.journal import open_csv
 from servers.feed.persistence import kept
-from servers.feed.publisher import Publisher
+from servers.feed.publisher import BATCH, Publisher
 from servers.feed.schedule import parse_schedule
 from servers.processes.follower import Follower, FollowingService
 from servers.processes.leader import Leader, LeadingService
@@ -96,6 +96,7 @@ async def _serve(
             failed,
             options.content,
             published_until_ns=kept_before.until_ns,
+            together=1 if options.one_per_write else BATCH,
         )
         seen = spoiled(feed, options, stack, failed)
         service = LeadingService(seen, publisher, options, names, backplane=backplane, leader=leader)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,9 @@ from loadtests.host.warden import MARK, warden
 from loadtests.runs.signals import heeded
 from servers.home import HOME
 from tests.server_process import ServerProcess, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 # The same examples every time, or a change would be blamed for what chance found; to look for more:
@@ -38,6 +42,19 @@ def server() -> Iterator[ServerProcess]:
     """One server process with every pattern, publishing what tests post; ids go on from test to test."""
     with serving("--history", "300", "--send-buffer", "65536", "--heartbeat", "0.4") as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Not for the whole session: Playwright keeps an event loop running, in which no other test could run its own."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.race.browser import CHROMIUM
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @pytest.hookimpl(trylast=True)

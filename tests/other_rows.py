@@ -14,6 +14,7 @@ class OtherRows(RunRows):
     def __init__(self, rows: RunRows, tables: Mapping[str, pd.DataFrame]) -> None:
         self._rows = rows
         self._tables = tables
+        self.summaries = rows.summaries
 
     def of(self, table: str, cell: str) -> pd.DataFrame:
         if table not in self._tables:

@@ -20,7 +20,9 @@ REPORT: Final = (
     "reports/page/answer.py",
 )
 WEB_UI: Final = ("loadtests/locust_ui/delivery_page.py", "loadtests/locust_ui/web/*", "servers/palette.py")
+MAP: Final = ("reports/charts/decision.py", "reports/advice/decision_map.py", "reports/model/recorded.json")
 PICTURES: Final = {
+    "decision-map.png": MAP,
     "report.png": REPORT,
     "race.png": RACE,
     "race-dark.png": RACE,

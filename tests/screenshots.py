@@ -12,12 +12,14 @@ from typing import Final
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
+import pollbench
 from reports.page.page import write_report
+from tests.doc_blocks import SHELL, blocks, commands
 from tests.loadtests.load_process import http_host
 from tests.pictures import path_of, save
-from tests.race.browser import Stage, stage
+from tests.race.browser import CHROMIUM, Stage, stage
 from tests.server_process import ROOT, serving
-from tests.webui.site import CHROMIUM, Driver, site
+from tests.webui.site import Driver, site
 
 RECORDED: Final = ROOT / "notebooks" / "recorded" / "feed"
 STRIPS_FULL_MS: Final = 14_000
@@ -74,7 +76,16 @@ def webui() -> None:
         browser.close()
 
 
-TAKERS: Final = {"report": report, "race": race, "webui": webui}
+def decision_map() -> None:
+    """Draw the map of the question with which the documentation opens."""
+    (asked,) = commands(next(blocks(SHELL, page="docs/index.md")).text)
+    with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
+        drawn = Path(folder) / "map.png"
+        assert pollbench.main([*asked[1:], "--map", str(drawn)]) == pollbench.DONE
+        save(drawn.read_bytes(), "decision-map.png")
+
+
+TAKERS: Final = {"report": report, "race": race, "webui": webui, "decision-map": decision_map}
 
 
 def main() -> int:

@@ -106,6 +106,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         (["report"], "there is no run in runs/ yet"),
         (["ui", "--port", "-1"], "'--port': .* 1"),
         (["race", "--port", "65536"], "'--port': .* 65535"),
+        (["race", "--url", "ftp://h/events"], "--url 'ftp://h' is not a URL such as https://"),
         (["reprot"], "No such command 'reprot'. Did you mean 'report'"),
     ],
 )

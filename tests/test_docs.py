@@ -6,60 +6,70 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+from playwright.sync_api import Browser
 
 import pollbench
 from loadtests.records.rows import ROW_TYPES
 from loadtests.scenario.scenarios import SCENARIOS
 from servers.targets.adapter import Adapter, Publish, Subscribe
+from tests.accessible import PHONE, complaints
 
 ROOT = Path(pollbench.__file__).parent
 EXAMPLE = ROOT / "docs/examples/own_server.py"
 
 
-def test_the_site_builds_with_every_link_and_anchor_good_and_nothing_from_elsewhere(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` does, with every link and anchor good."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     built = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
-    commands = (tmp_path / "site/reference/commands.html").read_text(encoding="utf-8")
+    return folder
+
+
+def test_make_docs_says_where_the_site_is() -> None:
+    told = subprocess.run(["make", "-n", "docs"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    built = yaml.safe_load(re.sub(r"!!\S+", "", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))["site_dir"]
+    assert f'echo "the documentation is in {ROOT}/{built}/index.html"' in told
+
+
+def test_the_pages_that_the_code_says_are_there_and_nothing_comes_from_elsewhere(site: Path) -> None:
+    commands = (site / "reference/commands.html").read_text(encoding="utf-8")
     assert "--hold-timeout" in commands
-    rows = (tmp_path / "site/reference/rows.html").read_text(encoding="utf-8")
+    rows = (site / "reference/rows.html").read_text(encoding="utf-8")
     assert all(name in rows for row, _ in ROW_TYPES.values() for name in row._fields)
-    scenarios = (tmp_path / "site/reference/scenarios.html").read_text(encoding="utf-8")
+    scenarios = (site / "reference/scenarios.html").read_text(encoding="utf-8")
     assert all(scenario.purpose in scenarios for scenario in SCENARIOS.values())
-    own_server = re.sub("<[^>]+>", "", (tmp_path / "site/howto/own-server.html").read_text(encoding="utf-8"))
+    own_server = re.sub("<[^>]+>", "", (site / "howto/own-server.html").read_text(encoding="utf-8"))
     assert "class SignedChat(Client)" in own_server
     assert "class Feed" in own_server
-    adapters = (tmp_path / "site/reference/adapters.html").read_text(encoding="utf-8")
+    adapters = (site / "reference/adapters.html").read_text(encoding="utf-8")
     assert all(key in adapters for table in (Adapter, Publish, Subscribe) for key in table.__struct_fields__)
-    for page in (tmp_path / "site").rglob("*.html"):
+    for page in site.rglob("*.html"):
         loaded = re.findall(r'<(?:script|img)[^>]+src="(https?:[^"]+)"', page.read_text(encoding="utf-8"))
         loaded += re.findall(r'<link[^>]+rel="stylesheet"[^>]+href="(https?:[^"]+)"', page.read_text(encoding="utf-8"))
         assert not loaded, page
 
 
-@pytest.mark.parametrize(
-    "page",
-    ["tutorial.md", "howto/own-server.md", "howto/replications.md", "howto/deciding.md", "practices.md", "claims.md"],
-)
-def test_every_command_that_a_page_tells_to_type_exists_with_its_options(
-    page: str, front_door: Callable[..., int], capsys: pytest.CaptureFixture[str]
+@pytest.mark.peer
+@pytest.mark.parametrize("name", ["index", "howto/own-server", "reference/settings", "gates"])
+def test_axe_finds_nothing_in_the_documentation_on_a_phone_in_either_scheme(
+    browser: Browser, site: Path, name: str
 ) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    typed = re.findall(r"^\.venv/bin/pollbench (.+)$", text, re.MULTILINE)
-    assert typed
-    for line in typed:
-        command, *words = shlex.split(line)
-        assert front_door(command, "--help") == pollbench.DONE
-        helped = capsys.readouterr().out
-        for option in (word for word in words if word.startswith("--")):
-            assert option in helped, f"{page}: pollbench {command} has no {option}"
+    for scheme in ("light", "dark"):
+        page = browser.new_page(viewport=PHONE, color_scheme=scheme)
+        page.goto((site / f"{name}.html").as_uri())
+        assert complaints(page) == "", scheme
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.close()
 
 
 @pytest.mark.slow

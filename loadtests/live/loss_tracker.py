@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from loadtests.records.recorder import Rows
-from loadtests.users.user_settings import USERS_OF_A_PROCESS
+from loadtests.records.rows import USERS_OF_A_PROCESS
 from servers.timing import NS_PER_S
 
 UNKNOWN: Final = -1
@@ -21,7 +21,7 @@ GAPS_KEPT: Final = 1_000
 
 
 class Finding(NamedTuple):
-    """Messages missed and duplicated, to be counted in a second of the clock.
+    """Messages missed and duplicated, to be counted in a second of the clock. at: the row that told, in its batch.
 
     A message that comes late takes itself back (-1) in the second in which it had been counted as missed.
     """
@@ -29,6 +29,7 @@ class Finding(NamedTuple):
     second: int
     missed: int
     duplicated: int
+    at: int = 0
 
 
 class _Gap(NamedTuple):
@@ -40,11 +41,12 @@ class _Gap(NamedTuple):
 class Ledger:
     """The users of one pattern in one process. starts: the cursor at which each started, by its number here.
 
-    A user that is not there begins with its first message.
+    A user that is not there begins at `otherwise`: with its first message, if that is UNKNOWN.
     """
 
-    def __init__(self, starts: Mapping[int, int]) -> None:
+    def __init__(self, starts: Mapping[int, int], otherwise: int = UNKNOWN) -> None:
         self._starts = starts
+        self._otherwise = otherwise
         self._newest = np.zeros(0, np.int64)
         self._published_ns = np.zeros(0, np.int64)
         self._gaps: dict[int, list[_Gap]] = {}
@@ -57,7 +59,8 @@ class Ledger:
         """
         if not len(rows):
             return
-        rows = rows[np.argsort(rows["user"], kind="stable")]
+        order = np.argsort(rows["user"], kind="stable")
+        rows = rows[order]
         users, firsts = np.unique(rows["user"] % USERS_OF_A_PROCESS, return_index=True)
         lasts = np.append(firsts[1:], len(rows)) - 1
         self._grow(int(users[-1]) + 1)
@@ -68,14 +71,17 @@ class Ledger:
         self._newest[users[in_order]] = ids[lasts[in_order]]
         self._published_ns[users[in_order]] = rows["published_ns"][lasts[in_order]]
         for user, first, last in zip(users[~in_order], firsts[~in_order], lasts[~in_order], strict=True):
-            for row in rows[["id", "published_ns", "received_ns"]][first : last + 1].tolist():
+            own = rows[["id", "published_ns", "received_ns"]][first : last + 1].tolist()
+            for at, row in zip(order[first : last + 1].tolist(), own, strict=True):
                 finding = self._take_one(int(user), row[0], row[1], row[2] // NS_PER_S)
                 if finding is not None:
-                    yield finding
+                    yield finding._replace(at=at)
 
     def _grow(self, users: int) -> None:
         new = range(len(self._newest), users)
-        self._newest = np.append(self._newest, np.fromiter((self._starts.get(user, UNKNOWN) for user in new), np.int64))
+        self._newest = np.append(
+            self._newest, np.fromiter((self._starts.get(user, self._otherwise) for user in new), np.int64)
+        )
         self._published_ns = np.append(self._published_ns, np.zeros(len(new), np.int64))
 
     def _take_one(self, user: int, message_id: int, published_ns: int, second: int) -> Finding | None:

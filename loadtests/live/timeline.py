@@ -78,7 +78,7 @@ class Gatherer:
             for second, part in _by_second(rows, "received_ns"):
                 self._slice(pattern, second).add_deliveries(part, clock_error_ns)
             ledger = self._ledgers.setdefault(pattern, Ledger(self._starts))
-            for second, missed, duplicated in ledger.take(rows):
+            for second, missed, duplicated, _ in ledger.take(rows):
                 live = self._slice(pattern, second)
                 live.missed += 0 if pattern in self._states else missed
                 live.duplicated += duplicated

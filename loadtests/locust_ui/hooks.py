@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,13 +28,14 @@ from loadtests.locust_ui.other_server import OtherServer
 from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.clock_watch import EACH_S, ClockWatch
-from loadtests.records.recorder import recorder
+from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE, recorder
+from loadtests.records.rows import USERS_OF_A_PROCESS
 from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
-from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
+from loadtests.users.user_settings import session
 from servers.settings.served import Served
 from servers.settings.setting import settings
 from servers.timing.clock import now_ns
@@ -79,6 +81,9 @@ class Conductor:
         if isinstance(runner, WorkerRunner):
             runner.register_message("drain", self._on_drain, concurrent=True)
             runner.register_message("numbers", self._on_numbers)
+            if host := os.environ.get(HOST_VARIABLE):
+                runner.send_message("host", {"name": host})
+            log.info("this load process has joined")
         self.screen = Screen(environment)
         self._page = delivery_page.set_up(environment, self.screen) if environment.web_ui else None
 
@@ -102,6 +107,7 @@ class Conductor:
             return
         if isinstance(runner, MasterRunner):
             self._crew.begin(runner)
+            gevent.spawn(self._crew.watch, runner, partial(self._abort, environment, INCOMPLETE))
         self.screen.begin(str(self.run_dir), session.joined, self._crew.working, session.states)
         if not isinstance(runner, MasterRunner):
             self._start_recording(environment, target, offset, options)
@@ -114,7 +120,7 @@ class Conductor:
             if (folder / "raw").exists() or any(folder.glob("*.parquet")):
                 raise ValueError(f"--run-dir {parsed.run_dir} has a test in it already: name another folder")
             parsed.session_dir = str(folder)
-        self.run_dir = Path(parsed.session_dir)
+        self.run_dir = Path(os.environ.get(FOLDER_VARIABLE) or parsed.session_dir)
 
     def _published_at(self, environment: Environment) -> str:
         """Return who says what is published: the server, or whoever publishes into one that is not ours."""
@@ -145,7 +151,7 @@ class Conductor:
         session.restart_numbers(*self._numbers_of(environment.runner))
         if target.fault:
             log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
-        session.seed = self.run_dir.name
+        session.seed = Path(environment.parsed_options.session_dir).name
 
     def _on_numbers(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
         self._numbers = msg.data["first"], msg.data["step"]
@@ -298,18 +304,18 @@ class Conductor:
         recorder.finish()
 
     def _abort(self, environment: Environment, code: int, problem: str) -> None:
+        runner = environment.runner
+        if environment.web_ui is None and isinstance(runner, MasterRunner):
+            # Left alone, workers would wait a minute for a master that is gone. What they do then is no news.
+            runner.send_message("quit")
+            gevent.sleep(QUIT_S)
         log.error("%s", problem)
         self.screen.say(problem)
         environment.process_exit_code = code
-        runner = environment.runner
         if runner is None:
             raise SystemExit(code)
         runner.log_exception("pollbench", problem, "")
         if environment.web_ui is None:
-            if isinstance(runner, MasterRunner):
-                # Left alone, workers would wait a minute for a master that is gone.
-                runner.send_message("quit")
-                gevent.sleep(QUIT_S)
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)

@@ -13,11 +13,14 @@ from loadtests.scenario.plan import PlannedCell
 
 
 class Watched:
-    """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it."""
+    """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it.
+
+    folder: that of the run; whoever measures several runs one after the other changes it in between.
+    """
 
     def __init__(self, folder: Path, asked: Destination) -> None:
         """Raises ValueError for a port that is taken."""
-        self._folder = folder
+        self.folder = folder
         self._tally = Tally()
         self._tail: Tail | None = None
         self._whole = False
@@ -34,6 +37,8 @@ class Watched:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._exporter.close()
+        if self._tail is not None:
+            self._tail.close()
 
     def starts(self, planned: PlannedCell) -> None:
         self._exporter.refresh()
@@ -45,7 +50,9 @@ class Watched:
         }
         with self._exporter.lock:
             self._tally.begin(situation)
-            self._tail, self._whole = Tail(self._folder / "cells" / planned.name), False
+            if self._tail is not None:
+                self._tail.close()
+            self._tail, self._whole = Tail(self.folder / "cells" / planned.name), False
 
     def tick(self) -> None:
         """Read the end of a cell before its rows become Parquet, and are gone."""
@@ -88,6 +95,8 @@ class ByHand:
     ) -> None:
         if self._exporter is not None:
             self._exporter.close()
+        if self._tail is not None:
+            self._tail.close()
 
     def _read(self) -> None:
         fresh = sorted(each.parent for each in self._runs.glob("*/raw") if each.parent.name not in self._known)
@@ -96,6 +105,8 @@ class ByHand:
             self._folder = fresh[-1]
             self._known.add(self._folder.name)
             self._tally.begin({"scenario": SESSION})
+            if self._tail is not None:
+                self._tail.close()
             self._tail = Tail(self._folder)
             self._take()
         if self._folder is not None and (ruled := self._folder / "verdict.json").exists():

@@ -9,6 +9,7 @@ runs/2026-11-24T07-30-00-compare-feed/
                                         of 40 ms, -5per_s where there are several message rates
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see rows.py
+        summary.json                    instead of the first two under --keep summary, see loadtests/summary
         exchanges.parquet               of load processes that asked the publisher's clock
         published.csv                   id,due_ns,published_ns of every message the server published
         faults.csv  writes.csv          only of a server that is wrong on purpose, or calibrated against
@@ -33,6 +34,10 @@ CellName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.+-]*\Z", max_l
 Repeats = Annotated[int, Meta(ge=1, le=1000)]
 Setting = bool | int | float | Text | None | list[bool | int | float | Text]
 """A field of a scenario as JSON has it."""
+
+HOST_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}"
+HostName = Annotated[str, Meta(pattern=rf"\A{HOST_NAME}\Z")]
+"""Of a load host: it becomes part of file names."""
 
 SESSION: Final = "session"
 """The kind of a run that was driven by hand: all patterns at once, one cell each."""
@@ -173,6 +178,15 @@ class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
     problem: Text = ""
 
 
+class LoadHost(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that drove a share of a cell's clients for the run's own. processes: how many load processes it ran."""
+
+    name: HostName
+    address: Text
+    processes: Count
+    machine: Machine
+
+
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
 
@@ -186,6 +200,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     cost_of: whose cost is the server's, or why that is not measured; "" of our own servers, of which it is plain.
     settings: everything that the cell depends on, by the names of loadtests/scenario/settings.py; empty in cells from
     before they were kept there.
+    hosts: where the load processes ran; empty where that was the run's own machine.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
     clocks: what is known of the clock of each load process; empty in cells from before that was asked.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
@@ -217,6 +232,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     way_up: WayUp | None = None
     cost_of: Text = ""
     settings: dict[Text, Setting] = {}
+    hosts: list[LoadHost] = []
     rows: dict[Text, Count]
     clocks: Annotated[list[LoadClock], Meta(max_length=10_000)] = []
     seal: dict[Text, Text] = {}

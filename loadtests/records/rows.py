@@ -8,7 +8,8 @@ Schema history
 1   requests, deliveries, samples.
 2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
     Later also of reads that brought several messages; UNTOLD, which was 0 before. Later there may be
-    exchanges.parquet, of processes that asked the publisher's clock, onto which all rows have then been brought.
+    exchanges.parquet, of processes that asked the publisher's clock, onto which all rows have then been brought; and
+    Parquet files have a last column `host`, the load host that recorded the row, "" for the run's own machine.
 """
 
 import struct
@@ -18,6 +19,8 @@ from loadtests.clocks.offset import ClockExchange
 
 SCHEMA_VERSION: Final = 2
 UNTOLD: Final = -1
+USERS_OF_A_PROCESS: Final = 1_000_000
+"""More than there are. A process that joins a test under way numbers its users from a multiple of it on."""
 STALL_NS: Final = 200_000_000
 """A load process whose loop is as late as this stood still; its sample is taken when it goes on."""
 

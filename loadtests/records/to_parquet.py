@@ -1,9 +1,9 @@
 """Raw rows -> Parquet, after the load, in a process that drives no users.
 
 `collect(cell_dir)` reads `cell_dir/raw` and writes requests, deliveries and samples as Parquet with the columns of
-rows.py, codes turned into names, the pattern added, and all instants brought onto the publisher's clock
-(load_clocks.py). What the load processes say they recorded is held against what is there; the raw files go only when
-both agree.
+rows.py, codes turned into names, pattern and host added ("" for the run's own), and all instants brought onto the
+publisher's clock (load_clocks.py). What the load processes say they recorded is held against what is there; the raw
+files go only when both agree.
 """
 
 import json
@@ -37,12 +37,10 @@ class Collected:
 
 
 def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Collected:
-    """Write the Parquet files of a cell. Raises OSError."""
+    """Write the Parquet files of a cell, or only those of some tables; others are not looked for. Raises OSError."""
     raw = cell_dir / "raw"
     result = Collected()
-    recorded: Counter[str] = Counter()
-    for counts in sorted(raw.glob("counts-*.json")):
-        recorded.update(json.loads(counts.read_text(encoding="utf-8")))
+    recorded = recorded_rows(raw)
     by_clock = shifts(raw)
     result.clocks = [shift.known for shift in by_clock.values()]
     result.problems += problems_of(by_clock.values())
@@ -56,13 +54,23 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
             result.rows[table] = _copy(writer, table, files, recorded, result.problems, by_clock)
     present = {file.stem for file in raw.glob("*.rows")}
     result.problems += [
-        f"{name}.rows is missing: {rows} rows" for name, rows in recorded.items() if name not in present
+        f"{name}.rows is missing: {rows} rows"
+        for name, rows in recorded.items()
+        if name not in present and name.partition("-")[0] in tables
     ]
     if not recorded:
         result.problems.append("no load process reported its records: it did not end in order")
     if not result.problems:
         shutil.rmtree(raw)
     return result
+
+
+def recorded_rows(raw: Path) -> Counter[str]:
+    """Return how many rows load processes say they recorded, by the names of the files without their ending."""
+    recorded: Counter[str] = Counter()
+    for counts in sorted(raw.glob("counts-*.json")):
+        recorded.update(json.loads(counts.read_text(encoding="utf-8")))
+    return recorded
 
 
 def _copy(
@@ -76,10 +84,10 @@ def _copy(
     written = 0
     for file in files:
         shift = by_clock.get(process_of(file))
-        rows_in_file = 0
+        rows_in_file, host = 0, file.stem.partition("@")[2]
         for rows in _batches(file, DTYPES[table], problems):
             moved = shift.moved(table, rows) if shift is not None else rows
-            writer.write_table(_arrow(table, file.stem.split("-")[1], moved))
+            writer.write_table(_arrow(table, file.stem.split("-")[1], host, moved))
             rows_in_file += len(rows)
         if recorded and recorded[file.stem] != rows_in_file:
             problems.append(f"{file.name} has {rows_in_file} rows, its process recorded {recorded[file.stem]}")
@@ -101,11 +109,11 @@ def _schema(table: str) -> pa.Schema:
         (name, text if name in NAMES else pa.from_numpy_dtype(DTYPES[table][name]))
         for name in DTYPES[table].names or ()
     ]
-    return pa.schema(fields, metadata={"pollbench_schema": str(SCHEMA_VERSION)})
+    return pa.schema([*fields, ("host", text)], metadata={"pollbench_schema": str(SCHEMA_VERSION)})
 
 
-def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
-    columns = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([pattern]))]
+def _arrow(table: str, pattern: str, host: str, rows: Rows) -> pa.Table:
+    columns = [_everywhere(pattern, len(rows))]
     for name in rows.dtype.names or ():
         values = np.ascontiguousarray(rows[name])
         if name in NAMES:
@@ -113,4 +121,8 @@ def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
             columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(list(NAMES[name]))))
         else:
             columns.append(pa.array(values))
-    return pa.table(columns, schema=_schema(table))
+    return pa.table([*columns, _everywhere(host, len(rows))], schema=_schema(table))
+
+
+def _everywhere(text: str, count: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text]))

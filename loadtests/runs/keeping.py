@@ -15,6 +15,7 @@ from loadtests.runs.run_folder import save
 from loadtests.runs.unheard import first_words, unheard
 from loadtests.scenario.plan import PlannedCell, scenario_fields
 from loadtests.scenario.scenarios import Scenario
+from loadtests.summary.folding import Folding
 
 
 def described(
@@ -44,9 +45,10 @@ def described(
     )
 
 
-def ended(planned: PlannedCell, cell: Cell, folder: Path) -> Cell:
+def ended(planned: PlannedCell, cell: Cell, folder: Path, folding: Folding | None = None) -> Cell:
     """Turn what was recorded in a cell's folder into what is reported, and return the cell with what came of that.
 
+    folding: what has counted deliveries and requests so far, where they are not kept.
     Its journal is looked at before it is believed, rows are held against what the processes say they recorded, and
     clients that received nothing of what was due are a problem. Raises OSError.
     """
@@ -54,9 +56,13 @@ def ended(planned: PlannedCell, cell: Cell, folder: Path) -> Cell:
         problem = f"the server's journal (--journal) cannot be used: {unusable}"
         return msgspec.structs.replace(cell, status="failed", problems=[*cell.problems, problem])
     words = first_words(folder / "raw")
-    collected = collect(folder)
+    summary, problems = folding.finish() if folding is not None else (None, [])
+    collected = collect(folder) if summary is None else collect(folder, ("samples",))
+    collected.problems += problems
+    if summary is not None:
+        collected.rows |= {"requests": summary.requests.recorded, "deliveries": summary.deliveries.recorded}
     edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns
-    silent = unheard(planned, folder, edges_ns, words) if not collected.problems else []
+    silent = unheard(planned, folder, edges_ns, words, summary) if not collected.problems else []
     problems = [*cell.problems, *collected.problems, *silent]
     return msgspec.structs.replace(
         cell,

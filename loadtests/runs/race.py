@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,17 +15,18 @@ from loadtests.runs.webui import Unreachable, check_free
 LOOK_EVERY_S: Final = 0.1
 
 
-def serve(port: int, say: Callable[[str], None], show: Callable[[str], object]) -> int:
-    """Run the race at this port until Ctrl-C and return 0. show: called with the page's address.
+def serve(port: int, urls: Sequence[str], say: Callable[[str], None], show: Callable[[str], object]) -> int:
+    """Run the race at this port until Ctrl-C and return 0. urls: of streams beside it; show: called with the page's.
 
     Raises Unreachable for a port that is taken, and for servers that do not come up or end by themselves.
     """
     check_free(port)
     ports = ["--port", str(port), "--http2-port", "0", "--announce-json"]
+    beside = [word for url in urls for word in ("--url", url)]
     with (
         tempfile.TemporaryDirectory(prefix="pollbench-") as folder,
         Interrupt() as interrupt,
-        Child("server", [*OURS.race, *ports], Path(folder, "server.log")) as server,
+        Child("server", [*OURS.race, *ports, *beside], Path(folder, "server.log")) as server,
     ):
         try:
             ready = server.answered(announcements.ready, OURS.ready_s, interrupt.check)

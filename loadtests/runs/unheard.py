@@ -7,15 +7,17 @@ the server's first words: a page of HTML, an error, events in another form.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import pyarrow.compute as pc
+import numpy as np
 import pyarrow.parquet as pq
 
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.timetable import allowed_s, due_instants_ns
+from loadtests.summary.kept import Summary
 from servers.timing import NS_PER_S
 
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 HEADERS_SHOWN: Final = 6
 BYTES_SHOWN: Final = 120
 LINE_SHOWN: Final = 100
@@ -31,33 +33,51 @@ def first_words(raw: Path) -> dict[int, bytes]:
 
 
 def unheard(
-    planned: PlannedCell, folder: Path, edges_ns: tuple[int, int, int, int], words: dict[int, bytes]
+    planned: PlannedCell,
+    folder: Path,
+    edges_ns: tuple[int, int, int, int],
+    words: dict[int, bytes],
+    summary: Summary | None = None,
 ) -> list[str]:
     """Return one line when clients of a collected cell received nothing of what was due in the window, else none.
 
-    edges_ns: when publishing began, the window's two edges, and when the load was told to end.
+    edges_ns: when publishing began, the window's two edges, and when the load was told to end. summary: what there is
+    instead of rows.
     """
     start_ns, from_ns, until_ns, ended_ns = edges_ns
     scenario = planned.scenario
     allowed = allowed_s(scenario.poll_interval_s, scenario.poll_pace, planned.rtt_ms, scenario.jitter_ms)
-    table = pq.read_table(folder / "deliveries.parquet", columns=["user", "received_ns"])
-    if len(table):  # some got something, so a cell that drains for too short may have been too short for others
+    users, received_ns = _arrivals(folder, summary)
+    if len(users):  # some got something, so a cell that drains for too short may have been too short for others
         until_ns = min(until_ns, ended_ns - round(allowed * NS_PER_S))
     due_ns = list(due_instants_ns(planned.schedule, start_ns, from_ns, until_ns))
     if not due_ns:
         return []
-    heard = set(pc.unique(table.filter(pc.greater_equal(table["received_ns"], due_ns[0]))["user"]).to_pylist())
+    heard = set(users[received_ns >= due_ns[0]].tolist())
     deaf = planned.clients - len(heard)
     if deaf <= 0:
         return []
     silent = [words[user] for user in sorted(words) if user not in heard]
     who = f"{deaf} of {planned.clients} clients" if heard else "the clients"
-    return [f"{who} received nothing of the {len(due_ns)} messages that were due: {told(silent, _failures(folder))}"]
+    said = told(silent, _failures(folder, summary))
+    return [f"{who} received nothing of the {len(due_ns)} messages that were due: {said}"]
 
 
-def _failures(folder: Path) -> str:
-    errors = pq.read_table(folder / "requests.parquet", columns=["error"])["error"].to_pylist()
-    counts = {kind: errors.count(kind) for kind in dict.fromkeys(errors) if kind not in {"", "cut"}}
+def _arrivals(folder: Path, summary: Summary | None) -> tuple[Integers, Integers]:
+    """Return user and instant of each arrival; of a summary, of who got some of the window, its end."""
+    if summary is None:
+        table = pq.read_table(folder / "deliveries.parquet", columns=["user", "received_ns"])
+        return table["user"].to_numpy(), table["received_ns"].to_numpy()
+    users, delivered = (np.asarray(column, np.int64) for column in (summary.users.user, summary.users.delivered))
+    return users[delivered > 0], np.full(np.count_nonzero(delivered), summary.window_until_ns)
+
+
+def _failures(folder: Path, summary: Summary | None) -> str:
+    if summary:
+        counts = {kind: count for kind, count in summary.requests.errors.items() if kind not in {"", "cut"}}
+    else:
+        errors = pq.read_table(folder / "requests.parquet", columns=["error"])["error"].to_pylist()
+        counts = {kind: errors.count(kind) for kind in dict.fromkeys(errors) if kind not in {"", "cut"}}
     return f" (failed requests: {', '.join(f'{kind} {count}' for kind, count in counts.items())})" if counts else ""
 
 

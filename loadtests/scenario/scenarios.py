@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtests.scenario.poll_timing import parse_pace
-from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, Settings, schedules
+from loadtests.scenario.settings import OPTIONS, RELAY, ROWS, SETTINGS, Settings, schedules
 
-ONE_PROCESS: Final = "1 with --fault, or with a server that is not ours"
+ONE_PROCESS: Final = "1 with --fault or --one-per-write, or with a server that is not ours"
+CLOCKS_LATER: Final = "what their clocks are off is known best when a cell has ended"
+NOT_BETWEEN: Final = "it delays what stays on this machine"
 RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 """What only a relay can do."""
 
@@ -36,13 +38,16 @@ class Scenario(Settings):
     def check_planned(self) -> None:
         """Raise ValueError for what may be found, or asked for by hand, but cannot be planned."""
         relayed = f"left out, or --network {RELAY} chosen: only the relay can do it"
+        shared = not (self.fault or self.one_per_write or self.adapter)
         heard = not self.silence_timeout_s or self.heartbeat_s < self.silence_timeout_s
         for name, good, remedy in [
             ("schedule", all(self.schedules), "a schedule that publishes"),
             ("poll_interval_s", self.poll_interval_s > 0, "more than 0, at most 3600 s"),
             # Without heartbeats it cannot be known how long a healthy stream is silent, so any limit may be meant.
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
-            ("server_processes", self.server_processes == 1 or not (self.fault or self.adapter), ONE_PROCESS),
+            ("server_processes", self.server_processes == 1 or shared, ONE_PROCESS),
+            ("workers", not self.workers or self.network == RELAY, f"0 with --network {self.network}: {NOT_BETWEEN}"),
+            ("keep", self.keep == ROWS or not self.workers, f"{ROWS} with --workers: {CLOCKS_LATER}"),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
         ]:
             if not good:
@@ -75,7 +80,7 @@ class Scenario(Settings):
     @property
     def loads(self) -> int:
         """How many load processes share the clients."""
-        return self.load_processes or 1
+        return max(self.workers, 1) * (self.load_processes or 1)
 
 
 _ALL: Final = (

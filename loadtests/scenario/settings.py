@@ -21,6 +21,8 @@ START: Final = ("spread", "together")
 NEWEST, OLDEST = JOIN = ("newest", "oldest")
 RELAY, NETEM = NETWORKS = ("relay", "netem")
 """A process that passes bytes on later (servers/relay), or the kernel (netem.py)."""
+ROWS, SUMMARY = KEPT = ("rows", "summary")
+"""A row of each delivery and request, or counts of them (loadtests/summary)."""
 DAY_S: Final = 86_400
 LIMIT_LEAST_BYTES, LIMIT_MOST_BYTES = 65_536, 1_073_741_824
 
@@ -160,9 +162,18 @@ class Settings(UserSettings):
     )
     jitter_ms: float = again(Distance, "jitter_ms")
     bandwidth_bits_per_s: int = again(Distance, "bandwidth_bits_per_s")
+    workers: int = setting(
+        0,
+        "load hosts that share the clients, each started with pollbench worker",
+        RUNNER,
+        low=0,
+        high=1000,
+        off="this machine drives them",
+    )
     load_processes: int | None = setting(
         None,
-        "processes that share the clients; without it, one for each 500, as far as there are cores beside the server",
+        "processes that share the clients; without it, one for each 500, as far as there are cores beside the server; "
+        "with --workers, on each of them, and without it one",
         RUNNER,
         low=1,
         high=64,
@@ -173,6 +184,13 @@ class Settings(UserSettings):
         "network emulation: relay (a process) or netem (the kernel; needs Linux and root)",
         NETWORK,
         choices=NETWORKS,
+    )
+    keep: str = setting(
+        ROWS,
+        "what stays of a cell: rows of each delivery and request, or a summary, whose size does not grow with them",
+        RUNNER,
+        metavar="WHAT",
+        choices=KEPT,
     )
     server: str = setting(
         "",

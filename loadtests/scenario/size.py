@@ -5,6 +5,7 @@ from typing import Final
 
 from loadtests.records.rows import DELIVERY, REQUEST
 from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.settings import ROWS
 
 KEPT_SHARE: Final = 0.35
 """Of the bytes of rows, what is left of them as Parquet (measured: 17 bytes of a delivery's 52)."""
@@ -22,8 +23,10 @@ def recorded_per_s(cell: PlannedCell) -> float:
 def needed_bytes(cells: Sequence[PlannedCell]) -> tuple[float, float]:
     """Return the highest rate (bytes/s) at which these cells write, and how much room they need together (bytes).
 
-    Rows stay on disk until their cell has ended, Parquet for good. Never less than it will be.
+    Rows stay on disk until their cell has ended, Parquet for good. Never less than it will be. Cells of which only a
+    summary is kept do not count.
     """
+    cells = [cell for cell in cells if cell.scenario.keep == ROWS]
     if not cells:
         return 0.0, 0.0
     rows = [recorded_per_s(cell) * cell.scenario.load_s(cell.clients, cell.rtt_ms) for cell in cells]

@@ -18,14 +18,14 @@ from loadtests.patterns import Pattern
 from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
-from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST
+from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST, USERS_OF_A_PROCESS
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff, parse_retry
 from loadtests.scenario.settings import NEWEST
 from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
 from loadtests.users.tls_connection import TlsConnection
-from loadtests.users.user_settings import USERS_OF_A_PROCESS, session
+from loadtests.users.user_settings import session
 from servers.feed.message import Stamp, decode_stamp
 from servers.patterns import Facts
 from servers.targets.tracer import Trace

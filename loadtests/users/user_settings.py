@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from ssl import SSLContext
-from typing import Final
 
 from loadtests.foreign.spec import ForeignTarget
 from loadtests.scenario.settings import UserSettings
@@ -12,9 +11,6 @@ from servers.targets.adapter import Tls
 from servers.targets.tls import tls_context
 from servers.targets.tracer import Scanner
 from servers.targets.variables import secrets_of
-
-USERS_OF_A_PROCESS: Final = 1_000_000
-"""More than there are. A process that joins a test under way counts from a multiple of it on."""
 
 
 @dataclass(slots=True)

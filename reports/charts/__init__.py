@@ -90,6 +90,7 @@ CHARTS: Final = (
         "a tick for each message it brings, a triangle for each push.",
         timeline,
         words.timeline,
+        lambda scene: scene.has_rows,
     ),
     Chart(
         "latency",
@@ -121,6 +122,7 @@ CHARTS: Final = (
         "the run was not steady; a column of dots, that one message was slow for all clients.",
         latency.over_time,
         words.over_time,
+        lambda scene: scene.has_rows,
     ),
     Chart(
         "latency-parts",

@@ -8,10 +8,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from loadtests.metrics.histogram import Histogram
 from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, Dimension
 from loadtests.scenario.settings import schedules
 from reports.charts.style import Look
 from reports.data.load import Run
+from reports.measures.costs import NS_PER_MS
 from reports.measures.latency_parts import by_rank, first_arrivals
 from reports.measures.measures import window
 from reports.measures.ranking import furthest, swept
@@ -28,6 +30,10 @@ LEVELS: Final = np.unique(np.concatenate([np.linspace(0, 1, 201), 1 - np.geomspa
 
 MOST: Final = 4
 """Scenes of one scenario: each is up to half a megabyte of charts, and the sweep's own charts show every step."""
+
+
+NOTHING: Final = np.zeros(0)
+NO_RANKS: Final = pd.DataFrame({"latency_ms": NOTHING, "kernel_ms": NOTHING})
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,17 @@ class Scene:
         return {pattern: each for pattern, each in found.items() if each is not None}
 
     @property
+    def has_rows(self) -> bool:
+        """Whether single deliveries can be shown; else only a summary of them was kept."""
+        return not self.run.summarised
+
+    @property
     def curves(self) -> dict[str, pd.DataFrame]:
         return {pattern: each.curve for pattern, each in self.drawn.items()}
 
     @property
     def fan_out(self) -> dict[str, pd.DataFrame]:
-        return {pattern: each.fan_out for pattern, each in self.drawn.items()}
+        return {pattern: each.fan_out for pattern, each in self.drawn.items() if len(each.fan_out)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,11 @@ def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
     """Go through the repeats of a pattern, and keep two columns of each for what needs all; None: no delivery."""
     curves, kernels, ranks, dues, latencies = [], [], [], [], []
     for cell in cells.to_dict("records"):
+        if summary := run.rows.summaries.get(cell["cell"]):
+            if summary.deliveries.latency.count:
+                curves.append(_told_apart(summary.deliveries.latency))
+                kernels.append(curves[-1])
+            continue
         rows = window(run, cell)
         if not len(rows):
             continue
@@ -145,6 +161,7 @@ def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
         return None
     # A level counts only where every repeat has it: the median of fewer would jump.
     stack = np.vstack(curves)
+    ranks, dues, latencies = ranks or [NO_RANKS], dues or [NOTHING], latencies or [NOTHING]
     low = np.fmin(stack, np.vstack(kernels)).min(axis=0)
     together = pd.concat(ranks).groupby(level=0)
     due_s, latency_ms = np.concatenate(dues), np.concatenate(latencies)
@@ -163,6 +180,8 @@ def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
 
 def _running(due_s: np.ndarray, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Medians of equal slices of time, wide enough to hold some three messages each; empty slices are left out."""
+    if not len(due_s):
+        return NOTHING, NOTHING
     slices = int(np.clip(len(np.unique(due_s)) // 3, 1, FINEST))
     edges = np.linspace(due_s.min(), due_s.max(), slices + 1)
     medians = _medians(edges, due_s, latency_ms)
@@ -207,6 +226,14 @@ def _kernel(rows: pd.DataFrame, otherwise: np.ndarray) -> np.ndarray:
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:
-    told_apart = (1 - 1 / len(values) >= LEVELS) | (LEVELS == 1)
-    quantiles = np.quantile(values, LEVELS, method="inverted_cdf")
-    return np.where(told_apart, quantiles, np.nan)
+    return np.where(_apart(len(values)), np.quantile(values, LEVELS, method="inverted_cdf"), np.nan)
+
+
+def _told_apart(latency: Histogram) -> np.ndarray:
+    """The same of latencies of which only a histogram was kept."""
+    return np.where(_apart(latency.count), latency.quantiles_ns(LEVELS.tolist()) / NS_PER_MS, np.nan)
+
+
+def _apart(count: int) -> np.ndarray:
+    apart: np.ndarray = (1 - 1 / count >= LEVELS) | (LEVELS == 1)
+    return apart

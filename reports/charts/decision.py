@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from reports.advice.decision_map import NONE_MEETS, UNKNOWN, DecisionMap
-from reports.charts.style import GRID, INK, MUTED, PAPER, Look, figure
+from reports.charts.style import GRID, INK, MUTED, PAPER, WIDTH_IN, Look, figure, is_narrow, width_in
 
 SMALLEST: Final = 0.02
 """Share of the map below which a field has no name on it."""
 WIDE: Final = 0.17
-"""Share of the map's width from which a field holds a name that lies."""
+"""Share of the map's width from which a field holds a name that lies, more on a phone."""
 EMPTY: Final = {NONE_MEETS: ("no pattern meets the goals", PAPER), UNKNOWN: ("beyond what was measured", GRID)}
 
 
@@ -57,7 +57,8 @@ def decision(found: DecisionMap) -> Figure:
         axis.set_major_formatter(lambda value, _at: f"{value:,g}")
     axes.minorticks_off()
     goals = " and ".join(goal.text for goal in asked.goals)
-    axes.set_title(f"cheapest pattern with {goals}; hatched: intervals leave it open", color=MUTED, weight="normal")
+    title = f"cheapest pattern with {goals};{chr(10) if is_narrow() else ' '}hatched: intervals leave it open"
+    axes.set_title(title, color=MUTED, weight="normal")
     return canvas
 
 
@@ -93,5 +94,6 @@ def _middles(field: NDArray[np.bool_]) -> Iterator[tuple[int, int, bool]]:
         if inside.mean() >= SMALLEST:
             depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
             line, column = np.unravel_index(int(depth.argmax()), depth.shape)
-            tall = bool(depth.max() * 2 < WIDE * field.shape[1])
+            wide = WIDE * WIDTH_IN / width_in()
+            tall = bool(depth.max() * 2 < wide * field.shape[1])
             yield int(column), int(np.median(np.flatnonzero(inside[:, column]))) if tall else int(line), tall

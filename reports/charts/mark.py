@@ -7,10 +7,11 @@ from typing import Concatenate, Final, ParamSpec
 from matplotlib.figure import Figure
 
 from reports.charts.chart_data import Scene
-from reports.charts.style import BAD, WARN
+from reports.charts.style import BAD, MUTED, WARN
 from reports.validity.caution import WORTHLESS, Verdict
 
 ADVICE: Final[dict[Verdict, str]] = {
+    "VALID": "VALID: nothing puts these figures in doubt",
     "SUSPECT": "SUSPECT: some figures may be wrong, see the report",
     "INVALID": "INVALID: do not decide anything from this chart",
     "FAIL": "FAIL: the records of this run contradict each other",
@@ -32,14 +33,18 @@ def marked(draw: Callable[Concatenate[Scene, P], Figure]) -> Callable[Concatenat
     return drawn
 
 
+def say(figure: Figure, words: str, colour: str = MUTED) -> None:
+    """Write what a chart is worth above it: a figure's title takes its place from the axes, so it hides nothing."""
+    figure.set_figheight(figure.get_figheight() + 0.2)
+    figure.suptitle(words, x=0.995, ha="right", size=7.5, weight="bold", color=colour, gid="verdict")
+
+
 def mark(figure: Figure, verdict: Verdict) -> None:
-    """Write the verdict above the chart, in room of its own; across it as well when the chart is worth nothing."""
-    if verdict == "VALID":
+    """Write a verdict that limits what a chart is worth; across it as well when it is worth nothing."""
+    if verdict == "VALID":  # said once, at the top of the page
         return
     colour = BAD if verdict in WORTHLESS else WARN
-    figure.set_figheight(figure.get_figheight() + 0.2)
-    # A figure's title takes its place from the axes, so it hides nothing.
-    figure.suptitle(ADVICE[verdict], x=0.995, ha="right", size=7.5, weight="bold", color=colour, gid="verdict")
+    say(figure, ADVICE[verdict], colour)
     if verdict in WORTHLESS:
         figure.text(
             0.5,

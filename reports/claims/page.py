@@ -118,7 +118,7 @@ def _experiment(name: str, arms: Sequence[str], grounds: Grounds) -> RunShown:
 
 def render(judged: Judged, grounds: Grounds, runs: Mapping[str, RunShown]) -> str:
     """Return the page. Touches no file but the template."""
-    with styled():
+    with styled(narrow=True):
         topics = [(title, [_shown(each) for each in own]) for title, own in judged.topics()]
     matrix = _matrix(judged.ruled, {each.name: each for _, own in topics for each in own})
     of = "" if grounds.folder.path == GUIDE else str(grounds.folder.path)

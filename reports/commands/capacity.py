@@ -1,7 +1,7 @@
 """`capacity`: measure one load after the other to find how much a server holds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from loadtests.host import environment
+from loadtests.metrics.exporter import parse_metrics
+from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
 from loadtests.runs.runner import NoRoom
@@ -19,13 +21,14 @@ from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
-from loadtests.scenario.settings import typed
+from loadtests.scenario.settings import ROWS, typed
 from loadtests.scenario.sharing import shared_out
 from reports.basics.units import counted
-from reports.commands.cells import ended
+from reports.commands.cells import Together, ended, told_to
 from reports.commands.common import (
     Export,
     Json,
+    Metrics,
     Out,
     Quiet,
     err,
@@ -111,6 +114,7 @@ def capacity(
     repeats: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_REPEATS, help="repeats of each load")] = 3,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue this search")] = None,
     folder: Out = None,
+    metrics: Metrics = None,
     export: Export = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -129,15 +133,19 @@ def capacity(
     labels = pattern_labels()
     known_name(pattern, labels, "pattern")
     begun = followed(overridden(scenario, overrides, SCENARIOS["feed"]), (pattern,), asked)
+    if begun.keep != ROWS:
+        raise ValueError(f"--keep {begun.keep} is no choice here: deliveries that cross a window's edges are looked at")
     search = _search(pattern, begun, goal, of, most, precision, repeats)
     if resume and folder:
         raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a search goes on where it was")
     if resume and not resume.is_dir():
         raise ValueError(f"--resume {resume} is no folder of a search; drop it to begin a new one")
+    destination = parse_metrics(metrics or ())
     where = resume or folder or runner.folder_for("capacity", f"{pattern}-{of}", datetime.now(UTC))
     if not resume:
         runner.make_folder(where, "continue that search")
-    code, rungs = _climb(where, search, labels, quiet=quiet)
+    with told_to(destination, where) as watched:
+        code, rungs = _climb(where, search, labels, watched, quiet=quiet)
     if not rungs:
         return code
     if code != DONE:
@@ -173,7 +181,9 @@ def _search(
     return Search(pattern, scenario, along, tuple(wanted), first, most, precision, repeats)
 
 
-def _climb(where: Path, search: Search, labels: Mapping[str, str], *, quiet: bool) -> "tuple[int, list[Rung]]":
+def _climb(
+    where: Path, search: Search, labels: Mapping[str, str], watched: Sequence[Watched], *, quiet: bool
+) -> "tuple[int, list[Rung]]":
     """Measure load after load, and return the exit code and the rungs."""
     from reports.capacity.rungs import Rung, judged
     from reports.capacity.search import TriedLoad, following
@@ -183,7 +193,7 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str], *, quiet: boo
     while (load := following([r.tried for r in rungs], search.first, search.most, search.precision)) is not None:
         run_dir = where / f"{search.along.short}-{load:06}"
         try:
-            outcome = _measured(run_dir, search.plan(load), labels, quiet=quiet)
+            outcome = _measured(run_dir, search.plan(load), labels, watched, quiet=quiet)
         except NoRoom as full:
             if not rungs:
                 raise
@@ -202,11 +212,15 @@ def _climb(where: Path, search: Search, labels: Mapping[str, str], *, quiet: boo
     return DONE, rungs
 
 
-def _measured(run_dir: Path, plan: Plan, labels: Mapping[str, str], *, quiet: bool) -> runner.Outcome:
+def _measured(
+    run_dir: Path, plan: Plan, labels: Mapping[str, str], watched: Sequence[Watched], *, quiet: bool
+) -> runner.Outcome:
     """Measure what a rung lacks. Raises RunRefused, NoRoom where the load is too much for this machine."""
     cells = runner.taken_up(run_dir, plan, labels, "capacity")
+    for each in watched:
+        each.folder = run_dir
     with Bar(Console(quiet=True) if quiet else err, cells) as bar:
-        return runner.run_cells(run_dir, cells, labels, bar)
+        return runner.run_cells(run_dir, cells, labels, Together(bar, *watched))
 
 
 def _kept(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str, str]) -> "Found":

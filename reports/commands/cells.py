@@ -1,13 +1,17 @@
 """How commands have cells measured: with a bar that tells the progress, and an exit code for how it ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from loadtests.metrics.exporter import Destination
+from loadtests.metrics.watched import Watched
 from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.progress import Bar, duration
 from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
@@ -15,7 +19,7 @@ from reports.commands.common import err, fail, pattern_labels
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 
-class _All:
+class Together:
     """Several watchers as one."""
 
     def __init__(self, *watchers: runner.Watcher) -> None:
@@ -34,18 +38,33 @@ class _All:
             each.ended(cell)
 
 
+@contextmanager
+def told_to(asked: Destination, folder: Path) -> Iterator[list[Watched]]:
+    """Yield whoever tells live figures of a run folder, and say where; nobody where nothing is asked."""
+    if asked == Destination():
+        yield []
+        return
+    with Watched(folder, asked) as watched:
+        if watched.url:
+            err.print(f"metrics: {watched.url}", highlight=False, soft_wrap=True)
+        yield [watched]
+
+
 def run_cells(
     folder: Path,
     cells: Sequence[PlannedCell],
     labels: Mapping[str, str],
     *beside: runner.Watcher,
     quiet: bool = False,
+    hosts: LoadHosts | None = None,
 ) -> runner.Outcome:
-    """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is."""
+    """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is; hosts: those
+    that drive the clients of cells with workers.
+    """
     from reports.page.terminal import LiveTable
 
     with Bar(Console(quiet=True) if quiet else err, cells, LiveTable(folder)) as bar:
-        return runner.run_cells(folder, cells, labels, _All(bar, *beside))
+        return runner.run_cells(folder, cells, labels, Together(bar, *beside), hosts=hosts)
 
 
 def ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:

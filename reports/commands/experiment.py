@@ -1,7 +1,9 @@
-"""`experiment`: common advice, measured in arms that take turns."""
+"""`experiment` and `idle`: common advice, in arms that take turns, and very many clients that only wait."""
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,13 +11,22 @@ import msgspec
 import typer
 from rich.table import Table
 
+from loadtests import patterns
+from loadtests.host.managed_process import ChildFailed
+from loadtests.idle.asked import IdleSettings
+from loadtests.idle.measured import Idle, measure
 from loadtests.runs import kept_advice, runner
 from loadtests.runs.progress import TurnsBar
 from loadtests.runs.series import folder_of
+from loadtests.runs.target import WrongServer
+from loadtests.scenario.overrides import with_options
 from loadtests.scenario.plan import known_name
+from reports.basics.units import quantity
 from reports.commands.ci import judge
-from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out
+from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out, pattern_labels, pattern_names
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
+from servers.patterns import facts
+from servers.settings.setting import read, settings
 
 if TYPE_CHECKING:
     from loadtests.experiments.arm_runner import Job
@@ -143,3 +154,77 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
     if not as_json:
         out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)
     return code
+
+
+IDLE_HEADER: Final = (
+    "clients",
+    "processes",
+    "connected in",
+    *("server", "kernel", "client"),
+    *("server CPU", "client CPU"),
+    *("median", "last", "not reached"),
+)
+
+
+@partial(
+    with_options,
+    argument="asked",
+    table=settings(IdleSettings),
+    panel="What waits",
+    read=lambda typed: read(IdleSettings, typed),
+)
+def idle(
+    asked: IdleSettings,
+    pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)] = "sse",
+    as_json: Json = False,
+) -> int:
+    """Let very many clients wait for one message: memory, CPU at rest, time to connect, and the message to all.
+
+    Examples:
+
+        pollbench idle sse --clients 1000,10000
+        pollbench idle websocket --clients 100000 --json
+    """
+    known = {name: label for name, label in pattern_labels().items() if waits(name)}
+    name, found = known_name(pattern, known, "pattern"), list[Idle]()
+    for clients in asked.clients:
+        try:
+            found.append(measure(name, clients, asked))
+        except (ChildFailed, WrongServer) as problem:
+            return fail(FAILED, f"--clients {clients}: {problem}")
+        if not as_json:
+            err.print(f"{clients:,} clients done", highlight=False)
+    if as_json:
+        print(json.dumps([asdict(each) for each in found]))
+    else:
+        out.print(_waiting(found))
+    return DONE
+
+
+def waits(pattern: str) -> bool:
+    """Whether a client of a pattern asks once and waits, on a connection that one process can hold thousands of."""
+    return patterns.held(pattern) is not False and not facts(pattern).http2
+
+
+def _waiting(found: list[Idle]) -> Table:
+    """Memory and CPU are for each client, CPU in a second at rest; the last three columns are of the message."""
+    drawn = Table(*IDLE_HEADER)
+    for each in found:
+        drawn.add_row(
+            f"{each.clients:,}",
+            f"{each.server_processes} + {each.load_processes}",
+            quantity(each.connect_s * 1000, "ms"),
+            *(_bytes_of(value) for value in (each.server_bytes, each.kernel_bytes, each.client_bytes)),
+            *(f"{value:.2g} us/s" for value in (each.server_cpu_us_per_s, each.client_cpu_us_per_s)),
+            *(_ms(value) for value in (each.p50_ms, each.last_ms)),
+            f"{each.clients - each.heard:,}",
+        )
+    return drawn
+
+
+def _bytes_of(value: float | None) -> str:
+    return "unknown" if value is None else quantity(value, "B")
+
+
+def _ms(value: float | None) -> str:
+    return "never" if value is None else quantity(value, "ms")

@@ -1,11 +1,13 @@
-"""`serve`, `ui`, `race`, `agent`: what stays up, for curl, for Locust's web UI, for the browser, for runs elsewhere."""
+"""`serve`, `ui`, `race`, `agent`, `worker`: what stays up, for curl, for Locust's web UI, for the browser, for runs
+elsewhere.
+"""
 
 import os
 import secrets
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,12 +15,19 @@ from loadtests.agent.messages import TOKEN, check_token
 from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import ByHand
 from loadtests.runs import runner, webui
+from loadtests.runs.hosts.meeting import Coming, where
 from loadtests.scenario.overrides import with_options
-from reports.commands.common import Metrics, fail, out, pattern_names
+from reports.commands.common import Metrics, err, fail, out, pattern_names
 from reports.commands.exits import DONE, USAGE
 from servers.home import python
 from servers.settings.options import ServerOptions
-from servers.settings.setting import Setting, settings
+from servers.settings.setting import Setting, read, settings
+
+WORKER_EPILOG: Final = (
+    "Exit codes: 0 the run is done; 2 wrong option, or the run refused this host (wrong token, another version, a name "
+    "that is taken); 3 no run answers at that address, or none any more; 4 the run is incomplete, or this host failed "
+    "in a cell, as when its disk or the store was full; 130 interrupted, here or there."
+)
 
 
 @partial(with_options, argument="options", table=settings(ServerOptions), panel="What it is told")
@@ -72,6 +81,12 @@ def race(
     no_open: Annotated[
         bool, typer.Option("--no-open", help="print the address of the page instead of opening it")
     ] = False,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="show a stream of your own beside them, if it lets this page read it (CORS); repeatable"
+        ),
+    ] = None,
 ) -> int:
     """Watch the patterns in your browser: real clients side by side on one feed.
 
@@ -79,13 +94,19 @@ def race(
 
         pollbench race
         pollbench race --no-open --port 9000
+        pollbench race --url https://staging.example/events
     """
     from loadtests.runs import race as stage
+    from servers.targets.url import server_and_path
+
+    urls = url or ()
+    for each in urls:
+        server_and_path(each)  # or the server would say so, in its log
 
     def say(line: str) -> None:
         out.print(line, highlight=False, soft_wrap=True)
 
-    return stage.serve(port, say, show=(lambda _: None) if no_open else typer.launch)
+    return stage.serve(port, urls, say, show=(lambda _: None) if no_open else typer.launch)
 
 
 def agent(
@@ -125,3 +146,34 @@ def agent(
     except OSError as problem:
         return fail(USAGE, f"--host {host} --port {port}: {problem.strerror or problem}; choose another")
     return DONE
+
+
+@partial(
+    with_options,
+    argument="coming",
+    table=settings(Coming),
+    panel="Where the run is",
+    read=lambda typed: read(Coming, typed),
+)
+def worker(coming: Coming) -> int:
+    """Drive users for a run on another machine that was started with --workers.
+
+    The secret that both share is in the environment, as POLLBENCH_TOKEN; the run makes and prints one where it has
+    none.
+
+    Examples:
+
+        POLLBENCH_TOKEN=... pollbench worker --master 10.0.0.1
+        POLLBENCH_TOKEN=... pollbench worker --master load-master:5570 --name alpha --wait 1h
+    """
+    from loadtests.runs.hosts import line, messages
+    from loadtests.runs.hosts import worker as host
+
+    token = os.environ.get(messages.TOKEN, "")
+    if not token:
+        raise ValueError(
+            f"{messages.TOKEN} is not set: set it to the token of the run, which prints it where it made one"
+        )
+    to_run = line.Line(*where(coming.master), messages.check_token(token), coming.wait_s)
+    name = coming.name or line.named()
+    return host.serve(to_run, name, coming.wait_s, lambda text: err.print(text, markup=False, soft_wrap=True))

@@ -19,9 +19,12 @@ from loadtests.records.rows import ROW_TYPES
 from loadtests.records.seal import broken
 from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.scenario.dimensions import COLUMNS
+from loadtests.scenario.settings import SUMMARY
+from loadtests.summary.kept import Summary
+from reports.basics.units import counted
 from reports.data.clock_error import clock_errors
 from reports.data.tables import ReportError as ReportError  # what `load` raises
-from reports.data.tables import journal, rows_of
+from reports.data.tables import journal, rows_of, summary_of
 
 KEYS: Final = ["cell", "scenario", *COLUMNS, "pattern", "repeat"]
 """The columns every frame starts with; `cell` alone identifies the others."""
@@ -30,6 +33,8 @@ KEY_TYPES: Final = {"clients": "int32", "rtt_ms": "float64", "rate_per_s": "floa
 
 
 TABLES: Final = (*ROW_TYPES, "published")
+NOT_KEPT: Final = ("requests", "deliveries")
+"""Tables of which there may be a summary instead."""
 KEPT_BYTES: Final = 512_000_000
 
 
@@ -41,17 +46,24 @@ class RunRows:
     """The rows of the finished cells of a run. kept: frames that are in memory, (table, cell) -> frame, oldest first.
 
     A table is requests, deliveries or samples, the rows of arrival.py, or published: id, due_ns, published_ns.
+    summaries: cell -> what there is instead of the first two, of cells that kept no more.
     """
 
-    def __init__(self, path: Path, patterns: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, patterns: Mapping[str, str], summaries: Mapping[str, Summary]) -> None:
         """patterns: cell -> pattern."""
         self._path = path
         self._patterns = patterns
+        self.summaries = summaries
         self._kept: dict[tuple[str, str], pd.DataFrame] = {}
         self._kept_bytes = 0
 
     def of(self, table: str, cell: str) -> pd.DataFrame:
-        """Return the rows of one cell. Raises ReportError."""
+        """Return the rows of one cell. Raises ReportError, also where only a summary was kept of them."""
+        if cell in self.summaries and table in NOT_KEPT:
+            raise ReportError(
+                f"{self._path}: cell {cell} has a summary and no {table} (--keep summary), and this needs every one "
+                "of them. Measure again with --keep rows."
+            )
         if (table, cell) not in self._kept:
             folder = self._path / "cells" / cell
             found = journal(folder) if table == "published" else rows_of(folder, table, self._patterns[cell])
@@ -74,6 +86,7 @@ class Run:
     `way_up` as way_up_*;
     clock_error_ms, clock_change_ms, clock_exchanges, clock_problems: see `clock_error.py`;
     changed: the files that are not what they were when the cell ended;
+    hosts: the load hosts and what machines they are, "" where the run's own drove the clients;
     <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
@@ -106,6 +119,11 @@ class Run:
         return with_keys(self, {str(cell["cell"]): self.rows.of(table, cell["cell"]) for cell in cells})
 
     @property
+    def summarised(self) -> bool:
+        """Whether some cells kept a summary and no rows of deliveries and requests."""
+        return bool(self.rows.summaries)
+
+    @property
     def finished(self) -> pd.DataFrame:
         """The cells whose rows are in the other frames, in planned order."""
         return self.cells[self.cells["status"] == "finished"].reset_index(drop=True)
@@ -133,10 +151,14 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
             "See what cells/ has of logs, then run it again."
         )
     keys = _key_types(cells)
-    rows = RunRows(run_dir, {cell.name: cell.pattern for cell in finished})
+    summaries = {
+        cell.name: summary_of(opened.folder(cell.name)) for cell in finished if cell.settings.get("keep") == SUMMARY
+    }
+    rows = RunRows(run_dir, {cell.name: cell.pattern for cell in finished}, summaries)
     for cell in finished:
         for table in TABLES:
-            rows.of(table, cell.name)  # so that what is wrong with it is said now
+            if cell.name not in summaries or table not in NOT_KEPT:
+                rows.of(table, cell.name)  # so that what is wrong with it is said now
     changed = {cell.name: ", ".join(broken(opened.folder(cell.name))) for cell in finished}
     return Run(path=run_dir, manifest=opened.run, cells=_cell_frame(cells, keys, changed), rows=rows)
 
@@ -169,10 +191,15 @@ def _cell_frame(
     frame["problems"] = frame["problems"].map("; ".join)
     frame = frame.join(pd.DataFrame(clock_errors(cells)))
     frame["changed"] = [changed.get(cell.name, "") for cell in cells]
+    frame["hosts"] = ["; ".join(map(_described, cell.hosts)) for cell in cells]
     for table in ROW_TYPES:
         frame[f"{table}_rows"] = [cell.rows.get(table, -1) for cell in cells]
     frame = frame.drop(columns=["server_command", "load_command", "rows", "clocks", "schema", "seal"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
+
+
+def _described(host: manifest.LoadHost) -> str:
+    return f"{host.name}: {counted(host.machine.cores, 'core')}, {host.machine.cpu or 'an unnamed CPU'}"
 
 
 def _flat(cell: manifest.Cell) -> dict[str, object]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,11 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES
+from loadtests.summary.kept import FILE as SUMMARY_FILE
+from loadtests.summary.kept import Summary
 
 NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
 JOURNAL: Final = ["id", "due_ns", "published_ns"]
 LAST_INSTANT_NS: Final = 2**62
+PIDS: Final = 2**32
+"""More than any system has."""
 ROW_BYTES: Final = 100
 """What a row takes in memory, about."""
 
@@ -39,8 +44,20 @@ def journal(folder: Path) -> pd.DataFrame:
         return frame
 
 
+def summary_of(folder: Path) -> Summary:
+    """Return what was kept of a cell instead of rows. Raises ReportError."""
+    file = folder / SUMMARY_FILE
+    with _readable(file):
+        summary = msgspec.json.decode(file.read_bytes(), type=Summary)
+        columns = [getattr(summary.users, name) for name in summary.users.__struct_fields__]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("its columns of clients differ in length")
+        return summary
+
+
 def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
-    """Return the rows of a table of arrival.py, all of one pattern. Raises ReportError.
+    """Return the rows of a table of arrival.py, all of one pattern; of samples also their `host`, where
+    load hosts took part. Raises ReportError.
 
     They are read column by column, so that memory holds them and one column more.
     """
@@ -61,7 +78,21 @@ def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
             else np.full(found.metadata.num_rows, kind._field_defaults[name], NARROW.get(name, "int64"))
             for name in kind._fields
         }
+        if table == "samples":
+            columns |= _hosts(file, columns["pid"], "host" in there)
         return pd.DataFrame(columns, copy=False)
+
+
+def _hosts(file: Path, pids: "np.ndarray | pd.Categorical", known: bool) -> "dict[str, np.ndarray | pd.Categorical]":
+    """Return whose samples they are, and by which numbers their processes are told apart: two hosts may have one pid.
+
+    Nothing, where all are the run's own.
+    """
+    names = pq.read_table(file, columns=["host"])["host"].to_pandas().astype(str) if known else pd.Series(dtype=str)
+    if not names.any():
+        return {}
+    hosts = pd.Categorical(names)
+    return {"host": hosts, "pid": np.asarray(pids, "int64") + hosts.codes.astype("int64") * PIDS}
 
 
 def _column(file: Path, name: str) -> "np.ndarray | pd.Categorical":
@@ -109,7 +140,7 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         _check_file(file)
         yield
-    except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException) as problem:
+    except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, msgspec.DecodeError) as problem:
         reason = " ".join(str(problem).split())[:300]
         raise ReportError(
             f"{file}: cannot be read ({reason}). Restore the file, or remove its cell folder and run again."

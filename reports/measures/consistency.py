@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.records.rows import ROW_TYPES
+from loadtests.summary.kept import Summary
 from reports.basics.units import counted
 
 SHOWN: Final = 3
@@ -31,10 +32,59 @@ def discrepancies(cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, pd.D
         *_seal(cell),
         *_journal(cell, tables["published"]),
         *_instants(cell, tables),
-        *_rows(cell, tables),
+        *_rows(cell, {name: len(table) for name, table in tables.items()}),
         *_strangers(tables["deliveries"], tables["published"]),
         *_users(cell, counts, tables["deliveries"], tables["requests"]),
     ]
+
+
+def discrepancies_of(
+    summary: Summary, cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
+) -> list[str]:
+    """The same of a cell that kept a summary: what needs a row of each delivery is not looked at.
+
+    tables: samples and published.
+    """
+    return [
+        *_seal(cell),
+        *_journal(cell, tables["published"]),
+        *_instants(cell, tables),
+        *_rows(cell, {name: len(table) for name, table in tables.items()} | _recorded(summary)),
+        *_summary(summary, cell, counts, tables["published"]),
+    ]
+
+
+def _recorded(summary: Summary) -> dict[str, int]:
+    return {"requests": summary.requests.recorded, "deliveries": summary.deliveries.recorded}
+
+
+def _summary(summary: Summary, cell: CellRow, counts: pd.DataFrame, published: pd.DataFrame) -> Iterator[str]:
+    """A summary against itself, against the journal, and against the cell."""
+    users = pd.DataFrame({name: getattr(summary.users, name) for name in summary.users.__struct_fields__})
+    if (summary.window_from_ns, summary.window_until_ns) != (cell["window_from_ns"], cell["window_until_ns"]):
+        yield "its summary is of another window"
+    if (told := summary.deliveries.latency.count) != (counted_ := int(users["delivered"].sum())):
+        yield f"{told:,} latencies were counted, {counted_:,} messages delivered"
+    if (sums := int(users["recorded"].sum())) != summary.deliveries.recorded:
+        yield f"clients recorded {sums:,} deliveries, all together {summary.deliveries.recorded:,}"
+    newest = int(published["id"].max()) if len(published) else 0
+    if beyond := int((users["newest"] > newest).sum()):
+        yield f"{counted(beyond, 'client')} got messages that the journal does not have"
+    if wrong := int((counts["missed"] < 0).sum()):
+        yield f"{counted(wrong, 'client')} got more messages of the window than the journal has"
+    planned = int(cell["clients"])
+    if len(users) > planned:
+        yield f"{counted(len(users), 'client')} left records, {planned:,} were started"
+    unlike = users[users["recorded"] != users["brought"]]
+    if len(unlike):
+        yield _unlike(unlike)
+
+
+def _unlike(users: pd.DataFrame) -> str:
+    return (
+        f"the requests of {counted(len(users), 'client')} say that they brought {users['brought'].sum():,} "
+        f"messages, {users['recorded'].sum():,} were recorded"
+    )
 
 
 def _seal(cell: CellRow) -> Iterator[str]:
@@ -58,17 +108,19 @@ def _instants(cell: CellRow, tables: Mapping[str, pd.DataFrame]) -> Iterator[str
     """Rows from a time when there was no load: all of a cell ends when it does, give or take what stopping takes."""
     latest_ns = int(cell["load_ended_ns"]) + STOPPING_NS
     for table, column in LAST.items():
+        if table not in tables:
+            continue
         beyond = int((~tables[table][column].between(1, latest_ns)).sum())
         if beyond:
             yield f"{counted(beyond, 'row')} of {table} from after the load had ended, or from before all time"
-    asked = tables["requests"]
-    if wrong := int((asked["ended_ns"] < asked["started_ns"]).sum()):
+    asked = tables.get("requests")
+    if asked is not None and (wrong := int((asked["ended_ns"] < asked["started_ns"]).sum())):
         yield f"{counted(wrong, 'request')} ended before {'it was' if wrong == 1 else 'they were'} sent"
 
 
-def _rows(cell: CellRow, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def _rows(cell: CellRow, rows: Mapping[str, int]) -> Iterator[str]:
     for table in ROW_TYPES:
-        said, there = int(cell[f"{table}_rows"]), len(tables[table])
+        said, there = int(cell[f"{table}_rows"]), rows[table]
         if said != there:
             told = f"{said:,}" if said >= 0 else "an unknown number"
             yield f"{told} {table} were recorded, the file has {there:,}"
@@ -115,7 +167,4 @@ def _users(cell: CellRow, counts: pd.DataFrame, deliveries: pd.DataFrame, reques
         yield f"and {counted(len(open_books) - SHOWN, 'client')} more like that"
     unlike = users[users["recorded"] != users["brought"]]
     if len(unlike):
-        yield (
-            f"the requests of {counted(len(unlike), 'client')} say that they brought {unlike['brought'].sum():,} "
-            f"messages, {unlike['recorded'].sum():,} were recorded"
-        )
+        yield _unlike(unlike)

@@ -4,6 +4,8 @@ A response counts when it was complete inside the window. Bytes that belong to n
 answers, heartbeats) are spread evenly over the life of their request, so that a stream pays the same way as a poll.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,13 @@ from loadtests.records.rows import ROLES, STALL_NS
 from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
+Received = Callable[[int, int], float]
+"""After the first instant, until the second."""
+
+
+def between(received_ns: "pd.Series[int]") -> Received:
+    """Return what counts the deliveries of a whole cell between two looks, given when they came."""
+    return lambda after_ns, until_ns: float(received_ns.between(after_ns, until_ns, inclusive="right").sum())
 
 
 def request_costs(
@@ -67,11 +76,12 @@ def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, fro
 
 
 def sample_costs(
-    samples: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int, delivered: int, clients: int
+    samples: pd.DataFrame, received: Received, from_ns: int, until_ns: int, delivered: int, clients: int
 ) -> dict[str, float]:
     """Return CPU, memory and wire bytes per delivery or client, and how busy and how starved each process was.
 
-    received_ns: of every delivery of the cell. delivered: messages due in the window that arrived.
+    received: how many deliveries came between two looks at the sockets. delivered: messages due in the window that
+    arrived.
     NaN where the platform has no such number. Shares are of one core, of the busiest process of a role:
     <role>_cpu_peak in its busiest second, <role>_cpu_usual in the median one, <role>_waited_share of the median second
     is what it spent ready to run and without a core. generator_processes drove the clients; generator_lag_ms is that of
@@ -92,9 +102,21 @@ def sample_costs(
         "generator_stopped_ms": _stopped_ms(generator, from_ns, until_ns),
         "connections": _connections(generator),
         **_each_second(samples, from_ns, until_ns),
-        **_wire(generator, received_ns, from_ns, until_ns),
+        **_wire(generator, received, from_ns, until_ns),
         "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
         "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
+    }
+
+
+def by_host(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str, dict[str, float]]:
+    """Return the same for the samples of each load host, by its name; nothing where this machine drove the users."""
+    if "host" not in samples:
+        return {}
+    none = samples["at_ns"].head(0)
+    theirs = samples[samples["host"] != ""]
+    return {
+        str(host): sample_costs(rows, none, from_ns, until_ns, 0, 1)
+        for host, rows in theirs.groupby("host", observed=True)
     }
 
 
@@ -152,7 +174,7 @@ def _per_second(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int)
     return [np.diff(np.interp(edges, each["at_ns"], each[column])) / np.diff(edges) for each in processes]
 
 
-def _wire(generator: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, until_ns: int) -> dict[str, float]:
+def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: int) -> dict[str, float]:
     """Bytes and segments between two looks at the sockets, over the deliveries that came between the same two.
 
     Not interpolated to the window: traffic comes in steps, one a message, and half a step is a wrong answer.
@@ -163,7 +185,7 @@ def _wire(generator: pd.DataFrame, received_ns: "pd.Series[int]", from_ns: int, 
         grown = last - first
         bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
         segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
-        delivered += received_ns.between(first["at_ns"], last["at_ns"], inclusive="right").sum() / len(found)
+        delivered += received(int(first["at_ns"]), int(last["at_ns"])) / len(found)
     return {
         "wire_bytes_per_delivery": _per(bytes_seen, delivered),
         "segments_per_delivery": _per(segments_seen, delivered),

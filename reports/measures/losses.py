@@ -66,14 +66,34 @@ def account(
     states: each message replaces those before it.
     Returns one row per user with the COUNTS columns, index `user`.
     """
+    return settled(tallied(by_user, published_ids), published_ids, clients, overdue_id, states=states)
+
+
+def tallied(by_user: ByUser, published_ids: np.ndarray) -> pd.DataFrame:
+    """Count what reached each user: its newest id, and how many deliveries were what. Index `user`."""
     ids, first = by_user.ids, by_user.first
     due = np.isin(ids, published_ids)
-    newest = by_user.newest()
-    decided = np.searchsorted(published_ids, np.maximum(newest, overdue_id), side="right")
-    delivered = by_user.count(first & due)
-    superseded = np.searchsorted(published_ids, newest, side="right") - delivered if states else np.zeros_like(decided)
     first_id, last_id = (published_ids[0], published_ids[-1]) if len(published_ids) else (0, -1)
     inside = (ids >= first_id) & (ids <= last_id)
+    return pd.DataFrame(
+        {
+            "newest": by_user.newest(),
+            "delivered": by_user.count(first & due),
+            "duplicated": by_user.count(~first & due),
+            "reordered": by_user.count(by_user.falls & due),
+            "unknown": by_user.count(first & inside & ~due),
+        },
+        index=pd.Index(by_user.users, name="user"),
+    )
+
+
+def settled(
+    users: pd.DataFrame, published_ids: np.ndarray, clients: int, overdue_id: int, *, states: bool = False
+) -> pd.DataFrame:
+    """Say of each message that did not reach a user why. users: as `tallied` gives them; the rest as of `account`."""
+    newest, delivered = users["newest"].to_numpy(), users["delivered"].to_numpy()
+    decided = np.searchsorted(published_ids, np.maximum(newest, overdue_id), side="right")
+    superseded = np.searchsorted(published_ids, newest, side="right") - delivered if states else np.zeros_like(decided)
     counted = pd.DataFrame(
         {
             "owed": len(published_ids),
@@ -81,11 +101,9 @@ def account(
             "missed": decided - delivered - superseded,
             "superseded": superseded,
             "in_flight": len(published_ids) - decided,
-            "duplicated": by_user.count(~first & due),
-            "reordered": by_user.count(by_user.falls & due),
-            "unknown": by_user.count(first & inside & ~due),
+            **{name: users[name].to_numpy() for name in ("duplicated", "reordered", "unknown")},
         },
-        index=pd.Index(by_user.users, name="user"),
+        index=users.index,
     )
     overdue = int(np.searchsorted(published_ids, overdue_id, side="right"))
     return _with_silent_users(counted, clients, len(published_ids), overdue)

@@ -14,17 +14,19 @@ import numpy as np
 import pandas as pd
 
 from loadtests.scenario.timetable import allowed_s
+from loadtests.summary.kept import Summary
 from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.clock_error import CHANGE, CROSSING, ERROR
-from reports.data.load import KEYS, TABLES, Run, with_keys
+from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
-from reports.measures.consistency import discrepancies
-from reports.measures.costs import NS_PER_MS, request_costs, sample_costs
+from reports.measures.consistency import discrepancies, discrepancies_of
+from reports.measures.costs import NS_PER_MS, between, request_costs, sample_costs
 from reports.measures.instrument_part import asked_late_ms, floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
-from reports.measures.losses import COUNTS, ByUser, account
+from reports.measures.losses import COUNTS, ByUser, settled, tallied
 from reports.measures.ordering import WATCHED, watch
 from reports.measures.send_delay import send_pace
+from reports.measures.summarised import deliveries_of, promises_of, requests_of, users_of
 from servers.timing import NS_PER_S
 
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
@@ -124,18 +126,22 @@ def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of losses.py."""
     parts = []
     for cell in run.finished.to_dict("records"):
-        by_user = ByUser.of(run.rows.of("deliveries", cell["cell"]))
-        counts = _accounts(run, cell, run.rows.of("published", cell["cell"]), by_user).reset_index()
+        counts = _accounts(run, cell).reset_index()
         parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
 
 
-def _accounts(run: Run, cell: CellRow, published: pd.DataFrame, by_user: ByUser) -> pd.DataFrame:
+def _accounts(run: Run, cell: CellRow, by_user: ByUser | None = None) -> pd.DataFrame:
+    """Return the COUNTS of a cell's users, index `user`. by_user: of its deliveries, to save working it out twice."""
+    summary, published = run.rows.summaries.get(cell["cell"]), run.rows.of("published", cell["cell"])
     due = published[published["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")]
     overdue = due["id"][due["due_ns"] <= cell["load_ended_ns"] - _allowed_ns(run, cell)]
-    overdue_id = int(overdue.max()) if len(overdue) else 0
-    ids, states = np.sort(due["id"].to_numpy()), _are_states(run, cell)
-    return account(by_user, ids, cell["clients"], overdue_id, states=states)
+    ids, overdue_id = np.sort(due["id"].to_numpy()), int(overdue.max()) if len(overdue) else 0
+    if summary is not None:
+        users = users_of(summary)
+    else:
+        users = tallied(by_user or ByUser.of(run.rows.of("deliveries", cell["cell"])), ids)
+    return settled(users, ids, cell["clients"], overdue_id, states=_are_states(run, cell))
 
 
 def _setting(run: Run, cell: CellRow) -> Mapping[str, object]:
@@ -162,9 +168,10 @@ def _tables(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
 
 def open_books(run: Run, cell: CellRow) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see consistency.py."""
-    tables = _tables(run, cell)
-    by_user = ByUser.of(tables["deliveries"])
-    return discrepancies(cell, _accounts(run, cell, tables["published"], by_user), tables)
+    if summary := run.rows.summaries.get(cell["cell"]):
+        tables = {table: run.rows.of(table, cell["cell"]) for table in TABLES if table not in NOT_KEPT}
+        return discrepancies_of(summary, cell, _accounts(run, cell), tables)
+    return discrepancies(cell, _accounts(run, cell), _tables(run, cell))
 
 
 def per_cell(run: Run) -> pd.DataFrame:
@@ -184,23 +191,32 @@ def per_cell(run: Run) -> pd.DataFrame:
 
 
 def _measure(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
+    summary = run.rows.summaries.get(cell["cell"])
+    found = _of_rows(run, cell, interval_ns) if summary is None else _of_summary(run, cell, summary)
+    return {
+        **{key: cell[key] for key in (*KEYS, "label")},
+        "relay_late_mean_ms": cell["relay_late_mean_ms"],
+        "relay_late_max_ms": cell["relay_late_max_ms"],
+        ERROR: cell[ERROR],
+        CHANGE: cell[CHANGE],
+        **found,
+    }
+
+
+def _of_rows(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
     by_user = ByUser.of(deliveries)
-    per_user = _accounts(run, cell, published, by_user)
+    per_user = _accounts(run, cell, by_user)
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
     measured = window(run, cell)
     first = first_arrivals(measured)
     generator = tables["samples"][tables["samples"]["role"] == "generator"]
+    received = between(deliveries["received_ns"])
     return {
-        **{key: cell[key] for key in (*KEYS, "label")},
         "messages": int(counts["owed"]) // cell["clients"],
-        "relay_late_mean_ms": cell["relay_late_mean_ms"],
-        "relay_late_max_ms": cell["relay_late_max_ms"],
-        ERROR: cell[ERROR],
-        CHANGE: cell[CHANGE],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
         **latency_of(first, cell[ERROR]),
         **floors(first, generator, QUANTILES, asked_late_ms(first, requests, cell["rtt_ms"])),
@@ -209,10 +225,33 @@ def _measure(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
         "warmup_share": warmup_cut(measured["latency_ms"], measured["due_ns"]) / max(len(measured), 1),
         **request_costs(requests, deliveries, from_ns, until_ns, delivered),
         **send_pace(requests, from_ns, until_ns, interval_ns),
-        **sample_costs(tables["samples"], deliveries["received_ns"], from_ns, until_ns, delivered, cell["clients"]),
+        **sample_costs(tables["samples"], received, from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
         **watch(by_user, deliveries, requests, published),
         "discrepancies": len(discrepancies(cell, per_user, tables)),
+    }
+
+
+def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
+    """The same as far as a summary tells; the rest is NaN."""
+    samples, published = (run.rows.of(table, cell["cell"]) for table in ("samples", "published"))
+    from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
+    counts = _accounts(run, cell)[COUNTS].sum()
+    delivered = int(counts["delivered"])
+    processes = int(samples["pid"][samples["role"] == "generator"].nunique())
+
+    def received(after_ns: int, until_ns: int) -> float:
+        """Each process counts its own, and all of them are meant."""
+        return processes * summary.received(after_ns, until_ns)
+
+    return {
+        "messages": int(counts["owed"]) // cell["clients"],
+        **deliveries_of(summary.deliveries, QUANTILES, TRANSIT),
+        **requests_of(summary, delivered),
+        **sample_costs(samples, received, from_ns, until_ns, delivered, cell["clients"]),
+        **{count: int(counts[count]) for count in COUNTS},
+        **promises_of(summary.users, published),
+        "discrepancies": len(open_books(run, cell)),
     }
 
 

@@ -16,7 +16,7 @@ from reports.theory.patterns import theory_of, why_none
 from reports.theory.predictions.conditions import woken
 from reports.validity.instrument import LAG_INVALID_MS, STARVED_INVALID
 
-STRANGE: Final = ("server", "fault", "compress", "no_keep_alive", "one_per_response", "etag", "tls")
+STRANGE: Final = ("server", "fault", "compress", "no_keep_alive", "one_per_response", "one_per_write", "etag", "tls")
 """Settings of a scenario that make its server another one than the one the model is of."""
 PUBLISHED_NS: Final = 10**15
 """An instant of a clock that has run for days: what counts of it is how many digits it has."""

@@ -53,9 +53,11 @@ def advice_page(
 ) -> str:
     """Return the page, the map and all in it. columns, lines: of the map; the usual ones take half a minute."""
     look = Look.of(model.labels)
-    with styled():
-        drawn = decision(decision_map(model, question, columns, lines))
-        picture = svg.inline(svg.standalone(drawn), "map", "Message rate and clients: the cheapest pattern", look)
+    found, pictures = decision_map(model, question, columns, lines), []
+    for name in ("map", "map-narrow"):
+        with styled(narrow=name == "map-narrow"):
+            drawn = svg.standalone(decision(found))
+        pictures.append(svg.inline(drawn, name, "Message rate and clients: the cheapest pattern", look))
     titles = {name: title for name, title in FIGURES.items() if name != "money" or question.prices}
     if question.prices and question.prices.currency:
         titles["money"] = (f"{question.prices.currency} a month", "")
@@ -66,7 +68,7 @@ def advice_page(
         titles=[title for title, _ in titles.values()],
         lines=[_line(row, row in best, titles) for row in best_first(rows)],
         notes=recommendation.notes(rows),
-        picture=picture,
+        pictures=pictures,
         colours={dark: Markup(svg.variables(look, dark=dark)) for dark in (False, True)},  # noqa: S704
         asked=_asked(question),
         rests_on=sentence(rests_on),

@@ -44,7 +44,8 @@ def data(scenes: Sequence[Scene]) -> Markup:
 
 
 def charts(scene: Scene) -> dict[str, dict[str, Any]]:
-    drawn = {"latency": _ecdf(scene), "percentiles": _spectrum(scene), "over-time": _over_time(scene)}
+    drawn = {"latency": _ecdf(scene), "percentiles": _spectrum(scene)}
+    drawn |= {"over-time": _over_time(scene)} if scene.has_rows else {}
     sweeps = {f"latency-by-{each.short}": _sweep(scene, each) for each in DIMENSIONS if is_sweep(scene, each)}
     return drawn | sweeps
 

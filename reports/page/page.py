@@ -33,9 +33,9 @@ from reports.validity.checks import cautions_of
 from reports.validity.evidence_text import accounts, grounds, side_by_side
 
 Picture = tuple[str, Chart, Markup, Markup]
-"""An id, the chart, its drawing, and the one for a phone."""
+"""An id, the chart, its drawing, "" where there is none, and the one for a phone."""
 Drawn = Mapping[str, tuple[str, str]]
-"""SVG documents by the chart's name: for the page, and for a phone, "" where there is none."""
+"""SVG documents by the chart's name: for the page, "" where there is none, and for a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,11 @@ def _draw(scene: Scene, folder: Path) -> Drawn:
     """Draw every chart that has something to show, save each as SVG and PNG, and return it with one for a phone."""
     folder.mkdir(exist_ok=True)
     chosen = [chart for chart in CHARTS if chart.applies(scene)]
+    if not scene.furthest:  # a step of a sweep, folded away: one drawing, of which several stand in a row
+        with styled(narrow=True):
+            return {chart.name: ("", _saved(chart, scene, folder)) for chart in chosen}
     with styled():
         wide = {chart.name: _saved(chart, scene, folder) for chart in chosen}
-    if not scene.furthest:  # folded away, and as many charts again for each step of a sweep
-        return {name: (document, "") for name, document in wide.items()}
     with styled(narrow=True):
         return {chart.name: (wide[chart.name], svg.standalone(chart.draw(scene))) for chart in chosen}
 
@@ -176,8 +177,8 @@ def _pictures(scene: Scene, charts: Mapping[str, Drawn]) -> list[Picture]:
         if chart.name in drawn:
             at, words = f"{scene.name}-{chart.name}", f"{chart.title}. {chart.words(scene)}"
             wide, narrow = drawn[chart.name]
-            pictures = svg.inline(wide, at, words, scene.look), svg.inline(narrow, f"{at}-narrow", words, scene.look)
-            found.append((at, chart, *pictures))
+            named = svg.inline(narrow, f"{at}-narrow", words, scene.look)
+            found.append((at, chart, svg.inline(wide, at, words, scene.look) if wide else Markup(""), named))
     return found
 
 

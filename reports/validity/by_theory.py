@@ -46,8 +46,8 @@ def without_theory(facts: Facts) -> Iterable[Caution]:
         "back would look like a slow pattern.",
         f"It has no theory: {'; '.join(unknown)}. Trust only what the contract tests prove."
         if unknown
-        else "Connect all clients before the window, and let polls begin spread over the interval, with a pause "
-        "between them: then theory checks it.",
+        else "Connect all clients before the window, let messages that are due together share a write, and let polls "
+        "begin spread over the interval, with a pause between them: then theory checks it.",
     )
 
 

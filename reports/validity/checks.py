@@ -14,6 +14,7 @@ from reports.basics.units import counted, examples, listed, number, percent, qua
 from reports.data.clock_error import ERROR
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES
+from reports.measures.summarised import CANNOT_SHOW
 from reports.validity import foreign, instrument
 from reports.validity.by_theory import against_theory, without_theory
 from reports.validity.calibration_used import quotes
@@ -265,6 +266,16 @@ def _platform(facts: Facts) -> Iterable[Caution]:
         )
 
 
+def _summarised(facts: Facts) -> Iterable[Caution]:
+    if facts.run.summarised:
+        yield Caution(
+            "note",
+            "Only a summary of the deliveries was kept (--keep summary)",
+            f"this report cannot show {CANNOT_SHOW}. Quantiles are right within three digits, counts and sums exact.",
+            "Where you need one of these, measure again with --keep rows, for a shorter time.",
+        )
+
+
 def _session(facts: Facts) -> Iterable[Caution]:
     if facts.run.manifest.kind != SESSION:
         return
@@ -305,6 +316,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.promises,
     instrument.failed_requests,
     instrument.generator,
+    instrument.load_hosts,
     instrument.starved,
     instrument.server,
     foreign.foreign,
@@ -321,5 +333,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     _loopback,
     relay_in_the_way,
     _platform,
+    _summarised,
     _session,
 )

@@ -85,8 +85,11 @@ def _generator(facts: Facts) -> str:
         f"{quantity(most_ms, 'ms')}."
     )
     shared = int(cells["generator_processes"].max())
+    hosts = next((f" on load hosts ({each})" for each in facts.run.cells["hosts"] if each), "")
     several = (
-        f"{shared:g} processes shared the clients, and the latest and busiest of them counts. " if shared > 1 else ""
+        f"{shared:g} processes{hosts} shared the clients, and the latest and busiest of them counts. "
+        if shared > 1
+        else ""
     )
     return (
         f"{several}Its event loop was late by at most {quantity(lag.max(), 'ms')} in a usual second "
@@ -171,6 +174,8 @@ def _limits(facts: Facts) -> str:
 
 
 def _warmup(facts: Facts) -> str:
+    if facts.cells["warmup_share"].isna().all():
+        return ""
     cells, unsettled = facts.cells, int((facts.cells["warmup_share"] > 0).sum())
     told = (
         f"In {unsettled} of {counted(len(cells), 'cell')}" if unsettled else f"In none of {counted(len(cells), 'cell')}"

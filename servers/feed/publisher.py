@@ -26,6 +26,7 @@ class Receiver(Protocol):
 class Publisher:
     """Runs one schedule at a time. `schedule`, `message_bytes` and `start_ns` say which, and since when.
 
+    together: the most messages that are published in one go, 1 for each by itself, in a turn of the loop of its own.
     published_until_ns: what is due until then has been published, by an earlier process, and is left out.
     failed: called with what stopped it, when publishing raises (a journal that cannot be written, say).
     kind: what messages say, one of CONTENTS.
@@ -40,12 +41,14 @@ class Publisher:
         failed: Callable[[BaseException], None],
         kind: str = CONTENTS[0],
         published_until_ns: int = 0,
+        together: int = BATCH,
     ) -> None:
         self._outlet = outlet
         self._failed = failed
         self._kind = kind
         self._task: asyncio.Task[None] | None = None
         self._published_until_ns = published_until_ns
+        self._together = together
         self.schedule = schedule
         self.message_bytes = message_bytes
         self.start_ns = start_ns
@@ -74,7 +77,7 @@ class Publisher:
         text_of = contents(self._kind, self.message_bytes)
         alarm = Alarm()
         # Messages that say the same are published in one go, which is one write per client.
-        fits = max(1, min(BATCH, BATCH_BYTES // max(1, self.message_bytes)))
+        fits = max(1, min(self._together, BATCH_BYTES // max(1, self.message_bytes)))
         batch_size = fits if self._kind == CONTENTS[0] else 1
         try:
             while due_ns is not None:

@@ -3,7 +3,7 @@
 The page asks its own origin for everything but the lanes: `/race/state` once a second, now and then `/race/clock`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from servers import patterns
 from servers.app import Service
 from servers.http2 import client_settings
 from servers.palette import colours_of
+from servers.race.guests import Guest
 from servers.race.lanes import HOST, Lane, LaneLostError, open_lanes
 from servers.race.origins import let_read
 from servers.timing.clock import now_ns, wall_timestamp
@@ -30,9 +31,10 @@ PAGES: Final = Path(__file__).parent.parent / "pages" / "race"
 RTT_MAX_MS: Final = 5_000
 BROWSERS_KEPT: Final = 8
 ONLY_HERE: Final = (
-    f"default-src 'self'; connect-src 'self' http://{HOST}:* ws://{HOST}:* ws://localhost:*; frame-ancestors 'none'"
+    f"default-src 'self'; frame-ancestors 'none'; connect-src 'self' http://{HOST}:* ws://{HOST}:* ws://localhost:*"
 )
-"""What the page may load and talk to: us, and lanes on any port, since a server that starts again has others."""
+"""What the page may load and talk to: us, and lanes on any port, since a server that starts again has others. Origins
+of guests follow."""
 CLOCK_BYTES_MAX: Final = 16
 EMPTY_POLL: Final = b'{"messages":[],"count":0'
 
@@ -46,11 +48,13 @@ class Counts:
 
 
 class Race:
-    """The race of one server process. rtt_ms: the round trip of every lane at first."""
+    """The race of one server process. rtt_ms: the round trip of every lane at first; guests: streams beside them."""
 
-    def __init__(self, service: Service, rtt_ms: float) -> None:
+    def __init__(self, service: Service, rtt_ms: float, guests: Sequence[Guest] = ()) -> None:
         self._service = service
         self._rtt_ms = rtt_ms
+        self._guests = guests
+        self._may_ask = " ".join([ONLY_HERE, *dict.fromkeys(guest.origin for guest in guests)])
         self._lanes: list[Lane] = []
         self._counts = {patterns.facts(name).path: Counts() for name in service.names}
         self._settings: dict[str, dict[str, object]] = {}
@@ -106,7 +110,7 @@ class Race:
         origin = request.headers.get(hdrs.ORIGIN)
         let_read(response, origin if origin in self._own else None)
         if request.path.startswith("/race/"):
-            response.headers["Content-Security-Policy"] = ONLY_HERE
+            response.headers["Content-Security-Policy"] = self._may_ask
             response.headers[hdrs.CACHE_CONTROL] = "no-cache"
             # Alone in its process, a page may read performance.now() to 5 us instead of 100 (High Resolution Time, 7).
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
@@ -143,6 +147,7 @@ class Race:
             "rtt_ms": self._rtt_ms,
             "newest_id": service.feed.newest_id,
             "lanes": lanes,
+            "guests": [guest.as_json() for guest in self._guests],
             "without": [patterns.facts(name).label for name in service.names if lacks_client(name)],
             "http2_page": f"{self._h2_origin}/race/http2.html" if service.http2_port else None,
             "browsers": list(self._settings.values()),

@@ -18,7 +18,7 @@ PORT_MAX: Final = 65_535
 HOST_CHARACTERS: Final = set(ascii_letters + digits + "-._:,")
 NAME_CHARACTERS: Final = set(ascii_letters + digits + "-._~")
 NAME_FORM: Final = "letters, digits and - . _ ~"
-OF_ONE_PROCESS: Final = ("fault", "write_journal", "max_held", "rate_limit_per_s")
+OF_ONE_PROCESS: Final = ("fault", "write_journal", "one_per_write", "max_held", "rate_limit_per_s")
 """Settings that several processes would each obey by itself."""
 
 
@@ -149,10 +149,16 @@ class ServerOptions(Served):
             ("--fault-journal", self.fault_journal, bool(self.fault or not self.fault_journal), "given with --fault"),
             ("--fault", self.fault, not (self.fault and shared), "left out with a shared feed"),
             (
+                "--one-per-write",
+                self.one_per_write,
+                not (self.one_per_write and shared),
+                "left out with a shared feed, whose messages come in bundles",
+            ),
+            (
                 "--processes",
                 self.server_processes,
                 self.server_processes == 1 or not any([shared, *(getattr(self, name) for name in OF_ONE_PROCESS)]),
-                "1 with a shared feed, a fault, --write-journal, --max-held or --rate-limit",
+                "1 with a shared feed, a fault, --write-journal, --one-per-write, --max-held or --rate-limit",
             ),
             ("--keep", self.keep, not (self.keep and shared), "left out with a feed in Redis"),
             (

@@ -40,6 +40,11 @@ class Served:
     one_per_response: bool = setting(
         False, "a long poll brings one message, as Nchan's do, instead of all that wait", USER
     )
+    one_per_write: bool = setting(
+        False,
+        "publish and write each message by itself, instead of all that are due in one write a client and loop turn",
+        SERVER,
+    )
     compress: bool = setting(
         False,
         "send polls, JSON lines and SSE as gzip, flushed after each message, to clients that accept it",

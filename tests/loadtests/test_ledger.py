@@ -46,9 +46,9 @@ def test_a_user_whose_start_nobody_knows_begins_with_its_first_message() -> None
 
 def test_a_message_that_comes_late_is_taken_back_where_it_was_counted_as_missed() -> None:
     ledger = Ledger({1: 0})
-    assert list(ledger.take(rows([(1, 1), (1, 5)], second=3))) == [Finding(3, 3, 0)]
+    assert list(ledger.take(rows([(1, 1), (1, 5)], second=3))) == [Finding(3, 3, 0, at=1)]
     assert list(ledger.take(rows([(1, 3)], second=9))) == [Finding(3, -1, 0)]
-    assert list(ledger.take(rows([(1, 3), (1, 6)], second=9))) == [Finding(9, 0, 1)]
+    assert list(ledger.take(rows([(1, 3), (1, 6)], second=9))) == [Finding(9, 0, 1, at=0)]
 
 
 def test_a_server_that_begins_anew_is_not_taken_for_one_that_repeats_itself() -> None:

@@ -49,6 +49,30 @@ return cuts.slice(1).flatMap((cut, nth) => lines.feed(bytes.slice(cuts[nth], cut
 """
 
 
+ENDS = """
+const { Ends } = await import("/race/guest.js");
+const ends = new Ends(given.events);
+const cuts = [0, ...given.cuts.map((cut) => cut % (given.text.length + 1)).sort((a, b) => a - b), given.text.length];
+return cuts.slice(1).reduce((sum, cut, nth) => sum + ends.in(given.text.slice(cuts[nth], cut)), 0);
+"""
+
+
+@given(
+    events=st.lists(st.lists(st.sampled_from(["data: x", "data", ": remark", "id: 1", "event: e"]), max_size=4)),
+    end=st.sampled_from(["\n", "\r\n"]),
+    cuts=st.lists(st.integers(0, 10**6), max_size=8),
+)
+@UNHURRIED
+def test_events_of_others_are_counted_alike_however_the_chunks_are_cut(
+    modules: Modules, events: list[list[str]], end: str, cuts: list[int]
+) -> None:
+    text = "".join(line + end for event in events for line in [*event, ""])
+    with_data = sum(any(line.startswith("data") for line in event) for event in events)
+    assert modules.run(ENDS, {"text": text, "events": True, "cuts": cuts}) == with_data
+    filled = sum(len(event) for event in events)
+    assert modules.run(ENDS, {"text": text, "events": False, "cuts": cuts}) == filled
+
+
 @given(
     values=st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.integers(-9, 9), max_size=3)),
     cuts=st.lists(st.integers(0, 10**6), max_size=12),

@@ -1,39 +1,89 @@
 """The pages that are made, read by axe-core as a screen reader's user would meet them, wide and on a phone."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect
 
+from reports.advice.advise import Question, advise
+from reports.advice.goals import parse_goal
 from reports.ci.compare_runs import compare_runs
 from reports.ci.comparison_page import comparison_page
-from tests.reports.test_interactive import UNFOLD
+from reports.claims.folder import GUIDE, read
+from reports.claims.grounds import Grounds
+from reports.claims.page import PAGE, judge
+from reports.model import model_file
+from reports.page.advice_page import advice_page
+from tests.accessible import DESK, PHONE, UNFOLD, complaints, scrolls_sideways
+from tests.reports.conftest import FREQUENT, THREE, as_measured
+from tests.synthetic import write_run
+from tests.synthetic_patterns import World
 
 pytestmark = pytest.mark.peer
-PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def comparison(frequent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    page = tmp_path_factory.mktemp("compared") / "compare.html"
-    page.write_text(comparison_page(compare_runs(frequent, frequent)), encoding="utf-8")
+def slower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of seven repeats, the second of clients further away, compared."""
+    folder = tmp_path_factory.mktemp("compared")
+    asked = replace(FREQUENT, schedule="poisson:16", window_s=1.0)
+    runs = [folder / name for name in ("base", "new")]
+    for run, world in zip(runs, (World(), World(one_way_ns=20_000_000)), strict=True):
+        run.mkdir()
+        as_measured(write_run(run, [asked], repeats=7, labels=THREE, world=world))
+    page = folder / "compare.html"
+    page.write_text(comparison_page(compare_runs(runs[0], runs[1])), encoding="utf-8")
     return page
 
 
-def complaints(page: Page) -> str:
-    found = Axe().run(page)
-    return found.generate_report() if found.violations_count else ""
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The guide's claims judged where nothing was measured: what the shipped model decides is decided."""
+    folder = tmp_path_factory.mktemp("claims")
+    guide = read(GUIDE)
+    lacking = dict.fromkeys(guide.arms, "it was not measured")
+    judge(Grounds(guide, folder, model_file.read(model_file.RECORDED), "the model that ships", lacking))
+    return folder / PAGE
+
+
+@pytest.fixture(scope="module")
+def advice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = model_file.read(model_file.RECORDED)
+    asked = Question(clients=5000, rate_per_s=2.0, rtt_s=0.06, goals=[parse_goal("p99 < 1s")])
+    page = tmp_path_factory.mktemp("advice") / "advice.html"
+    told = advice_page(model, "the model that ships", asked, advise(model, asked), columns=6, lines=4)
+    page.write_text(told, encoding="utf-8")
+    return page
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", DESK)], ids=["phone", "desk"])
+@pytest.mark.parametrize("name", ["slower", "claims", "advice"])
+def test_axe_finds_nothing_in_a_page_and_it_fits_the_screen(
+    browser: Browser, request: pytest.FixtureRequest, name: str, scheme: str, size: ViewportSize
+) -> None:
+    made: Path = request.getfixturevalue(name)
+    page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(made.as_uri())
+    page.evaluate(UNFOLD)
+    assert complaints(page) == ""
+    assert not scrolls_sideways(page)
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["slower", "claims", "advice"])
+def test_the_contents_lead_to_what_they_name_folded_or_not(
+    browser: Browser, request: pytest.FixtureRequest, name: str
+) -> None:
+    made: Path = request.getfixturevalue(name)
+    page = browser.new_page(viewport=DESK)
+    page.goto(made.as_uri())
+    links = page.get_by_role("navigation", name="Contents").get_by_role("link").all()
+    assert links
+    for link in links:
+        link.click()
+        expect(page.locator(str(link.get_attribute("href")))).to_be_in_viewport()
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -43,26 +93,18 @@ def test_axe_finds_nothing_in_a_report_and_it_does_not_scroll_sideways(
     page = browser.new_page(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(frequent_page.as_uri())
     page.evaluate(UNFOLD)
+    assert not scrolls_sideways(page)
     page.get_by_role("button", name="Explore").first.click()
     assert complaints(page) == ""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    narrow = page.locator(".chart.narrow svg").last
-    box = narrow.bounding_box()
-    assert box is not None
-    assert box["width"] <= PHONE["width"]
-    page.set_viewport_size({"width": 1280, "height": 900})
-    expect(page.locator(".chart.wide svg").last).to_be_visible()
+    first = page.locator("figure").filter(has=page.locator(".wide")).last
+    wide, narrow = first.locator(".wide svg"), first.locator(".narrow svg")
+    expect(wide).to_be_hidden()
+    expect(narrow).to_be_visible()
+    page.set_viewport_size(DESK)
+    expect(wide).to_be_visible()
     expect(narrow).to_be_hidden()
     assert complaints(page) == ""
-    page.close()
-
-
-def test_axe_finds_nothing_in_a_comparison(browser: Browser, comparison: Path) -> None:
-    page = browser.new_page(viewport=PHONE)
-    page.goto(comparison.as_uri())
-    page.evaluate(UNFOLD)
-    assert complaints(page) == ""
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.close()
 
 

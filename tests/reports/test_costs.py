@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
-from reports.measures.costs import request_costs, sample_costs
+from reports.measures.costs import between, request_costs, sample_costs
 
 S = 1_000_000_000
 FROM, UNTIL = 10 * S, 20 * S
@@ -91,7 +91,7 @@ def test_counters_are_interpolated_to_the_edges_of_the_window() -> None:
     rows = samples(
         {"at_ns": 5 * S, "cpu_ns": 0}, {"at_ns": 15 * S, "cpu_ns": 2 * S}, {"at_ns": 25 * S, "cpu_ns": 3 * S}
     )
-    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, delivered=500, clients=1)
+    found = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, delivered=500, clients=1)
     assert found["server_cpu_share"] == pytest.approx(0.15)
     assert found["cpu_ms_per_1000"] == pytest.approx(3000)
 
@@ -101,12 +101,12 @@ def test_processes_are_added_up_and_the_busiest_generator_is_named() -> None:
         *({"at_ns": at, "cpu_ns": at // 10, "pid": 1} for at in (FROM, UNTIL)),
         *({"at_ns": at, "cpu_ns": at // 5, "pid": 2} for at in (FROM, UNTIL)),
     )
-    both = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    both = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert both["server_cpu_share"] == pytest.approx(0.3)
-    load = sample_costs(rows.assign(role="generator"), deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    load = sample_costs(rows.assign(role="generator"), between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert load["generator_cpu_share"] == pytest.approx(0.2)
-    between = sample_costs(rows.assign(role="relay"), deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
-    assert between["relay_cpu_share"] == pytest.approx(0.3)
+    relay = sample_costs(rows.assign(role="relay"), between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
+    assert relay["relay_cpu_share"] == pytest.approx(0.3)
 
 
 def test_each_second_has_its_own_share_of_a_core() -> None:
@@ -118,7 +118,7 @@ def test_each_second_has_its_own_share_of_a_core() -> None:
             for at, cpu in zip(range(9, 22), spent, strict=True)
         )
     )
-    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    found = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert found["relay_cpu_peak"] == pytest.approx(0.9)
     assert found["relay_cpu_usual"] == pytest.approx(0.1)
     assert found["relay_waited_share"] == pytest.approx(0.2)
@@ -144,7 +144,7 @@ def test_of_a_stop_counts_what_lies_in_the_window_also_when_it_ended_after_it(
     assert (FROM, UNTIL) == (10 * S, 20 * S)
     usual = [{"at_ns": at * S, "lag_ns": 1_000_000, "role": "generator"} for at in range(8, 12)]
     rows = samples(*usual, {"at_ns": at_s * S, "lag_ns": round(lag_s * S), "role": "generator"})
-    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    found = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert found["generator_stopped_ms"] == pytest.approx(lost_ms)
 
 
@@ -156,7 +156,7 @@ def test_connections_of_all_generators_are_added_up() -> None:
             for pid in (1, 2)
         )
     )
-    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    found = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert found["connections"] == 36
 
 
@@ -164,13 +164,13 @@ def test_memory_per_client_is_the_growth_since_before_the_clients() -> None:
     rows = samples(
         *({"at_ns": at * S, "rss_bytes": size} for at, size in ((1, 1000), (12, 3000), (13, 5000), (14, 4000)))
     )
-    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, clients=10)
+    found = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, clients=10)
     assert found["memory_per_client_bytes"] == 300
 
 
 def test_what_the_platform_does_not_tell_is_unknown_not_zero() -> None:
     rows = samples({"at_ns": 5 * S}, {"at_ns": 15 * S}, {"at_ns": 25 * S})
-    found = sample_costs(rows, deliveries(1)["received_ns"], FROM, UNTIL, 1, 1)
+    found = sample_costs(rows, between(deliveries(1)["received_ns"]), FROM, UNTIL, 1, 1)
     assert all(math.isnan(value) for value in found.values())
 
 
@@ -190,6 +190,6 @@ def test_wire_bytes_are_divided_by_the_deliveries_between_the_same_two_looks() -
         )
     )
     received = pd.Series([10 * S, 11 * S, 20 * S, 21 * S, 25 * S])
-    found = sample_costs(rows, received, FROM, UNTIL, 1, 1)
+    found = sample_costs(rows, between(received), FROM, UNTIL, 1, 1)
     assert found["wire_bytes_per_delivery"] == pytest.approx((100 + 2000) / 3)
     assert found["segments_per_delivery"] == pytest.approx(1)

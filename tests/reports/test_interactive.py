@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from loadtests.scenario.scenarios import Scenario
 from reports.charts.chart_data import Scene, scenes
@@ -15,6 +15,7 @@ from reports.data.load import load
 from reports.measures.measures import summary
 from reports.page import interactive
 from reports.page.page import write_report
+from tests.accessible import UNFOLD
 from tests.synthetic import write_run
 
 SIZE_MAX_BYTES = 3_000_000
@@ -46,19 +47,8 @@ def scene_of(folder: Path) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
 def written(swept: Path) -> Path:
     return write_report(swept).resolve()
-
-
-UNFOLD = "for (const each of document.querySelectorAll('details')) each.open = true"
 
 
 @pytest.fixture

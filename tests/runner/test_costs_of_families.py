@@ -12,7 +12,7 @@ import pytest
 from loadtests.host.sampler import LINUX, Family
 from loadtests.runs.commands import OURS, Programs
 from loadtests.scenario.scenarios import Scenario
-from reports.measures.costs import sample_costs
+from reports.measures.costs import between, sample_costs
 from tests.runner.test_runner import no_process_is_left, one_cell
 
 __all__ = ["no_process_is_left"]
@@ -78,7 +78,9 @@ def test_what_the_servers_workers_cost_is_counted(tmp_path: Path, brief: Scenari
     (worker,) = servers_in(tmp_path) - {cell.server_pid}
     edges = cell.window_from_ns, cell.window_until_ns
     received = samples["at_ns"].head(0)
-    whole, alone = (sample_costs(rows, received, *edges, 8, 2) for rows in (samples, samples[samples["pid"] != worker]))
+    whole, alone = (
+        sample_costs(rows, between(received), *edges, 8, 2) for rows in (samples, samples[samples["pid"] != worker])
+    )
     assert whole["cpu_ms_per_1000"] > alone["cpu_ms_per_1000"]
     assert whole["server_cpu_peak"] > alone["server_cpu_peak"] or whole["server_cpu_share"] > alone["server_cpu_share"]
 

@@ -169,3 +169,18 @@ def test_an_alarm_rings_after_its_instant_and_can_be_set_again(
 def test_the_content_has_the_length_that_was_asked_for(length: int) -> None:
     assert len(filler(length)) == length
     assert filler(length).isascii()
+
+
+def test_messages_that_are_due_together_come_each_in_a_turn_of_its_own_where_that_is_asked_for() -> None:
+    async def check() -> None:
+        wakes: list[int] = []
+        feed = Feed(History(10_000, 10**6))
+        feed.subscribe(lambda: wakes.append(feed.newest_id))
+        late_ns = now_ns() - 3600 * 10**9
+        publisher = Publisher(feed, Burst(5, 3600), 0, late_ns, failed=raise_it, together=1)
+        publisher.start()
+        await until(lambda: len(wakes) >= 5)
+        publisher.stop()
+        assert wakes == [1, 2, 3, 4, 5]
+
+    run(check())

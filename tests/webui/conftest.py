@@ -1,23 +1,14 @@
-"""A browser for the tests of the web page, and a server that publishes."""
+"""Pages of the tests' browser, and a server that publishes."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.loadtests.load_process import http_host
 from tests.server_process import ServerProcess, serving
-from tests.webui.site import CHROMIUM, Site, site
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not for the whole session: Playwright keeps an event loop running, in which no other test could run its own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+from tests.webui.site import Site, site
 
 
 @pytest.fixture

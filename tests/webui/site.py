@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.loadtests.load_process import HANG_S, Load
 
 SHAPES: Final = ("one process", "forked processes", "master and workers")
 LABELS: Final = {name: facts(name).label for name in names()}
-CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 HANG_MS: Final = HANG_S * 1000
 expect.set_options(timeout=HANG_MS)
 

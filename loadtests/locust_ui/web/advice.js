@@ -1,9 +1,9 @@
 // The advice beneath the charts: after a test, which pattern for a load that was not measured. It rests on a model,
 // and never on the test, which ran all patterns at once.
 
+import { ask, element, heed } from "./asking.js";
 import { NONE, count, number } from "./units.js";
 
-const HERE = new URL(".", import.meta.url);
 const FIELDS = [
   ["clients", "Clients", "5000"],
   ["rate", "Messages a second", "2"],
@@ -30,26 +30,9 @@ class Advice extends HTMLElement {
     form.append(...FIELDS.map(field), element("button", { type: "submit" }, "Advise"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.ask(new URLSearchParams(new FormData(form)), form.querySelector("button"));
+      const asked = new URLSearchParams(new FormData(form));
+      heed(form.querySelector("button"), this.querySelector(".problem"), async () => this.show(await (await ask(`advice?${asked}`)).json()));
     });
-  }
-
-  async ask(asked, button) {
-    const problem = this.querySelector(".problem");
-    button.setAttribute("aria-busy", "true");
-    button.disabled = true;
-    problem.hidden = true;
-    try {
-      const answer = await fetch(new URL(`../advice?${asked}`, HERE));
-      if (!answer.ok) throw new Error(await answer.text());
-      this.show(await answer.json());
-    } catch (wrong) {
-      problem.textContent = wrong.message;
-      problem.hidden = false;
-    } finally {
-      button.removeAttribute("aria-busy");
-      button.disabled = false;
-    }
   }
 
   show(told) {
@@ -78,13 +61,6 @@ function table(rows) {
     return element("tr", {}, element("th", { scope: "row" }, row.label), element("td", { class: "verdict" }, `${row.meets}${why}`), ...figures);
   });
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines));
-}
-
-function element(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
 }
 
 customElements.define("pollbench-advice", Advice);

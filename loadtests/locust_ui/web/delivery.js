@@ -2,6 +2,7 @@
 // Locust's page creates the element; it lives in a shadow tree, so neither's styles reach the other.
 
 import "./advice.js";
+import { ask, element, heed } from "./asking.js";
 import { LineChart } from "./line_chart.js";
 import { clock, count, number, percent } from "./units.js";
 
@@ -45,9 +46,7 @@ class Live extends EventTarget {
     const newest = Math.max(0, ...Object.values(this.points).map((points) => points.at(-1)?.[0] ?? 0));
     const known = this.state ? { scale: this.state.scale, after: newest } : {};
     try {
-      const answer = await fetch(new URL(`../live?${new URLSearchParams(known)}`, HERE));
-      if (!answer.ok) throw new Error(answer.statusText);
-      this.take(await answer.json());
+      this.take(await (await ask(`live?${new URLSearchParams(known)}`)).json());
     } catch {
       this.silent = true;
     }
@@ -168,7 +167,7 @@ function renderDownloads(nav, state, problem) {
   if (!nav.childElementCount) {
     for (const { name, title } of state.downloads) {
       const button = element("button", { type: "button" }, `Download ${title}`);
-      button.addEventListener("click", () => download(name, button, problem));
+      button.addEventListener("click", () => heed(button, problem, () => download(name)));
       nav.append(button);
     }
     nav.append(element("a", { class: "before" }));
@@ -191,24 +190,12 @@ function renderWhy(line, state) {
   line.textContent = why.length ? `No report: ${why.join("; ")}.` : "";
 }
 
-async function download(file, button, problem) {
-  button.setAttribute("aria-busy", "true");
-  button.disabled = true;
-  problem.hidden = true;
-  try {
-    const answer = await fetch(new URL(`../${file}`, HERE));
-    if (!answer.ok) throw new Error(await answer.text());
-    const name = /filename=([^;]+)/.exec(answer.headers.get("content-disposition"))?.[1] ?? file;
-    const url = URL.createObjectURL(await answer.blob());
-    element("a", { href: url, download: name.replaceAll('"', "") }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  } catch (wrong) {
-    problem.textContent = wrong.message;
-    problem.hidden = false;
-  } finally {
-    button.removeAttribute("aria-busy");
-    button.disabled = false;
-  }
+async function download(file) {
+  const answer = await ask(file);
+  const name = /filename=([^;]+)/.exec(answer.headers.get("content-disposition"))?.[1] ?? file;
+  const url = URL.createObjectURL(await answer.blob());
+  element("a", { href: url, download: name.replaceAll('"', "") }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 // A refusal must be seen on whatever tab: Locust closes its dialog, and has no place of its own for it.
@@ -235,13 +222,6 @@ function paint(node, colour) {
   node.style.setProperty("--light", colour.light);
   node.style.setProperty("--text", colour.text);
   node.style.setProperty("--dark", colour.dark);
-}
-
-function element(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
 }
 
 document.head.append(element("link", { rel: "stylesheet", href: new URL("problem.css", HERE) }));

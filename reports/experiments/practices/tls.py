@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from loadtests.experiments.observations import Observation, Points
 from reports.basics.units import quantity
-from reports.charts.style import INK, Look, figure
+from reports.charts.style import Look
 from reports.experiments import Effect, Effects
+from reports.experiments.bars import bars
 from reports.experiments.effects import said, with_doubt
 from reports.experiments.whole_cells import cell, observed
 
@@ -99,23 +100,6 @@ def verdict(effects: Effects) -> str:
 
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
-    """Server CPU, and the time to the first response, a bar for each case and arm, a dot for each repeat."""
-    drawn = figure(3.6)
+    """Server CPU, and the time to the first response."""
     panels = {"cpu_ms": "server CPU per 1,000 deliveries, ms", "first_ms": "from connecting to the first response, ms"}
-    cases = [case for case in CASES if (points["case"] == case).any()]
-    for axes, (column, title) in zip(drawn.subplots(1, 2, sharey=True), panels.items(), strict=True):
-        height = 0.8 / len(look.labels)
-        for nth, (arm, label) in enumerate(look.labels.items()):
-            for at, case in enumerate(cases):
-                if column == "first_ms" and case == "long":
-                    continue
-                values = points.loc[(points["arm"] == arm) & (points["case"] == case), column]
-                place, told = at + (nth - 0.5) * height, label if at == 0 else None
-                axes.barh(place, values.median(), height * 0.9, color=look.line(arm), alpha=0.75, label=told)
-                axes.plot(values, [place] * len(values), ".", color=INK, markersize=3, alpha=0.6)
-        axes.set_yticks(range(len(cases)), labels=[CASES[case] for case in cases])
-        axes.grid(axis="y", visible=False)
-        axes.set(xlabel=title, xlim=(0, None))
-    drawn.axes[0].invert_yaxis()
-    drawn.axes[0].legend(frameon=False, loc="lower right")
-    return drawn
+    return bars(points, look, CASES, panels, 3.6, UNKNOWN)

@@ -30,7 +30,7 @@ export class Lane {
     this.sent.empty += 1;
   }
 
-  /** Take a message that was due and has arrived at these instants of one clock. */
+  /** Take a message that was due, if anybody knows when, and has arrived at these instants of one clock. */
   message(id, dueMs, arrivedMs) {
     if (id <= this.lastId) {
       this.repeated += 1;
@@ -39,7 +39,7 @@ export class Lane {
     this.missed += id - this.lastId - 1;
     this.lastId = id;
     this.messages += 1;
-    if (dueMs < this.sinceMs) return;
+    if (dueMs === undefined || dueMs < this.sinceMs) return;
     this.latestMs = arrivedMs - dueMs;
     this.#latencies.push(this.latestMs);
     if (this.#latencies.length > this.keep) this.#latencies.shift();

@@ -32,7 +32,8 @@ class Race {
   constructor() {
     this.offset = new Offset(resolution());
     this.published = new Map();
-    this.rows = [];
+    this.rows = []; // lanes of our feed
+    this.guests = [];
     this.intervalMs = 2000;
     this.rate = new Knob("rate", [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], rateWords, heeded((perS) => this.#setRate(perS)));
     this.interval = new Knob("interval", [0.2, 0.5, 1, 2, 5, 10, 30], seconds, heeded((s) => this.#setInterval(s)));
@@ -50,13 +51,17 @@ class Race {
     await this.#lineUp(state);
     this.#take(state);
     if (location.hash) await heeded((asked) => this.#obey(asked))(new URLSearchParams(location.hash.slice(1)));
-    for (const row of this.rows) row.start();
+    for (const row of this.everyone) row.start();
     requestAnimationFrame(() => this.#frame());
     for (;;) {
       await waitFor(never, { ms: STATE_EVERY_MS });
       await this.#refresh();
       this.#forget(performance.now() - DRAWN_MS);
     }
+  }
+
+  get everyone() {
+    return [...this.rows, ...this.guests];
   }
 
   // What the rows ask of the race.
@@ -85,7 +90,7 @@ class Race {
   changed() {
     clearTimeout(this.#summary);
     this.#summary = setTimeout(() => {
-      const running = this.rows.filter((row) => row.running);
+      const running = this.everyone.filter((row) => row.running);
       const lost = running.filter((row) => row.state === "waiting" || row.state === "offline");
       const words = lost.length ? `${names(lost)}: no connection, trying again.` : `${running.length} lanes are running.`;
       if (words !== this.summarised) say(words);
@@ -98,12 +103,17 @@ class Race {
   async #lineUp(state) {
     const place = ({ protocol }) => (ORDER.includes(protocol) ? ORDER.indexOf(protocol) : ORDER.length);
     for (const pattern of state.lanes.toSorted((a, b) => place(a) - place(b))) {
-      const { follow } = await import(`./${pattern.protocol}.js`);
       const options = () => (pattern.protocol === "short_polling" ? { intervalMs: this.intervalMs } : {});
-      const row = new Row(byId("row"), pattern, follow, options, state.newest_id, this);
-      this.rows.push(row);
-      byId("rows").append(row.element);
+      await this.#add(this.rows, pattern, options, state.newest_id);
     }
+    for (const guest of state.guests) await this.#add(this.guests, guest, () => ({}), 0);
+  }
+
+  async #add(rows, pattern, options, lastId) {
+    const { follow } = await import(`./${pattern.protocol}.js`);
+    const row = new Row(byId("row"), pattern, follow, options, lastId, this);
+    rows.push(row);
+    byId("rows").append(row.element);
   }
 
   async #refresh() {
@@ -193,7 +203,7 @@ class Race {
 
   #restart(state, words) {
     const lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
-    for (const row of this.rows) row.restart((lanes.get(row.name) ?? GONE).bytes);
+    for (const row of this.everyone) row.restart((lanes.get(row.name) ?? GONE).bytes);
     this.#take(state);
     say(`${words} Figures start again.`);
     this.#remember();
@@ -256,13 +266,13 @@ class Race {
   #draw(nowMs) {
     const spanMs = narrow.matches ? 6000 : 12_000;
     const grid = getComputedStyle(document.documentElement).getPropertyValue("--grid");
-    for (const row of this.rows) row.draw(this.published, nowMs, spanMs, grid);
+    for (const row of this.everyone) row.draw(this.published, nowMs, spanMs, grid);
     byId("span").textContent = spanMs / 1000;
   }
 
   #showFigures() {
     const { errorMs, exchanges } = this.offset;
-    for (const row of this.rows) row.showFigures(errorMs);
+    for (const row of this.everyone) row.showFigures(errorMs);
     const bound = `± ${errorMs.toPrecision(2)} ms`;
     byId("clock").textContent = `latencies are exact to ${bound}`;
     byId("bound").textContent =
@@ -272,7 +282,7 @@ class Race {
 
   #forget(beforeMs) {
     for (const [id, dueMs] of this.published) if (dueMs < beforeMs) this.published.delete(id);
-    for (const row of this.rows) row.forget(beforeMs);
+    for (const row of this.everyone) row.forget(beforeMs);
   }
 }
 

@@ -12,6 +12,7 @@ const HOW = {
   chunked: "one response, JSON lines",
   sse: "EventSource",
   websocket: "one socket, both ways",
+  guest: "your own; when its messages were due is unknown",
 };
 const STATES = { open: "open", connecting: "asking", offline: "offline", hidden: "waits while hidden", stopped: "stopped" };
 
@@ -22,12 +23,14 @@ export class Row {
   #requests = [];
 
   /**
-   * template: of the row. pattern: what /race/state says of the lane; options: () => what `follow` takes besides.
+   * template: of the row. pattern: what /race/state says of the lane, or of a guest, whose messages are not the feed's;
+   * options: () => what `follow` takes besides.
    * race: hears of every message, `race.delivered(row, message, atMs)`, and of every change of state.
    */
   constructor(template, pattern, follow, options, lastId, race) {
     const { name, label, protocol, url, light, dark } = pattern;
     Object.assign(this, { name, label, protocol, url, follow, options, race });
+    this.isGuest = protocol === "guest";
     this.lane = new Lane(lastId);
     this.element = template.content.firstElementChild.cloneNode(true);
     this.element.dataset.lane = this.name;
@@ -91,7 +94,7 @@ export class Row {
 
   draw(published, nowMs, spanMs, grid) {
     const marks = [];
-    for (const [id, dueMs] of published) {
+    for (const [id, dueMs] of this.isGuest ? this.#arrivals : published) {
       const arrivedMs = this.#arrivals.get(id);
       if ((arrivedMs ?? nowMs) >= nowMs - spanMs) marks.push({ id, dueMs, arrivedMs });
     }
@@ -125,10 +128,10 @@ export class Row {
         if (last) last.empty = true;
       }),
       message: heard((message, atMs) => {
-        const dueMs = this.race.pageTime(message.due_ns);
+        const dueMs = this.isGuest ? undefined : this.race.pageTime(message.due_ns);
         this.lane.message(message.id, dueMs, atMs);
         this.#arrivals.set(message.id, atMs);
-        this.race.delivered(this, message.id, dueMs, atMs);
+        if (!this.isGuest) this.race.delivered(this, message.id, dueMs, atMs);
       }),
       remark: heard((kind, firstId) => {
         this.lane.remark(kind, firstId);
