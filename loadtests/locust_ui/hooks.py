@@ -246,6 +246,8 @@ class Conductor:
             recorder.sample(self._generator.sample())
             try:
                 recorder.write()
+                if self._clock is not None and not self._clock.same:
+                    self._clock.note()
             except OSError as wrong:
                 self._abort(environment, INCOMPLETE, f"cannot record into {self.run_dir}: {wrong.strerror}; make room")
                 return

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from loadtests.records.load_clocks import read_clock, shifted
+from loadtests.records.load_clocks import drifted_ns, read_clock, shifted
 from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import ROW_TYPES
@@ -58,6 +58,7 @@ class Tail:
 
     def read(self) -> Iterator[Batch]:
         """Yield what is new; deliveries before samples, which say up to when all is there."""
+        self._clocks.clear()  # each second more is known of them
         for file in sorted(self._raw.glob("*.rows")):
             known = self._open.get(file.name)
             try:
@@ -77,7 +78,7 @@ class Tail:
                 self._retire(self._raw / name, opened)
 
     def _clock_of(self, process: str) -> LoadClock | None:
-        """Return what is known of the clock of a process, which says so as it begins; None where it does not."""
+        """Return what is known of the clock of a process by now; None where it does not say."""
         if process not in self._clocks:
             file = self._raw / f"clock-{process}.json"
             self._clocks[process] = read_clock(file) if file.exists() else None
@@ -108,4 +109,5 @@ class Tail:
                     yield Batch(table, pattern, process, rows)
                 else:
                     ahead_ns = (known.low_ns + known.high_ns) // 2
-                    yield Batch(table, pattern, process, shifted(table, rows, ahead_ns), known.error_ns)
+                    error_ns = known.error_ns + drifted_ns(table, rows, known)
+                    yield Batch(table, pattern, process, shifted(table, rows, ahead_ns), error_ns)

@@ -47,6 +47,10 @@ class ClockWatch:
                 break
         if self.same:
             self._line.close()
+        self.note()
+
+    def note(self) -> None:
+        """Say what is known by now, for who reads rows as they come. Raises OSError."""
         self._recorder.clock(self._told())
 
     def look(self) -> bool:

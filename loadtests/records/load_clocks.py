@@ -6,6 +6,7 @@ of one clock.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtests.clocks.track import Instants, Track, track
+from loadtests.clocks.track import PPM, Instants, Track, track
 from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import EXCHANGES, OUR_INSTANTS
@@ -43,6 +44,13 @@ def shifted(table: str, rows: Rows, by: Track | int) -> Rows:
         add_ns = by.shift_ns(ours) if isinstance(by, Track) else by
         moved[column] = np.where(ours > 0, ours + add_ns, ours)
     return moved
+
+
+def drifted_ns(table: str, rows: Rows, known: LoadClock) -> int:
+    """Return how much an offset may have moved between any instant of some rows and that for which it is known."""
+    columns = [rows[column] for column in OUR_INSTANTS[table]]
+    furthest_ns = max((int(np.abs(ours[ours > 0] - known.at_ns).max(initial=0)) for ours in columns), default=0)
+    return ceil(furthest_ns * known.rho_ppm * PPM)
 
 
 def read_clock(file: Path) -> LoadClock:

@@ -59,6 +59,13 @@ def ended(planned: PlannedCell, cell: Cell, folder: Path, folding: Folding | Non
     summary, problems = folding.finish() if folding is not None else (None, [])
     collected = collect(folder) if summary is None else collect(folder, ("samples",))
     collected.problems += problems
+    if folding is not None:
+        collected.clocks = [
+            known
+            if known.same
+            else msgspec.structs.replace(known, error_ns=folding.clock_error_ns.get(known.process, known.error_ns))
+            for known in collected.clocks
+        ]
     if summary is not None:
         collected.rows |= {"requests": summary.requests.recorded, "deliveries": summary.deliveries.recorded}
     edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns

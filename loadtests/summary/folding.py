@@ -21,7 +21,11 @@ TAKEN: Final = ("requests", "deliveries")
 
 
 class Folding:
-    """One cell's. taken: rows counted so far, by the name that load processes count them under."""
+    """One cell's. taken: rows counted so far, by the name that load processes count them under.
+
+    clock_error_ns: by how much instants of rows may be wrong, of processes by another clock than the publisher's: what
+    is counted as it comes is moved by what is known by then.
+    """
 
     def __init__(self, folder: Path, window: Window, retire_bytes: int = RETIRE_BYTES) -> None:
         self._folder = folder
@@ -29,6 +33,7 @@ class Folding:
         self._tail = Tail(folder, retire_bytes)
         self._next_s = 0.0
         self.taken: Counter[str] = Counter()
+        self.clock_error_ns: dict[str, int] = {}
 
     def tick(self) -> None:
         """Count what is new, if that was not done within the last second. Raises OSError."""
@@ -59,4 +64,6 @@ class Folding:
         for batch in self._tail.read():
             self._reduction.take(batch)
             if batch.table in TAKEN:
+                known_ns = self.clock_error_ns.get(batch.process, 0)
+                self.clock_error_ns[batch.process] = max(known_ns, batch.clock_error_ns)
                 self.taken[f"{batch.table}-{batch.pattern}-{batch.process}"] += len(batch.rows)
