@@ -1,7 +1,7 @@
 """The aiohttp application of a server process: the chosen patterns, and what all of them share.
 
 POST /api/message adds a message, PUT /api/schedule changes what is published, GET /stats says who this is and
-who is waiting, GET /api/published which messages there were and when.
+who is waiting, GET /api/published which messages there were and when, GET /clock what time it is here.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from servers.feed.schedule import Schedule, parse_schedule
 from servers.settings.options import ServerOptions
 from servers.settings.served import MESSAGE_BYTES_MAX, Served
 from servers.settings.setting import settings
-from servers.timing.clock import clock_id, now_ns
+from servers.timing.clock import clock_answer, clock_id, now_ns
 from servers.web.body import fields_of, read_body, text_of, whole
 from servers.web.doors import DOORS, ORIGINS, Door, at, refuse_strangers, refused
 from servers.web.errors import JSON, error_response, json_errors
@@ -121,6 +121,11 @@ class Service:
         lines = "".join(f"{stamp.id},{stamp.due_ns},{stamp.published_ns}\n" for stamp in stamps)
         return web.Response(text=lines, content_type="text/csv")
 
+    async def clock(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Be one half of an exchange of clocks (loadtests/clocks): say when we were asked, and when we answered."""
+        received_ns = now_ns()
+        return web.Response(body=clock_answer(received_ns), content_type=JSON, headers={hdrs.CACHE_CONTROL: "no-store"})
+
     async def add_message(self, request: web.Request) -> web.Response:
         """Publish what the query's `content` or else the body says; answer 201 with the message."""
         content = parse_fields(request.rel_url.raw_query_string).get("content")
@@ -183,6 +188,7 @@ def build(service: Service) -> web.Application:
         [
             web.get("/stats", service.stats, allow_head=False),
             web.get("/api/published", service.published, allow_head=False),
+            web.get("/clock", service.clock, allow_head=False),
             web.post("/api/message", service.add_message),
             web.put("/api/schedule", service.put_schedule),
         ]

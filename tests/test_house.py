@@ -29,6 +29,7 @@ LOADTESTS_MAY_TAKE = {
     "servers.settings.units",
     "servers.feed.schedule",
     "servers.timing.stamps",
+    "servers.outlet.costs",
     "servers.outlet.listening",
     "servers.targets",
     "servers.targets.adapter",

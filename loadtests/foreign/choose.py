@@ -43,6 +43,7 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
     changes = dict(_change(text) for text in asked.changes)
     changes |= {"tls.ca": _toml(str(Path(asked.ca).resolve()))} if asked.ca else {}
     changes |= {"tls.insecure": "true"} if asked.insecure else {}
+    changes |= {"cost.agent": _toml(asked.agent)} if asked.agent else {}
     if asked.publish:
         changes = {"publish": _publish(asked.publish), **changes}
     if asked.target:
@@ -58,7 +59,7 @@ def choose(asked: Asked, patterns: Sequence[str]) -> Chosen:
             )
     else:
         raise ValueError(
-            "--publish, --set, --ca and --insecure say something of a server: name it with --target or --url"
+            "--publish, --set, --ca, --agent and --insecure say something of a server: name it with --target or --url"
         )
     adapter = read_adapter(text, source, changes)
     if not url and not adapter.url and not adapter.command:
@@ -85,6 +86,7 @@ def powers_of(adapter: Adapter) -> set[str]:
     """Return what an adapter makes us do beside asking its server: programs that are run, secrets that are sent."""
     programs = {"command": adapter.command, "publish.pipe": adapter.publish.pipe, "python": adapter.python}
     secrets = {f"{{{{env.{name}}}}}" for name in environment_of(adapter)}
+    secrets |= {f"cost.agent = {adapter.cost.agent}"} if adapter.cost.agent else set()
     return secrets | {f"{key} = {program}" for key, program in programs.items() if program}
 
 

@@ -18,6 +18,8 @@ from servers.timing.clock import clock_id
 
 PACKAGES: Final = ("locust", "gevent", "aiohttp", "uvloop", "h2", "msgspec", "pandas")
 """The packages whose version can move a figure."""
+DECISIVE: Final = frozenset({"pollbench", "sources", "locust", "gevent"})
+"""Those of a load process: what it measures with, and what it talks to its master by."""
 
 
 def machine() -> Machine:
@@ -41,6 +43,13 @@ def cores() -> int:
 def versions() -> dict[str, str]:
     """Return package -> version, "" for one that is not installed; and "sources", a digest of what measures."""
     return {"pollbench": VERSION} | {name: _version(name) for name in PACKAGES} | {"sources": _digest()}
+
+
+def decisive_versions() -> dict[str, str]:
+    """Return those of versions() that must be the same wherever a run's load processes are, and Python's."""
+    return {name: version for name, version in versions().items() if name in DECISIVE} | {
+        "python": platform.python_version()
+    }
 
 
 def commit(checkout: Path = HOME) -> str:

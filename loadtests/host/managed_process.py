@@ -91,6 +91,10 @@ class Child:
                 f"last words: {self.last_words()}"
             )
 
+    def code(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        return self._process.poll()
+
     def await_end(self, within_s: float) -> None:
         """Return when it has ended, or after so long."""
         with suppress(subprocess.TimeoutExpired):

@@ -80,11 +80,12 @@ class Live:
         self.bytes_in += int(rows["bytes_in"].sum())
         self.bytes_out += int(rows["bytes_out"].sum())
 
-    def add_deliveries(self, rows: Rows) -> None:
+    def add_deliveries(self, rows: Rows, clock_error_ns: int = 0) -> None:
+        """clock_error_ns: by how much an instant of ours may be wrong on the publisher's clock."""
         self.deliveries += len(rows)
         self.delivered_bytes += int(rows["bytes"].sum())
         self.inline += int(np.count_nonzero(rows["mode"] == INLINE))
-        self.backwards += int(np.count_nonzero(rows["received_ns"] < rows["published_ns"]))
+        self.backwards += int(np.count_nonzero(rows["received_ns"] + clock_error_ns < rows["published_ns"]))
         self._span(int(rows["id"].min()), int(rows["id"].max()))
         count_into(self.histogram, rows["received_ns"] - rows["due_ns"])
 

@@ -47,7 +47,9 @@ def judge(pattern: str, live: Live, health: Health) -> LiveVerdict:
 def _invalid(pattern: str, live: Live, health: Health) -> list[str]:
     found = []
     if live.backwards:
-        found.append(f"{live.backwards:,} arrived before being published: server and users read two clocks")
+        found.append(
+            f"{live.backwards:,} arrived before being published: server and users do not read the clocks that they name"
+        )
     if health.lost:
         found.append(f"{health.lost} of {health.workers} workers lost, and with them what their users received")
     if _is_push(pattern) and live.deliveries and live.inline == live.deliveries:

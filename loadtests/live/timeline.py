@@ -66,8 +66,8 @@ class Gatherer:
         self._ledgers: dict[str, Ledger] = {}
         self._fresh = Report(run)
 
-    def take(self, table: str, pattern: str, rows: Rows) -> None:
-        """Take a batch that was just recorded, of any table of rows.py."""
+    def take(self, table: str, pattern: str, rows: Rows, clock_error_ns: int = 0) -> None:
+        """Take a batch that was just recorded, of any table of rows.py, by the publisher's clock within that error."""
         if table == "samples":
             self._fresh.looks += [SelfSample(*look) for look in rows[list(SelfSample._fields)].tolist()]
             self._fresh.until_ns = int(rows["at_ns"][-1])
@@ -76,7 +76,7 @@ class Gatherer:
                 self._slice(pattern, second).add_requests(part)
         else:
             for second, part in _by_second(rows, "received_ns"):
-                self._slice(pattern, second).add_deliveries(part)
+                self._slice(pattern, second).add_deliveries(part, clock_error_ns)
             ledger = self._ledgers.setdefault(pattern, Ledger(self._starts))
             for second, missed, duplicated, _ in ledger.take(rows):
                 live = self._slice(pattern, second)

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import msgspec
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtests.clocks.offset import OffsetInterval
 from loadtests.host import machine_limits
 from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.crew import Crew
@@ -25,7 +27,8 @@ from loadtests.locust_ui.manual_test import HandDriven, new_folder
 from loadtests.locust_ui.other_server import OtherServer
 from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
-from loadtests.records.recorder import recorder
+from loadtests.records.clock_watch import EACH_S, ClockWatch
+from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE, recorder
 from loadtests.records.rows import USERS_OF_A_PROCESS
 from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
@@ -52,7 +55,8 @@ class Conductor:
 
     def __init__(self) -> None:
         self._generator = Generator()
-        self._writer: gevent.Greenlet | None = None
+        self._beside: list[gevent.Greenlet] = []
+        self._clock: ClockWatch | None = None
         self._crew = Crew()
         self._numbers: tuple[int, int] | None = None
         self._recording = False
@@ -77,6 +81,9 @@ class Conductor:
         if isinstance(runner, WorkerRunner):
             runner.register_message("drain", self._on_drain, concurrent=True)
             runner.register_message("numbers", self._on_numbers)
+            if host := os.environ.get(HOST_VARIABLE):
+                runner.send_message("host", {"name": host})
+            log.info("this load process has joined")
         self.screen = Screen(environment)
         self._page = delivery_page.set_up(environment, self.screen) if environment.web_ui else None
 
@@ -87,6 +94,8 @@ class Conductor:
             users = [] if isinstance(runner, WorkerRunner) else environment.user_classes
             self._name_folder(environment)
             options, target = admit(vars(environment.parsed_options), self._published_at(environment), users)
+            offset = target.offset()
+            self.screen.ahead_ns = offset.midpoint_ns
             self._prepare(environment, options, target)
             if not isinstance(runner, WorkerRunner):
                 self._note(environment, options, target)
@@ -98,9 +107,10 @@ class Conductor:
             return
         if isinstance(runner, MasterRunner):
             self._crew.begin(runner)
+            gevent.spawn(self._crew.watch, runner, partial(self._abort, environment, INCOMPLETE))
         self.screen.begin(str(self.run_dir), session.joined, self._crew.working, session.states)
         if not isinstance(runner, MasterRunner):
-            self._start_recording(environment)
+            self._start_recording(environment, target, offset, options)
 
     def _name_folder(self, environment: Environment) -> None:
         """The master decides; Locust carries its options to the workers when the test starts."""
@@ -110,7 +120,7 @@ class Conductor:
             if (folder / "raw").exists() or any(folder.glob("*.parquet")):
                 raise ValueError(f"--run-dir {parsed.run_dir} has a test in it already: name another folder")
             parsed.session_dir = str(folder)
-        self.run_dir = Path(parsed.session_dir)
+        self.run_dir = Path(os.environ.get(FOLDER_VARIABLE) or parsed.session_dir)
 
     def _published_at(self, environment: Environment) -> str:
         """Return who says what is published: the server, or whoever publishes into one that is not ours."""
@@ -141,7 +151,7 @@ class Conductor:
         session.restart_numbers(*self._numbers_of(environment.runner))
         if target.fault:
             log.warning("%s is FAULTY ON PURPOSE (%s): it tests the instrument", session.host, target.fault)
-        session.seed = self.run_dir.name
+        session.seed = Path(environment.parsed_options.session_dir).name
 
     def _on_numbers(self, environment: Environment, msg: Any, **_kwargs: Any) -> None:  # noqa: ARG002
         self._numbers = msg.data["first"], msg.data["step"]
@@ -210,15 +220,24 @@ class Conductor:
         classes = runner.user_classes_by_name
         return {classes[name].pattern: count for name, count in runner.target_user_classes_count.items()}
 
-    def _start_recording(self, environment: Environment) -> None:
+    def _start_recording(
+        self, environment: Environment, target: Target, offset: OffsetInterval, options: LoadOptions
+    ) -> None:
         recorder.start(self.run_dir, session.secrets)
-        recorder.observe = self.screen.observe
+        line = target.clock_line(options.clock_host)
+        self._clock = ClockWatch(line, target.stats.clock_id, offset, recorder)
+        self._clock.look_closely()
+        session.ahead_ns = self._clock.ahead_ns
+        self.screen.clock_error_ns = self._clock.offset.error_ns
+        recorder.observe = self._clock.on_their_clock(self.screen.observe)
         self._recording = True
         # Whatever exists by now lives to the end; each look of the collector through it would stall all users, 20 ms.
         gc.collect()
         gc.freeze()
         self._generator.start()
-        self._writer = gevent.spawn(self._write_each_second, environment)
+        self._beside = [gevent.spawn(self._write_each_second, environment)]
+        if not self._clock.same:
+            self._beside.append(gevent.spawn(ask_on, self._clock))
 
     def _write_each_second(self, environment: Environment) -> None:
         while True:
@@ -277,28 +296,36 @@ class Conductor:
         if not self._recording:
             return
         self._recording = False
-        if self._writer is not None:
-            self._writer.kill()
+        gevent.killall(self._beside)
+        if self._clock is not None:
+            self._clock.look_closely()
         recorder.sample(self._generator.sample())
         self._generator.stop()
         recorder.finish()
 
     def _abort(self, environment: Environment, code: int, problem: str) -> None:
+        runner = environment.runner
+        if environment.web_ui is None and isinstance(runner, MasterRunner):
+            # Left alone, workers would wait a minute for a master that is gone. What they do then is no news.
+            runner.send_message("quit")
+            gevent.sleep(QUIT_S)
         log.error("%s", problem)
         self.screen.say(problem)
         environment.process_exit_code = code
-        runner = environment.runner
         if runner is None:
             raise SystemExit(code)
         runner.log_exception("pollbench", problem, "")
         if environment.web_ui is None:
-            if isinstance(runner, MasterRunner):
-                # Left alone, workers would wait a minute for a master that is gone.
-                runner.send_message("quit")
-                gevent.sleep(QUIT_S)
             logging.shutdown()
             os._exit(code)
         gevent.spawn(runner.stop)
+
+
+def ask_on(clock: ClockWatch) -> None:
+    """Ask the publisher's clock until killed."""
+    while True:
+        gevent.sleep(EACH_S)
+        clock.look()
 
 
 def shares(users: Mapping[str, int]) -> str:

@@ -32,6 +32,8 @@ def fine_bucket(response_time: float) -> Any:
 class Screen:
     """One per load process.
 
+    ahead_ns: about what the publisher's clock shows more than ours; all that is shown is by it, and
+    may be wrong by clock_error_ns.
     settled: nothing more is to come from the test that the board shows. shares: how users are shared out where patterns
     have unequal numbers of them, "" where they do not. problem: the latest line of text about a test
     that could not start or go on, with a number that grows, for pages that have shown it already.
@@ -43,6 +45,7 @@ class Screen:
         self._workers: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()
         self.board = Board()
+        self.ahead_ns = self.clock_error_ns = 0
         self.settled = True
         self.shares = ""
         self.problem = (0, "")
@@ -60,15 +63,18 @@ class Screen:
         """Forget the test before. run: its name in every process; starts, states: see `Gatherer`."""
         seen = self._environment.web_ui is not None or isinstance(self._environment.runner, WorkerRunner)
         self._gatherer = Gatherer(run, starts, states) if seen else None
-        self.board = Board(run, now_ns())
+        self.board = Board(run, now_ns() + self.ahead_ns)
         self._workers, self._lost = frozenset(workers), frozenset()
         self.settled = False
         self.shares = ""
 
     def observe(self, table: str, pattern: str, rows: Rows) -> None:
-        """Take what the recorder has just written. Samples come last, so they tell up to when all is known."""
+        """Take what the recorder has just written, on the publisher's clock.
+
+        Samples come last, so they tell up to when all is known.
+        """
         if self._gatherer is not None:
-            self._gatherer.take(table, pattern, rows)
+            self._gatherer.take(table, pattern, rows, self.clock_error_ns)
         if table == "requests":
             _log_requests(self._environment, pattern, rows)
         elif table == "deliveries":
@@ -104,7 +110,7 @@ class Screen:
         )
 
     def _reset(self, **_kwargs: Any) -> None:
-        self.board.reset(now_ns())
+        self.board.reset(now_ns() + self.ahead_ns)
 
     def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002
         if self._gatherer is not None:

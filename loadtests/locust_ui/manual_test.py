@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Final
 import gevent
 import msgspec
 
+from loadtests.clocks.offset import OffsetInterval
 from loadtests.locust_ui.other_server import OtherServer
 from loadtests.records.manifest import SESSION, SessionRecord
 from loadtests.runs.by_hand.server_costs import ServerCosts, serving
@@ -62,6 +64,7 @@ class HandDriven:
         self._problems: list[str] = []
         self._asking: gevent.Greenlet | None = None
         self._costs: ServerCosts | None = None
+        self._offset = OffsetInterval(0, 0, 0)
 
     def start(self) -> None:
         """Begin to write down what the server publishes, and what it costs. Raises OSError."""
@@ -70,7 +73,7 @@ class HandDriven:
         self._ask()
         self._asking = gevent.spawn(self._ask_on)
         if pids := serving(self._target) if self._other is None else self._other.pids:
-            self._costs = ServerCosts(self.folder, pids)
+            self._costs = ServerCosts(self.folder, self._target.host, pids)
 
     def spawned(self, users: Mapping[str, int]) -> None:
         """Note that all users run, pattern -> users. They may become more while the test runs, and never fewer."""
@@ -81,11 +84,11 @@ class HandDriven:
                     "cannot be said what each should have received: start a new test instead"
                 )
         self._users = dict(users)
-        self._spawned_by_ns = now_ns()
+        self._spawned_by_ns = self._there_ns(now_ns())
 
     def reset(self) -> None:
         """Leave out what came before, as the screen does from now on."""
-        self._reset_ns = now_ns()
+        self._reset_ns = self._there_ns(now_ns())
 
     def begun(self, target: Target) -> None:
         """Leave out what came before the roll call was over. target: as it publishes now."""
@@ -93,7 +96,7 @@ class HandDriven:
         self.reset()
 
     def finish(self, ended_ns: int, users: Mapping[str, int], problems: list[str]) -> None:
-        """Make a run of the folder. users: those that run now. Raises OSError."""
+        """Make a run of the folder. ended_ns: by our clock. users: those that run now. Raises OSError."""
         if self._asking is not None:
             self._asking.kill()
         if self._costs is not None:
@@ -111,7 +114,7 @@ class HandDriven:
             "spawned_by_ns": self._spawned_by_ns,
             "publish_from_ns": self._publish_from_ns(),
             "window_from_ns": self._reset_ns,
-            "load_ended_ns": ended_ns,
+            "load_ended_ns": self._there_ns(ended_ns),
             "published": self._last_id,
             "published_before": self._before or 0,
         }
@@ -128,6 +131,12 @@ class HandDriven:
             SessionRecord(command=command, started_at=self._started_at, cells=cells, **named),
         )
         subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
+
+    def _there_ns(self, at_ns: int) -> int:
+        """Return which instant of the publisher's clock one of ours is. Without an answer, as it was found before."""
+        with suppress(WrongServer):
+            self._offset = self._target.offset()
+        return at_ns + self._offset.midpoint_ns
 
     def _publish_from_ns(self) -> int:
         """Return when the schedule began; 0 where another process may publish, so that its schedule is not known."""

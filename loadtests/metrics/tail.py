@@ -13,7 +13,10 @@ from typing import Final
 
 import numpy as np
 
+from loadtests.records.load_clocks import read_clock, shifted
+from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.rows import ROW_TYPES
 
 READ_ROWS: Final = 500_000
 """At a time: a file that nobody has read yet may be large."""
@@ -24,12 +27,16 @@ STAYING: Final = "samples"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that one process has recorded since. process: its number, as its files have it."""
+    """Rows that one process has recorded since, on the publisher's clock, give or take clock_error_ns.
+
+    process: its number, as its files have it.
+    """
 
     table: str
     pattern: str
     process: str
     rows: Rows
+    clock_error_ns: int = 0
 
 
 class Tail:
@@ -42,6 +49,7 @@ class Tail:
         self._raw = folder / "raw"
         self._retire_bytes = retire_bytes
         self._open: dict[str, BufferedReader] = {}
+        self._clocks: dict[str, LoadClock | None] = {}
 
     @property
     def whole(self) -> bool:
@@ -59,14 +67,21 @@ class Tail:
             except FileNotFoundError:
                 continue
             if known is not None:
-                yield from _batches(file.name, known)
+                yield from self._batches(file.name, known)
                 known.close()
                 file.with_suffix(RETIRED).unlink(missing_ok=True)
             self._open[file.name] = opened
         for name, opened in sorted(self._open.items()):
-            yield from _batches(name, opened)
+            yield from self._batches(name, opened)
             if self._retire_bytes and opened.tell() >= self._retire_bytes and not name.startswith(STAYING):
                 self._retire(self._raw / name, opened)
+
+    def _clock_of(self, process: str) -> LoadClock | None:
+        """Return what is known of the clock of a process, which says so as it begins; None where it does not."""
+        if process not in self._clocks:
+            file = self._raw / f"clock-{process}.json"
+            self._clocks[process] = read_clock(file) if file.exists() else None
+        return self._clocks[process]
 
     def close(self) -> None:
         for opened in self._open.values():
@@ -77,15 +92,20 @@ class Tail:
         if not away.exists() and os.fstat(opened.fileno()).st_ino == file.stat().st_ino:
             file.rename(away)
 
-
-def _batches(name: str, opened: BufferedReader) -> Iterator[Batch]:
-    table, pattern, process = name.removesuffix(".rows").split("-")
-    dtype, rows = DTYPES[table], True
-    while rows:
-        start = opened.tell()
-        content = opened.read(READ_ROWS * dtype.itemsize)
-        whole = len(content) // dtype.itemsize * dtype.itemsize
-        opened.seek(start + whole)
-        rows = bool(whole)
-        if whole:
-            yield Batch(table, pattern, process, np.frombuffer(content[:whole], dtype))
+    def _batches(self, name: str, opened: BufferedReader) -> Iterator[Batch]:
+        table, pattern, process = name.removesuffix(".rows").split("-")
+        dtype, more = DTYPES[table], True
+        while more:
+            start = opened.tell()
+            content = opened.read(READ_ROWS * dtype.itemsize)
+            whole = len(content) // dtype.itemsize * dtype.itemsize
+            opened.seek(start + whole)
+            more = bool(whole)
+            if whole and table in ROW_TYPES:
+                rows = np.frombuffer(content[:whole], dtype)
+                known = self._clock_of(process)
+                if known is None or known.same:
+                    yield Batch(table, pattern, process, rows)
+                else:
+                    ahead_ns = (known.low_ns + known.high_ns) // 2
+                    yield Batch(table, pattern, process, shifted(table, rows, ahead_ns), known.error_ns)

@@ -47,7 +47,7 @@ class Tally:
 
     def take(self, batch: Batch) -> None:
         gatherer = self._gatherers.setdefault(batch.process, Gatherer("", {}))
-        gatherer.take(batch.table, batch.pattern, batch.rows)
+        gatherer.take(batch.table, batch.pattern, batch.rows, batch.clock_error_ns)
         report = gatherer.report()
         if batch.table == "samples":
             self._lag_ns = int(batch.rows["lag_ns"].max())

@@ -10,6 +10,7 @@ runs/2026-11-24T07-30-00-compare-feed/
         cell.json                       written last: a cell without one did not finish
         requests.parquet  deliveries.parquet  samples.parquet   one row group per pattern, see rows.py
         summary.json                    instead of the first two under --keep summary, see loadtests/summary
+        exchanges.parquet               of load processes that asked the publisher's clock
         published.csv                   id,due_ns,published_ns of every message the server published
         faults.csv  writes.csv          only of a server that is wrong on purpose, or calibrated against
         server.log  load.log
@@ -33,6 +34,10 @@ CellName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.+-]*\Z", max_l
 Repeats = Annotated[int, Meta(ge=1, le=1000)]
 Setting = bool | int | float | Text | None | list[bool | int | float | Text]
 """A field of a scenario as JSON has it."""
+
+HOST_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}"
+HostName = Annotated[str, Meta(pattern=rf"\A{HOST_NAME}\Z")]
+"""Of a load host: it becomes part of file names."""
 
 SESSION: Final = "session"
 """The kind of a run that was driven by hand: all patterns at once, one cell each."""
@@ -145,6 +150,43 @@ class WayUp(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float
 
 
+Offset = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
+
+
+class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock of one load process beside the publisher's, as found by exchanges (loadtests/clocks).
+
+    process: as in exchanges.parquet. clock, publisher: how both are named. same: both say that they are one, so nothing
+    was added to the rows of this process. exchanges: how many there were, 0 where the server tells no time.
+    The offset, publisher's less ours, lay between low_ns and high_ns at at_ns of the process's own clock, the last
+    instant that counts; from_ns: the first one.
+    rho_ppm: how fast it may have changed, by what both clocks were seen to be steered. error_ns: by how much an instant
+    of this process may be wrong, on the publisher's clock. problem: what the exchanges contradict, "" for nothing.
+    """
+
+    process: Text = ""
+    clock: Text
+    publisher: Text
+    same: bool
+    exchanges: Count = 0
+    low_ns: Offset = 0
+    high_ns: Offset = 0
+    at_ns: Instant = 0
+    from_ns: Instant = 0
+    rho_ppm: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    error_ns: Count = 0
+    problem: Text = ""
+
+
+class LoadHost(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that drove a share of a cell's clients for the run's own. processes: how many load processes it ran."""
+
+    name: HostName
+    address: Text
+    processes: Count
+    machine: Machine
+
+
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """cell.json: one pattern under one scenario, once. Instants are ns of the clock named by the run's clock_id.
 
@@ -158,7 +200,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     cost_of: whose cost is the server's, or why that is not measured; "" of our own servers, of which it is plain.
     settings: everything that the cell depends on, by the names of loadtests/scenario/settings.py; empty in cells from
     before they were kept there.
+    hosts: where the load processes ran; empty where that was the run's own machine.
     rows: what the load processes say they recorded, table -> rows; collecting checks it against the files.
+    clocks: what is known of the clock of each load process; empty in cells from before that was asked.
     seal: digests of the cell's files, of run.json and of all else here, see seal.py; empty in runs from before it.
     """
 
@@ -188,7 +232,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     way_up: WayUp | None = None
     cost_of: Text = ""
     settings: dict[Text, Setting] = {}
+    hosts: list[LoadHost] = []
     rows: dict[Text, Count]
+    clocks: Annotated[list[LoadClock], Meta(max_length=10_000)] = []
     seal: dict[Text, Text] = {}
 
 

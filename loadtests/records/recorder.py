@@ -1,8 +1,8 @@
 """Rows into memory, once a second into a file, and live numbers from what was written.
 
 A user appends one packed row to a `Tape`, and that is all it pays for being recorded. Every second the tapes are
-appended to `raw/TABLE-PATTERN-PID.rows`, so a process that dies takes a second of rows with it; and the live
-screens are fed from those same rows, in bulk, with numpy.
+appended to `raw/TABLE-PATTERN-PID.rows` (PID@HOST on another machine than the run's), so a process that dies takes a
+second of rows with it; and the live screens are fed from those same rows, in bulk, with numpy.
 """
 
 import json
@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.records.rows import DELIVERY, REQUEST, ROW_TYPES, SAMPLE
+from loadtests.clocks.offset import ClockExchange
+from loadtests.records.manifest import LoadClock
+from loadtests.records.rows import DELIVERY, EXCHANGE, EXCHANGES, RECORDED, REQUEST, SAMPLE
 from servers.targets.variables import hidden
 
 Rows = NDArray[np.void]
@@ -28,9 +31,13 @@ DTYPES = {
             "formats": [{"h": "<i2", "i": "<i4", "q": "<i8"}[code] for code in record.format.lstrip("<")],
         }
     )
-    for table, (columns, record) in ROW_TYPES.items()
+    for table, (columns, record) in RECORDED.items()
 }
 """The binary records of rows.py, as numpy reads them."""
+
+HOST_VARIABLE = "POLLBENCH_LOAD_HOST"
+FOLDER_VARIABLE = "POLLBENCH_RECORD_DIR"
+"""What a load process on another machine is told by its environment: that host's name, and where to record there."""
 
 GLIMPSE_BYTES = 512
 GLIMPSES = 2_000
@@ -43,6 +50,12 @@ class Tape:
     def __init__(self) -> None:
         self.requests = bytearray()
         self.deliveries = bytearray()
+
+
+def process_name() -> str:
+    """Name this process in the names of files: by its pid, and by its host where that is not the run's own."""
+    host = os.environ.get(HOST_VARIABLE, "")
+    return f"{os.getpid()}@{host}" if host else str(os.getpid())
 
 
 @contextmanager
@@ -66,6 +79,7 @@ class Recorder:
         self._folder: Path | None = None
         self._tapes: dict[str, Tape] = {}
         self._samples = bytearray()
+        self._exchanges = bytearray()
         self._rows: dict[str, int] = {}
         self._secrets: Sequence[str] = ()
         self._glimpses: dict[int, bytearray] = {}
@@ -99,12 +113,24 @@ class Recorder:
     def sample(self, row: tuple[int, ...]) -> None:
         self._samples += SAMPLE.pack(*row)
 
+    def exchange(self, row: ClockExchange) -> None:
+        self._exchanges += EXCHANGE.pack(*row)
+
+    def clock(self, known: LoadClock) -> None:
+        """Say by which clock the rows of this process are, and what is known of its offset so far. Raises OSError."""
+        if self._folder is not None:
+            told = msgspec.structs.replace(known, process=process_name())
+            unfinished = self._folder / f"clock-{told.process}.new"  # whoever reads rows as they come reads this too
+            unfinished.write_bytes(msgspec.json.encode(told))
+            unfinished.rename(unfinished.with_suffix(".json"))
+
     def write(self) -> None:
         """Move what is in memory to the files, show it to `observe`. Raises OSError; the rows then stay in memory."""
         with uninterrupted():
             for pattern, tape in self._tapes.items():
                 self._append("requests", pattern, tape.requests, REQUEST.size)
                 self._append("deliveries", pattern, tape.deliveries, DELIVERY.size)
+            self._append(EXCHANGES, "", self._exchanges, EXCHANGE.size)
             self._append("samples", "", self._samples, SAMPLE.size)
 
     def finish(self) -> dict[str, int]:
@@ -114,17 +140,17 @@ class Recorder:
             seen = {
                 user: hidden(bytes(words).decode("latin-1"), self._secrets) for user, words in self._glimpses.items()
             }
-            (self._folder / f"seen-{os.getpid()}.json").write_text(json.dumps(seen), encoding="ascii")
-            (self._folder / f"counts-{os.getpid()}.json").write_text(json.dumps(self._rows), encoding="utf-8")
+            (self._folder / f"seen-{process_name()}.json").write_text(json.dumps(seen), encoding="ascii")
+            (self._folder / f"counts-{process_name()}.json").write_text(json.dumps(self._rows), encoding="utf-8")
         return self._rows
 
     def _append(self, table: str, pattern: str, rows: bytearray, row_bytes: int) -> None:
         if not rows or self._folder is None:
             return
-        name = f"{table}-{pattern}-{os.getpid()}"
+        name = f"{table}-{pattern}-{process_name()}"
         with (self._folder / f"{name}.rows").open("ab") as file:
             file.write(rows)
-        if self.observe is not None:
+        if self.observe is not None and table != EXCHANGES:
             self.observe(table, pattern, np.frombuffer(bytes(rows), DTYPES[table]))
         self._rows[name] = self._rows.get(name, 0) + len(rows) // row_bytes
         rows.clear()

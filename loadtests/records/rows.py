@@ -7,11 +7,15 @@ columns.
 Schema history
 1   requests, deliveries, samples.
 2   cells have a round trip of their own (`rtt_ms` in cell.json), a scenario may have several; deliveries: arrived_ns.
-    Later also of reads that brought several messages; UNTOLD, which was 0 before.
+    Later also of reads that brought several messages; UNTOLD, which was 0 before. Later there may be
+    exchanges.parquet, of processes that asked the publisher's clock, onto which all rows have then been brought; and
+    Parquet files have a last column `host`, the load host that recorded the row, "" for the run's own machine.
 """
 
 import struct
 from typing import Final, NamedTuple
+
+from loadtests.clocks.offset import ClockExchange
 
 SCHEMA_VERSION: Final = 2
 UNTOLD: Final = -1
@@ -114,3 +118,16 @@ ROW_TYPES: Final[dict[str, tuple[type[Request | Delivery | Sample], struct.Struc
     "samples": (Sample, SAMPLE),
 }
 """Table name -> (columns, binary record). The pattern is a property of the file: one file per table and pattern."""
+
+EXCHANGES: Final = "exchanges"
+"""One more table, of two clocks, which stays as it was recorded."""
+RECORDED: Final = {**ROW_TYPES, EXCHANGES: (ClockExchange, struct.Struct("<qqqq"))}
+EXCHANGE: Final = RECORDED[EXCHANGES][1]
+
+OUR_INSTANTS: Final[dict[str, tuple[str, ...]]] = {
+    "requests": ("due_ns", "started_ns", "first_byte_ns", "ended_ns"),
+    "deliveries": ("received_ns", "arrived_ns"),
+    "samples": ("at_ns",),
+}
+"""Table -> the columns that are instants of the clock of who records them; 0 and less say something else. All others
+are of the publisher's clock."""

@@ -12,7 +12,10 @@ import msgspec
 
 from loadtests.records.manifest import Cell
 
-FILES: Final = ("requests.parquet", "deliveries.parquet", "samples.parquet", "published.csv", "summary.json")
+FILES: Final = (
+    *("requests.parquet", "deliveries.parquet", "samples.parquet", "exchanges.parquet"),
+    *("published.csv", "summary.json"),
+)
 CELL, RUN = "cell.json", "run.json"
 
 

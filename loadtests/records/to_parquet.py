@@ -1,14 +1,15 @@
 """Raw rows -> Parquet, after the load, in a process that drives no users.
 
 `collect(cell_dir)` reads `cell_dir/raw` and writes requests, deliveries and samples as Parquet with the columns of
-rows.py, codes turned into names and the pattern added. What the load processes say they recorded is held against
-what is there; the raw files go only when both agree.
+rows.py, codes turned into names, pattern and host added ("" for the run's own), and all instants brought onto the
+publisher's clock (load_clocks.py). What the load processes say they recorded is held against what is there; the raw
+files go only when both agree.
 """
 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loadtests.records.load_clocks import Shift, problems_of, process_of, shifts, write_exchanges
+from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Rows
-from loadtests.records.rows import ERRORS, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
+from loadtests.records.rows import ERRORS, EXCHANGES, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
 
 NAMES: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 BATCH_ROWS: Final = 500_000
@@ -26,10 +29,11 @@ BATCH_ROWS: Final = 500_000
 
 @dataclass(slots=True)
 class Collected:
-    """rows: table -> rows written. problems: one line for each thing that does not add up."""
+    """rows: table -> rows written. problems: one line for each thing that does not add up. clocks: of the processes."""
 
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROW_TYPES, 0))
     problems: list[str] = field(default_factory=list)
+    clocks: list[LoadClock] = field(default_factory=list)
 
 
 def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Collected:
@@ -37,10 +41,16 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
     raw = cell_dir / "raw"
     result = Collected()
     recorded = recorded_rows(raw)
+    by_clock = shifts(raw)
+    result.clocks = [shift.known for shift in by_clock.values()]
+    result.problems += problems_of(by_clock.values())
+    kept = write_exchanges(raw, cell_dir / f"{EXCHANGES}.parquet")
+    if kept != (said := sum(rows for name, rows in recorded.items() if name.startswith(f"{EXCHANGES}-"))):
+        result.problems.append(f"there are {kept} exchanges of clocks, and {said} were recorded")
     for table in tables:
         files = sorted(raw.glob(f"{table}-*.rows"))
         with pq.ParquetWriter(cell_dir / f"{table}.parquet", _schema(table), compression="zstd") as writer:
-            result.rows[table] = _copy(writer, table, files, recorded, result.problems)
+            result.rows[table] = _copy(writer, table, files, recorded, result.problems, by_clock)
     present = {file.stem for file in raw.glob("*.rows")}
     result.problems += [
         f"{name}.rows is missing: {rows} rows"
@@ -62,12 +72,21 @@ def recorded_rows(raw: Path) -> Counter[str]:
     return recorded
 
 
-def _copy(writer: pq.ParquetWriter, table: str, files: list[Path], recorded: Counter[str], problems: list[str]) -> int:
+def _copy(
+    writer: pq.ParquetWriter,
+    table: str,
+    files: list[Path],
+    recorded: Counter[str],
+    problems: list[str],
+    by_clock: Mapping[str, Shift],
+) -> int:
     written = 0
     for file in files:
-        rows_in_file = 0
+        shift = by_clock.get(process_of(file))
+        rows_in_file, host = 0, file.stem.partition("@")[2]
         for rows in _batches(file, DTYPES[table], problems):
-            writer.write_table(_arrow(table, file.stem.split("-")[1], rows))
+            moved = shift.moved(table, rows) if shift is not None else rows
+            writer.write_table(_arrow(table, file.stem.split("-")[1], host, moved))
             rows_in_file += len(rows)
         if recorded and recorded[file.stem] != rows_in_file:
             problems.append(f"{file.name} has {rows_in_file} rows, its process recorded {recorded[file.stem]}")
@@ -89,11 +108,11 @@ def _schema(table: str) -> pa.Schema:
         (name, text if name in NAMES else pa.from_numpy_dtype(DTYPES[table][name]))
         for name in DTYPES[table].names or ()
     ]
-    return pa.schema(fields, metadata={"pollbench_schema": str(SCHEMA_VERSION)})
+    return pa.schema([*fields, ("host", text)], metadata={"pollbench_schema": str(SCHEMA_VERSION)})
 
 
-def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
-    columns = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([pattern]))]
+def _arrow(table: str, pattern: str, host: str, rows: Rows) -> pa.Table:
+    columns = [_everywhere(pattern, len(rows))]
     for name in rows.dtype.names or ():
         values = np.ascontiguousarray(rows[name])
         if name in NAMES:
@@ -101,4 +120,8 @@ def _arrow(table: str, pattern: str, rows: Rows) -> pa.Table:
             columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(list(NAMES[name]))))
         else:
             columns.append(pa.array(values))
-    return pa.table(columns, schema=_schema(table))
+    return pa.table([*columns, _everywhere(host, len(rows))], schema=_schema(table))
+
+
+def _everywhere(text: str, count: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text]))

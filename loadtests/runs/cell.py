@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGKILL
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
+from loadtests.agent.client import AgentFailed
 from loadtests.host import netem
 from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed, ending
 from loadtests.host.sampler import Family, family, listens
@@ -24,7 +25,9 @@ from loadtests.records.recorder import Recorder
 from loadtests.records.rows import Sample
 from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
-from loadtests.runs.commands import DRAIN_S, HOST, Programs
+from loadtests.runs.commands import DRAIN_S, Programs
+from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.roster import HostFailed
 from loadtests.runs.keeping import ended
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.plan import PlannedCell, sampling_instants_ns
@@ -33,6 +36,7 @@ from loadtests.summary.folding import Folding
 from loadtests.summary.reduction import Window
 from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
+from servers.web.urls import authority
 
 SETTLE_S: Final = 0.25
 """From the last user's start to the first message: time for the last connections to be accepted."""
@@ -48,10 +52,19 @@ EXPECTED: Final = (
 
 SPAWNED_LINE: Final = re.compile(r"All users spawned: .*\((\d+) total users\)")
 """Locust's own words; its version is pinned, and a test hears them."""
+ERROR_LINE: Final = re.compile(r"/ERROR/pollbench: (.+)")
+"""Why a load process ends; Locust may have more to say behind it."""
 JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
 """Ours, see hooks.py."""
 
 Tick = Callable[[], None]
+
+
+class CostLook(Protocol):
+    """Looks at processes from outside: `Family` at those of this machine, an agent at those of another."""
+
+    def sample(self) -> list[Sample]:
+        """Read their counters now. Raises ProcessLookupError, AgentFailed."""
 
 
 class CellFailed(Exception):
@@ -62,7 +75,15 @@ def measure(attempt: "Attempt") -> Cell:
     """Measure one cell. Never raises for what goes wrong in it: its problems say it. The caller saves the cell."""
     try:
         attempt.run()
-    except (ChildFailed, CellFailed, WrongServer, netem.NetworkFailed, ProcessLookupError) as problem:
+    except (
+        AgentFailed,
+        CellFailed,
+        ChildFailed,
+        HostFailed,
+        WrongServer,
+        netem.NetworkFailed,
+        ProcessLookupError,
+    ) as problem:
         attempt.fail(str(problem))
     return attempt.cell
 
@@ -70,14 +91,24 @@ def measure(attempt: "Attempt") -> Cell:
 class Attempt:
     """One try at a cell. `cell` holds what is known so far, so that a failure keeps what came before it.
 
-    folder: an empty one. tick: called at least ten times a second, and may raise to end it.
+    folder: an empty one. tick: called at least ten times a second, and may raise to end it. hosts: those that drive the
+    clients, where the plan wants some.
     """
 
-    def __init__(self, planned: PlannedCell, label: str, folder: Path, programs: Programs, tick: Tick) -> None:
+    def __init__(
+        self,
+        planned: PlannedCell,
+        label: str,
+        folder: Path,
+        programs: Programs,
+        tick: Tick,
+        hosts: LoadHosts | None = None,
+    ) -> None:
         self._planned = planned
         self._scenario = planned.scenario
         self._folder = folder.absolute()
-        self._programs = programs
+        self._hosts = hosts
+        self._programs = programs if hosts is None else hosts.programs(programs)
         self._told = tick
         self._workers: list[Child] = []
         self._folding: Folding | None = None
@@ -94,6 +125,8 @@ class Attempt:
         self._told()
         if self._folding is not None:
             self._folding.tick()
+        if self._hosts is not None:
+            self._hosts.check()
         for worker in self._workers:
             worker.check()
 
@@ -104,8 +137,8 @@ class Attempt:
             if self._scenario.network == NETEM:
                 stack.enter_context(netem.delayed(self._planned.rtt_ms))
             said = self._meet(stack, token)
-            host = f"http://{HOST}:{said.http_port}"
-            samplers = [Family(pid, "server") for pid in self._serving(said)]
+            host = self._url(said.http_port)
+            samplers = self._looks(said)
             samples = [sample for sampler in samplers for sample in sampler.sample()]
             users_hosts, relays = self._network(stack, said)
             samplers += [Family(relay.pid, "relay") for relay in relays]
@@ -141,22 +174,26 @@ class Attempt:
 
     def _network(self, stack: ExitStack, said: Announcement) -> tuple[dict[str, str], list[Child]]:
         """Put the cell's network before the port this pattern's users use; return their hosts and the relay."""
-        hosts = {"--host": f"http://{HOST}:{said.http_port}"}
+        direct = self._url(said.http_port)
+        hosts = {"--host": direct}
         if not self._planned.relayed:
             return hosts, []
         command = self._programs.relay_command(self._planned, self._destination(said))
         relay = self._start(stack, "relay", command)
         port = relay.answered(announcements.relay_ready, self._programs.ready_s, self._tick).port
-        through = f"http://{HOST}:{port}"
+        through = self._url(port)
         beside = said.http2_port or said.https_port or said.target
-        return hosts | {"--http2-host" if beside else "--host": through}, [relay]
+        return hosts | {"--http2-host" if beside else "--host": through, "--clock-host": direct}, [relay]
+
+    def _url(self, port: int) -> str:
+        return f"http://{authority(self._programs.bind, port)}"
 
     def _destination(self, said: Announcement) -> str:
-        return f"{HOST}:{said.http2_port or said.https_port or said.http_port}"
+        return authority(self._programs.bind, said.http2_port or said.https_port or said.http_port)
 
-    def _serving(self, said: Announcement) -> list[int]:
-        """Return the processes whose cost, with that of what they started, is the server's."""
-        return [said.pid]
+    def _looks(self, said: Announcement) -> list[CostLook]:
+        """Return who looks at the processes whose cost, with that of what they started, is the server's."""
+        return [Family(said.pid, "server")]
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
         """Our servers tell a client all that it missed, so nothing depends on who is there yet."""
@@ -170,7 +207,7 @@ class Attempt:
         except ChildFailed as problem:
             raise CellFailed(f"{problem}; {EXPECTED}" if self._scenario.server else str(problem)) from None
         self.note(server_pid=said.pid)
-        Target(f"http://{HOST}:{said.http_port}", token)
+        Target(self._url(said.http_port), token).require_our_clock()
         # What it costs is that of the process that serves, so it had better be that one.
         if not self._server.owns(said.pid):
             raise CellFailed(f"the server says that its pid is {said.pid}, which is not a process that it started")
@@ -184,10 +221,15 @@ class Attempt:
     def _share_out(self, stack: ExitStack, load: Child) -> None:
         """Start the processes that share the clients, if there are several; `load` then is the one they listen to."""
         loads = self._scenario.loads
-        if loads == 1:
+        if loads == 1 and self._hosts is None:
             return
         port = int(load.heard(JOIN_LINE, self._programs.ready_s, self._tick)[1])
-        command = self._programs.worker_command(self._planned, port)
+        if self._hosts is not None:
+            stack.callback(self._hosts.release)
+            self.note(hosts=self._hosts.start(self._planned, port, self._folder))
+            self._hosts.await_ready(self._tick, load.check)
+            return
+        command = self._programs.worker_command(self._planned.pattern, self._programs.bind, port)
         for at in range(1, loads + 1):
             worker = Child(f"load process {at} of {loads}", command, self._folder / f"load-{at}.log")
             self._workers.append(stack.enter_context(worker))
@@ -215,7 +257,7 @@ class Attempt:
             window = Window(self.cell.window_from_ns, self.cell.window_until_ns, interval_ns)
             self._folding = Folding(self._folder, window)
 
-    def _watch(self, samplers: Sequence[Family], children: Sequence[Child]) -> list[Sample]:
+    def _watch(self, samplers: Sequence[CostLook], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
         edges = self.cell.window_from_ns, self.cell.window_until_ns
         until_ns = edges[1] + round(self._scenario.drain_or_default_s(self._planned.rtt_ms) * NS_PER_S)
@@ -232,14 +274,18 @@ class Attempt:
     def _end(self, host: str, token: str, load: Child) -> None:
         Target(host, token).publish("manual", None)
         self.note(published=Target(host, token).newest_id, load_ended_ns=now_ns())
-        self.note(load_exit_code=load.stop(HAND_IN_S if self._workers else GRACE_S))
+        self.note(load_exit_code=load.stop(HAND_IN_S if self._workers or self._hosts else GRACE_S))
         for worker in self._workers:
             worker.await_end(ENDING_S)
         # Where one of them failed, that is why the load did.
         for child in (*self._workers, load):
             if code := child.stop():
-                raise CellFailed(f"the {child.name} ended with {ending(code)}: {child.last_words()}")
+                error = child.said(ERROR_LINE)
+                told = error[1] if error else child.last_words()
+                raise CellFailed(f"the {child.name} ended with {ending(code)}: {told}")
         self._workers = []
+        if self._hosts is not None:
+            self._hosts.hand_in(self._folder, self._told)
 
     def _end_process(self, child: Child) -> None:
         code = child.stop()

@@ -29,6 +29,7 @@ class Programs:
     """How the processes of a cell are started; its own arguments are added behind.
 
     report, advise: the front door, which alone may ask the reports for something; words are added behind.
+    bind: the address of this machine at which all that clients and load processes reach listens.
     ready_s: how long each may take until it says that it is ready. journal_writes: whether the server notes when it
     writes each message to each client, which costs it time.
     """
@@ -40,13 +41,14 @@ class Programs:
     report: Sequence[str] = python("pollbench", "report")
     advise: Sequence[str] = python("pollbench", "advise")
     race: Sequence[str] = python("servers.race")
+    bind: str = HOST
     ready_s: float = 60.0
     journal_writes: bool = False
 
     def server_command(self, planned: PlannedCell, token: str, folder: Path) -> list[str]:
         scenario = planned.scenario
         options = {
-            "--host": HOST,
+            "--host": self.bind,
             "--port": 0,
             "--http2-port": 0,
             OPTIONS["schedule"]: "manual",
@@ -77,6 +79,7 @@ class Programs:
     def outlet_command_of(self, url: str, token: str, folder: Path) -> list[str]:
         """token: also the name of the run. The adapter is in the folder."""
         options = {
+            "--host": self.bind,
             "--adapter": folder / ADAPTER_FILE,
             "--url": url,
             "--run": token,
@@ -89,7 +92,7 @@ class Programs:
     def relay_command(self, planned: PlannedCell, to: str) -> list[str]:
         """to: host:port of whom clients are to reach."""
         scenario = planned.scenario
-        options = {"--to": to, OPTIONS["rtt_ms"]: typed("rtt_ms", (planned.rtt_ms,))}
+        options = {"--host": self.bind, "--to": to, OPTIONS["rtt_ms"]: typed("rtt_ms", (planned.rtt_ms,))}
         shaped = words(scenario, (SETTINGS[name] for name in RELAYED))
         return [*self.relay, *_flat(options), *shaped, "--announce-json"]
 
@@ -109,17 +112,23 @@ class Programs:
             "--exit-code-on-error": 0,
         }
         asked = words(scenario, (each for each in SETTINGS.values() if USER in each.who))
-        sharing = {"--master-bind-host": HOST, "--master-bind-port": 0, "--expect-workers": scenario.loads}
-        shared = ["--master", *_flat(sharing)] if scenario.loads > 1 else []
+        bind = _bracketed(self.bind)
+        sharing = {"--master-bind-host": bind, "--master-bind-port": 0, "--expect-workers": scenario.loads}
+        shared = ["--master", *_flat(sharing)] if scenario.loads > 1 or scenario.workers else []
         return [*self.load, user_class_name(planned.pattern), *QUIETLY, *shared, *asked, *_flat(options)]
 
-    def worker_command(self, planned: PlannedCell, port: int) -> list[str]:
-        """Return what drives a share of the clients: the process that listens on this port tells it everything."""
-        options = {"--master-host": HOST, "--master-port": port, "--exit-code-on-error": 0}
-        return [*self.load, user_class_name(planned.pattern), *QUIETLY, "--worker", *_flat(options)]
+    def worker_command(self, pattern: str, host: str, port: int) -> list[str]:
+        """Return what drives a share of the clients: the process that listens there tells it everything."""
+        options = {"--master-host": _bracketed(host), "--master-port": port, "--exit-code-on-error": 0}
+        return [*self.load, user_class_name(pattern), *QUIETLY, "--worker", *_flat(options)]
 
 
 OURS: Final = Programs()
+
+
+def _bracketed(host: str) -> str:
+    """Return a host as Locust puts it before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _flat(options: Mapping[str, object]) -> list[str]:

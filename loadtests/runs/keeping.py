@@ -65,7 +65,11 @@ def ended(planned: PlannedCell, cell: Cell, folder: Path, folding: Folding | Non
     silent = unheard(planned, folder, edges_ns, words, summary) if not collected.problems else []
     problems = [*cell.problems, *collected.problems, *silent]
     return msgspec.structs.replace(
-        cell, rows=collected.rows, problems=problems, status="failed" if problems else "finished"
+        cell,
+        rows=collected.rows,
+        clocks=collected.clocks,
+        problems=problems,
+        status="failed" if problems else "finished",
     )
 
 

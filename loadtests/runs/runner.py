@@ -14,19 +14,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
+
 from loadtests.host import environment, machine_limits, netem
 from loadtests.records.manifest import Cell, Machine
 from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign.cell import ForeignAttempt
+from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.roster import HostsMissing
 from loadtests.runs.keeping import described, keep
 from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
-from loadtests.scenario.settings import NETEM, RELAY
+from loadtests.scenario.settings import NETEM, OPTIONS, RELAY
 from servers.timing.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
+INCOMPLETE, INTERRUPTED = 4, 130
+"""With which exit codes load hosts end then."""
 
 
 class NoRoom(RunRefused):
@@ -145,6 +151,8 @@ def _check_network(plan: Plan) -> None:
 
 def check_room(plan: Plan, machine: Machine) -> None:
     """Raise NoRoom when a cell of the plan needs more open files or ports than the machine has."""
+    if plan.scenario.workers and not any(plan.scenario.rtt_ms):
+        machine = msgspec.structs.replace(machine, ports=machine_limits.UNKNOWN)  # no client connects from here
     if lacking := machine_limits.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
         raise NoRoom(lacking)
 
@@ -184,19 +192,32 @@ def run_cells(
     labels: Mapping[str, str],
     watcher: Watcher,
     programs: Programs = OURS,
+    hosts: LoadHosts | None = None,
 ) -> Outcome:
-    """Measure these cells into the run folder. Ctrl-C and a full disk end it early; what is finished is kept."""
+    """Measure these cells into the run folder. Ctrl-C and a full disk end it early; what is finished is kept.
+
+    hosts: those that drive the clients of cells with `workers`. Raises RunRefused where there are such and no hosts.
+    """
     outcome = Outcome()
+    if hosts is None and any(planned.scenario.workers for planned in cells):
+        raise RunRefused(f"{OPTIONS['workers']}: load hosts are there for pollbench run and compare only; leave it out")
     try:
         with Interrupt() as interrupt:
             for planned in cells:
                 interrupt.check()
-                outcome.cells.append(_run_cell(folder, planned, labels, watcher, programs, interrupt))
+                if hosts is not None:
+                    hosts.gather(planned.scenario.workers, interrupt.check)
+                outcome.cells.append(_run_cell(folder, planned, labels, watcher, programs, interrupt, hosts))
     except KeyboardInterrupt:
         outcome.interrupted = True
+    except HostsMissing as problem:
+        outcome.halted = str(problem)
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         outcome.halted = f"cannot write {problem.filename or folder}: {reason}"
+    if hosts is not None:
+        code = INTERRUPTED if outcome.interrupted else INCOMPLETE if outcome.halted else 0
+        hosts.dismiss(code, outcome.halted or "it was interrupted")
     return outcome
 
 
@@ -207,6 +228,7 @@ def _run_cell(
     watcher: Watcher,
     programs: Programs,
     interrupt: Interrupt,
+    hosts: LoadHosts | None,
 ) -> Cell:
     def tick() -> None:
         interrupt.check()
@@ -217,7 +239,7 @@ def _run_cell(
     shutil.rmtree(cell_folder, ignore_errors=True)
     cell_folder.mkdir(parents=True)
     kind = ForeignAttempt if planned.scenario.adapter else Attempt
-    cell = keep(cell_folder, measure(kind(planned, labels[planned.pattern], cell_folder, programs, tick)))
+    cell = keep(cell_folder, measure(kind(planned, labels[planned.pattern], cell_folder, programs, tick, hosts)))
     watcher.ended(cell)
     return cell
 

@@ -1,4 +1,4 @@
-"""The server to be measured: is it there, is it ours, and does it share our clock?"""
+"""The server to be measured: is it there, is it ours, and how far is its clock from ours?"""
 
 import http.client
 import socket
@@ -9,9 +9,11 @@ from typing import Annotated
 
 import msgspec
 
+from loadtests.clocks.line import ClockLine, NoClock, first_offset
+from loadtests.clocks.offset import ClocksDisagree, OffsetInterval
 from loadtests.foreign.spec import ForeignTarget
 from servers.feed.schedule import parse_schedule
-from servers.timing.clock import clock_id, now_ns
+from servers.timing.clock import clock_id, now_ns, same_clock
 from servers.web.urls import read_url
 
 ANSWER_S = 10.0
@@ -81,11 +83,6 @@ class Target:
         host, stats = self.host, self._stats()
         if token and stats.token != token:
             raise WrongServer(f"{host} is another server: its token is {stats.token!r}, not {token!r}")
-        if stats.clock_id != clock_id():
-            raise WrongServer(
-                f"{host} runs by another clock ({stats.clock_id!r}, here {clock_id()!r}), so no latency can be "
-                "measured from here; run the load on the server's machine"
-            )
         self.stats = stats
         self.newest_id = stats.newest_id
         self.start_at_ns = stats.start_at_ns
@@ -93,6 +90,44 @@ class Target:
         self.foreign = stats.backplane.foreign if stats.backplane else None
         ports = stats.http2_port, stats.https_port
         self.http2_host, self.https_host = (str(replace(self._url, port=port)) if port else "" for port in ports)
+
+    @property
+    def shares_our_clock(self) -> bool:
+        return same_clock(self.stats.clock_id, clock_id())
+
+    def require_our_clock(self) -> None:
+        """Raise WrongServer where the server reads another clock than we do."""
+        if not self.shares_our_clock:
+            raise WrongServer(
+                f"{self.host} runs by another clock ({self.stats.clock_id!r}, here {clock_id()!r}), but a planned run "
+                "starts its server beside it: start that without a container or time namespace of its own"
+            )
+
+    def clock_line(self, beside: str = "") -> ClockLine:
+        """Return what asks its clock. beside: where to ask, if not at the server. Raises ValueError for no URL."""
+        return ClockLine(read_url(beside, "--clock-host") if beside else self._url)
+
+    def offset(self) -> OffsetInterval:
+        """Return its clock less ours, by asking; exactly 0 where it reads ours. Raises WrongServer where none tells."""
+        if self.shares_our_clock:
+            return OffsetInterval(0, 0, now_ns(), 0.0)
+        named = self.stats.clock_id
+        line = self.clock_line()
+        try:
+            found, offset = first_offset(line)
+        except (OSError, NoClock, ClocksDisagree) as wrong:
+            raise WrongServer(
+                f"{self.host} runs by another clock ({named!r}, here {clock_id()!r}), and how far apart they are "
+                f"cannot be told: {wrong}; have it answer GET /clock (docs/clocks.md), or run the load on its machine"
+            ) from None
+        finally:
+            line.close()
+        if found != named:
+            raise WrongServer(
+                f"{self.host} is answered for by two servers: GET /stats names the clock {named!r}, GET /clock "
+                f"{found!r}; name one of them, not what stands before them"
+            )
+        return offset
 
     def publish(self, schedule: str, message_bytes: int | None) -> None:
         """Have the server publish by another schedule or length. Raises WrongServer when it will not."""
@@ -115,6 +150,10 @@ class Target:
         self.publish(schedule, message_bytes)
         self._meet(self.stats.token)
         answered_ns = now_ns()
+        offset = self.offset()
+        if schedule:
+            asked_ns += offset.low_ns
+        answered_ns += offset.high_ns
         if not asked_ns <= self.start_at_ns <= answered_ns:
             when = f"told to between {asked_ns} and {answered_ns}" if schedule else f"asked at {answered_ns}"
             raise WrongServer(

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from servers.settings.setting import RUNNER, setting, settings
+from servers.web.urls import read_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,13 @@ class Asked:
         metavar="TEXT",
     )
     ca: str = setting("", "trust certificates of this authority (PEM)", RUNNER, metavar="FILE")
+    agent: str = setting(
+        "",
+        "ask a pollbench agent on that server's host what the server costs; its token is in POLLBENCH_AGENT_TOKEN",
+        RUNNER,
+        metavar="URL",
+        tidy=lambda text: str(read_url(text, "agent")),
+    )
     insecure: bool = setting(False, "trust any certificate; the report says so", RUNNER)
     changes: tuple[str, ...] = setting(
         (), "change a key of the adapter", RUNNER, option="--set", metavar="KEY=VALUE", repeated=True

@@ -32,6 +32,13 @@ class LoadOptions(UserSettings):
         metavar="URL",
         tidy=lambda text: str(read_url(text, "http2-host")),
     )
+    clock_host: str = setting(
+        "",
+        "base URL whose GET /clock tells the publisher's time; empty: --host",
+        RUNNER,
+        metavar="URL",
+        tidy=lambda text: str(read_url(text, "clock-host")),
+    )
     target: str = again(Asked, "target", help="adapter of your own server at --host", who=(USER,))
     publish: str = again(Asked, "publish", help="how to publish a message to your own server", who=(USER,))
     ca: str = again(Asked, "ca", who=(USER,))

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtests.scenario.poll_timing import parse_pace
-from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, Settings, schedules
+from loadtests.scenario.settings import OPTIONS, RELAY, ROWS, SETTINGS, Settings, schedules
 
 ONE_PROCESS: Final = "1 with --fault or --one-per-write, or with a server that is not ours"
+CLOCKS_LATER: Final = "what their clocks are off is known best when a cell has ended"
+NOT_BETWEEN: Final = "it delays what stays on this machine"
 RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 """What only a relay can do."""
 
@@ -43,11 +45,9 @@ class Scenario(Settings):
             ("poll_interval_s", self.poll_interval_s > 0, "more than 0, at most 3600 s"),
             # Without heartbeats it cannot be known how long a healthy stream is silent, so any limit may be meant.
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
-            (
-                "server_processes",
-                self.server_processes == 1 or shared,
-                ONE_PROCESS,
-            ),
+            ("server_processes", self.server_processes == 1 or shared, ONE_PROCESS),
+            ("workers", not self.workers or self.network == RELAY, f"0 with --network {self.network}: {NOT_BETWEEN}"),
+            ("keep", self.keep == ROWS or not self.workers, f"{ROWS} with --workers: {CLOCKS_LATER}"),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
         ]:
             if not good:
@@ -80,7 +80,7 @@ class Scenario(Settings):
     @property
     def loads(self) -> int:
         """How many load processes share the clients."""
-        return self.load_processes or 1
+        return max(self.workers, 1) * (self.load_processes or 1)
 
 
 _ALL: Final = (

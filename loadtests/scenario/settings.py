@@ -162,9 +162,18 @@ class Settings(UserSettings):
     )
     jitter_ms: float = again(Distance, "jitter_ms")
     bandwidth_bits_per_s: int = again(Distance, "bandwidth_bits_per_s")
+    workers: int = setting(
+        0,
+        "load hosts that share the clients, each started with pollbench worker",
+        RUNNER,
+        low=0,
+        high=1000,
+        off="this machine drives them",
+    )
     load_processes: int | None = setting(
         None,
-        "processes that share the clients; without it, one for each 500, as far as there are cores beside the server",
+        "processes that share the clients; without it, one for each 500, as far as there are cores beside the server; "
+        "with --workers, on each of them, and without it one",
         RUNNER,
         low=1,
         high=64,

@@ -12,7 +12,7 @@ CLIENTS_EACH: Final = 500
 
 def shared_out(scenario: Scenario, cores: int) -> Scenario:
     """Return the scenario with its load processes: each has a core, beside the server's and the network's."""
-    if scenario.load_processes is not None:
+    if scenario.load_processes is not None or scenario.workers:
         return scenario
     beside = scenario.server_processes + any(scenario.relayed(rtt_ms) for rtt_ms in scenario.rtt_ms)
     processes = min(cores - beside, ceil(max(scenario.clients) / CLIENTS_EACH))

@@ -51,9 +51,10 @@ class PacedPollingUser(PollingUser):
             due_ns = (now_ns() if pace.after_answer else due_ns) + round(pace.gap(self.random) * interval_ns)
 
     def _first_due_ns(self, interval_ns: int, pace: Pace) -> int:
-        """Together means by the clock, for all processes alike: at the next multiple of the interval."""
+        """Together means by the publisher's clock, for all processes alike: at the next multiple of the interval."""
         if session.options.poll_start == "together":
-            return (now_ns() // interval_ns + 1) * interval_ns
+            there_ns = now_ns() + session.ahead_ns
+            return (there_ns // interval_ns + 1) * interval_ns - session.ahead_ns
         return now_ns() + round(pace.first(self.random) * interval_ns)
 
     def _without_pause(self) -> None:

@@ -17,8 +17,9 @@ from servers.targets.variables import secrets_of
 class Session:
     """host, http2_host, https_host: base URLs; the last of where users are encrypted. ca: who signed its certificate.
     options: what users are told. joined: which message those that start at the newest found that to be, by number in
-    this process. seed: what users' random numbers come from, together with their own number. foreign: the server, where
-    it is not ours, and scanner: finds the run's tracers in what it sends. secrets: what must not be written down.
+    this process. ahead_ns: about what the publisher's clock shows more than ours. seed: what users' random numbers come
+    from, together with their own number. foreign: the server, where it is not ours, and scanner: finds the run's
+    tracers in what it sends. secrets: what must not be written down.
     """
 
     host: str = ""
@@ -27,6 +28,7 @@ class Session:
     ca: str = ""
     options: UserSettings = field(default_factory=UserSettings)
     joined: dict[int, int] = field(default_factory=dict)
+    ahead_ns: int = 0
     seed: str = ""
     foreign: ForeignTarget | None = None
     scanner: Scanner | None = None

@@ -28,6 +28,7 @@ from reports.basics.statistics import Interval, median_interval
 from reports.basics.units import counted, listed
 from reports.ci.comparison import NOT_JUDGED
 from reports.ci.slo import SHOWN, Goal, parse_slo
+from reports.data.clock_error import worst_error_ms
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation, planned
 from reports.page.answer import answers
@@ -234,7 +235,7 @@ def _results(
         if exists and goal.wild and _has_none(cells, goal.column):
             yield GoalResult(goal, situation, None, len(_values(cells, goal.column)), 0, False, True, applies=False)
         else:
-            yield _result(goal, situation, _values(cells, goal.column))
+            yield _result(goal, situation, _values(cells, goal.column), worst_error_ms(cells, goal.column))
 
 
 def _has_none(cells: pd.DataFrame | None, column: str) -> bool:
@@ -247,8 +248,11 @@ def _values(cells: pd.DataFrame | None, column: str) -> list[float]:
     return [] if cells is None else [float(value) for value in cells[column]]
 
 
-def _result(goal: Goal, situation: Situation, values: list[float]) -> GoalResult:
-    """A repeat without a value (nothing was delivered) meets no goal, and counts as the worst in the median."""
+def _result(goal: Goal, situation: Situation, values: list[float], clock_ms: float) -> GoalResult:
+    """A repeat without a value (nothing was delivered) meets no goal, and counts as the worst in the median.
+
+    clock_ms: by how much two clocks may make the values wrong.
+    """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return GoalResult(goal, situation, None, len(values), 0, met=False, proven=False)
@@ -257,6 +261,7 @@ def _result(goal: Goal, situation: Situation, values: list[float]) -> GoalResult
         return GoalResult(goal, situation, interval, len(values), repeats_met, repeats_met == len(values), proven=True)
     median = float(np.median([value if math.isfinite(value) else goal.worst for value in values]))
     met = goal.meets(median)
+    interval = replace(interval, low=interval.low - clock_ms, high=interval.high + clock_ms)
     one_sided = goal.meets(interval.low) == goal.meets(interval.high) == met
     return GoalResult(
         goal, situation, interval, len(values), repeats_met, met, one_sided and len(finite) == len(values) > 1

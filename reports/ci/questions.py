@@ -16,6 +16,7 @@ import pandas as pd
 
 from reports.basics.statistics import ALPHA, Shift, compare, holm, median_interval, repeats_needed
 from reports.ci.comparison import LEAST_PERCENT, WORST_FIRST, Difference, Direction
+from reports.data.clock_error import worst_error_ms
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation
 
@@ -34,13 +35,17 @@ NEITHER_IS_BETTER: Final = frozenset({"hold_ms", "responses_per_s", "owed", "mes
 
 @dataclass(frozen=True)
 class _Question:
-    """Did this measure of this situation change? The values of all repeats that have one."""
+    """Did this measure of this situation change? The values of all repeats that have one.
+
+    clock: by how much the clocks of both runs may make the change wrong, in the measure's unit.
+    """
 
     situation: Situation
     measure: str
     base: list[float]
     new: list[float]
     without: int
+    clock: float = 0.0
 
     @cached_property
     def shift(self) -> Shift | None:
@@ -88,19 +93,20 @@ def _question(situation: Situation, measure: str, *runs: pd.DataFrame | None) ->
         [] if cells is None or measure not in cells else [float(value) for value in cells[measure]] for cells in runs
     ]
     base, new = ([value for value in values if math.isfinite(value)] for values in found)
-    return _Question(situation, measure, base, new, sum(map(len, found)) - len(base) - len(new))
+    clock = sum(worst_error_ms(cells, measure) for cells in runs)
+    return _Question(situation, measure, base, new, sum(map(len, found)) - len(base) - len(new), clock)
 
 
 def _row(question: _Question, p: float, alpha: float) -> Difference:
     base, new = (median_interval(values) if values else None for values in (question.base, question.new))
     row = Difference(question.situation, question.measure, base, new, question.shift, p, "~")
-    return replace(row, verdict=_verdict(row, alpha))
+    return replace(row, verdict=_verdict(row, alpha, question.clock))
 
 
-def _verdict(row: Difference, alpha: float) -> Direction:
+def _verdict(row: Difference, alpha: float, clock: float) -> Direction:
     if row.shift is None:
         return "only in base" if row.base else "only in new"
-    if row.p > alpha or abs(row.percent(row.shift.amount)) < LEAST_PERCENT:
+    if row.p > alpha or abs(row.shift.amount) < clock or abs(row.percent(row.shift.amount)) < LEAST_PERCENT:
         return "~"
     return direction(row.measure, row.shift.amount)
 

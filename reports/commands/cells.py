@@ -8,6 +8,7 @@ from rich.console import Console
 from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.progress import Bar, duration
 from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
@@ -40,12 +41,15 @@ def run_cells(
     labels: Mapping[str, str],
     *beside: runner.Watcher,
     quiet: bool = False,
+    hosts: LoadHosts | None = None,
 ) -> runner.Outcome:
-    """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is."""
+    """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is; hosts: those
+    that drive the clients of cells with workers.
+    """
     from reports.page.terminal import LiveTable
 
     with Bar(Console(quiet=True) if quiet else err, cells, LiveTable(folder)) as bar:
-        return runner.run_cells(folder, cells, labels, _All(bar, *beside))
+        return runner.run_cells(folder, cells, labels, _All(bar, *beside), hosts=hosts)
 
 
 def ended(outcome: runner.Outcome, folder: Path) -> tuple[int, str]:

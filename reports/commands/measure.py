@@ -1,8 +1,9 @@
 """`run` and `compare`: measure a plan, write the report, and print the verdict."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from loadtests.host import environment
 from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import Watched
 from loadtests.runs import runner
+from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.meeting import Meeting, with_meeting
 from loadtests.runs.progress import duration
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
@@ -72,9 +75,11 @@ class Telling:
 
 @with_overrides
 @with_target()
+@with_meeting
 def run(
     overrides: Mapping[str, object],
     asked: Asked,
+    meeting: Meeting,
     pattern: Annotated[str, typer.Argument(help="see pollbench patterns", autocompletion=pattern_names)],
     scenario: Annotated[str, typer.Argument(help="see pollbench scenarios", autocompletion=scenario_names)] = "feed",
     repeats: Annotated[int, typer.Option(metavar="N", help="number of repeats")] = 1,
@@ -98,14 +103,17 @@ def run(
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
     plan = Plan(_fitted(wanted, overrides, telling), patterns, repeats)
-    return _measure(_new_run("run", folder, plan, labels), plan, labels, telling)
+    with _hosts(plan, meeting) as hosts:
+        return _measure(_new_run("run", folder, plan, labels), plan, labels, telling, hosts)
 
 
 @with_overrides
 @with_target()
+@with_meeting
 def compare(
     overrides: Mapping[str, object],
     asked: Asked,
+    meeting: Meeting,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
@@ -147,13 +155,23 @@ def compare(
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:
-        return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling)
+        with _hosts(plan, meeting) as hosts:
+            return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling, hosts)
     if folder is not None:
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: missing cells are added to the resumed run"
         )
     runner.check_resumable(resume, plan)
-    return _measure(resume, plan, labels, telling)
+    with _hosts(plan, meeting) as hosts:
+        return _measure(resume, plan, labels, telling, hosts)
+
+
+def _hosts(plan: Plan, meeting: Meeting) -> AbstractContextManager[LoadHosts | None]:
+    """Open the run to load hosts where its clients are theirs. Raises ValueError for options that cannot be obeyed."""
+    meeting.needed(plan.scenario)
+    if not plan.scenario.workers:
+        return nullcontext()
+    return LoadHosts(meeting, os.environ, lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True))
 
 
 def _fitted(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
@@ -183,7 +201,9 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
     return folder
 
 
-def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling) -> int:
+def _measure(
+    folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling, hosts: LoadHosts | None = None
+) -> int:
     """Measure the missing cells of a run folder, write its report, and return the exit code."""
     names = [cell.name for cell in plan.cells()]
     cells = runner.lacking(folder, plan)
@@ -196,7 +216,7 @@ def _measure(folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telli
         for each in watched:
             if each.url:
                 err.print(f"metrics: {each.url}", highlight=False, soft_wrap=True)
-        outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet)
+        outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet, hosts=hosts)
         kept = runner.finished_cells(folder, names)
         page, halted = None, outcome.halted
         try:

@@ -1,21 +1,33 @@
-"""`serve`, `ui` and `race`: servers that stay up, for curl, for Locust's web UI and for the browser."""
+"""`serve`, `ui`, `race`, `agent`, `worker`: what stays up, for curl, for Locust's web UI, for the browser, for runs
+elsewhere.
+"""
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from loadtests.agent.messages import TOKEN, check_token
 from loadtests.metrics.exporter import Destination, parse_metrics
 from loadtests.metrics.watched import ByHand
 from loadtests.runs import runner, webui
+from loadtests.runs.hosts.meeting import Coming, where
 from loadtests.scenario.overrides import with_options
-from reports.commands.common import Metrics, out, pattern_names
+from reports.commands.common import Metrics, err, fail, out, pattern_names
+from reports.commands.exits import DONE, USAGE
 from servers.home import python
 from servers.settings.options import ServerOptions
-from servers.settings.setting import Setting, settings
+from servers.settings.setting import Setting, read, settings
+
+WORKER_EPILOG: Final = (
+    "Exit codes: 0 the run is done; 2 wrong option, or the run refused this host (wrong token, another version, a name "
+    "that is taken); 3 no run answers at that address, or none any more; 4 the run is incomplete, or this host failed "
+    "in a cell, as when its disk or the store was full; 130 interrupted, here or there."
+)
 
 
 @partial(with_options, argument="options", table=settings(ServerOptions), panel="What it is told")
@@ -83,3 +95,73 @@ def race(
         out.print(line, highlight=False, soft_wrap=True)
 
     return stage.serve(port, say, show=(lambda _: None) if no_open else typer.launch)
+
+
+def agent(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="address to listen on; 0.0.0.0 for all of this host's")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="port, 0 for any free one")] = 8766,
+) -> int:
+    """Tell runs on other hosts what a server on this one costs, and what time it is here: read-only, with a token.
+
+    The token is in the environment, as POLLBENCH_AGENT_TOKEN; without it one is made and printed. A run is told of the
+    agent with --agent http://HOST:PORT, and has the same token in its environment.
+
+    Examples:
+
+        POLLBENCH_AGENT_TOKEN=... pollbench agent --host 10.0.0.2
+        pollbench run sse --target chat.toml --agent http://10.0.0.2:8766
+    """
+    import asyncio
+
+    from loadtests.agent.service import serve
+    from servers.process import stop_signal
+
+    given = os.environ.get(TOKEN, "")
+    token = check_token(given) if given else secrets.token_hex(16)
+
+    def said(url: str) -> None:
+        if not given:
+            out.print(f"{TOKEN}={token}", highlight=False, soft_wrap=True)
+        out.print(f"agent at {url}; runs have --agent {url} and {TOKEN}", highlight=False, soft_wrap=True)
+
+    async def answering() -> None:
+        await serve(host, port, token, stop_signal(), said)
+
+    try:
+        asyncio.run(answering())
+    except OSError as problem:
+        return fail(USAGE, f"--host {host} --port {port}: {problem.strerror or problem}; choose another")
+    return DONE
+
+
+@partial(
+    with_options,
+    argument="coming",
+    table=settings(Coming),
+    panel="Where the run is",
+    read=lambda typed: read(Coming, typed),
+)
+def worker(coming: Coming) -> int:
+    """Drive users for a run on another machine that was started with --workers.
+
+    The secret that both share is in the environment, as POLLBENCH_TOKEN; the run makes and prints one where it has
+    none.
+
+    Examples:
+
+        POLLBENCH_TOKEN=... pollbench worker --master 10.0.0.1
+        POLLBENCH_TOKEN=... pollbench worker --master load-master:5570 --name alpha --wait 1h
+    """
+    from loadtests.runs.hosts import line, messages
+    from loadtests.runs.hosts import worker as host
+
+    token = os.environ.get(messages.TOKEN, "")
+    if not token:
+        raise ValueError(
+            f"{messages.TOKEN} is not set: set it to the token of the run, which prints it where it made one"
+        )
+    to_run = line.Line(*where(coming.master), messages.check_token(token), coming.wait_s)
+    name = coming.name or line.named()
+    return host.serve(to_run, name, coming.wait_s, lambda text: err.print(text, markup=False, soft_wrap=True))

@@ -21,6 +21,8 @@ from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.scenario.dimensions import COLUMNS
 from loadtests.scenario.settings import SUMMARY
 from loadtests.summary.kept import Summary
+from reports.basics.units import counted
+from reports.data.clock_error import clock_errors
 from reports.data.tables import ReportError as ReportError  # what `load` raises
 from reports.data.tables import journal, rows_of, summary_of
 
@@ -82,7 +84,9 @@ class Run:
 
     cells: one row per cell.json, its fields as columns, `problems` joined by "; ", those of `relay` as relay_*, of
     `way_up` as way_up_*;
+    clock_error_ms, clock_change_ms, clock_exchanges, clock_problems: see `clock_error.py`;
     changed: the files that are not what they were when the cell ended;
+    hosts: the load hosts and what machines they are, "" where the run's own drove the clients;
     <table>_rows: how many rows the load processes said they recorded, -1 where they did not say.
     requests, deliveries, samples: the rows of arrival.py, of finished cells, after the KEYS columns.
     published: id, due_ns, published_ns of every message of those cells, after the KEYS columns.
@@ -185,11 +189,17 @@ def _cell_frame(
 ) -> pd.DataFrame:
     frame = pd.DataFrame([_flat(cell) for cell in cells]).rename(columns={"name": "cell"})
     frame["problems"] = frame["problems"].map("; ".join)
+    frame = frame.join(pd.DataFrame(clock_errors(cells)))
     frame["changed"] = [changed.get(cell.name, "") for cell in cells]
+    frame["hosts"] = ["; ".join(map(_described, cell.hosts)) for cell in cells]
     for table in ROW_TYPES:
         frame[f"{table}_rows"] = [cell.rows.get(table, -1) for cell in cells]
-    frame = frame.drop(columns=["server_command", "load_command", "rows", "schema", "seal"]).astype(keys)
+    frame = frame.drop(columns=["server_command", "load_command", "rows", "clocks", "schema", "seal"]).astype(keys)
     return frame[[*KEYS, *frame.columns.difference(KEYS, sort=False)]]
+
+
+def _described(host: manifest.LoadHost) -> str:
+    return f"{host.name}: {counted(host.machine.cores, 'core')}, {host.machine.cpu or 'an unnamed CPU'}"
 
 
 def _flat(cell: manifest.Cell) -> dict[str, object]:

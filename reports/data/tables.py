@@ -24,6 +24,8 @@ NAMED: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
 NARROW: Final = {"user": "int32", "pid": "int32", "connection": "int32", "status": "int16", "bytes": "int32"}
 JOURNAL: Final = ["id", "due_ns", "published_ns"]
 LAST_INSTANT_NS: Final = 2**62
+PIDS: Final = 2**32
+"""More than any system has."""
 ROW_BYTES: Final = 100
 """What a row takes in memory, about."""
 
@@ -54,7 +56,8 @@ def summary_of(folder: Path) -> Summary:
 
 
 def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
-    """Return the rows of a table of arrival.py, all of one pattern. Raises ReportError.
+    """Return the rows of a table of arrival.py, all of one pattern; of samples also their `host`, where
+    load hosts took part. Raises ReportError.
 
     They are read column by column, so that memory holds them and one column more.
     """
@@ -75,7 +78,21 @@ def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
             else np.full(found.metadata.num_rows, kind._field_defaults[name], NARROW.get(name, "int64"))
             for name in kind._fields
         }
+        if table == "samples":
+            columns |= _hosts(file, columns["pid"], "host" in there)
         return pd.DataFrame(columns, copy=False)
+
+
+def _hosts(file: Path, pids: "np.ndarray | pd.Categorical", known: bool) -> "dict[str, np.ndarray | pd.Categorical]":
+    """Return whose samples they are, and by which numbers their processes are told apart: two hosts may have one pid.
+
+    Nothing, where all are the run's own.
+    """
+    names = pq.read_table(file, columns=["host"])["host"].to_pandas().astype(str) if known else pd.Series(dtype=str)
+    if not names.any():
+        return {}
+    hosts = pd.Categorical(names)
+    return {"host": hosts, "pid": np.asarray(pids, "int64") + hosts.codes.astype("int64") * PIDS}
 
 
 def _column(file: Path, name: str) -> "np.ndarray | pd.Categorical":

@@ -108,6 +108,18 @@ def sample_costs(
     }
 
 
+def by_host(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str, dict[str, float]]:
+    """Return the same for the samples of each load host, by its name; nothing where this machine drove the users."""
+    if "host" not in samples:
+        return {}
+    none = between(samples["at_ns"].head(0))
+    theirs = samples[samples["host"] != ""]
+    return {
+        str(host): sample_costs(rows, none, from_ns, until_ns, 0, 1)
+        for host, rows in theirs.groupby("host", observed=True)
+    }
+
+
 def _lag_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFrame:
     """How late the loop of each process was, median and max; NaN of one that nobody watched.
 

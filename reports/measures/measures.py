@@ -16,6 +16,7 @@ import pandas as pd
 from loadtests.scenario.timetable import allowed_s
 from loadtests.summary.kept import Summary
 from reports.basics.statistics import median_interval, warmup_cut
+from reports.data.clock_error import CHANGE, CROSSING, ERROR
 from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
 from reports.measures.consistency import discrepancies, discrepancies_of
@@ -36,7 +37,7 @@ SUMMED: Final = frozenset(
     {*COUNTS, *WATCHED, "messages", "received", "negative", "polls_due", "polls_unsent", "discrepancies"}
 )
 """Columns of a cell that are added up over its repeats; so are errors."""
-WORST: Final = frozenset({"send_late_max_ms"})
+WORST: Final = frozenset({"send_late_max_ms", ERROR, CHANGE})
 """Columns whose largest repeat counts."""
 
 
@@ -196,6 +197,8 @@ def _measure(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
         **{key: cell[key] for key in (*KEYS, "label")},
         "relay_late_mean_ms": cell["relay_late_mean_ms"],
         "relay_late_max_ms": cell["relay_late_max_ms"],
+        ERROR: cell[ERROR],
+        CHANGE: cell[CHANGE],
         **found,
     }
 
@@ -215,7 +218,7 @@ def _of_rows(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
     return {
         "messages": int(counts["owed"]) // cell["clients"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
-        **latency_of(first),
+        **latency_of(first, cell[ERROR]),
         **floors(first, generator, QUANTILES, asked_late_ms(first, requests, cell["rtt_ms"])),
         **parts(first),
         **positions(first),
@@ -252,8 +255,11 @@ def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
     }
 
 
-def latency_of(first: pd.DataFrame) -> dict[str, float]:
-    """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between."""
+def latency_of(first: pd.DataFrame, clock_error_ms: float = 0.0) -> dict[str, float]:
+    """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between.
+
+    negative: deliveries that arrived before they were published, by more than the clocks may be wrong.
+    """
     values = first["latency_ms"].to_numpy()
     if not len(values):
         return dict.fromkeys([*QUANTILES, "mean_ms", *TRANSIT, "lateness_p99_ms"], np.nan) | {
@@ -267,7 +273,7 @@ def latency_of(first: pd.DataFrame) -> dict[str, float]:
         "mean_ms": float(values.mean()),
         **dict(zip(TRANSIT, map(float, transit), strict=True)),
         "lateness_p99_ms": float(np.quantile(first["lateness_ms"].to_numpy(), 0.99, method="inverted_cdf")),
-        "negative": int((first["transit_ms"].to_numpy() < 0).sum()),
+        "negative": int((first["transit_ms"].to_numpy() < -clock_error_ms).sum()),
         "received": len(values),
     }
 
@@ -277,7 +283,8 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Every number of `per_cell` but the counts becomes its median over repeats with `<name>_low` and `<name>_high`, the
     interval of `statistics.median_interval` (NaN for a single repeat, which has none). That of a latency reaches
-    down to its floor, where the instrument's own part is taken out (instrument_part.py). Counts and errors are
+    down to its floor, where the instrument's own part is taken out (instrument_part.py), and both ways as far as two
+    clocks may be wrong (clock_error.py). Counts and errors are
     summed over repeats, of WORST the largest is taken. `cells`: what `per_cell(run)` returned, to save working it
     out twice.
     """
@@ -298,6 +305,9 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
                 row |= _over_repeats(column, group[column])
         for name in floored:
             row[f"{name}_low"] = np.fmin(row[f"{name}_low"], row[f"{name}_floor_low"])
+        for name in CROSSING & row.keys():
+            row[f"{name}_low"] -= row[ERROR]
+            row[f"{name}_high"] += row[ERROR]
         rows.append(row)
     return pd.DataFrame(rows)
 

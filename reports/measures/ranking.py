@@ -1,7 +1,7 @@
 """PURE. Who is first by a measure, alone or level with others, and how far along a sweep that stays so.
 
 Two patterns are level when their intervals overlap ("no measurable difference"), where that of a latency holds what the
-instrument may have added, or when they differ by less than 5 %
+instrument may have added, and what the offset of two clocks may have changed, or when they differ by less than 5 %
 ("nearly level"): that much can differ between two runs of the same thing. Nothing is called better on less.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from loadtests.scenario.dimensions import RATE, RTT, Dimension
+from reports.data.clock_error import change_ms, shared_ms
 
 LEVEL: Final = 1.05
 PLAIN: Final = 1.5
@@ -23,8 +24,18 @@ SummaryRow = Mapping[Any, Any]
 def level(row: SummaryRow, leader: SummaryRow, name: str, within: float = LEVEL) -> bool:
     """Return whether `row` cannot be told from `leader`, which is no larger, or is at most `within` times as large."""
     if isnan(row[f"{name}_low"]) or isnan(leader[f"{name}_high"]):
-        return bool(row[name] <= leader[name] * PLAIN or row.get(f"{name}_floor", row[name]) <= leader[name])
-    return bool(row[f"{name}_low"] <= leader[f"{name}_high"] or row[name] <= leader[name] * within)
+        apart = row[name] - change_ms(row, name) - change_ms(leader, name)
+        return bool(apart <= leader[name] * PLAIN or row.get(f"{name}_floor", row[name]) <= leader[name])
+    return bool(overlap(row, leader, name) or row[name] <= leader[name] * within)
+
+
+def overlap(row: SummaryRow, leader: SummaryRow, name: str) -> bool:
+    """Return whether the intervals of two rows of one run overlap, where `row` is no smaller.
+
+    An error that both have in common shifts both, and does not make them overlap.
+    """
+    low, high = row[f"{name}_low"] + shared_ms(row, name), leader[f"{name}_high"] - shared_ms(leader, name)
+    return bool(low <= high)
 
 
 def ranking(rows: pd.DataFrame, name: str, within: float = LEVEL) -> tuple[list[SummaryRow], list[SummaryRow]]:

@@ -17,9 +17,10 @@ from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
+from reports.data.clock_error import clock_told, shared_ms
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES, QUANTILES
-from reports.measures.ranking import PLAIN, Stretch, SummaryRow, furthest, ranking, stretches, swept
+from reports.measures.ranking import PLAIN, Stretch, SummaryRow, furthest, overlap, ranking, stretches, swept
 
 NAN: Final = float("nan")
 POLLED: Final = "short_polling"
@@ -92,12 +93,12 @@ def headline(rows: pd.DataFrame, setting: Mapping[str, Any] | None = None) -> st
     slowest = max(first, key=lambda row: float(row["p50_ms"]))
     opening = f"With {_conditions(rows, setting)}, {names}" if setting else sentence(names)
     told = f"{opening} {'deliver' if len(first) > 1 else 'delivers'} half of all messages within "
-    told += f"{quantity(slowest['p50_ms'], 'ms')}{_of_the_instrument(slowest)}"
+    told += f"{quantity(slowest['p50_ms'], 'ms')}{_of_the_clock(slowest)}{_of_the_instrument(slowest)}"
     if not rest:
         return f"{told}{': no measurable difference' if len(first) > 1 else ''}."
     last = rest[-1]
     return (
-        f"{told}; {last['label']} takes {quantity(last['p50_ms'], 'ms')}, "
+        f"{told}; {last['label']} takes {quantity(last['p50_ms'], 'ms')}{_of_the_clock(last)}, "
         f"{times(last['p50_ms'] / first[0]['p50_ms'])} as long{_why(last, setting or {})}."
     )
 
@@ -110,6 +111,12 @@ def _conditions(rows: pd.DataFrame, setting: Mapping[str, Any] | None) -> str:
     if setting and POLLED in set(rows["pattern"]):
         told.append(f"a poll every {quantity(setting['poll_interval_s'] * 1000, 'ms')}")
     return listed(told)
+
+
+def _of_the_clock(row: SummaryRow) -> str:
+    """Say by how much two clocks may make a latency wrong, where there are two."""
+    told = clock_told(row, "p50_ms")
+    return f" {told}" if told else ""
 
 
 def _of_the_instrument(row: SummaryRow) -> str:
@@ -252,14 +259,16 @@ def _compare(rows: pd.DataFrame, name: str, unit: str, what: str) -> str:
 def _closeness(first: Sequence[SummaryRow], name: str) -> str:
     if any(isnan(row[f"{name}_low"]) for row in first):
         return "too close to tell"
-    overlap = all(row[f"{name}_low"] <= first[0][f"{name}_high"] for row in first)
-    return "no measurable difference" if overlap else "nearly level"
+    same = all(overlap(row, first[0], name) for row in first)
+    return "no measurable difference" if same else "nearly level"
 
 
 def _multiple(row: SummaryRow, leader: SummaryRow, name: str) -> str:
     """Return a row's value as a multiple of the leader's, with its range over the repeats."""
     told = f"{row['label']} {times(row[name] / leader[name])}"
-    low, high = row[f"{name}_low"] / leader[f"{name}_high"], row[f"{name}_high"] / leader[f"{name}_low"]
+    ours, theirs = shared_ms(row, name), shared_ms(leader, name)
+    low = (row[f"{name}_low"] + ours) / (leader[f"{name}_high"] - theirs)
+    high = (row[f"{name}_high"] - ours) / (leader[f"{name}_low"] + theirs)
     if isfinite(low) and number(low, 2) != number(high, 2):
         told += f" ({number(low, 2)} to {number(high, 2)})"
     return told

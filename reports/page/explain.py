@@ -13,6 +13,7 @@ import msgspec
 from loadtests.records.manifest import Machine
 from reports.basics.units import NONE, counted, quantity
 from reports.charts.chart_data import Scene, scenes
+from reports.data.clock_error import CROSSING, ERROR
 from reports.data.load import load
 from reports.measures.measures import MEASURES, Measure, per_cell, summary
 from reports.measures.ranking import SummaryRow
@@ -31,7 +32,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     value: the median over the repeats, null where it is not known, or means nothing for the pattern. low, high: the
     interval that summary.csv has, null for a single repeat. floor: of a latency, what is left without the instrument's
-    own part.
+    own part. clock_error: by how much two clocks may make it wrong.
     """
 
     measure: str
@@ -41,6 +42,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     floor: float | None = None
+    clock_error: float = 0.0
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +153,7 @@ def _figure(row: SummaryRow, measure: Measure) -> Figure:
         low=low,
         high=high,
         floor=floor,
+        clock_error=float(row.get(ERROR, 0.0)) if measure.name in CROSSING else 0.0,
     )
 
 
@@ -183,4 +186,5 @@ def _line(figure: Figure) -> str:
         NONE if each is None else quantity(each, figure.unit, 3) for each in (figure.value, figure.low, figure.high)
     )
     interval = f" ({low} to {high})" if figure.low is not None and low != high else ""
-    return f"{figure.measure} {value}{interval}: {figure.meaning}"
+    clock = f" \N{PLUS-MINUS SIGN} {quantity(figure.clock_error, figure.unit)} (clock)" if figure.clock_error else ""
+    return f"{figure.measure} {value}{clock}{interval}: {figure.meaning}"

@@ -30,4 +30,7 @@ def _figures(rows: pd.DataFrame) -> str:
 
 
 def _words(cells: Iterable[TableCell]) -> list[str]:
-    return [f"{cell.value} ({cell.interval})" if cell.interval else cell.value for cell in cells]
+    return [
+        " ".join(filter(None, (cell.value, cell.clock, f"({cell.interval})" if cell.interval else "")))
+        for cell in cells
+    ]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from loadtests.scenario.dimensions import COLUMNS
 from reports.basics.units import NONE, number
+from reports.data.clock_error import clock_told
 from reports.data.situations import differing
 from reports.measures.measures import MEASURES, Measure
 from reports.measures.ranking import SummaryRow, ranking
@@ -25,12 +26,16 @@ COUNTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """A number and its interval as text. `best`: no pattern is measurably better, and one is worse."""
+    """A number and its interval as text. `best`: no pattern is measurably better, and one is worse.
+
+    clock: by how much two clocks may make it wrong, "" for not at all.
+    """
 
     value: str
     interval: str = ""
     best: bool = False
     bad: bool = False
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def _measured(row: SummaryRow, measure: Measure, best: set[str]) -> TableCell:
         low, high = row.get(f"{measure.name}_floor", np.nan) / measure.scale, value
     ends = [number(low), number(high)]
     interval = "" if np.isnan(low) or ends[0] == ends[1] else "\N{EN DASH}".join(ends)
-    return TableCell(number(value), interval, row["pattern"] in best)
+    return TableCell(number(value), interval, row["pattern"] in best, clock=clock_told(row, measure.name, unit=""))
 
 
 def _counted(row: SummaryRow, name: str) -> TableCell:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from loadtests.records.manifest import Calibration, Cell
 from reports.basics.units import counted
+from reports.data.clock_error import clock_told
 from reports.data.load import load
 from reports.measures.measures import per_cell, summary
 from reports.selftest.controls import Reading
@@ -39,7 +40,10 @@ def summary_table(summary: pd.DataFrame) -> Table:
     for heading in ("pattern", *sweeps, *COLUMNS):
         table.add_column(heading, justify="left" if heading == "pattern" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
-        values = (number(row.get(name), factor, digits) for name, factor, digits in COLUMNS.values())
+        values = (
+            " ".join(filter(None, (number(row.get(name), factor, digits), clock_told(row, name, unit=""))))
+            for name, factor, digits in COLUMNS.values()
+        )
         table.add_row(str(row["label"]), *(f"{row[name]:g}" for name in sweeps.values()), *values)
     return table
 

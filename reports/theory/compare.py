@@ -13,6 +13,7 @@ import pandas as pd
 
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import RELAY
+from reports.data.clock_error import ERROR
 from reports.data.load import TABLES, Run
 from reports.data.situations import SITUATION
 from reports.measures.costs import NS_PER_MS
@@ -175,6 +176,7 @@ def conditions(
         late=late,
         latest=latest,
         repeats=row["repeats"],
+        clock=float(row.get(ERROR, 0.0)) / 1e3,
     )
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+import numpy as np
 import pandas as pd
 
 from reports.basics.units import grouped
 from reports.data.load import Run
+from reports.measures.costs import by_host
 from reports.theory.compare import Agreement, agreements
 
 VERDICT_FILE: Final = "verdict.json"
@@ -59,6 +61,19 @@ class Facts:
     @cached_property
     def theory(self) -> list[Agreement]:
         return agreements(self.run, self.summary)
+
+    def whose(self, rows: pd.DataFrame, measure: str) -> str:
+        """Name the load host that is the worst by a measure of the load generator, in the worst of some cells.
+
+        As it stands behind "the load generator"; "" where that ran on the run's own machine.
+        """
+        worst = str(rows.loc[rows[measure].fillna(-1).idxmax(), "cell"])
+        cell = self.run.cells[self.run.cells["cell"] == worst].to_dict("records")[0]
+        edges_ns = cell["window_from_ns"], cell["window_until_ns"]
+        values = {
+            host: costs[measure] for host, costs in by_host(self.run.rows.of("samples", worst), *edges_ns).items()
+        }
+        return f" on load host {max(values, key=lambda host: np.nan_to_num(values[host], nan=-1))}" if values else ""
 
     def names(self, rows: pd.DataFrame) -> str:
         """Name the patterns of some rows, of either frame, as shortly as can be."""

@@ -10,7 +10,8 @@ import pandas as pd
 
 from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.records.manifest import SESSION, SYNTHETIC
-from reports.basics.units import counted, examples, listed, number, percent
+from reports.basics.units import counted, examples, listed, number, percent, quantity
+from reports.data.clock_error import ERROR
 from reports.data.load import Run
 from reports.measures.measures import FEW_MESSAGES
 from reports.measures.summarised import CANNOT_SHOW
@@ -78,6 +79,18 @@ def _incomplete(facts: Facts) -> Iterable[Caution]:
 
 
 def _clock(facts: Facts) -> Iterable[Caution]:
+    finished = facts.run.finished
+    wrong = finished[finished["clock_problems"] != ""]
+    if len(wrong):
+        lines = [f"{cell['cell']}: {cell['clock_problems']}" for cell in wrong.to_dict("records")]
+        yield Caution(
+            "invalid",
+            f"Clocks contradict each other in {counted(len(wrong), 'cell')}",
+            f"{examples(lines, REASONS_SHOWN)}. What was added to the instants of the load is wrong, and so is every "
+            "latency.",
+            "Do not set, suspend, migrate or clone these hosts while a run lasts; then measure again (docs/clocks.md).",
+            "clock",
+        )
     negative = int(facts.cells["negative"].sum())
     if negative:
         yield Caution(
@@ -87,12 +100,29 @@ def _clock(facts: Facts) -> Iterable[Caution]:
             "Run server and clients on one host, and do not suspend or migrate it.",
             "clock",
         )
+    yield from _clocks_known_well(facts)
     if not facts.run.manifest.machine.clock_id:
         yield Caution(
             "suspect",
             "The clock has no name",
             "this platform has no boot id, so nothing proves that server and clients share one clock.",
             "Make sure that both ran on one host, with no reboot between them.",
+            "clock",
+        )
+
+
+def _clocks_known_well(facts: Facts) -> Iterable[Caution]:
+    """Latencies that are hardly longer than what two clocks may make them wrong by."""
+    doubtful = facts.summary[facts.summary[ERROR] > CLOCK_SHARE * facts.summary["p50_ms"]]
+    if len(doubtful):
+        error_ms, shortest_ms = float(doubtful[ERROR].max()), float(doubtful["p50_ms"].min())
+        yield Caution(
+            "suspect" if (doubtful[ERROR] > doubtful["p50_ms"]).any() else "note",
+            f"Clocks may make latencies wrong by {quantity(error_ms, 'ms')} ({facts.names(doubtful)})",
+            f"server and clients read different clocks, and a message takes {quantity(shortest_ms, 'ms')}: how far "
+            "the clocks are apart is known to half of the shortest way there and back.",
+            "Compare patterns of this run with each other, whose differences the clocks hardly touch; for the "
+            "latencies themselves, run the load nearer to the server.",
             "clock",
         )
 
@@ -271,6 +301,8 @@ def _session(facts: Facts) -> Iterable[Caution]:
 
 
 REASONS_SHOWN: Final = 3
+CLOCK_SHARE: Final = 0.2
+"""Of a median. An error below that changes no decision, and stands beside each figure."""
 
 CHECKS: Final[tuple[Check, ...]] = (
     _synthetic,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from loadtests.scenario.settings import NETEM
 from reports.basics.units import counted, listed, percent, quantity
+from reports.data.clock_error import ERROR
 from reports.data.situations import differing
 from reports.validity.caution import Caution, Facts
 from reports.validity.foreign import adapters, cost, identity
@@ -84,8 +85,11 @@ def _generator(facts: Facts) -> str:
         f"{quantity(most_ms, 'ms')}."
     )
     shared = int(cells["generator_processes"].max())
+    hosts = next((f" on load hosts ({each})" for each in facts.run.cells["hosts"] if each), "")
     several = (
-        f"{shared:g} processes shared the clients, and the latest and busiest of them counts. " if shared > 1 else ""
+        f"{shared:g} processes{hosts} shared the clients, and the latest and busiest of them counts. "
+        if shared > 1
+        else ""
     )
     return (
         f"{several}Its event loop was late by at most {quantity(lag.max(), 'ms')} in a usual second "
@@ -151,7 +155,15 @@ def _clock(facts: Facts) -> str:
     early = int(facts.cells["negative"].sum())
     told = f"{counted(early, 'message')} arrived" if early else "no message arrived"
     who = "Our publisher" if adapters(facts) else "Server"
-    return f"{who} and clients read the same counter of the same kernel; {told} before it was published."
+    worst_ms = float(facts.cells[ERROR].max())
+    if worst_ms > 0:
+        return (
+            f"{who} and clients read different clocks. How far apart these were is proven by exchanges to within "
+            f"{quantity(worst_ms, 'ms')}, which stands beside each latency; {told} before it was published."
+        )
+    exchanges = facts.run.finished["clock_exchanges"]
+    checked = "; exchanges between them agree" if len(exchanges) and exchanges.min() > 0 else ""
+    return f"{who} and clients read the same counter of the same kernel{checked}; {told} before it was published."
 
 
 def _limits(facts: Facts) -> str:
@@ -181,7 +193,7 @@ def _samples(facts: Facts) -> str:
 QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Facts], str]]]] = {
     "books": ("Is every message accounted for?", _books),
     "identity": ("How was a message recognised?", identity),
-    "clock": ("Did server and clients share one clock?", _clock),
+    "clock": ("Do the clocks of server and clients agree?", _clock),
     "publisher": ("Were messages published when they were due?", _publisher),
     "sending": ("Were polls sent when they were due?", _sending),
     "generator": ("Did the load generator keep up?", _generator),

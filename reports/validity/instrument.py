@@ -42,7 +42,8 @@ def generator(facts: Facts) -> Iterable[Caution]:
     if len(stopped):
         yield Caution(
             "invalid",
-            f"The load generator stood still for {quantity(stopped['generator_stopped_ms'].max(), 'ms')} of a window "
+            f"{_who(facts, stopped, 'generator_stopped_ms')} stood still for "
+            f"{quantity(stopped['generator_stopped_ms'].max(), 'ms')} of a window "
             f"({facts.names(stopped)})",
             "it was stopped, or another program had its core; it read the messages late, and polls that "
             "were due went out late.",
@@ -53,13 +54,18 @@ def generator(facts: Facts) -> Iterable[Caution]:
     if len(busy):
         yield Caution(
             "invalid" if (busy["generator_cpu_usual"] > FULL_CORE).any() else "suspect",
-            f"The load generator used {percent(busy['generator_cpu_peak'].max())} of a core in its busiest second "
+            f"{_who(facts, busy, 'generator_cpu_peak')} used "
+            f"{percent(busy['generator_cpu_peak'].max())} of a core in its busiest second "
             f"({facts.names(busy)})",
             "messages waited in the generator, and this counts as latency of the pattern.",
             "Use more load processes (--load-processes) or fewer clients, and see whether the latency stays the same.",
             "generator",
         )
     yield from _late(facts)
+
+
+def _who(facts: Facts, rows: pd.DataFrame, measure: str) -> str:
+    return f"The load generator{facts.whose(rows, measure)}"
 
 
 def _late(facts: Facts) -> Iterable[Caution]:
@@ -79,8 +85,8 @@ def _late(facts: Facts) -> Iterable[Caution]:
     ours, whole, words, known, late = max(found, key=lambda each: each[0])
     yield Caution(
         "invalid" if ours > LAG_INVALID_MS else known,
-        f"The load generator was late: up to {quantity(ours, 'ms')} of a {words} of {quantity(whole, 'ms')} may be its "
-        f"own ({facts.names(late)})",
+        f"{_who(facts, late, 'generator_lag_ms')} was late: up to {quantity(ours, 'ms')} of a {words} of "
+        f"{quantity(whole, 'ms')} may be its own ({facts.names(late)})",
         "the clients' kernel had messages that the generator had not read yet. Intervals and rankings allow for it: no "
         "pattern is ranked before another because of it.",
         "Close other programs, use more load processes (--load-processes), or use fewer clients.",
@@ -94,10 +100,11 @@ def starved(facts: Facts) -> Iterable[Caution]:
         share = facts.cells[f"{role}_waited_share"]
         hungry = facts.cells[share > STARVED]
         if len(hungry):
+            who = _who(facts, hungry, f"{role}_waited_share") if role == "generator" else f"The {name}"
             worthless = role == "generator" and share.max() > STARVED_INVALID
             yield Caution(
                 "invalid" if worthless else "suspect",
-                f"The {name} waited for CPU for {percent(share.max())} of a usual second ({facts.names(hungry)})",
+                f"{who} waited for CPU for {percent(share.max())} of a usual second ({facts.names(hungry)})",
                 "other programs were running, and their time counts as latency of the pattern.",
                 "Close other programs, give the machine more cores, or use fewer clients.",
                 "starved",
@@ -197,8 +204,9 @@ def failed_requests(facts: Facts) -> Iterable[Caution]:
 
 def ports(facts: Facts) -> Iterable[Caution]:
     """Connections that were opened one after another until the ports ran short. More at once is refused beforehand."""
-    limit = facts.run.manifest.machine.ports
-    many = facts.cells[facts.cells["connections"] > PORTS_SHARE * limit] if limit else facts.cells[:0]
+    limit, cells = facts.run.manifest.machine.ports, facts.run.cells
+    own = facts.cells[facts.cells["cell"].isin(cells.loc[cells["hosts"] == "", "cell"])]
+    many = own[own["connections"] > PORTS_SHARE * limit] if limit else own[:0]
     if len(many):
         yield Caution(
             "note",

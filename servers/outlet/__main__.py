@@ -44,7 +44,7 @@ _OF_SERVERS: Final = settings(ServerOptions)
 TAKEN: Final = [
     replace(_OF_SERVERS["port"], help="our own control port", default=0),
     replace(_OF_SERVERS["schedule"], default="manual"),
-    *(_OF_SERVERS[name] for name in ("message_bytes", "content", "token", "journal")),
+    *(_OF_SERVERS[name] for name in ("host", "message_bytes", "content", "token", "journal")),
 ]
 """Settings of a server that publishing elsewhere needs too; the length of the content includes the tracer."""
 
@@ -53,7 +53,6 @@ def main() -> int:
     given = parser().parse_args()
     try:
         options = ServerOptions(
-            host="127.0.0.1",
             **{each.name: each.of(vars(given)[each.name]) for each in TAKEN},
         )
         adapter = msgspec.json.decode(Path(given.adapter).read_bytes(), type=Adapter)
@@ -108,7 +107,7 @@ async def serve(adapter: Adapter, url: str, run: str, options: ServerOptions, ac
 
 
 async def control(service: Service, stack: AsyncExitStack) -> None:
-    """Serve /stats and the like on loopback."""
+    """Serve /stats and the like, on loopback unless load hosts must reach it."""
     sock = bind(service.options, service.options.port, "--port")
     stack.callback(sock.close)
     service.http_port = sock.getsockname()[1]

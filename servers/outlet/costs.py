@@ -31,6 +31,8 @@ def cost_of(cost: Cost, started: int | None, host: str, port: int, cgroups: Path
     """
     if not cost.measured:
         return CostOf([], "not measured, as cost.measured is false")
+    if cost.agent:
+        return CostOf([], f"that which the agent at {cost.agent} sees")
     if cost.cgroup:
         return CostOf(roots(_in_cgroup(cost.cgroup, cgroups)), f"that of the processes in the cgroup {cost.cgroup}")
     named = {pid for name in cost.also for pid in _named(name)}

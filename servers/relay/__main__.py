@@ -16,7 +16,7 @@ from os import getpid
 from typing import Any, Final
 
 from servers.relay.connection import Tally
-from servers.relay.options import LISTEN_HOST, Options, read_options
+from servers.relay.options import Options, read_options
 from servers.relay.relay import Relay
 from servers.relay.steering import Steering
 from servers.settings.units import BITS_PER_UNIT, format_bandwidth, format_duration
@@ -29,9 +29,12 @@ def main(arguments: list[str]) -> int:
     options = read_options(arguments)
     stop_on = signalled()
     try:
-        listener = socket.create_server((LISTEN_HOST, options.port), backlog=4096)
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        listener = socket.create_server((options.host, options.port), family=family, backlog=4096)
     except OSError as error:
-        return failed(f"--port {options.port}: {error.strerror}; choose another, or 0 for any free one")
+        return failed(
+            f"--port {options.port}: {error.strerror} at {options.host}; choose another, or 0 for any free one"
+        )
     try:
         upstream = resolve(*options.server)
     except OSError as error:
@@ -54,7 +57,7 @@ def announce_ready(options: Options, port: int) -> None:
     network = options.network
     tell(
         options,
-        f"relay on {LISTEN_HOST}:{port} to {options.server[0]}:{options.server[1]}, round trip "
+        f"relay on {options.host}:{port} to {options.server[0]}:{options.server[1]}, round trip "
         f"{format_duration(network.rtt_ns)}, jitter {format_duration(network.jitter_ns)}, "
         f"bandwidth {format_bandwidth(network.bits_per_s)}",
         event="ready",

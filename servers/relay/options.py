@@ -24,6 +24,7 @@ class OneLineParser(argparse.ArgumentParser):
 class Options:
     """The command line, read."""
 
+    host: str
     server: tuple[str, int]
     port: int
     network: Network
@@ -35,7 +36,8 @@ def read_options(arguments: list[str]) -> Options:
     """Return the options, or leave with exit code 2 and one line that says which one is wrong."""
     parser = OneLineParser(prog="python -m servers.relay", description="A network between clients and a server.")
     parser.add_argument("--to", required=True, metavar="HOST:PORT", help="the server")
-    parser.add_argument("--port", default="0", help=f"where clients connect, on {LISTEN_HOST}; 0 (default): a free one")
+    parser.add_argument("--host", default=LISTEN_HOST, help=f"address to bind; {LISTEN_HOST} (default): this machine's")
+    parser.add_argument("--port", default="0", help="where clients connect; 0 (default): a free one")
     add_arguments(parser, settings(Distance).values())
     parser.add_argument("--steered", action="store_true", help="take commands on stdin, see steering.py; end with it")
     parser.add_argument("--announce-json", action="store_true", help="lines on stdout are JSON objects")
@@ -45,6 +47,7 @@ def read_options(arguments: list[str]) -> Options:
     try:
         asked = read(Distance, vars(given))
         return Options(
+            host=given.host,
             server=parse_address("--to", given.to),
             port=parse_port("--port", given.port),
             network=Network(

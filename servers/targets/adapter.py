@@ -118,6 +118,9 @@ class Cost(Part, frozen=True):
     cgroup: Annotated[
         str, Says(description="a folder below /sys/fs/cgroup: the processes in it instead, such as a container's")
     ] = ""
+    agent: Annotated[
+        str, Says(description="`http://HOST:PORT` of a `pollbench agent` on the server's host, which is asked instead")
+    ] = ""
     measured: Annotated[bool, Says(description="false: the server is elsewhere, or its cost must not be measured")] = (
         True
     )

@@ -59,7 +59,7 @@ def test_what_was_recorded_comes_out_as_named_columns(tmp_path: Path) -> None:
     result = collect(tmp_path)
     assert (result.rows, result.problems) == ({"requests": 3, "deliveries": 2, "samples": 1}, [])
     requests = pd.read_parquet(tmp_path / "requests.parquet")
-    assert list(requests.columns) == ["pattern", *Request._fields]
+    assert list(requests.columns) == ["pattern", *Request._fields, "host"]
     assert requests["user"].tolist() == [0, 1, 2]
     assert set(requests["pattern"]) == {"long_polling"}
     assert set(requests["error"]) == {""}

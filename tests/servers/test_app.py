@@ -77,6 +77,7 @@ def test_a_bad_request_is_refused_with_the_field_that_is_wrong(
         ("/api/message", "POST"),
         ("/api/schedule", "PUT"),
         ("/api/published", "GET"),
+        ("/clock", "GET"),
         ("/stats", "GET"),
     ],
 )

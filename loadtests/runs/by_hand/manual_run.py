@@ -8,7 +8,7 @@ planned cell would have, as what was due in it had no time to arrive.
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,10 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from loadtests.records.load_clocks import Shift, process_of, shifts
 from loadtests.records.manifest import SESSION, Cell, SessionRecord
 from loadtests.records.recorder import DTYPES, Rows
-from loadtests.records.rows import ROLES
+from loadtests.records.rows import EXCHANGES, ROLES
 from loadtests.records.to_parquet import collect
 from loadtests.runs.keeping import described, ended, keep
 from loadtests.runs.run_folder import save
@@ -37,7 +38,10 @@ def make_run(folder: Path) -> list[Cell]:
     """End the cells of session.json with what lies in published.csv and raw/, and write run.json. Raises OSError."""
     session = msgspec.json.decode((folder / "session.json").read_bytes(), type=SessionRecord)
     folders = {cell.name: folder / "cells" / cell.name for cell in session.cells}
-    joined_ns = max((_give_rows(folder, folders[cell.name], cell, session) for cell in session.cells), default=0)
+    by_clock = shifts(folder / "raw")
+    joined_ns = max(
+        (_give_rows(folder, folders[cell.name], cell, session, by_clock) for cell in session.cells), default=0
+    )
     found = [_windowed(cell, joined_ns, session) for cell in session.cells]
     cells = [ended(planned, cell, folders[cell.name]) for planned, cell in found]
     run = described(
@@ -91,7 +95,9 @@ def _too_short(drain_s: float, window_s: float) -> list[str]:
     return [f"it ended too soon to be measured: it must run {longer}"] if window_s <= 0 else []
 
 
-def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: SessionRecord) -> int:
+def _give_rows(
+    folder: Path, cell_folder: Path, cell: Cell, session: SessionRecord, by_clock: Mapping[str, Shift]
+) -> int:
     """Give a cell its rows, the journal and what the load processes saw; return when its last user first asked.
 
     Patterns that ran at once shared server and connections: what each cost, and sent over the wire, cannot be told.
@@ -100,11 +106,15 @@ def _give_rows(folder: Path, cell_folder: Path, cell: Cell, session: SessionReco
     raw.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / "published.csv", cell_folder)
     firsts: dict[int, int] = {}
+    for file in (*(folder / "raw").glob(f"{EXCHANGES}-*.rows"), *(folder / "raw").glob("clock-*.json")):
+        shutil.copy(file, raw)
     for table in ("requests", "deliveries"):
         for file in sorted((folder / "raw").glob(f"{table}-{cell.pattern}-*.rows")):
             file.rename(raw / file.name)
             if table == "requests":
-                firsts |= _first_requests(_rows(raw / file.name, table))
+                rows = _rows(raw / file.name, table)
+                shift = by_clock.get(process_of(file))
+                firsts |= _first_requests(shift.moved(table, rows) if shift is not None else rows)
     for file in sorted((folder / "raw").glob("samples-*.rows")):
         rows = np.fromfile(file, DTYPES["samples"])
         if len(session.cells) > 1:
@@ -131,7 +141,7 @@ def _first_requests(rows: Rows) -> dict[int, int]:
 
 def _keep_samples(folder: Path) -> None:
     """Leave the samples as they were recorded beside the cells, once."""
-    _copy_named(folder / "raw", folder / "raw", "counts", lambda name: name.startswith("samples-"))
+    _copy_named(folder / "raw", folder / "raw", "counts", lambda name: name.startswith(("samples-", EXCHANGES)))
     collect(folder, tables=["samples"])
 
 

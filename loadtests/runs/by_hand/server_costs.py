@@ -1,4 +1,4 @@
-"""`python -m loadtests.runs.by_hand.server_costs DIR PID ...`: what a server costs that nobody here started.
+"""`python -m loadtests.runs.by_hand.server_costs DIR HOST PID ...`: what a server costs that nobody here started.
 
 For tests driven by hand; the rows are those of planned runs. It is a process of its own because looking takes
 milliseconds that users would wait for: it begins before they do, says so, and ends when its stdin does.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.host.sampler import LINUX, Family, family, listens
+from loadtests.records.clock_watch import ClockWatch
 from loadtests.records.recorder import Recorder
 from loadtests.runs.target import Target
 from servers.home import python
@@ -22,10 +23,13 @@ EACH_S: Final = 1.0
 
 
 class ServerCosts:
-    """The process that looks, running once it is made and has looked for the first time. pids: whom it looks at."""
+    """The process that looks, running once it is made and has looked for the first time.
 
-    def __init__(self, folder: Path, pids: Sequence[int]) -> None:
-        command = python("loadtests.runs.by_hand.server_costs", str(folder), *map(str, pids))
+    host: of whom publishes, by whose clock samples count. pids: whom it looks at.
+    """
+
+    def __init__(self, folder: Path, host: str, pids: Sequence[int]) -> None:
+        command = python("loadtests.runs.by_hand.server_costs", str(folder), host, *map(str, pids))
         self._process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -53,19 +57,25 @@ def serving(target: Target) -> list[int]:
 
 
 def main() -> int:
-    folder, *pids = sys.argv[1:]
+    folder, host, *pids = sys.argv[1:]
+    target = Target(host)
     families = [Family(int(pid), "server") for pid in pids]
     recorder = Recorder()
     recorder.start(Path(folder))
+    clock = ClockWatch(target.clock_line(), target.stats.clock_id, target.offset(), recorder)
+    clock.look_closely()
     try:
         look(families, recorder)
         sys.stdout.write("looking\n")
         sys.stdout.flush()
         while not select.select([sys.stdin], [], [], EACH_S)[0]:
             look(families, recorder)
+            if not clock.same:
+                clock.look()
         look(families, recorder)
     except ProcessLookupError:
         pass  # a server that is gone is a problem that whoever drives the test finds by itself
+    clock.look_closely()
     recorder.finish()
     return 0
 

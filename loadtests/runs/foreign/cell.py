@@ -8,14 +8,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from loadtests.agent.client import agent_look
 from loadtests.foreign.spec import Chosen, chosen_of
 from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.sampler import Family
 from loadtests.records.manifest import WayUp
 from loadtests.records.rows import Sample
 from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
-from loadtests.runs.cell import TICK_S, Attempt, CellFailed
-from loadtests.runs.commands import ADAPTER_FILE, HOST
+from loadtests.runs.cell import TICK_S, Attempt, CellFailed, CostLook
+from loadtests.runs.commands import ADAPTER_FILE
 from loadtests.runs.foreign import roll_call
 from loadtests.runs.target import Target
 from loadtests.runs.unheard import first_words
@@ -47,22 +49,28 @@ class ForeignAttempt(Attempt):
         except ChildFailed as problem:
             raise CellFailed(of_server(str(problem))) from None
         self.note(server_pid=said.pids[0] if said.pids else 0, cost_of=said.cost_of)
-        Target(f"http://{HOST}:{said.http_port}", token)
+        Target(self._url(said.http_port), token).require_our_clock()
         return said
 
-    def _serving(self, said: Announcement) -> list[int]:
-        return said.pids
+    def _looks(self, said: Announcement) -> list[CostLook]:
+        cost = self._chosen.adapter.cost
+        if not (cost.agent and cost.measured):
+            return [Family(pid, "server") for pid in said.pids]
+        look = agent_look(cost, base_url(said.target).port or 0)
+        look.sample()
+        self.note(cost_of=look.known)
+        return [look]
 
     def _destination(self, said: Announcement) -> str:
         return authority(*base_url(self._chosen.adapter.proxy or said.target).address)
 
     def _call_roll(self, host: str, token: str, load: Child) -> None:
-        target, pattern, clients = Target(host, token), self._planned.pattern, self._planned.clients
+        target, clients = Target(host, token), self._planned.clients
         pause_s = self._scenario.poll_interval_s * parse_pace(self._scenario.poll_pace).longest
         limit_s = max(self._chosen.adapter.roll_call_s, pause_s + LIKE_OTHERS_S)
         target.publish(ROLL_CALL, None)
         deadline = time.monotonic() + limit_s
-        while len(roll_call.heard(self._folder, pattern)) < clients:
+        while self._heard() < clients:
             self._tick()
             load.check()
             self._server.check()
@@ -72,6 +80,11 @@ class ForeignAttempt(Attempt):
             time.sleep(TICK_S)
         target.publish("manual", None)
 
+    def _heard(self) -> int:
+        if self._hosts is not None:
+            return sum(self._hosts.heard().values())
+        return len(roll_call.heard(self._folder, self._planned.pattern))
+
     def _check_taken(self, host: str, token: str) -> None:
         state = Target(host, token).stats.backplane
         if state and state.refused:
@@ -80,6 +93,13 @@ class ForeignAttempt(Attempt):
     def _unheard(self, limit_s: float, token: str, load: Child, host: str) -> str:
         """Have the load end, so that it writes down what its clients were sent, and tell what that was."""
         state = Target(host, token).stats.backplane
+        if self._hosts is not None:
+            each = ", ".join(f"{name} {count}" for name, count in self._hosts.heard().items())
+            return (
+                f"roll call: {self._heard()} of {self._planned.clients} clients heard a message within {limit_s:g} s, "
+                f"of {state.taken if state else 0} that the server took ({each}); see whether load hosts reach "
+                "it, or run it from here without --workers, which tells what a client sees"
+            )
         load.stop()
         pattern, clients = self._planned.pattern, self._planned.clients
         heard = roll_call.heard(self._folder, pattern)

@@ -56,7 +56,7 @@ class Conditions:
     delivery of a stream, or one answer to a poll. greeting: how much longer the first poll on a connection takes, where
     such polls may end in the window; 0 elsewhere. wakes: how many processes a message must wake on its way. late,
     latest: how late they were in most seconds, and in the worst, from the load side's own loop. repeats: how many cells
-    like this one the median is taken of.
+    like this one the median is taken of. clock: by how much an instant of the load may be wrong beside the publisher's.
     """
 
     due: Floats
@@ -77,6 +77,7 @@ class Conditions:
     late: float
     latest: float
     repeats: int
+    clock: float = 0.0
 
     @property
     def own(self) -> NDArray[np.bool_]:
@@ -114,7 +115,7 @@ class Conditions:
         """
         stalled = (self.wakes + 1) * self.latest
         slack = self.tail_slack if 3 * stalled >= 1 - QUANTILES.get(name, 0.0) else self.slack
-        return Bound(theory * 1e3, max(0.0, low - CLOCK_S) * 1e3, (high + slack) * 1e3)
+        return Bound(theory * 1e3, max(0.0, low - CLOCK_S - self.clock) * 1e3, (high + slack + self.clock) * 1e3)
 
 
 def quantile(ascending: Floats, q: float) -> float:
