@@ -316,6 +316,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     instrument.promises,
     instrument.failed_requests,
     instrument.generator,
+    instrument.load_hosts,
     instrument.starved,
     instrument.server,
     foreign.foreign,

@@ -24,6 +24,7 @@ SEND_SHARE: Final = 0.05
 """Polls sent later than this share of their interval move the latency of polling by as much."""
 PORTS_SHARE: Final = 0.9
 BOOKS_SHOWN: Final = 3
+HOSTS_SHOWN: Final = 2
 
 
 def generator(facts: Facts) -> Iterable[Caution]:
@@ -92,6 +93,21 @@ def _late(facts: Facts) -> Iterable[Caution]:
         "Close other programs, use more load processes (--load-processes), or use fewer clients.",
         "generator",
     )
+
+
+def load_hosts(facts: Facts) -> Iterable[Caution]:
+    """Cells whose clients were driven by machines of different kinds."""
+    hosts = facts.run.finished["hosts"]
+    kinds = {tuple(sorted(host.partition(": ")[2] for host in each.split("; "))) for each in hosts}
+    if len(kinds) > 1:
+        yield Caution(
+            "suspect",
+            "Not all cells had the same kind of load hosts",
+            f"clients were driven by {examples([*dict.fromkeys(hosts)], HOSTS_SHOWN)}; what one machine adds to a "
+            "latency another may not.",
+            "Measure all cells with the same hosts, or with hosts of one kind.",
+            "generator",
+        )
 
 
 def starved(facts: Facts) -> Iterable[Caution]:

@@ -98,6 +98,11 @@ def short_of_ports(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
     return in_manifest(machine=machine)(run, cells.assign(connections=950.0), rows)
 
 
+def other_hosts_once(run: Run, cells: pd.DataFrame, rows: pd.DataFrame) -> Facts:
+    hosts = ["beta: 4 cores, A; alpha: 2 cores, A", *["alpha: 2 cores, A; gamma: 2 cores, A"] * (len(run.cells) - 1)]
+    return in_cell_files(hosts=hosts)(run, cells, rows)
+
+
 CASES: list[tuple[Change, Verdict, str]] = [
     (in_manifest(kind="synthetic"), "INVALID", "Nothing here was measured"),
     (with_fault, "INVALID", "The server was wrong on purpose (drop:0.01)"),
@@ -137,6 +142,8 @@ CASES: list[tuple[Change, Verdict, str]] = [
     (in_cells(generator_stopped_ms=500.0), "INVALID", "The load generator stood still for 500"),
     (in_cells(generator_waited_share=0.2), "SUSPECT", "The load generator waited for CPU for 20"),
     (in_cells(generator_waited_share=0.3), "INVALID", "The load generator waited for CPU for 30"),
+    (in_cell_files(hosts="alpha: 2 cores, A; beta: 2 cores, A"), "VALID", ""),
+    (other_hosts_once, "SUSPECT", "Not all cells had the same kind of load hosts"),
     (in_cells(server_waited_share=0.3), "SUSPECT", "The server waited for CPU for 30"),
     (in_cells(relay_waited_share=0.3), "SUSPECT", "The network delay waited for CPU for 30"),
     (in_cells(server_cpu_usual=0.97), "SUSPECT", "The server used all of its core"),
