@@ -46,6 +46,7 @@ def admit(given: Mapping[str, Any], host: str, users: "Users") -> tuple[LoadOpti
     options = read_options(given)
     check_source(options)
     target = Target(host, options.server_token)
+    target.offset()  # so that a clock that cannot be compared is told of here
     chosen = list(users)
     needing = [user.__name__ for user in chosen if user.facts.http2]
     if needing and not (options.http2_host or target.http2_host):

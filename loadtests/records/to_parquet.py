@@ -45,7 +45,8 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
     result.clocks = [shift.known for shift in by_clock.values()]
     result.problems += problems_of(by_clock.values())
     kept = write_exchanges(raw, cell_dir / f"{EXCHANGES}.parquet")
-    if kept != (said := sum(rows for name, rows in recorded.items() if name.startswith(f"{EXCHANGES}-"))):
+    said = sum(rows for name, rows in recorded.items() if name.startswith(f"{EXCHANGES}-"))
+    if recorded and kept != said:
         result.problems.append(f"there are {kept} exchanges of clocks, and {said} were recorded")
     for table in tables:
         files = sorted(raw.glob(f"{table}-*.rows"))

@@ -55,7 +55,7 @@ class LoadOptions(UserSettings):
         """
         if not self.target and not self.publish:
             return Asked()
-        named = {name: getattr(self, name) for name in settings(Asked) if name != "url"}
+        named = {name: getattr(self, name) for name in settings(Asked).keys() & settings(LoadOptions).keys()}
         return Asked(url=host, **named)
 
 
