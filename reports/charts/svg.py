@@ -39,7 +39,7 @@ def standalone(figure: Figure) -> str:
     """Return a small SVG document with text as text. The same figure gives the same bytes."""
     buffer, dpi = StringIO(), figure.dpi
     figure.set_facecolor("none")
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     figure.set_dpi(dpi)
     svg = METADATA.sub("", FONT.sub(SYSTEM_FONT, buffer.getvalue()))
     # Two decimals are a hundredth of a point; text between the tags keeps its digits.
@@ -61,7 +61,7 @@ def png(figure: Figure) -> bytes:
     """Return the figure on white, for slides and README files."""
     buffer = BytesIO()
     figure.set(dpi=PNG_DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure).print_png(buffer)
+    FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
