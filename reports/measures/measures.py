@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.scenario.timetable import allowed_s
+from reports.basics.records import records
 from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.load import KEYS, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
@@ -94,7 +95,7 @@ BREAKDOWN: Final = (
 
 def latencies(run: Run) -> pd.DataFrame:
     """Return what `window` does of all cells, after the KEYS columns."""
-    return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in run.finished.to_dict("records")})
+    return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in records(run.finished)})
 
 
 def window(run: Run, cell: CellRow) -> pd.DataFrame:
@@ -122,7 +123,7 @@ def window(run: Run, cell: CellRow) -> pd.DataFrame:
 def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of losses.py."""
     parts = []
-    for cell in run.finished.to_dict("records"):
+    for cell in records(run.finished):
         by_user = ByUser.of(run.rows.of("deliveries", cell["cell"]))
         counts = _accounts(run, cell, run.rows.of("published", cell["cell"]), by_user).reset_index()
         parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
@@ -177,7 +178,7 @@ def per_cell(run: Run) -> pd.DataFrame:
         scenario["name"]: round(float(str(scenario["poll_interval_s"])) * NS_PER_S)
         for scenario in run.manifest.scenarios
     }
-    rows = [_measure(run, cell, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
+    rows = [_measure(run, cell, intervals_ns[cell["scenario"]]) for cell in records(run.finished)]
     frame = pd.DataFrame(rows)
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
@@ -248,7 +249,7 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     floored = [name for name in QUANTILES if f"{name}_floor" in columns]
     rows = []
     for _, group in cells.groupby(SITUATION, observed=True, sort=False):
-        first = group[[*SITUATION, "label"]].to_dict("records")[0]
+        first = records(group[[*SITUATION, "label"]])[0]
         row: dict[Hashable, Any] = {**first, "repeats": len(group)}
         for column in columns:
             if column in summed:
