@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ from tests.server_process import ServerProcess, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# 7,000 tests and what they import are a million objects that stay: to look through them again and again is a sixth of
+# the time it takes to collect the tests. With the threshold of our servers it is seldom done; garbage is found as ever.
+gc.set_threshold(50_000, 20, 100)
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 # The same examples every time, or a change would be blamed for what chance found; to look for more:
@@ -62,6 +67,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, or the last of the workers would be alone with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture

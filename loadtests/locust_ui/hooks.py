@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import gevent
@@ -24,13 +24,11 @@ from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.crew import Crew
 from loadtests.locust_ui.locust_stats import Screen
 from loadtests.locust_ui.manual_test import HandDriven, new_folder
-from loadtests.locust_ui.other_server import OtherServer
 from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.clock_watch import EACH_S, ClockWatch
 from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE, recorder
 from loadtests.records.rows import USERS_OF_A_PROCESS
-from loadtests.runs.foreign.cell import ROLL_CALL
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.poll_timing import parse_pace
@@ -39,6 +37,9 @@ from loadtests.users.user_settings import session
 from servers.settings.served import Served
 from servers.settings.setting import settings
 from servers.timing.clock import now_ns
+
+if TYPE_CHECKING:
+    from loadtests.locust_ui.other_server import OtherServer
 
 log = logging.getLogger("pollbench")
 
@@ -130,6 +131,9 @@ class Conductor:
         self._silent = ""
         other = other_server(vars(parsed), environment.host or "", environment.user_classes)
         if other is not None:
+            # With it comes pyarrow, a tenth of what it takes to start a load process, and few tests need it.
+            from loadtests.locust_ui.other_server import OtherServer
+
             self._other = OtherServer(self.run_dir, *other)
         parsed.published_at = self._other.host if self._other is not None else environment.host or ""
         return str(parsed.published_at)
@@ -168,7 +172,7 @@ class Conductor:
         """Have the server publish, and prepare for a report, unless the program that gave us the folder does that."""
         if self._other is not None:
             options = replace(options, schedule=options.schedule or USUAL)
-            target.begin(ROLL_CALL, options.message_bytes)
+            target.begin(self._other.roll_call, options.message_bytes)
         elif options.run_dir:
             target.publish(options.schedule, options.message_bytes)
         else:
@@ -190,7 +194,7 @@ class Conductor:
         if self._other is not None:
             gevent.spawn(self._call_roll, self._other, users)
 
-    def _call_roll(self, other: OtherServer, users: Mapping[str, int]) -> None:
+    def _call_roll(self, other: "OtherServer", users: Mapping[str, int]) -> None:
         """Let nothing count before every user has heard a message; end a test in which one does not."""
         options = read_options(vars(self._environment.parsed_options))
         try:

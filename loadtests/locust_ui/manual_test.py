@@ -14,13 +14,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import msgspec
 
 from loadtests.clocks.offset import OffsetInterval
-from loadtests.locust_ui.other_server import OtherServer
 from loadtests.records.manifest import SESSION, SessionRecord
 from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
@@ -32,6 +31,9 @@ from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.home import python
 from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
+
+if TYPE_CHECKING:
+    from loadtests.locust_ui.other_server import OtherServer
 
 log = logging.getLogger("pollbench")
 
@@ -48,7 +50,7 @@ class HandDriven:
         target: Target,
         options: LoadOptions,
         labels: Mapping[str, str],
-        other: OtherServer | None = None,
+        other: "OtherServer | None" = None,
     ) -> None:
         self.folder = folder
         self._target = target
@@ -189,7 +191,7 @@ class HandDriven:
         self._last_id = last
 
 
-def scenario_of(options: LoadOptions, stats: Stats, other: OtherServer | None = None) -> Scenario:
+def scenario_of(options: LoadOptions, stats: Stats, other: "OtherServer | None" = None) -> Scenario:
     """Return what would have been planned: users obey the form, and the server what it was started with.
 
     Raises ValueError for a server that says what no server can be told.

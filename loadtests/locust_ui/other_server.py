@@ -14,7 +14,7 @@ from loadtests.records.manifest import WayUp
 from loadtests.runs import announcements
 from loadtests.runs.commands import ADAPTER_FILE, HOST, OURS
 from loadtests.runs.foreign import roll_call
-from loadtests.runs.foreign.cell import LIKE_OTHERS_S, of_server, way_up
+from loadtests.runs.foreign.cell import LIKE_OTHERS_S, ROLL_CALL, of_server, way_up
 from loadtests.runs.target import Target, WrongServer
 from loadtests.runs.unheard import first_words
 from loadtests.scenario.asked import Asked
@@ -26,8 +26,10 @@ class OtherServer:
     """Published to from its making to `stop`, by the process that starts the test: the only one, or the master.
 
     host: where users and workers learn whom to follow; pids: that count as the server, none where that is not known.
-    called: whether all users have heard, and what counts is published.
+    called: whether all users have heard, and what counts is published; roll_call: the schedule until then.
     """
+
+    roll_call: Final = ROLL_CALL
 
     def __init__(self, run_dir: Path, asked: Asked, chosen: Chosen) -> None:
         """Raises WrongServer with what keeps us from publishing, and OSError."""

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.basics.records import records
 from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.cost import panels
@@ -49,7 +50,7 @@ def parts(scene: Scene) -> Figure:
 
 
 def _parts(axes: Axes, scene: Scene, over: str) -> None:
-    table = np.array([[row[f"{part}_{over}_ms"] for part in PARTS] for row in scene.rows.to_dict("records")], float)
+    table = np.array([[row[f"{part}_{over}_ms"] for part in PARTS] for row in records(scene.rows)], float)
     shown = table[np.isfinite(table) & (table > 0)]
     lowest, highest = (float(shown.min()), float(shown.max())) if len(shown) else (0.1, 1.0)
     panel_in = width_in() / beside(len(OVER), len(OVER))[1] - 1.3

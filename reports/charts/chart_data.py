@@ -11,6 +11,7 @@ import pandas as pd
 from loadtests.metrics.histogram import Histogram
 from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, Dimension
 from loadtests.scenario.settings import schedules
+from reports.basics.records import records
 from reports.charts.style import Look
 from reports.data.load import Run
 from reports.measures.costs import NS_PER_MS
@@ -142,7 +143,7 @@ class Drawn:
 def _drawn(run: Run, cells: pd.DataFrame, window_s: float) -> Drawn | None:
     """Go through the repeats of a pattern, and keep two columns of each for what needs all; None: no delivery."""
     curves, kernels, ranks, dues, latencies = [], [], [], [], []
-    for cell in cells.to_dict("records"):
+    for cell in records(cells):
         if summary := run.rows.summaries.get(cell["cell"]):
             if summary.deliveries.latency.count:
                 curves.append(_told_apart(summary.deliveries.latency))

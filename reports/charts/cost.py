@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.basics.records import records
 from reports.basics.units import NONE, number, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.mark import marked
@@ -84,7 +85,7 @@ def _bars(
     values = rows[name].to_numpy(float)
     axes.barh(range(len(values)), np.nan_to_num(values), BAR, color=colours)
     highest = float(np.nanmax([*values, *rows[f"{name}_high"], *(rows[beside] if beside else ()), 0.0]))
-    for at, row in enumerate(rows.to_dict("records")):
+    for at, row in enumerate(records(rows)):
         value, low, high = (row[f"{name}{edge}"] for edge in ("", "_low", "_high"))
         if high - low > 0.01 * highest:
             axes.plot([low, high], [at, at], color=INK, lw=1.1, solid_capstyle="butt")

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from reports.basics.records import records
 from reports.basics.units import quantity
 from reports.charts.chart_data import LEVELS, Scene
 from reports.charts.mark import marked
@@ -24,7 +25,7 @@ def theory(scene: Scene) -> Figure:
     panels = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     named = False
     for axes, pattern in zip(panels, scene.curves, strict=False):
-        row = scene.rows[scene.rows["pattern"] == pattern].to_dict("records")[0]
+        row = records(scene.rows[scene.rows["pattern"] == pattern])[0]
         cells = scene.cells[scene.cells["pattern"] == pattern]
         expected = expected_curve(scene.run, cells, row, scene.setting, LEVELS)
         measured = scene.curves[pattern]["mid"].dropna()

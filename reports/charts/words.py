@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from loadtests.scenario.dimensions import Dimension
+from reports.basics.records import records
 from reports.basics.units import number, percent, quantity
 from reports.charts.chart_data import LEVELS, Scene
 from reports.measures.latency_parts import PARTS
@@ -20,7 +21,7 @@ def _ms(value: float) -> str:
 
 
 def _rows(scene: Scene) -> Iterator[tuple[str, dict[Any, Any]]]:
-    for row in scene.rows.to_dict("records"):
+    for row in records(scene.rows):
         yield str(row["label"]), row
 
 
@@ -67,7 +68,7 @@ def theory(scene: Scene) -> str:
     """The medians of both lines of each panel."""
     told = []
     for pattern, curve in scene.curves.items():
-        (row,) = scene.rows[scene.rows["pattern"] == pattern].to_dict("records")
+        (row,) = records(scene.rows[scene.rows["pattern"] == pattern])
         cells = scene.cells[scene.cells["pattern"] == pattern]
         expected = expected_curve(scene.run, cells, row, scene.setting, LEVELS)
         by_theory = "no theory" if expected is None else f"{_ms(float(np.interp(0.5, LEVELS, expected)))} by theory"
@@ -141,7 +142,7 @@ def sweep(scene: Scene, along: Dimension, shown: Mapping[str, tuple[str, str]]) 
     """Each measure at each step."""
     told = []
     for pattern, rows in scene.along(along).groupby("pattern", observed=True, sort=False):
-        steps = rows.sort_values(along.column).to_dict("records")
+        steps = records(rows.sort_values(along.column))
         for name, (title, unit) in shown.items():
             values = ", ".join(f"{along.says(row[along.column])} {quantity(row[name], unit)}" for row in steps)
             told.append(f"{scene.look.labels[str(pattern)]}, {title}: {values}")

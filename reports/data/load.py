@@ -21,6 +21,7 @@ from loadtests.runs.run_folder import NotARun, RunFolder
 from loadtests.scenario.dimensions import COLUMNS
 from loadtests.scenario.settings import SUMMARY
 from loadtests.summary.kept import Summary
+from reports.basics.records import records
 from reports.basics.units import counted
 from reports.data.clock_error import clock_errors
 from reports.data.tables import ReportError as ReportError  # what `load` raises
@@ -115,7 +116,7 @@ class Run:
         return self._all("published")
 
     def _all(self, table: str) -> pd.DataFrame:
-        cells = self.finished.to_dict("records")
+        cells = records(self.finished)
         return with_keys(self, {str(cell["cell"]): self.rows.of(table, cell["cell"]) for cell in cells})
 
     @property
@@ -165,7 +166,7 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
 
 def with_keys(run: Run, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Put frames of cells, by the cells' names, into one, each after the KEYS columns of its cell."""
-    cells = {cell["cell"]: cell for cell in run.cells.to_dict("records")}
+    cells = {cell["cell"]: cell for cell in records(run.cells)}
     keyed = [_keyed(frame, cells[name], run.cells) for name, frame in frames.items()]
     return pd.concat(keyed, ignore_index=True)
 

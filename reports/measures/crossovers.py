@@ -8,6 +8,7 @@ from math import isfinite, log10
 import pandas as pd
 
 from loadtests.scenario.dimensions import Dimension
+from reports.basics.records import records
 from reports.measures.measures import QUANTILES
 from reports.measures.ranking import SummaryRow, level
 
@@ -37,7 +38,7 @@ def crossovers(rows: pd.DataFrame, along: Dimension, measure: str) -> list[Cross
     """
     columns = ["pattern", along.column, measure, f"{measure}_low", f"{measure}_high"]
     lines: dict[str, dict[float, SummaryRow]] = {}
-    for row in rows[columns].sort_values(along.column).to_dict("records"):
+    for row in records(rows[columns].sort_values(along.column)):
         line = lines.setdefault(str(row["pattern"]), {})
         if isfinite(row[measure]):
             line[float(row[along.column])] = row

@@ -15,6 +15,7 @@ import pandas as pd
 
 from loadtests.scenario.timetable import allowed_s
 from loadtests.summary.kept import Summary
+from reports.basics.records import records
 from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.clock_error import CHANGE, CROSSING, ERROR
 from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
@@ -97,7 +98,7 @@ BREAKDOWN: Final = (
 
 def latencies(run: Run) -> pd.DataFrame:
     """Return what `window` does of all cells, after the KEYS columns."""
-    return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in run.finished.to_dict("records")})
+    return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in records(run.finished)})
 
 
 def window(run: Run, cell: CellRow) -> pd.DataFrame:
@@ -125,7 +126,7 @@ def window(run: Run, cell: CellRow) -> pd.DataFrame:
 def conservation(run: Run) -> pd.DataFrame:
     """Return one row per cell and user: the KEYS, `user`, and the COUNTS of losses.py."""
     parts = []
-    for cell in run.finished.to_dict("records"):
+    for cell in records(run.finished):
         counts = _accounts(run, cell).reset_index()
         parts.append(counts.assign(**{key: cell[key] for key in KEYS})[[*KEYS, "user", *COUNTS]])
     return pd.concat(parts, ignore_index=True)
@@ -185,7 +186,7 @@ def per_cell(run: Run) -> pd.DataFrame:
         scenario["name"]: round(float(str(scenario["poll_interval_s"])) * NS_PER_S)
         for scenario in run.manifest.scenarios
     }
-    rows = [_measure(run, cell, intervals_ns[cell["scenario"]]) for cell in run.finished.to_dict("records")]
+    rows = [_measure(run, cell, intervals_ns[cell["scenario"]]) for cell in records(run.finished)]
     frame = pd.DataFrame(rows)
     return frame.fillna({column: 0 for column in map(str, frame) if column.startswith("error_")})
 
@@ -294,7 +295,7 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     floored = [name for name in QUANTILES if f"{name}_floor" in columns]
     rows = []
     for _, group in cells.groupby(SITUATION, observed=True, sort=False):
-        first = group[[*SITUATION, "label"]].to_dict("records")[0]
+        first = records(group[[*SITUATION, "label"]])[0]
         row: dict[Hashable, Any] = {**first, "repeats": len(group)}
         for column in columns:
             if column in summed:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from loadtests.scenario.dimensions import RATE, RTT, Dimension
+from reports.basics.records import records
 from reports.data.clock_error import change_ms, shared_ms
 
 LEVEL: Final = 1.05
@@ -40,7 +41,7 @@ def overlap(row: SummaryRow, leader: SummaryRow, name: str) -> bool:
 
 def ranking(rows: pd.DataFrame, name: str, within: float = LEVEL) -> tuple[list[SummaryRow], list[SummaryRow]]:
     """Return the rows that are first, level with each other, and the rest; both from small to large."""
-    ordered: list[SummaryRow] = [*rows.dropna(subset=[name]).sort_values(name, kind="stable").to_dict("records")]
+    ordered: list[SummaryRow] = [*records(rows.dropna(subset=[name]).sort_values(name, kind="stable"))]
     first = [row for row in ordered if level(row, ordered[0], name, within)]
     return first, [row for row in ordered if not level(row, ordered[0], name, within)]
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from loadtests.live.live_checks import TOO_FEW_MESSAGES
 from loadtests.scenario.dimensions import CLIENTS, RATE, RTT
+from reports.basics.records import records
 from reports.basics.statistics import SMALLEST_RESAMPLED
 from reports.basics.units import THIN, counted, grouped, listed, number, percent, quantity, sentence, times
 from reports.data.clock_error import clock_told, shared_ms
@@ -214,7 +215,7 @@ def _goals(rows: pd.DataFrame, name: str, at: str) -> list[GoalMet]:
             if first:
                 cost = quantity(float(first[0]["cpu_ms_per_1000"]), "ms")
                 cheapest = f"{sentence(_names(first, rows))} ({cost} per 1,000 deliveries)"
-            met_by = sentence(_names([*met.to_dict("records")], rows))
+            met_by = sentence(_names([*records(met)], rows))
             told.append(GoalMet(at, quantity(goal_ms, "ms", 1), met_by, cheapest))
     return told
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from loadtests.records.manifest import Machine
+from reports.basics.records import records
 from reports.basics.units import NONE, counted, quantity
 from reports.charts.chart_data import Scene, scenes
 from reports.data.clock_error import CROSSING, ERROR
@@ -124,7 +125,7 @@ def _scenario(scene: Scene) -> Explained:
         headline=f"{NO_ANSWER}: this run is {scene.verdict}." if worthless else headline(scene.steps, scene.setting),
         conclusions=[Conclusion(question=each.question, answers=list(each.answers)) for each in told],
         conditions=settings(scene),
-        measured=[_measured(row) for row in scene.summary.to_dict("records")],
+        measured=[_measured(row) for row in records(scene.summary)],
     )
 
 

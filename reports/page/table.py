@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.scenario.dimensions import COLUMNS
+from reports.basics.records import records
 from reports.basics.units import NONE, number
 from reports.data.clock_error import clock_told
 from reports.data.situations import differing
@@ -75,7 +76,7 @@ def table(
     for _, scene in rows.groupby(COLUMNS, sort=False):
         where = ", ".join(differing(scene.iloc[0].to_dict(), rows))
         best = {measure.name: _best(scene, measure.name) if ranked else set() for measure in measured}
-        for row in scene.to_dict("records"):
+        for row in records(scene):
             cells = [_measured(row, measure, best[measure.name]) for measure in measured]
             cells += [_counted(row, count.name) for count in counts]
             lines.append(TableRow(row["pattern"], row["label"], where, cells))

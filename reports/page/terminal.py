@@ -8,6 +8,7 @@ import pandas as pd
 from rich.table import Table
 
 from loadtests.records.manifest import Calibration, Cell
+from reports.basics.records import records
 from reports.basics.units import counted
 from reports.data.clock_error import clock_told
 from reports.data.load import load
@@ -39,7 +40,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("pattern", *sweeps, *COLUMNS):
         table.add_column(heading, justify="left" if heading == "pattern" else "right", no_wrap=True)
-    for row in summary.to_dict("records"):
+    for row in records(summary):
         values = (
             " ".join(filter(None, (number(row.get(name), factor, digits), clock_told(row, name, unit=""))))
             for name, factor, digits in COLUMNS.values()

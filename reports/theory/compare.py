@@ -13,6 +13,7 @@ import pandas as pd
 
 from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import RELAY
+from reports.basics.records import records
 from reports.data.clock_error import ERROR
 from reports.data.load import TABLES, Run
 from reports.data.situations import SITUATION
@@ -69,7 +70,7 @@ def agreements(run: Run, summary: pd.DataFrame) -> list[Agreement]:
     """Return every figure of this run that theory has something to say about, in the order of `summary`."""
     settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
     found = []
-    for row in summary.to_dict("records"):
+    for row in records(summary):
         theory = _theory(row["pattern"], settings[row["scenario"]])
         if theory is None or not row["delivered"]:
             continue
@@ -93,7 +94,7 @@ def _theory(pattern: str, setting: Mapping[str, Any]) -> Theory | None:
 def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any]) -> dict[str, Bound]:
     """Return the bounds of a situation: in each of them, the median over its cells."""
     cells = []
-    for cell in run.finished.to_dict("records"):
+    for cell in records(run.finished):
         if any(cell[key] != row[key] for key in SITUATION):
             continue
         published = run.rows.of("published", cell["cell"]).sort_values("id")
@@ -138,7 +139,7 @@ def expected_curve(
     if theory is None:
         return None
     curves = []
-    for cell in cells.to_dict("records"):
+    for cell in records(cells):
         at = conditions(cell, run.rows.of("published", cell["cell"]).sort_values("id"), row, setting)
         if at.has_theory:
             curves.append(np.quantile(theory.expected(at).latency_ms, levels, method="inverted_cdf"))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from loadtests.records.manifest import PatternCalibration
 from loadtests.runs.kept_calibration import differences
+from reports.basics.records import records
 from reports.data.load import Run
 
 SAFE: Final = 0.5
@@ -53,7 +54,7 @@ def quotes(run: Run, summary: pd.DataFrame) -> list[Quote]:
     if calibration is None or doubt(run):
         return []
     settings = {str(scenario["name"]): scenario for scenario in run.manifest.scenarios}
-    rows = [row for row in summary.to_dict("records") if row["pattern"] in calibration.patterns]
+    rows = [row for row in records(summary) if row["pattern"] in calibration.patterns]
     return [
         Quote(
             row["label"], row["clients"], _per_s(row, settings[row["scenario"]]), calibration.patterns[row["pattern"]]

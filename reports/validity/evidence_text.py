@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from loadtests.scenario.settings import NETEM
+from reports.basics.records import records
 from reports.basics.units import counted, listed, percent, quantity
 from reports.data.clock_error import ERROR
 from reports.data.situations import differing
@@ -221,14 +222,14 @@ def side_by_side(summary: pd.DataFrame) -> list[SideBySide]:
             late_max=row["send_late_max_ms"],
             unsent=f"{int(row['polls_unsent']):,} of {int(row['polls_due']):,}" if row["polls_due"] else "",
         )
-        for row in summary.to_dict("records")
+        for row in records(summary)
     ]
 
 
 def accounts(summary: pd.DataFrame) -> list[Account]:
     """Return, for each situation, its message counts and how many clients each promise of ordering.py was kept for."""
     sides = _sides(summary)
-    return [_account(row, title_of(row, summary), sides) for row in summary.to_dict("records")]
+    return [_account(row, title_of(row, summary), sides) for row in records(summary)]
 
 
 def _sides(summary: pd.DataFrame) -> Mapping[str, str]:

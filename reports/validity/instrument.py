@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from loadtests.live.live_checks import BUSY_CORE, TAIL_FLOOR_MS, TAIL_SHARE
+from reports.basics.records import records
 from reports.basics.units import counted, examples, percent, quantity
 from reports.data.situations import SITUATION
 from reports.measures.measures import open_books
@@ -281,7 +282,7 @@ def books(facts: Facts) -> Iterable[Caution]:
     if len(wrong):
         lines = [
             f"{cell['cell']}: {line}"
-            for cell in facts.run.finished.to_dict("records")
+            for cell in records(facts.run.finished)
             if cell["cell"] in set(wrong["cell"])
             for line in open_books(facts.run, cell)
         ]

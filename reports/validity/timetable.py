@@ -15,6 +15,7 @@ import pandas as pd
 from loadtests.records.manifest import SESSION
 from loadtests.scenario.settings import schedules
 from loadtests.scenario.timetable import due_instants_ns
+from reports.basics.records import records
 from reports.basics.units import counted, examples, quantity
 from reports.measures.costs import NS_PER_MS
 from reports.validity.caution import Caution, Facts
@@ -36,7 +37,7 @@ def timetable(facts: Facts) -> Iterable[Caution]:
     told = departures_by_hand if facts.run.manifest.kind == SESSION else departures
     lines = [
         f"{cell['cell']}: {line}"
-        for cell in facts.run.finished.to_dict("records")
+        for cell in records(facts.run.finished)
         for line in told(cell, _schedule(facts, cell), _scheduled(facts, cell))
     ]
     if lines:
@@ -110,7 +111,7 @@ def unknown_timetable(facts: Facts) -> Iterable[Caution]:
     """A test driven by hand whose messages cannot be compared with a schedule."""
     if facts.run.manifest.kind != SESSION:
         return
-    for cell in facts.run.finished.to_dict("records"):
+    for cell in records(facts.run.finished):
         schedule = _schedule(facts, cell)
         if not cell["publish_from_ns"] or _begun_long_ago(cell, schedule):
             yield Caution(

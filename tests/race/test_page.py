@@ -186,6 +186,7 @@ def test_the_rate_slider_sets_the_schedule_of_the_feed(chromium: Stage) -> None:
     async def check() -> None:
         with serving(module="servers.race") as race:
             async with racing(chromium, race) as page:
+                await page.status("5 lanes are running.")  # or that would soon take the place of what we wait for
                 await page.slide("rate", 8)
                 assert await page.page.get_attribute("#rate", "aria-valuetext") == "20 a second"
                 await page.status("20 a second. Figures start again.")
