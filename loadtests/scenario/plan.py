@@ -115,9 +115,8 @@ class Plan:
         distance = f", round trip {typed('rtt_ms', self.scenario.rtt_ms)}" if any(self.scenario.rtt_ms) else ""
         times = f"{self.repeats} times" if self.repeats > 1 else "once"
         shared = f", {self.scenario.loads} load processes" if self.scenario.loads > 1 else ""
-        shared += (
-            f" on {self.scenario.workers} load host{'s' * (self.scenario.workers > 1)}" if self.scenario.workers else ""
-        )
+        hosts = self.scenario.workers
+        shared += f" on {hosts} load host{'s' * (hosts > 1)}" if hosts else ""
         faulty = f", server faulty on purpose ({self.scenario.fault})" if self.scenario.fault else ""
         return (
             f"{self.scenario.name}: {patterns}, {clients}{distance}, {self.scenario.schedule}, {times}{shared}{faulty}"
