@@ -5,6 +5,7 @@ A run that needs more is refused before it starts. Found out halfway, it would l
 
 import resource
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from loadtests.records.manifest import Machine
 
 SPARE: Final = 100
 """Files, or ports of other programs, beside one for each client: logs, listeners, the loop's own."""
+UNEVEN: Final = 1.1
+"""The kernel deals connections out to the processes at one port by hash, so some get more than their share."""
 UNKNOWN: Final = 0
 PORT_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -40,17 +43,17 @@ def ports() -> int:
     return last - first + 1
 
 
-def lacking(clients: int, relayed: bool, machine: Machine) -> str:
+def lacking(clients: int, relayed: bool, machine: Machine, servers: int = 1, loads: int = 1) -> str:
     """Say what a cell of so many clients needs and the machine does not have, with the remedy; "" when it has it all.
 
-    relayed: a relay stands between clients and server, and holds two connections for each.
+    relayed: a relay stands between clients and server, and holds two connections for each. servers, loads: how many
+    processes of the server, and of the load, share the clients.
     """
-    files = clients * (2 if relayed else 1) + SPARE
+    who, files, remedy = _most_files(clients, relayed, servers, loads)
     if UNKNOWN < machine.open_files < files:
-        who = "the relay of --rtt" if relayed else "server and load each"
         return (
             f"--clients {clients} needs {files:,} open files in {who}, and a process may have {machine.open_files:,}; "
-            f"use fewer clients, or raise the hard limit (ulimit -Hn {files})"
+            f"use fewer clients{remedy}, or raise the hard limit (ulimit -Hn {files})"
         )
     if UNKNOWN < machine.ports < clients + SPARE:
         return (
@@ -58,3 +61,17 @@ def lacking(clients: int, relayed: bool, machine: Machine) -> str:
             'use fewer clients, or widen the range (sysctl -w net.ipv4.ip_local_port_range="1024 65535")'
         )
     return ""
+
+
+def _most_files(clients: int, relayed: bool, servers: int, loads: int) -> tuple[str, int, str]:
+    """Return who needs most open files, how many, and what else would help."""
+    if relayed:
+        return "the relay of --rtt", 2 * clients + SPARE, ""
+    of_server = clients if servers == 1 else ceil(clients / servers * UNEVEN)
+    of_load = ceil(clients / loads)
+    files = max(of_server, of_load) + SPARE
+    if of_server == of_load:
+        return "server and load each", files, ", or share them out (--server-processes and --load-processes)"
+    if of_server > of_load:
+        return "each process of the server", files, ", or share them out (--server-processes)"
+    return "each load process", files, ", or share them out (--load-processes)"

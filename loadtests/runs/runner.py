@@ -153,7 +153,8 @@ def check_room(plan: Plan, machine: Machine) -> None:
     """Raise NoRoom when a cell of the plan needs more open files or ports than the machine has."""
     if plan.scenario.workers and not any(plan.scenario.rtt_ms):
         machine = msgspec.structs.replace(machine, ports=machine_limits.UNKNOWN)  # no client connects from here
-    if lacking := machine_limits.lacking(max(plan.scenario.clients), any(plan.scenario.rtt_ms), machine):
+    clients, servers, loads = max(plan.scenario.clients), plan.scenario.server_processes, plan.scenario.loads
+    if lacking := machine_limits.lacking(clients, any(plan.scenario.rtt_ms), machine, servers, loads):
         raise NoRoom(lacking)
 
 

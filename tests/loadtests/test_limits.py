@@ -37,6 +37,19 @@ def test_a_cell_that_needs_more_than_there_is_is_refused_with_a_remedy(
     assert re.fullmatch(f"{said}.*" if said else "", told)
 
 
+@pytest.mark.parametrize(
+    ("servers", "loads", "said"),
+    [
+        (2, 2, ""),
+        (1, 2, "needs 1,700 open files in each process of the server, .*--server-processes"),
+        (2, 1, "needs 1,700 open files in each load process, .*--load-processes"),
+    ],
+)
+def test_processes_that_share_clients_need_files_for_their_share(servers: int, loads: int, said: str) -> None:
+    told = machine_limits.lacking(1_600, relayed=False, machine=room(1_000, 9_999), servers=servers, loads=loads)
+    assert re.search(said, told) if said else not told
+
+
 def test_the_limits_of_this_machine_are_the_kernels() -> None:
     here = machine()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -116,7 +116,9 @@ class LoadHosts:
         self._roster.begin(count, self._work, folder / "raw")
         share = -(-planned.clients // count)
         for member in self._roster.of_crew():
-            if lacking := machine_limits.lacking(share, relayed=False, machine=member.joined.machine):
+            if lacking := machine_limits.lacking(
+                share, relayed=False, machine=member.joined.machine, loads=self._work.processes
+            ):
                 raise HostFailed(f"load host {member.joined.name}: {lacking}")
         return [
             LoadHost(
