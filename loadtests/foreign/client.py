@@ -32,7 +32,7 @@ WITH_A_BODY: Final = {"POST", "PUT", "PATCH"}
 class ForeignClient:
     """A client of a server that is not ours. scanner: finds the tracers of the run; clients of a process share one.
 
-    how: its table of the adapter. hears: whether it remembers anything of what comes.
+    how: its table of the adapter. hears: whether it remembers anything of what comes; hears_headers: also of headers.
     """
 
     def __init__(self, target: ForeignTarget, pattern: str, number: int, scanner: Scanner) -> None:
@@ -48,6 +48,8 @@ class ForeignClient:
         self._client = client_of(target.adapter, self.how, target.place, str(number))
         kind = type(self._client)
         self.hears = bool(self.how.remember) or kind.hear is not Client.hear
+        by_header = any(rule.strip().startswith("header") for rule in self.how.remember.values())
+        self.hears_headers = by_header or kind.hear is not Client.hear
         self.talks = bool(self.how.connect or self.how.reply) or kind.answer is not Client.answer
         self._is_plain = not self.how.find and kind.texts is Client.texts
 

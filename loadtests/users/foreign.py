@@ -1,7 +1,7 @@
 """A user's part in following a foreign server: what it asks before that, and streams and polls in others' words."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from loadtests.foreign.client import ForeignClient
 from loadtests.protocols.asking import Ask
@@ -11,7 +11,7 @@ from loadtests.protocols.stream_decoders import TextStream
 from loadtests.protocols.text_parsers import TextEvent
 from loadtests.users.connection import Connection, Receive
 from loadtests.users.user_settings import session
-from servers.targets.client import Heard
+from servers.targets.client import NOTHING, Heard
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
@@ -50,7 +50,13 @@ def _fetch(connect: Connect, request: bytes) -> ResponseReader:
 
 
 class ForeignStream:
-    """A stream of a foreign server, as its user follows it; `follow` begins it anew."""
+    """A stream of a foreign server, as its user follows it; `follow` begins it anew.
+
+    What many hear alike they keep together: with a copy for each, the last 64 events of a thousand clients are more
+    than a cache holds, and every message would be written to memory.
+    """
+
+    _told: ClassVar[Heard] = Heard(b"")
 
     def __init__(self, client: ForeignClient) -> None:
         self._client = client
@@ -67,25 +73,30 @@ class ForeignStream:
 
     def take(self, body: bytes) -> tuple[list[Trace], bytes]:
         """Return our messages in what came, and what is to be answered. Raises Misunderstood."""
-        text = self._text
-        if text is not None and self._client.hears:
-            event = next((each for each in text.found if each.data is body), NO_EVENT)
-            self._client.hear(Heard(body, text.head.headers, _text(event.name), _text(event.id)))
+        if self._text is not None and self._client.hears:
+            event = next((each for each in self._text.found if each.data is body), NO_EVENT)
+            self._hear(body, self._text, _text(event.name), _text(event.id))
         return self._taken(body)
 
     def take_lone(self, body: bytes) -> tuple[list[Trace], bytes]:
         """Do as `take` does with what a decoder's `lone` gave."""
-        text = self._text
-        if text is not None and self._client.hears:
-            self._client.hear(Heard(body, text.head.headers, "", _text(text.last_id)))
+        if self._text is not None and self._client.hears:
+            self._hear(body, self._text, "", _text(self._text.last_id))
         return self._taken(body)
+
+    def _hear(self, body: bytes, text: TextStream | None, name: str = "", last_id: str = "") -> None:
+        headers = text.head.headers if text is not None and self._client.hears_headers else NOTHING
+        heard = Heard(body, headers, name, last_id)
+        if heard != self._told:
+            ForeignStream._told = heard
+        self._client.hear(self._told)
 
     def _taken(self, body: bytes) -> tuple[list[Trace], bytes]:
         answer = b""
         if self._text is None:
             answer = self._client.answer(body) if self._client.talks else b""
             if self._client.hears:
-                self._client.hear(Heard(body))
+                self._hear(body, None)
         found = self._client.traces(body)
         if self._client.how.latest:
             # A state that is told again is not a second delivery.

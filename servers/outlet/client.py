@@ -90,7 +90,9 @@ class Http:
             raise Refused(f"{request.method} {url}: no answer within {timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as wrong:
             # TLS 1.3 lets a server find out after the handshake that we did not say who we are.
-            unnamed = isinstance(wrong, aiohttp.ServerDisconnectedError) and url.scheme == "https"
+            # Its end may overtake its alert: then we were disconnected, or reset while we wrote.
+            ended = isinstance(wrong, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+            unnamed = ended and not isinstance(wrong, aiohttp.ClientConnectorError) and url.scheme == "https"
             hint = "; it may want a client certificate (tls.cert)" if unnamed and not self._adapter.tls.cert else ""
             raise Refused(f"{request.method} {url}: {reason(wrong)}{hint}") from None
 
