@@ -227,6 +227,15 @@ def test_the_front_door_opens_without_waiting_for_the_slow_libraries() -> None:
     assert done.stdout.split() == []
 
 
+def test_a_load_process_starts_without_the_libraries_that_only_reading_needs() -> None:
+    asked = (
+        "import sys, locust, loadtests.locust_ui.hooks, loadtests.users.user_classes; "
+        "print(*{'pandas', 'pyarrow', 'aiohttp'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_make_bench_runs_every_benchmark() -> None:
     programs = {path.stem for path in (ROOT / "tests" / "bench").glob("[a-z]*.py")} - {"plain_server"}
     (listed,) = re.findall(r"for each in ([\w ]+);", (ROOT / "Makefile").read_text(encoding="utf-8"))

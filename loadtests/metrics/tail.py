@@ -94,7 +94,7 @@ class Tail:
             file.rename(away)
 
     def _batches(self, name: str, opened: BufferedReader) -> Iterator[Batch]:
-        table, pattern, process = name.removesuffix(".rows").split("-")
+        table, pattern, process = name.removesuffix(".rows").split("-", 2)
         dtype, more = DTYPES[table], True
         while more:
             start = opened.tell()
@@ -108,6 +108,5 @@ class Tail:
                 if known is None or known.same:
                     yield Batch(table, pattern, process, rows)
                 else:
-                    ahead_ns = (known.low_ns + known.high_ns) // 2
                     error_ns = known.error_ns + drifted_ns(table, rows, known)
-                    yield Batch(table, pattern, process, shifted(table, rows, ahead_ns), error_ns)
+                    yield Batch(table, pattern, process, shifted(table, rows, known.midpoint_ns), error_ns)

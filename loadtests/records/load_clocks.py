@@ -4,7 +4,7 @@ What was recorded stays in exchanges.parquet, so that whoever doubts a shift can
 of one clock.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -12,8 +12,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from loadtests.clocks.track import PPM, Instants, Track, track
 from loadtests.records.manifest import LoadClock
@@ -22,6 +20,10 @@ from loadtests.records.rows import EXCHANGES, OUR_INSTANTS
 from servers.timing import NS_PER_S
 
 BATCH_ROWS: Final = 500_000
+Seen = Sequence[tuple[LoadClock, Rows]]
+"""Processes that read one clock, each with its exchanges."""
+Files = Mapping[tuple[str, str], Sequence[Path]]
+"""(table, process) -> its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +65,31 @@ def shifts(raw: Path) -> dict[str, Shift]:
     Processes that read one clock know of one offset, so all that they saw of it counts for each of them.
     """
     found: dict[str, Shift] = {}
-    together: dict[tuple[str, str], list[LoadClock]] = {}
+    together: dict[tuple[str, str], list[tuple[LoadClock, Rows]]] = {}
     for file in sorted(raw.glob("clock-*.json")):
         known = read_clock(file)
-        rows = _whole(raw / f"{EXCHANGES}--{known.process}.rows", EXCHANGES)
+        rows = whole_rows(raw / f"{EXCHANGES}--{known.process}.rows", EXCHANGES)
         known = msgspec.structs.replace(known, exchanges=len(rows))
         if known.same:
             found[known.process] = _checked(known, rows)
         else:
-            together.setdefault((known.clock, known.publisher), []).append(known)
-    for processes in together.values():
-        found |= _brought_over(raw, processes)
+            together.setdefault((known.clock, known.publisher), []).append((known, rows))
+    files = _files(raw) if together else {}
+    for seen in together.values():
+        found |= _brought_over(seen, files)
     return found
-
-
-def write_exchanges(raw: Path, file: Path) -> int:
-    """Keep all exchanges as they were recorded, if there were any; return how many."""
-    columns = [pa.field("process", pa.string()), *((name, pa.int64()) for name in DTYPES[EXCHANGES].names or ())]
-    tables = []
-    for exchanges in sorted(raw.glob(f"{EXCHANGES}-*.rows")):
-        rows = _whole(exchanges, EXCHANGES)
-        process = pa.array([process_of(exchanges)] * len(rows), pa.string())
-        tables.append(pa.table([process, *(rows[name] for name in rows.dtype.names or ())], schema=pa.schema(columns)))
-    if tables:
-        pq.write_table(pa.concat_tables(tables), file, compression="zstd")
-    return sum(map(len, tables))
 
 
 def process_of(file: Path) -> str:
     """Return which process recorded a raw file, TABLE-PATTERN-PROCESS.rows."""
     return file.stem.split("-", 2)[2]
+
+
+def _files(raw: Path) -> Files:
+    found: dict[tuple[str, str], list[Path]] = {}
+    for file in sorted(raw.glob("*.rows")):
+        found.setdefault((file.name.partition("-")[0], process_of(file)), []).append(file)
+    return found
 
 
 def _checked(known: LoadClock, rows: Rows) -> Shift:
@@ -103,9 +100,9 @@ def _checked(known: LoadClock, rows: Rows) -> Shift:
     return Shift(_told(known, over_time, error_ns=0, problem=apart(over_time)))
 
 
-def _brought_over(raw: Path, processes: Sequence[LoadClock]) -> dict[str, Shift]:
+def _brought_over(seen: Seen, files: Files) -> dict[str, Shift]:
     """Return the shift of processes that read one clock, which is not the publisher's."""
-    rows = [_whole(raw / f"{EXCHANGES}--{known.process}.rows", EXCHANGES) for known in processes]
+    processes, rows = [known for known, _ in seen], [exchanges for _, exchanges in seen]
     if not sum(map(len, rows)):
         alone = "it reads another clock than the publisher's, which answered none of its questions (GET /clock)"
         return {
@@ -113,7 +110,7 @@ def _brought_over(raw: Path, processes: Sequence[LoadClock]) -> dict[str, Shift]
         }
     names = [known.process for known in processes]
     rho_ppm = max(known.rho_ppm for known in processes)
-    found = track(_exchanges(rows), rho_ppm, _least(raw, names), _span_ns(raw, names))
+    found = track(_exchanges(rows), rho_ppm, _least(files, names), _span_ns(files, names))
     problem = contradicted(found)
     return {known.process: Shift(_told(known, found, found.error_ns(), problem), found) for known in processes}
 
@@ -158,10 +155,10 @@ def apart(found: Track) -> str:
     )
 
 
-def _least(raw: Path, processes: Sequence[str]) -> tuple[Instants, Instants]:
+def _least(files: Files, processes: Sequence[str]) -> tuple[Instants, Instants]:
     """Return what deliveries say of the offset: when received, and the least that it then was; one for each second."""
     seconds: dict[int, tuple[int, int]] = {}
-    for rows in _batches(raw, "deliveries", processes):
+    for rows in _batches(files, "deliveries", processes):
         received, least = rows["received_ns"], rows["published_ns"] - rows["received_ns"]
         for second in np.unique(received // NS_PER_S).tolist():
             within = np.flatnonzero(received // NS_PER_S == second)
@@ -172,25 +169,25 @@ def _least(raw: Path, processes: Sequence[str]) -> tuple[Instants, Instants]:
     return bounds[:, 0], bounds[:, 1]
 
 
-def _span_ns(raw: Path, processes: Sequence[str]) -> tuple[int, int] | None:
+def _span_ns(files: Files, processes: Sequence[str]) -> tuple[int, int] | None:
     """Return the first and the last instant that these processes recorded."""
     edges = [
         (int(instants.min()), int(instants.max()))
         for table, columns in OUR_INSTANTS.items()
-        for rows in _batches(raw, table, processes)
+        for rows in _batches(files, table, processes)
         for column in columns
         if len(instants := rows[column][rows[column] > 0])
     ]
     return (min(first for first, _ in edges), max(last for _, last in edges)) if edges else None
 
 
-def _batches(raw: Path, table: str, processes: Collection[str]) -> Iterator[Rows]:
-    for file in (file for file in sorted(raw.glob(f"{table}-*.rows")) if process_of(file) in processes):
-        rows = _whole(file, table)
+def _batches(files: Files, table: str, processes: Iterable[str]) -> Iterator[Rows]:
+    for file in (file for process in processes for file in files.get((table, process), ())):
+        rows = whole_rows(file, table)
         yield from (rows[first : first + BATCH_ROWS] for first in range(0, len(rows), BATCH_ROWS))
 
 
-def _whole(file: Path, table: str) -> Rows:
+def whole_rows(file: Path, table: str) -> Rows:
     """A file as it lies there, up to its last whole row."""
     whole = file.stat().st_size // DTYPES[table].itemsize if file.exists() else 0
     return np.memmap(file, DTYPES[table], "r", shape=whole) if whole else np.empty(0, DTYPES[table])

@@ -177,6 +177,11 @@ class LoadClock(msgspec.Struct, frozen=True, kw_only=True):
     error_ns: Count = 0
     problem: Text = ""
 
+    @property
+    def midpoint_ns(self) -> int:
+        """Return what is added to instants of this process."""
+        return (self.low_ns + self.high_ns) // 2
+
 
 class LoadHost(msgspec.Struct, frozen=True, kw_only=True):
     """A machine that drove a share of a cell's clients for the run's own. processes: how many load processes it ran."""

@@ -18,13 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtests.records.load_clocks import Shift, problems_of, process_of, shifts, write_exchanges
+from loadtests.records.load_clocks import BATCH_ROWS, Shift, problems_of, process_of, shifts, whole_rows
 from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import ERRORS, EXCHANGES, MODES, ROLES, ROW_TYPES, SCHEMA_VERSION
 
 NAMES: Final = {"error": ERRORS, "mode": MODES, "role": ROLES}
-BATCH_ROWS: Final = 500_000
 
 
 @dataclass(slots=True)
@@ -63,6 +62,19 @@ def collect(cell_dir: Path, tables: Collection[str] = tuple(ROW_TYPES)) -> Colle
     if not result.problems:
         shutil.rmtree(raw)
     return result
+
+
+def write_exchanges(raw: Path, file: Path) -> int:
+    """Keep all exchanges as they were recorded, if there were any; return how many."""
+    columns = [pa.field("process", pa.string()), *((name, pa.int64()) for name in DTYPES[EXCHANGES].names or ())]
+    tables = []
+    for exchanges in sorted(raw.glob(f"{EXCHANGES}-*.rows")):
+        rows = whole_rows(exchanges, EXCHANGES)
+        process = pa.array([process_of(exchanges)] * len(rows), pa.string())
+        tables.append(pa.table([process, *(rows[name] for name in rows.dtype.names or ())], schema=pa.schema(columns)))
+    if tables:
+        pq.write_table(pa.concat_tables(tables), file, compression="zstd")
+    return sum(map(len, tables))
 
 
 def recorded_rows(raw: Path) -> Counter[str]:

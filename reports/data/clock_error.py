@@ -101,9 +101,5 @@ def _apart_ns(one: LoadClock, two: LoadClock) -> float:
     first_ns, last_ns = min(one.from_ns, two.from_ns), max(one.at_ns, two.at_ns)
     within_ns = one.at_ns - one.from_ns + two.at_ns - two.from_ns
     drifted_ns = max(one.rho_ppm, two.rho_ppm) * 1e-6 * (last_ns - first_ns + within_ns)
-    noticed_ns = abs(_middle_ns(one) - _middle_ns(two))
+    noticed_ns = abs(one.midpoint_ns - two.midpoint_ns)
     return min(float(one.error_ns + two.error_ns), drifted_ns + noticed_ns)
-
-
-def _middle_ns(known: LoadClock) -> int:
-    return (known.low_ns + known.high_ns) // 2
