@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 from loadtests.agent.messages import CostSeen, Question, question_of
 from loadtests.agent.sight import Gone, Sight
 from servers.timing.clock import clock_answer, clock_id, now_ns
+from servers.web.urls import authority
 
 JSON: Final = "application/json"
 CONNECTIONS: Final = 64
@@ -82,8 +83,7 @@ async def serve(host: str, port: int, token: str, stopped: "asyncio.Future[None]
     try:
         site = web.TCPSite(runner, host, port, backlog=CONNECTIONS)
         await site.start()
-        address = runner.addresses[0]
-        said(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
+        said(f"http://{authority(*runner.addresses[0][:2])}")
         await stopped
     finally:
         await runner.cleanup()

@@ -14,7 +14,7 @@ from loadtests.records.manifest import Machine
 SPARE: Final = 100
 """Files, or ports of other programs, beside one for each client: logs, listeners, the loop's own."""
 UNEVEN: Final = 1.1
-"""The kernel deals connections out to the processes at one port by hash, so some get more than their share."""
+"""The kernel deals connections out to the processes at one port by hash; none of many thousand has a tenth more."""
 UNKNOWN: Final = 0
 PORT_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

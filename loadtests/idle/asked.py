@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.host.machine_limits import SPARE, UNKNOWN
+from loadtests.host.machine_limits import SPARE, UNEVEN, UNKNOWN
 from loadtests.records.manifest import Machine
 from loadtests.scenario import source_address
 from servers.settings.served import Served
 from servers.settings.setting import RUNNER, SERVER, again, check, setting
 
 MOST: Final = 1_000_000
-UNEVEN: Final = 1.1
-"""The kernel deals connections out to a server's processes by chance; none of many thousand has a tenth more."""
 NEEDED_BYTES: Final = 40_000
 """Of memory for a client, both ends and the kernel between them (measured: 23,000)."""
 

@@ -22,6 +22,7 @@ from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.messages import INCOMPLETE, INTERRUPTED
 from loadtests.runs.hosts.roster import HostsMissing
 from loadtests.runs.keeping import described, keep
 from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
@@ -31,8 +32,6 @@ from loadtests.scenario.settings import NETEM, OPTIONS, RELAY
 from servers.timing.clock import wall_timestamp
 
 RUNS: Final = Path("runs")
-INCOMPLETE, INTERRUPTED = 4, 130
-"""With which exit codes load hosts end then."""
 
 
 class NoRoom(RunRefused):

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from loadtests.scenario.poll_timing import parse_pace
 from servers.feed.schedule import parse_schedule
@@ -19,6 +21,15 @@ def due_instants_ns(schedule: str, start_ns: int, from_ns: int, until_ns: int) -
             return
         if start_ns + offset_ns >= from_ns:
             yield start_ns + offset_ns
+
+
+def polls_due(first_ns: "np.ndarray[Any, np.dtype[np.int64]]", from_ns: int, until_ns: int, interval_ns: int) -> int:
+    """Count the instants first + k * interval, k >= 0, of all users together, from one instant up to another.
+
+    first_ns: of each user. Before a bound lie as many as intervals fit, rounded up.
+    """
+    end, start = (np.maximum(-(-(bound - first_ns) // interval_ns), 0) for bound in (until_ns, from_ns))
+    return int((end - start).sum())
 
 
 def allowed_s(poll_interval_s: float, poll_pace: str, rtt_ms: float, jitter_ms: float) -> float:

@@ -13,6 +13,7 @@ from loadtests.live.loss_tracker import Ledger
 from loadtests.metrics.tail import Batch
 from loadtests.records.recorder import Rows
 from loadtests.records.rows import ERRORS, MODES, ROLES, USERS_OF_A_PROCESS
+from loadtests.scenario.timetable import polls_due
 from loadtests.summary.kept import Deliveries, Requests, Summary, Users
 from servers.timing import NS_PER_S
 
@@ -240,7 +241,5 @@ class Reduction:
 
     def _due(self, process: _Process) -> int:
         first_ns = process.own["first_due_ns"]
-        first_ns = first_ns[first_ns < NEVER]
-        bounds = (self._window.until_ns, self._window.from_ns)
-        end, start = (np.maximum(-(-(bound - first_ns) // self._window.interval_ns), 0) for bound in bounds)
-        return int((end - start).sum())
+        window = self._window
+        return polls_due(first_ns[first_ns < NEVER], window.from_ns, window.until_ns, window.interval_ns)

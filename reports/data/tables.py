@@ -79,16 +79,18 @@ def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
             for name in kind._fields
         }
         if table == "samples":
-            columns |= _hosts(file, columns["pid"], "host" in there)
+            columns |= _hosts(found, columns["pid"], "host" in there)
         return pd.DataFrame(columns, copy=False)
 
 
-def _hosts(file: Path, pids: "np.ndarray | pd.Categorical", known: bool) -> "dict[str, np.ndarray | pd.Categorical]":
+def _hosts(
+    file: pq.ParquetFile, pids: "np.ndarray | pd.Categorical", known: bool
+) -> "dict[str, np.ndarray | pd.Categorical]":
     """Return whose samples they are, and by which numbers their processes are told apart: two hosts may have one pid.
 
     Nothing, where all are the run's own.
     """
-    names = pq.read_table(file, columns=["host"])["host"].to_pandas().astype(str) if known else pd.Series(dtype=str)
+    names = file.read(["host"])["host"].to_pandas().astype(str) if known else pd.Series(dtype=str)
     if not names.any():
         return {}
     hosts = pd.Categorical(names)

@@ -1,6 +1,6 @@
 """Run folders that an arm of an experiment left, read as a report reads them: measures and cautions."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,25 @@ def cell(where: Path) -> tuple[Evidence, CellMeasures]:
 
 def rows_of(frame: pd.DataFrame) -> list[CellMeasures]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def read_cases(
+    where: Path, cases: Iterable[str], figures_of: Callable[[Evidence, CellMeasures], Mapping[str, float]]
+) -> Observation:
+    """Return the figures of each case that was measured, as CASE_FIGURE, and how many messages all of them missed.
+
+    where: with a run folder for each case; a quick run has only some. figures_of: those of a run, by name.
+    """
+    figures, points, runs = {"missed": 0.0}, Points(), []
+    for case in cases:
+        if (where / case).is_dir():
+            run, row = cell(where / case)
+            own = figures_of(run, row)
+            figures |= {f"{case}_{name}": value for name, value in own.items()}
+            figures["missed"] += row["missed"]
+            points.append({"case": case, **own})
+            runs.append(run)
+    return observed(figures, points, *runs)
 
 
 def observed(figures: CellMeasures, points: Points, *runs: Evidence) -> Observation:

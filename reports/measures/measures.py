@@ -167,11 +167,15 @@ def _tables(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
     return {table: run.rows.of(table, cell["cell"]) for table in TABLES}
 
 
+def _kept(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
+    """Return the tables of a cell that kept a summary of the others."""
+    return {table: run.rows.of(table, cell["cell"]) for table in TABLES if table not in NOT_KEPT}
+
+
 def open_books(run: Run, cell: CellRow) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see consistency.py."""
     if summary := run.rows.summaries.get(cell["cell"]):
-        tables = {table: run.rows.of(table, cell["cell"]) for table in TABLES if table not in NOT_KEPT}
-        return discrepancies_of(summary, cell, _accounts(run, cell), tables)
+        return discrepancies_of(summary, cell, _accounts(run, cell), _kept(run, cell))
     return discrepancies(cell, _accounts(run, cell), _tables(run, cell))
 
 
@@ -235,9 +239,11 @@ def _of_rows(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
 
 def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
     """The same as far as a summary tells; the rest is NaN."""
-    samples, published = (run.rows.of(table, cell["cell"]) for table in ("samples", "published"))
+    tables = _kept(run, cell)
+    samples, published = tables["samples"], tables["published"]
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
-    counts = _accounts(run, cell)[COUNTS].sum()
+    per_user = _accounts(run, cell)
+    counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
     processes = int(samples["pid"][samples["role"] == "generator"].nunique())
 
@@ -252,7 +258,7 @@ def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
         **sample_costs(samples, received, from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
         **promises_of(summary.users, published),
-        "discrepancies": len(open_books(run, cell)),
+        "discrepancies": len(discrepancies_of(summary, cell, per_user, tables)),
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from loadtests.scenario.settings import RELAY
+from loadtests.scenario.timetable import polls_due
 from reports.measures.costs import NS_PER_MS
 
 
@@ -53,8 +54,6 @@ def _unsent(user: np.ndarray, due_ns: np.ndarray, from_ns: int, until_ns: int, i
     since_ns = due_ns - first_ns[who]
     if interval_ns <= 0 or not since_ns.any() or (since_ns % interval_ns).any():
         return 0, 0
-    # Instants first + k * interval, k >= 0, that lie before a bound: as many as intervals fit, rounded up.
-    before_end, before_start = (np.maximum(-(-(bound - first_ns) // interval_ns), 0) for bound in (until_ns, from_ns))
-    due = int((before_end - before_start).sum())
+    due = polls_due(first_ns, from_ns, until_ns, interval_ns)
     sent = int(np.count_nonzero((due_ns >= from_ns) & (due_ns < until_ns)))
     return due, due - sent

@@ -16,7 +16,7 @@ from loadtests.host import environment, machine_limits
 from loadtests.records.manifest import LoadHost
 from loadtests.runs.commands import Programs
 from loadtests.runs.hosts.meeting import Meeting
-from loadtests.runs.hosts.messages import READY_S, STUCK_S, TOKEN, Work, check_token
+from loadtests.runs.hosts.messages import INCOMPLETE, READY_S, STUCK_S, TOKEN, Work, check_token
 from loadtests.runs.hosts.office import Office
 from loadtests.runs.hosts.roster import HostFailed, HostsMissing, Roster
 from loadtests.runs.hosts.store import Store, StoreFailed
@@ -25,7 +25,6 @@ from servers.settings.setting import settings
 from servers.web.urls import authority
 
 LOOK_S: Final = 0.05
-INCOMPLETE: Final = 4
 FAREWELL_S: Final = 3.0
 """How long a run that is over waits for its hosts to ask once more, and hear it."""
 ANYWHERE: Final = frozenset({"", "0.0.0.0", "::"})

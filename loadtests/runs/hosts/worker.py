@@ -19,7 +19,17 @@ from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE
 from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.foreign import roll_call
 from loadtests.runs.hosts.line import AGAIN_S, UNHEARD, Line, NoRun, Pulse, WrongToken
-from loadtests.runs.hosts.messages import TOKEN, Asking, HandedIn, HostRefused, Joining, Leaving, Order, Work
+from loadtests.runs.hosts.messages import (
+    INTERRUPTED,
+    TOKEN,
+    Asking,
+    HandedIn,
+    HostRefused,
+    Joining,
+    Leaving,
+    Order,
+    Work,
+)
 from loadtests.runs.hosts.pieces import pieces_of
 from loadtests.runs.hosts.store import Store, StoreFailed
 from loadtests.runs.signals import Interrupt
@@ -30,7 +40,7 @@ ENDING_S: Final = 5.0
 """How long load processes may take to end once Locust's master has told them to."""
 JOINED: Final = "this load process has joined"
 """What hooks.py logs in one that a master has taken in."""
-DONE, REFUSED, NO_RUN, NOT_HANDED_IN, INTERRUPTED = 0, 2, 3, 4, 130
+DONE, REFUSED, NO_RUN, NOT_HANDED_IN = 0, 2, 3, 4
 
 
 class _Stale(Exception):

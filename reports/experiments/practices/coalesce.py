@@ -6,12 +6,12 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from loadtests.experiments.observations import Observation, Points
+from loadtests.experiments.observations import Observation
 from reports.charts.style import Look
 from reports.experiments import Effect, Effects
 from reports.experiments.bars import bars
 from reports.experiments.effects import said, with_doubt
-from reports.experiments.whole_cells import cell, observed
+from reports.experiments.whole_cells import read_cases
 
 TITLE: Final = "Messages that are due together: one write, or one each"
 ADVICE: Final = "Write what is due to a client in one go: one write per client and turn of the loop."
@@ -63,17 +63,7 @@ EFFECTS: Final = (
 
 
 def read(where: Path) -> Observation:
-    """Read the cases that were measured; a quick run has only some."""
-    figures, points, runs = {"missed": 0.0}, Points(), []
-    for case in CASES:
-        if (where / case).is_dir():
-            run, row = cell(where / case)
-            own = {name: float(row[column]) for name, (column, *_) in FIGURES.items()}
-            figures |= {f"{case}_{name}": value for name, value in own.items()}
-            figures["missed"] += row["missed"]
-            points.append({"case": case, **own})
-            runs.append(run)
-    return observed(figures, points, *runs)
+    return read_cases(where, CASES, lambda _, row: {name: float(row[found]) for name, (found, *_) in FIGURES.items()})
 
 
 def verdict(effects: Effects) -> str:

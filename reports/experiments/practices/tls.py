@@ -6,13 +6,14 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from loadtests.experiments.observations import Observation, Points
+from loadtests.experiments.observations import Observation
 from reports.basics.units import quantity
 from reports.charts.style import Look
 from reports.experiments import Effect, Effects
 from reports.experiments.bars import bars
 from reports.experiments.effects import said, with_doubt
-from reports.experiments.whole_cells import cell, observed
+from reports.experiments.whole_cells import CellMeasures, read_cases
+from reports.validity.evidence import Evidence
 
 TITLE: Final = "TLS: its cost for each pattern"
 ADVICE: Final = "Encrypt everything: with connections that are kept, TLS costs next to nothing."
@@ -62,18 +63,12 @@ COLUMNS: Final = {
 
 
 def read(where: Path) -> Observation:
-    """Read the cases that were measured; a quick run has only some."""
-    figures, points, runs = {"missed": 0.0}, Points(), []
-    for case in CASES:
-        if (where / case).is_dir():
-            run, row = cell(where / case)
-            own = {name: float(row[column]) for name, column in COLUMNS.items()}
-            own["first_ms"] = first_response_ms(run.run.requests)
-            figures |= {f"{case}_{figure}": value for figure, value in own.items()}
-            figures["missed"] += row["missed"]
-            points.append({"case": case, **own})
-            runs.append(run)
-    return observed(figures, points, *runs)
+    return read_cases(where, CASES, figures_of)
+
+
+def figures_of(run: Evidence, row: CellMeasures) -> dict[str, float]:
+    own = {name: float(row[column]) for name, column in COLUMNS.items()}
+    return own | {"first_ms": first_response_ms(run.run.requests)}
 
 
 def first_response_ms(requests: pd.DataFrame) -> float:
