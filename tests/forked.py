@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import runpy
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,9 @@ FORKS.set_forkserver_preload(
         "servers.backplane.joining",
         "servers.http2",
         "servers.process",
+        "pyarrow.dataset",
+        "pyarrow.pandas_compat",
+        "pydantic",  # which typer imports where it is, and other packages of these tests bring it
     ]
 )
 LOOK_S: Final = 0.005
@@ -42,14 +46,14 @@ LOOK_S: Final = 0.005
 class Forked:
     """What `python -m MODULE WORD...` is, with the methods of subprocess.Popen; what it says goes to files."""
 
-    def __init__(
-        self, module: str, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, module: str, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
         self.args = [module, *words]
-        self._outputs = [tempfile.NamedTemporaryFile(prefix="pollbench-said-") for _ in ("stdout", "stderr")]
-        names = [each.name for each in self._outputs]
+        self._folder = Path(tempfile.mkdtemp(prefix="pollbench-forked-"))
+        self._outputs = [self._folder / name for name in ("stdout", "stderr")]
+        for each in self._outputs:
+            each.touch()
         environment = dict(os.environ if env is None else env)
-        self._process = FORKS.Process(target=_become, args=(self.args, str(cwd or Path.cwd()), environment, names))
+        self._process = FORKS.Process(target=_become, args=(self.args, cwd or Path.cwd(), environment, self._outputs))
         self._process.start()
 
     @property
@@ -84,7 +88,7 @@ class Forked:
         """Return the first line that it says, "" when it ends without one."""
         while True:
             ended = self.returncode is not None
-            line, end, _ = self._said(0).partition("\n")
+            line, end, _ = self._outputs[0].read_text(encoding="utf-8").partition("\n")
             if end or ended:
                 return line
             time.sleep(LOOK_S)
@@ -98,19 +102,19 @@ class Forked:
         self.communicate()
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Wait until it has ended; return all that it said on stdout and stderr."""
+        """Wait until it has ended; return all that it said on stdout and stderr. Once."""
         self.wait(timeout)
-        said = self._said(0), self._said(1)
-        for each in self._outputs:
-            each.close()
-        return said
-
-    def _said(self, output: int) -> str:
-        return Path(self._outputs[output].name).read_text(encoding="utf-8")
+        out, err = (each.read_text(encoding="utf-8") for each in self._outputs)
+        shutil.rmtree(self._folder)
+        return out, err
 
 
 def ran(
-    *words: str, module: str = "pollbench", cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 240
+    *words: str,
+    module: str = "pollbench",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 240,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, as subprocess.run does."""
     process = Forked(module, *words, cwd=cwd, env=env)
@@ -122,7 +126,7 @@ def ran(
     return subprocess.CompletedProcess(process.args, process.wait(), out, err)
 
 
-def _become(words: Sequence[str], folder: str, environment: Mapping[str, str], outputs: Sequence[str]) -> None:
+def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], outputs: Sequence[Path]) -> None:
     """In the fork: be that process, to its end."""
     gc.freeze()
     os.chdir(folder)
