@@ -19,6 +19,7 @@ import pollbench
 import servers
 from loadtests.scenario.scenarios import SCENARIOS
 from loadtests.scenario.settings import OPTIONS
+from tests.forked import ran
 
 BRIEF = ["--clients", "4", "--schedule", "steady:10", "--warmup", "0.2", "--window", "1.5", "--drain", "0.3"]
 PATTERNS = sorted(file.stem for file in Path(servers.__file__).parent.glob("patterns/[a-z]*.py"))
@@ -208,10 +209,10 @@ def test_an_experiment_leaves_page_results_and_observations_and_can_be_given_mor
 
 
 def test_serve_hands_its_words_on_and_its_exit_code_back() -> None:
-    done = subprocess.run(command("serve", "--port", "no"), capture_output=True, text=True, timeout=60)
+    done = ran("serve", "--port", "no", timeout=60)
     assert done.returncode == 2
     assert "--port" in done.stderr
-    assert "--schedule" in subprocess.run(command("serve", "--help"), capture_output=True, text=True, timeout=60).stdout
+    assert "--schedule" in ran("serve", "--help", timeout=60).stdout
 
 
 def test_serve_ends_with_zero_when_told_to_stop() -> None:
@@ -227,7 +228,7 @@ def test_serve_ends_with_zero_when_told_to_stop() -> None:
 @pytest.mark.timeout(300)
 def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary(tmp_path: Path) -> None:
     words = ["compare", "--repeats", "1", "--poll-interval", "0.2", *BRIEF, "--out", "run"]
-    done = subprocess.run(command(*words, "--json"), capture_output=True, text=True, timeout=240)
+    done = ran(*words, "--json", timeout=240)
     assert done.returncode in MEASURED, done.stderr
     result = json.loads(done.stdout)
     assert [cell["status"] for cell in result["cells"]] == ["finished"] * len(PATTERNS)
@@ -254,11 +255,11 @@ def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary
         assert set(samples["role"]) == {"server", "generator"}
         assert not (folder / "raw").exists()
 
-    again = subprocess.run(command("compare", "--resume", "run"), capture_output=True, text=True, timeout=60)
+    again = ran("compare", "--resume", "run", timeout=60)
     assert again.returncode in MEASURED
     assert "0 cells" in again.stderr
     assert "Server-Sent Events" in again.stdout
-    other = subprocess.run(command("compare", "--resume", "run", "--clients", "9"), capture_output=True, text=True)
+    other = ran("compare", "--resume", "run", "--clients", "9", timeout=60)
     assert other.returncode == 2
     assert "--clients 9 instead of 4" in other.stderr
 
@@ -267,7 +268,7 @@ def test_a_comparison_of_all_patterns_leaves_a_run_folder_a_report_and_a_summary
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> None:
-    done = subprocess.run(command("controls", "--quick", "--json"), capture_output=True, text=True, timeout=240)
+    done = ran("controls", "--quick", "--json", timeout=240)
     readings = json.loads(done.stdout)["readings"]
     assert done.returncode == 0, (readings, done.stderr)
     assert {reading["control"] for reading in readings} == {"forget", "drop", "duplicate", "reorder", "delay", "freeze"}
@@ -279,14 +280,14 @@ def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> N
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> None:
-    done = subprocess.run(command("calibrate", "--quick", "--json"), capture_output=True, text=True, timeout=240)
+    done = ran("calibrate", "--quick", "--json", timeout=240)
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "runs" / "calibration.json").read_bytes())
     assert kept == json.loads(done.stdout)
     assert set(kept["patterns"]) == set(PATTERNS)
     assert all(known["cpu_us"] > 0 for known in kept["patterns"].values())
     words = ["run", "sse", *BRIEF, "--out", "run"]
-    assert subprocess.run(command(*words), capture_output=True, text=True, timeout=120).returncode in MEASURED
+    assert ran(*words, timeout=120).returncode in MEASURED
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "What the instrument itself adds on this machine" in page
 
@@ -298,9 +299,9 @@ def test_a_run_of_one_message_or_of_none_has_a_page_and_no_goal_is_met_by_nothin
 ) -> None:
     brief = ["--clients", "1", "--schedule", "steady:1", "--warmup", "0", "--window", window, "--drain", "0.3"]
     (tmp_path / "slo.toml").write_text('slo = ["sse.p99_ms < 60000", "missed == 0"]\n')
-    run = subprocess.run(command("run", "sse", *brief, "--out", "run"), capture_output=True, text=True, timeout=120)
-    again = subprocess.run(command("report", "run"), capture_output=True, text=True, timeout=120)
-    gate = subprocess.run(command("gate", "run", "--slo", "slo.toml"), capture_output=True, text=True, timeout=120)
+    run = ran("run", "sse", *brief, "--out", "run", timeout=120)
+    again = ran("report", "run", timeout=120)
+    gate = ran("gate", "run", "--slo", "slo.toml", timeout=120)
     assert run.returncode in MEASURED, run.stderr
     assert (tmp_path / "run" / "report.html").is_file()
     assert again.returncode == pollbench.DONE, again.stderr

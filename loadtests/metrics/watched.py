@@ -5,7 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from loadtests.metrics.exporter import Destination, Exporter
+from loadtests.metrics.destination import Destination
+from loadtests.metrics.exporter import Exporter
 from loadtests.metrics.tail import Tail
 from loadtests.metrics.tally import Tally
 from loadtests.records.manifest import SESSION, Cell

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from loadtests.host import environment
-from loadtests.metrics.exporter import Destination, parse_metrics
+from loadtests.metrics.destination import Destination, parse_metrics
 from loadtests.runs import runner
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting, with_meeting

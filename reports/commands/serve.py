@@ -12,8 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from loadtests.agent.messages import TOKEN, check_token
-from loadtests.metrics.exporter import Destination, parse_metrics
-from loadtests.metrics.watched import ByHand
+from loadtests.metrics.destination import Destination, parse_metrics
 from loadtests.runs import runner, webui
 from loadtests.runs.hosts.meeting import Coming, where
 from loadtests.scenario.overrides import with_options
@@ -69,8 +68,11 @@ def ui(
 
         pollbench ui
     """
-    asked = parse_metrics(metrics or ())
-    beside = ByHand(runner.RUNS, asked) if asked != Destination() else None
+    asked, beside = parse_metrics(metrics or ()), None
+    if asked != Destination():
+        from loadtests.metrics.watched import ByHand
+
+        beside = ByHand(runner.RUNS, asked)
     return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside)
 
 
