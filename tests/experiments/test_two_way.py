@@ -13,7 +13,7 @@ def test_a_frame_is_shorter_than_a_post_a_new_connection_takes_longer_and_nothin
     assert (sse["connections"], long["connections"], socket["connections"]) == (2, 2, 1)
     assert new["connections"] == 2 + 30, "the stream, the warm-up's and one for each message"
     assert socket["up_bytes"] < sse["up_bytes"] and socket["down_bytes"] < sse["down_bytes"]
-    assert abs(new["bytes"] - sse["bytes"]) < 1
+    assert abs(new["bytes"] - sse["bytes"]) < 10
     assert min(each["p50_ms"] for each in (sse, long, socket)) >= 20 and new["p50_ms"] >= 40
     assert [(each.figures["lost"], each.figures["repeated"]) for each in found.values()] == [(0, 0)] * 4
     check_drawing(two_way, found)

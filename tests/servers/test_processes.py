@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from servers.processes.link import Link, SilentError
 from servers.settings.options import ServerOptions
 from tests.http1 import run
-from tests.patterns.test_websocket import TEXT, line, send_frame
+from tests.patterns.test_websocket import TEXT, send_frame
+from tests.patterns.test_websocket import line as next_line
 from tests.patterns.test_websocket import socket as websocket
 from tests.server_process import HANG_S, ROOT, ServerProcess, serving
 
@@ -103,7 +104,7 @@ async def said_to_any(server: ServerProcess, newest: int) -> None:
         clients = [await stack.enter_async_context(websocket(server, newest)) for _ in range(MANY)]
         for number, client in enumerate(clients):
             send_frame(client, TEXT, b"%d" % number)
-        heard = [[await line(client) for _ in clients] for client in clients]
+        heard = [[await next_line(client) for _ in clients] for client in clients]
     assert heard == [heard[0]] * MANY
     assert [message["id"] for message in heard[0]] == list(range(newest + 1, newest + 1 + MANY))
     assert {message["content"] for message in heard[0]} == {str(number) for number in range(MANY)}

@@ -13,7 +13,7 @@ import pandas as pd
 from loadtests.experiments.crowd_figures import p99_ms
 from loadtests.experiments.observations import Observation
 from loadtests.probes.reference import Server, reference, relay
-from loadtests.probes.talkers import Load, Manner, talking
+from loadtests.probes.talkers import Load, Manner, Talk, talking
 from loadtests.runs.commands import HOST
 from loadtests.users.tcp_info import AVAILABLE
 from servers.timing.clock import now_ns
@@ -37,10 +37,13 @@ def measure(arm: str, where: Path, *, quick: bool) -> Observation:
         reference(where, ARMS[arm].pattern, "--journal", journal) as server,
         relay(where, server.port, RTT_MS) as port,
     ):
-        return asyncio.run(_talk(ARMS[arm], load, server, port, journal))
+        talk, figures = asyncio.run(_talk(ARMS[arm], load, server, port))
+    journalled = len(journal.read_bytes().splitlines()) - 1
+    figures |= {"lost": float(talk.missing + abs(talk.sent - journalled)), "repeated": float(talk.repeated)}
+    return Observation(figures, [{**figures}])
 
 
-async def _talk(manner: Manner, load: Load, server: Server, port: int, journal: Path) -> Observation:
+async def _talk(manner: Manner, load: Load, server: Server, port: int) -> tuple[Talk, dict[str, float]]:
     async with talking(manner, load, (HOST, port), lambda: server.target.stats.subscribers) as talk:
         await talk.warm_up()
         since_ns, used_ns, before = now_ns(), server.cpu_ns(), talk.meter.read()
@@ -50,8 +53,7 @@ async def _talk(manner: Manner, load: Load, server: Server, port: int, journal: 
     told = 1.0 if AVAILABLE else nan
     up_bytes = told * (after.bytes_out - before.bytes_out) / messages
     down_bytes = told * (after.bytes_in - before.bytes_in) / messages
-    written = len(journal.read_bytes().splitlines()) - 1
-    figures = {
+    return talk, {
         "cpu_ms": cpu_ns / 1e6 / messages * 1000,
         "up_bytes": up_bytes,
         "down_bytes": down_bytes,
@@ -59,7 +61,4 @@ async def _talk(manner: Manner, load: Load, server: Server, port: int, journal: 
         "connections": after.connections / load.clients,
         "p50_ms": float(latency_ns.median() / 1e6),
         "p99_ms": p99_ms(latency_ns),
-        "lost": float(talk.missing + abs(talk.sent - written)),
-        "repeated": float(talk.repeated),
     }
-    return Observation(figures, [{"case": "message", **figures}])

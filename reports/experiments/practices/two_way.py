@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.basics.units import quantity
-from reports.charts.style import Look
+from reports.charts.style import INK, Look, figure
 from reports.experiments import Effect, Effects
-from reports.experiments.bars import bars
 from reports.experiments.effects import brief, said, with_doubt
 
 TITLE: Final = "Clients that send as well: POST beside a stream, or a WebSocket"
@@ -44,9 +43,9 @@ FIGURES: Final = {
 }
 """Name -> meaning, unit."""
 EXPECTED: Final[Mapping[str, Mapping[str, Literal["lower", "higher"]]]] = {
-    "socket": {name: "lower" for name in ("cpu_ms", "up_bytes", "down_bytes", "connections")},
-    "new": {name: "higher" for name in ("cpu_ms", "connections", "p50_ms", "p99_ms")},
-    "long": {name: "higher" for name in ("cpu_ms", "up_bytes", "down_bytes", "p50_ms", "p99_ms")},
+    "socket": dict.fromkeys(("cpu_ms", "up_bytes", "down_bytes", "connections"), "lower"),
+    "new": dict.fromkeys(("cpu_ms", "connections", "p50_ms", "p99_ms"), "higher"),
+    "long": dict.fromkeys(("cpu_ms", "up_bytes", "down_bytes", "p50_ms", "p99_ms"), "higher"),
 }
 EFFECTS: Final = (
     *(
@@ -90,10 +89,20 @@ def verdict(effects: Effects) -> str:
 
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
-    """Server CPU, bytes both ways, and how long a message takes to come back."""
+    """Server CPU, bytes both ways, and how long a message takes to come back: medians as bars, each repeat as a dot."""
     panels = {
         "cpu_ms": "server CPU per 1,000 messages, ms",
         "bytes": "TCP bytes per message, both ways",
         "p50_ms": "until it is back, median, ms",
     }
-    return bars(points, look, {"message": "a message\nsent"}, panels, 3.0)
+    drawn, labels = figure(2.4), list(look.labels.values())
+    for axes, (column, title) in zip(drawn.subplots(1, len(panels), sharey=True), panels.items(), strict=True):
+        for at, arm in enumerate(look.labels):
+            values = points.loc[points["arm"] == arm, column]
+            axes.barh(at, values.median(), 0.7, color=look.line(arm), alpha=0.75)
+            axes.plot(values, [at] * len(values), ".", color=INK, markersize=3, alpha=0.6)
+        axes.set_yticks(range(len(labels)), labels=labels)
+        axes.grid(axis="y", visible=False)
+        axes.set(xlabel=title, xlim=(0, None))
+    drawn.axes[0].invert_yaxis()
+    return drawn
