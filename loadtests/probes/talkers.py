@@ -50,7 +50,7 @@ class Load(NamedTuple):
 @dataclass(slots=True)
 class Talker:
     """One client. due_ns: when each of its messages was to be sent, by what it says; heard_ns: when each message came
-    to it first, its own or another's. ids: of all that came, twice where one did.
+    to it first, its own or another's. ids: of all that came, twice where one did. late_ns: of each that it sent.
     """
 
     manner: Manner
@@ -59,6 +59,7 @@ class Talker:
     due_ns: dict[str, int] = field(default_factory=dict)
     heard_ns: dict[str, int] = field(default_factory=dict)
     ids: list[int] = field(default_factory=list)
+    late_ns: list[int] = field(default_factory=list)
     _followed: socket.socket | None = None
     _kept: socket.socket | None = None
 
@@ -75,6 +76,7 @@ class Talker:
     async def send(self, content: str, due_ns: int) -> None:
         """Send a message; return once it is answered, where it is. Raises OSError, RefusedMessage."""
         self.due_ns[content] = due_ns
+        self.late_ns.append(now_ns() - due_ns)
         if self.manner.sends == "there":
             assert self._followed is not None
             frame = client_frame(TEXT, content.encode())

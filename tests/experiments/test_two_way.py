@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from loadtests.probes.talkers import Load, Manner, Talk, Talker
+from loadtests.users.tcp_info import Meter
 from reports.experiments.practices import two_way
 from tests.experiments.arms import observed
 from tests.experiments.checks import check_drawing, check_verdict
@@ -17,6 +19,17 @@ def test_a_frame_is_shorter_than_a_post_a_new_connection_takes_longer_and_nothin
     assert min(each["p50_ms"] for each in (sse, long, socket)) >= 20 and new["p50_ms"] >= 40
     assert [(each.figures["lost"], each.figures["repeated"]) for each in found.values()] == [(0, 0)] * 4
     check_drawing(two_way, found)
+
+
+def test_what_did_not_come_back_to_a_client_or_came_twice_is_counted() -> None:
+    meter = Meter()
+    one, other = (Talker(Manner("sse", "kept"), ("127.0.0.1", 1), meter) for _ in range(2))
+    one.due_ns, other.due_ns = {"a": 10, "b": 20}, {"c": 30}
+    one.heard_ns, other.heard_ns = {"a": 15, "c": 45}, {"c": 40, "warm-up": 1}
+    one.ids, other.ids = [1, 3, 3], [3]
+    talk = Talk([one, other], Load(2, 2, 0.1, 100), meter)
+    assert (talk.sent, talk.missing, talk.repeated) == (3, 3, 1)
+    assert (talk.latencies_ns(0), talk.latencies_ns(20)) == ([5, 10], [10])
 
 
 def test_the_verdict_quotes_what_was_measured_and_says_when_it_is_not_proven() -> None:

@@ -75,11 +75,12 @@ def verdict(effects: Effects) -> str:
         )
     )
     return with_doubt(
-        f"Use a WebSocket where clients send much: beside SSE with POST a message costs the server {said(cpu)} CPU "
-        f"({brief(cpu.arm)} ms per 1,000 instead of {brief(cpu.base)}) and {said(up)} bytes up, and comes back after "
-        f"{quantity(back.arm, 'ms')} instead of {quantity(back.base, 'ms')}. SSE does where they send little, on a "
-        f"connection that is kept: with a new one each time a message costs {said(new_cpu)} CPU and comes back after "
-        f"{quantity(new_back.arm, 'ms')}, with long polls {said(long_cpu)} and {quantity(long_back.arm, 'ms')}.",
+        f"Use a WebSocket where clients send much: against SSE with POST it changes the server's CPU for a message by "
+        f"{said(cpu)} ({brief(cpu.arm)} ms per 1,000 instead of {brief(cpu.base)}) and its bytes up by {said(up)}; it is "
+        f"back after {quantity(back.arm, 'ms')} instead of {quantity(back.base, 'ms')}. SSE does where they send "
+        f"little, on a connection that is kept: a new one for each POST changes the CPU by {said(new_cpu)} and has the "
+        f"message back after {quantity(new_back.arm, 'ms')}, long polls by {said(long_cpu)} and after "
+        f"{quantity(long_back.arm, 'ms')}.",
         cpu,
         up,
         new_cpu,
