@@ -76,8 +76,8 @@ def verdict(effects: Effects) -> str:
     )
     return with_doubt(
         f"Use a WebSocket where clients send much: against SSE with POST it changes the server's CPU for a message by "
-        f"{said(cpu)} ({brief(cpu.arm)} ms per 1,000 instead of {brief(cpu.base)}) and its bytes up by {said(up)}; it is "
-        f"back after {quantity(back.arm, 'ms')} instead of {quantity(back.base, 'ms')}. SSE does where they send "
+        f"{said(cpu)} ({brief(cpu.arm)} ms per 1,000 instead of {brief(cpu.base)}) and its bytes up by {said(up)}; it "
+        f"is back after {quantity(back.arm, 'ms')} instead of {quantity(back.base, 'ms')}. SSE does where they send "
         f"little, on a connection that is kept: a new one for each POST changes the CPU by {said(new_cpu)} and has the "
         f"message back after {quantity(new_back.arm, 'ms')}, long polls by {said(long_cpu)} and after "
         f"{quantity(long_back.arm, 'ms')}.",
