@@ -55,6 +55,8 @@ LOADTESTS_MAY_TAKE = {
 }
 FILES_AT_THE_TOP = 6
 FILES_IN_A_ROOM = 16
+REGISTRIES = {"patterns", "practices", "papers"}
+"""Rooms where a file's name is all that its reader looks for: one more is not harder to find."""
 ROOM_DEPTH = 3
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
 PURE_MAY_IMPORT = {
@@ -142,7 +144,7 @@ def test_rooms_are_small_and_say_their_law(stage: str) -> None:
         assert len(name.parts) <= ROOM_DEPTH, f"{name} is too deep to be found"
         assert law_of(room / "__init__.py"), f"{name}/__init__.py needs a line that says what belongs there"
         files = [path for path in room.glob("*.py") if path.name != "__init__.py"]
-        assert len(files) <= FILES_IN_A_ROOM, f"{name} has {len(files)} files"
+        assert room.name in REGISTRIES or len(files) <= FILES_IN_A_ROOM, f"{name} has {len(files)} files"
 
 
 @pytest.mark.parametrize("stage", STAGES)
