@@ -42,14 +42,14 @@ class Together:
 
 
 @contextmanager
-def told_to(asked: Destination, folder: Path) -> "Iterator[list[Watched]]":
-    """Yield whoever tells live figures of a run folder, and say where; nobody where nothing is asked."""
+def told_to(asked: Destination, folder: Path, hosts: "LoadHosts | None" = None) -> "Iterator[list[Watched]]":
+    """Yield whoever tells live figures of a run folder, and say where; nobody where nothing is asked. hosts: its."""
     if asked == Destination():
         yield []
         return
     from loadtests.metrics.watched import Watched
 
-    with Watched(folder, asked) as watched:
+    with Watched(folder, asked, hosts) as watched:
         if watched.url:
             err.print(f"metrics: {watched.url}", highlight=False, soft_wrap=True)
         yield [watched]
