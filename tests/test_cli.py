@@ -277,7 +277,6 @@ def test_every_fault_that_is_injected_is_reported_as_it_was(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_calibration_is_kept_and_quoted_by_the_next_report(tmp_path: Path) -> None:
     done = ran("calibrate", "--quick", "--json", timeout=240)

@@ -15,7 +15,15 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, make_response, request, send_file
 from gevent.lock import BoundedSemaphore
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
+from locust.runners import (
+    STATE_CLEANUP,
+    STATE_INIT,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    STATE_STOPPED,
+    STATE_STOPPING,
+    MasterRunner,
+)
 
 from loadtests.foreign.choose import choose, powers_of
 from loadtests.live.chart_points import ChartPoints
@@ -252,7 +260,17 @@ class DeliveryPage:
             return self._with_script(response)
         if request.endpoint == "locust.request_stats" and response.is_json:
             return self._until_final(response)
+        if request.endpoint == "locust.swarm" and response.is_json and response.get_json().get("success"):
+            self._screen.awaited = self._will_begin()
+        if request.endpoint == "locust.stop":
+            self._screen.awaited = False
         return response
+
+    def _will_begin(self) -> bool:
+        """Whether a test begins with what Locust has just accepted: without workers it only says so in its log."""
+        runner = self._environment.runner
+        running = runner.state in {STATE_SPAWNING, STATE_RUNNING}
+        return not running and (not isinstance(runner, MasterRunner) or runner.worker_count > 0)
 
     def _with_script(self, response: Response) -> Response:
         """Load our element, and have the form show the options in force: after a reload Locust shows the defaults."""
@@ -269,11 +287,13 @@ class DeliveryPage:
     def _until_final(self, response: Response) -> Response:
         """Have the page ask on until its figures are final: it stops asking with the first state that is not running.
 
+        So it would also when it asks before a test that it was told of has begun, and show the form again.
         Locust remembers its answer for two seconds and gives it again, so it is not changed in place.
         """
         answer = response.get_json()
         stopping = answer["state"] in {STATE_CLEANUP, STATE_STOPPING}
-        if stopping or (answer["state"] == STATE_STOPPED and not self._screen.settled):
+        waiting = self._screen.awaited or not self._screen.settled
+        if stopping or (answer["state"] in {STATE_INIT, STATE_STOPPED} and waiting):
             self._environment.web_ui.app.view_functions["locust.request_stats"].clear_cache()
             return self._replaced(response, json.dumps(answer | {"state": STATE_RUNNING}))
         return response
