@@ -196,7 +196,8 @@ def looks(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "list[tuple[p
 
     look: its number among all of its process, from 0. Empty when a process has no two of them.
     """
-    columns = ["at_ns", "pid", "look", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+    counted = ["connections", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+    columns = ["at_ns", "pid", "look", *counted]
     ordered = generator.sort_values("at_ns")
     ordered = ordered.assign(look=ordered.groupby("pid").cumcount())
     found = []
