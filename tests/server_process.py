@@ -64,7 +64,7 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        return self.process.returncode, errors
+        return self.process.wait(), errors
 
 
 @contextmanager
