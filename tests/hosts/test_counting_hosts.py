@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from loadtests.metrics.destination import Destination
@@ -89,8 +88,7 @@ def test_what_clocks_were_known_to_be_off_by_is_the_error_of_all_figures(kept: K
     assert len(errors_ns) == 2
     assert kept.row["clock_error_ms"] == kept.row["clock_change_ms"] == max(errors_ns) / 1e6
     assert kept.summary.deliveries.early == 0
-    assert np.isfinite(kept.row["p50_ms"])
-    assert kept.row["max_ms"] < 1_000, "and nobody's is off by 3 s"
+    assert 0 <= kept.row["p50_ms"] <= kept.row["p90_ms"] < 2_900, "and nobody's is off by 3 s"
     assert "Server and clients read different clocks." in write_report(kept.folder).read_text(encoding="utf-8")
 
 

@@ -121,8 +121,11 @@ def test_a_store_that_takes_nothing_is_named_with_the_host_that_found_out(made: 
     assert run.rows() == 0
 
 
-def test_a_host_that_counts_keeps_its_rows_and_hands_in_what_they_came_to(made: Made) -> None:
-    run = made("good")
+@pytest.mark.parametrize("by_store", [False, True])
+def test_a_host_that_counts_keeps_its_rows_and_hands_in_what_they_came_to(
+    made: Made, tmp_path: Path, by_store: bool
+) -> None:
+    run = made("good", str(tmp_path / "store") if by_store else "")
     run.start()
     run.hosts.await_ready(lambda: None)
     run.hosts.count(Window(0, 10**9, 0))
