@@ -9,7 +9,7 @@ from importlib import metadata
 
 def main() -> None:
     looking = metadata.entry_points
-    metadata.entry_points = looking().select  # type: ignore[assignment]
+    metadata.entry_points = looking().select
     try:
         from locust import main as locust
     finally:
