@@ -38,7 +38,7 @@ from loadtests.scenario.asked import Asked
 from loadtests.scenario.locust_options import TOLD, read_options
 from servers.palette import colours_of
 from servers.patterns import facts, names
-from servers.targets.adapter import SUBSCRIPTIONS
+from servers.targets.adapter import SUBSCRIPTIONS, Adapter, Cost
 
 TABLE: Final = "delivery.csv"
 FILES: Final = {"report.html": "HTML report", TABLE: "this table as CSV", "summary.csv": "all figures as CSV"}
@@ -47,7 +47,7 @@ NOT_IN_TABLE: Final = "colour"
 CONFLICT: Final = 409
 FORM: Final = b"templateArgs"
 """What the page has, and a redirect or a login page does not have."""
-HIDDEN: Final = ("run_dir", "session_dir", "published_at", "server_token", "http2_host")
+HIDDEN: Final = ("run_dir", "session_dir", "published_at", "server_token", "http2_host", "agent")
 """Options that are not in the form: they belong to the command line that starts Locust."""
 
 
@@ -238,8 +238,10 @@ class DeliveryPage:
     def _powers(self) -> set[str]:
         """Return what the server may make us do that Locust was started with."""
         given, host = self._started_with
-        asked = read_options(given).asked(host)
-        return powers_of(choose(asked, SUBSCRIPTIONS).adapter) if asked != Asked() else set()
+        options = read_options(given)
+        asked = options.asked(host)
+        own = powers_of(choose(asked, SUBSCRIPTIONS).adapter) if asked != Asked() else set()
+        return own | powers_of(Adapter(cost=Cost(agent=options.agent)))
 
     def _unchangeable(self, given: dict[str, Any], host: str) -> str:
         """Users may come and go while a test runs; an option that changed would not reach those who run."""

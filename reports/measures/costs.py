@@ -13,13 +13,13 @@ from loadtests.records.rows import ROLES, STALL_NS
 from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
-Received = Callable[[int, int], float]
-"""After the first instant, until the second."""
+Received = Callable[["pd.Series[int]", "pd.Series[int]"], float]
+"""Between two looks of one process, as `looks` returns them."""
 
 
 def between(received_ns: "pd.Series[int]") -> Received:
     """Return what counts the deliveries of a whole cell between two looks, given when they came."""
-    return lambda after_ns, until_ns: float(received_ns.between(after_ns, until_ns, inclusive="right").sum())
+    return lambda after, until: float(received_ns.between(after["at_ns"], until["at_ns"], inclusive="right").sum())
 
 
 def request_costs(
@@ -184,7 +184,7 @@ def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: i
         grown = last - first
         bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
         segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
-        delivered += received(int(first["at_ns"]), int(last["at_ns"])) / len(found)
+        delivered += received(first, last) / len(found)
     return {
         "wire_bytes_per_delivery": _per(bytes_seen, delivered),
         "segments_per_delivery": _per(segments_seen, delivered),
@@ -194,11 +194,14 @@ def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: i
 def looks(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "list[tuple[pd.Series[int], pd.Series[int]]]":
     """Return the two looks at the sockets that are nearest behind the window's edges, for each load process.
 
-    Empty when a process has no two of them.
+    look: its number among all of its process, from 0. Empty when a process has no two of them.
     """
-    columns = ["at_ns", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+    counted = ["connections", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+    columns = ["at_ns", "pid", "look", *counted]
+    ordered = generator.sort_values("at_ns")
+    ordered = ordered.assign(look=ordered.groupby("pid").cumcount())
     found = []
-    for _, process in generator[generator["wire_bytes_in"] >= 0].sort_values("at_ns").groupby("pid"):
+    for _, process in ordered[ordered["wire_bytes_in"] >= 0].groupby("pid"):
         inside = process.loc[process["at_ns"] >= from_ns, columns]
         if len(inside) < 2:
             return []
