@@ -338,7 +338,10 @@ class DeliveryPage:
             return "nothing has been recorded yet: start a test first"
         if not self._screen.settled:
             return "the test is still running: stop it first"
-        if not (folder / "run.json").is_file():
+        # Its cells are sealed, together with run.json, after that is there.
+        if not (folder / "run.json").is_file() or not all(
+            (cell / "cell.json").is_file() for cell in folder.glob("cells/*")
+        ):
             if (folder / "published.csv").is_file():
                 return "the records are being collected: try again in a moment"
             return f"{folder} is not a run that can be reported: it was recorded for another program (--run-dir)"
