@@ -304,12 +304,13 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
         first = records(group[[*SITUATION, "label"]])[0]
         row: dict[Hashable, Any] = {**first, "repeats": len(group)}
         for column in columns:
+            values = group[column].to_numpy()
             if column in summed:
-                row[column] = int(group[column].sum())
+                row[column] = int(values.sum())
             elif column in WORST:
-                row[column] = float(group[column].max())
+                row[column] = float(np.fmax.reduce(values))
             else:
-                row |= _over_repeats(column, group[column])
+                row |= _over_repeats(column, values)
         for name in floored:
             row[f"{name}_low"] = np.fmin(row[f"{name}_low"], row[f"{name}_floor_low"])
         for name in CROSSING & row.keys():
@@ -319,7 +320,7 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
+def _over_repeats(name: str, values: np.ndarray) -> dict[Hashable, float]:
     known = values[np.isfinite(values)]
     # Of a tail that not every repeat knows, it is the worst ones that are not known.
     if not len(known) or (name in TAIL_PARTS and len(known) < len(values)):

@@ -72,7 +72,7 @@ def grounds(guide: Folder, folder: Path) -> Callable[..., Grounds]:
 
 @pytest.fixture(scope="module")
 def judged(grounds: Callable[..., Grounds]) -> Judged:
-    return page.judge(grounds())
+    return page.judge(grounds(), charts=())
 
 
 def test_a_world_without_faults_has_the_latencies_that_the_guide_says(judged: Judged) -> None:
