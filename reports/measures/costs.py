@@ -14,8 +14,8 @@ from loadtests.records.rows import ROLES, STALL_NS
 from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
-WIRED: Final = ("at_ns", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out")
-SAMPLED: Final = (*WIRED, "cpu_ns", "waited_ns", "lag_ns", "connections", "rss_bytes", "kernel_socket_bytes")
+WIRED: Final = ("at_ns", "connections", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out")
+SAMPLED: Final = (*WIRED, "cpu_ns", "waited_ns", "lag_ns", "rss_bytes", "kernel_socket_bytes")
 Received = Callable[[int, int], float]
 """After the first instant, until the second."""
 Process = Mapping[str, np.ndarray]
