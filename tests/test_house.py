@@ -57,6 +57,8 @@ LOADTESTS_MAY_TAKE = {
 }
 FILES_AT_THE_TOP = 6
 FILES_IN_A_ROOM = 16
+REGISTRIES = {"patterns", "practices", "papers"}
+"""Rooms where a file's name is all that its reader looks for: one more is not harder to find."""
 ROOM_DEPTH = 3
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
 PURE_MAY_IMPORT = {
@@ -172,7 +174,7 @@ def test_rooms_are_small_and_say_their_law(stage: str) -> None:
         assert len(name.parts) <= ROOM_DEPTH, f"{name} is too deep to be found"
         assert source(room / "__init__.py").law, f"{name}/__init__.py needs a line that says what belongs there"
         files = [path for path in room.glob("*.py") if path.name != "__init__.py"]
-        assert len(files) <= FILES_IN_A_ROOM, f"{name} has {len(files)} files"
+        assert room.name in REGISTRIES or len(files) <= FILES_IN_A_ROOM, f"{name} has {len(files)} files"
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -249,18 +251,18 @@ def test_only_the_front_door_sees_the_commands() -> None:
             assert not taken, f"{path.relative_to(ROOT)} imports {', '.join(taken)}"
 
 
-def test_the_front_door_opens_without_waiting_for_the_slow_libraries() -> None:
-    slow = ["pandas", "scipy", "matplotlib", "jinja2", "aiohttp", "locust"]
-    asked = f"import sys, pollbench; print(*set({slow}) & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
-
-
-def test_a_load_process_starts_without_the_libraries_that_only_reading_needs() -> None:
-    asked = (
-        "import sys, locust, loadtests.locust_ui.hooks, loadtests.users.user_classes; "
-        "print(*{'pandas', 'pyarrow', 'aiohttp'} & set(sys.modules))"
-    )
+@pytest.mark.parametrize(
+    ("started", "without"),
+    [
+        ("reports.commands.app", {"pandas", "scipy", "matplotlib", "jinja2", "aiohttp", "locust"}),
+        ("reports.commands.app", {"numpy", "pyarrow", "psutil"}),
+        ("locust, loadtests.locust_ui.hooks, loadtests.users.user_classes", {"pandas", "pyarrow", "aiohttp"}),
+        ("loadtests.host.warden", {"psutil", "secrets"}),
+    ],
+    ids=["a command", "a command that measures nothing", "a load process", "the warden"],
+)
+def test_what_is_started_often_waits_for_no_library_that_it_may_never_need(started: str, without: set[str]) -> None:
+    asked = f"import sys, {started}; print(*{without} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

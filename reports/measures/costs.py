@@ -14,19 +14,22 @@ from loadtests.records.rows import ROLES, STALL_NS
 from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
-WIRED: Final = ("at_ns", "connections", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out")
+WIRED: Final = (
+    *("at_ns", "pid", "connections"),
+    *("wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"),
+)
 SAMPLED: Final = (*WIRED, "cpu_ns", "waited_ns", "lag_ns", "rss_bytes", "kernel_socket_bytes")
-Received = Callable[[int, int], float]
-"""After the first instant, until the second."""
 Process = Mapping[str, np.ndarray]
 """The samples of one process in the order in which they were taken: SAMPLED, by column."""
 Look = Mapping[str, int]
-"""One of them: WIRED, by column."""
+"""One of them: WIRED, by column, and `look`, its number among all of its process, from 0."""
+Received = Callable[[Look, Look], float]
+"""Between two looks of one process, as `looks` returns them."""
 
 
 def between(received_ns: "pd.Series[int]") -> Received:
     """Return what counts the deliveries of a whole cell between two looks, given when they came."""
-    return lambda after_ns, until_ns: float(received_ns.between(after_ns, until_ns, inclusive="right").sum())
+    return lambda after, until: float(received_ns.between(after["at_ns"], until["at_ns"], inclusive="right").sum())
 
 
 def request_costs(
@@ -226,7 +229,7 @@ def _wire(generator: Sequence[Process], received: Received, from_ns: int, until_
         grown = {name: last[name] - first[name] for name in first}
         bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
         segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
-        delivered += received(first["at_ns"], last["at_ns"]) / len(found)
+        delivered += received(first, last) / len(found)
     return {
         "wire_bytes_per_delivery": _per(bytes_seen, delivered),
         "segments_per_delivery": _per(segments_seen, delivered),
@@ -248,7 +251,9 @@ def looks(generator: Sequence[Process], from_ns: int, until_ns: int) -> list[tup
         if len(known) - first < 2:
             return []
         last = max(first, after) if after < len(known) else len(known) - 1
-        before, behind = ({name: int(process[name][known[at]]) for name in WIRED} for at in (first, last))
+        before, behind = (
+            {name: int(process[name][at]) for name in WIRED} | {"look": int(at)} for at in known[[first, last]]
+        )
         found.append((before, behind))
     return found
 

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.slow
 MADE_UP: dict[str, dict[str, float]] = {
     "first_ms_chunked": {"buffered": 900.0},
     "client_ms": {"push": 200.0},
+    "p50_ms": {"new": 600.0},
+    "cpu_ms": {"sse": 600.0},
     "lost": {},
 }
 
@@ -86,6 +88,7 @@ def test_a_world_without_faults_has_the_latencies_that_the_guide_says(judged: Ju
     assert found["use-streaming-no-replay"].verdict is Verdict.REFUTED
     assert answer(found["use-streaming-not-behind-buffers"]) == "holds if the proxy ignores X-Accel-Buffering: no"
     assert answer(found["use-push-for-pages"]) == "holds if the client accepts pushes, as ours does"
+    assert answer(found["move-two-way"]) == "holds if latency is what counts, and POSTs share a connection"
 
 
 def test_where_the_answer_changes_is_said(judged: Judged) -> None:

@@ -204,7 +204,7 @@ def _between(rows: Rows) -> Looks | None:
         return None
     from_ns, until_ns = (np.array([pair[which]["at_ns"] for pair in found], np.int64) for which in (0, 1))
     received = between(rows.deliveries["received_ns"])
-    delivered = float(np.mean([received(*pair) for pair in zip(from_ns, until_ns, strict=True)]))
+    delivered = float(np.mean([received(*pair) for pair in found]))
     if not delivered:
         return None
     inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns.min(), until_ns.max(), inclusive="right")]
