@@ -284,7 +284,7 @@ def test_everything_can_be_done_with_the_keyboard(chromium: Stage, race: ServerP
 @pytest.mark.parametrize("width", [1360, 400])
 def test_axe_finds_nothing_to_complain_of(chromium: Stage, race: ServerProcess, scheme: str, width: int) -> None:
     async def check() -> None:
-        look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
+        look: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
         async with racing(chromium, race, **look) as page:
             await page.until_all_have(race.post("something to show"))
             found = await Axe().run(page.page)
