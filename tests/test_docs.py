@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -68,7 +69,9 @@ def test_the_pages_that_the_code_says_are_there_and_nothing_comes_from_elsewhere
 
 @pytest.mark.peer
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_pages_of_each_kind_on_a_phone(browser: Browser, site: Path, scheme: str) -> None:
+def test_axe_finds_nothing_on_pages_of_each_kind_on_a_phone(
+    browser: Browser, site: Path, scheme: Literal["light", "dark"]
+) -> None:
     page = browser.new_page(viewport=PHONE, color_scheme=scheme)
     for name in OF_EACH_KIND:
         page.goto((site / f"{name}.html").as_uri())
