@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from loadtests.metrics.exporter import Destination, Exporter
@@ -33,9 +32,7 @@ class Watched:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._exporter.close()
         if self._tail is not None:
             self._tail.close()
@@ -90,9 +87,7 @@ class ByHand:
         self._exporter = Exporter(self._asked, self._read, self._tally.families)
         return f"metrics {self._exporter.url}" if self._exporter.url else ""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._exporter is not None:
             self._exporter.close()
         if self._tail is not None:
