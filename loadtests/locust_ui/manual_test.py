@@ -24,7 +24,7 @@ from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions
-from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.plan import PlannedCell, scenario_fields
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.home import python
@@ -130,11 +130,9 @@ class HandDriven:
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)
         ]
-        named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
-        save(
-            self.folder / "session.json",
-            SessionRecord(command=command, started_at=self._started_at, cells=cells, **named),
-        )
+        scenario = scenario_fields(self._scenario)
+        record = SessionRecord(command=command, started_at=self._started_at, scenario=scenario, cells=cells)
+        save(self.folder / "session.json", record)
         subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _there_ns(self, at_ns: int) -> int:

@@ -64,9 +64,7 @@ def _windowed(cell: Cell, joined_ns: int, session: SessionRecord) -> tuple[Plann
 
     joined_ns: when the last user of all asked for the first time. Locust says that users run before that.
     """
-    named = {"target": session.target, "adapter": session.adapter}
-    about = {**cell.settings, **named, "name": cell.scenario, "purpose": "driven by hand in Locust"}
-    asked = msgspec.convert(about, Scenario)
+    asked = msgspec.convert(session.scenario | {"name": cell.scenario, "clients": [cell.clients]}, Scenario)
     spawned_by_ns, drain_s = max(cell.spawned_by_ns, joined_ns), asked.drain_or_default_s(cell.rtt_ms)
     from_ns = max(spawned_by_ns + SETTLE_NS, cell.window_from_ns)
     until_ns = cell.load_ended_ns - round(drain_s * NS_PER_S)
