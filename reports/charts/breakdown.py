@@ -13,7 +13,7 @@ from reports.basics.units import NONE, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.cost import panels
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, beside, figure, is_narrow, ms_axis, width_in
+from reports.charts.style import INK, MUTED, beside, figure, is_narrow, ms_axis, width_in, write_beside
 from reports.measures.latency_parts import PARTS
 
 ONE_SCALE: Final = 10
@@ -68,7 +68,7 @@ def _parts(axes: Axes, scene: Scene, over: str) -> None:
             if part_ms > 0:
                 axes.plot(part_ms, at, ls="", gid=f"{part}-{over}-{pattern}", **{"color": line} | look)
         told = f"{quantity(float(total_ms), 'ms')}, ours {percent(float(parts_ms[-1] / total_ms))}"
-        axes.annotate(told, (float(parts_ms.max()), at), (8, 0), textcoords="offset points", va="center", color=INK)
+        write_beside(axes, told, (float(parts_ms.max()), at), (8, 0), va="center", color=INK)
     axes.grid(visible=False, axis="y")
 
 

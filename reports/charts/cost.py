@@ -11,7 +11,7 @@ from reports.basics.records import records
 from reports.basics.units import NONE, number, percent, quantity
 from reports.charts.chart_data import Scene
 from reports.charts.mark import marked
-from reports.charts.style import INK, MUTED, beside, figure
+from reports.charts.style import INK, MUTED, beside, figure, write_beside
 
 BAR: Final = 0.5
 
@@ -91,7 +91,7 @@ def _bars(
             axes.plot([low, high], [at, at], color=INK, lw=1.1, solid_capstyle="butt")
         end = np.nanmax([0.0, value, high, row[beside] if beside else np.nan])
         text = write(value) if np.isfinite(value) else NONE
-        axes.annotate(text, (float(end), at), (5, 0), textcoords="offset points", va="center", color=INK)
+        write_beside(axes, text, (float(end), at), (5, 0), va="center", color=INK)
     axes.set_title(title, color=MUTED, weight="normal", size=8.5)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)

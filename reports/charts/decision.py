@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from reports.advice.decision_map import NONE_MEETS, UNKNOWN, DecisionMap
-from reports.charts.style import GRID, INK, MUTED, PAPER, WIDTH_IN, Look, figure, is_narrow, width_in
+from reports.charts.style import GRID, INK, MUTED, PAPER, WIDTH_IN, Look, figure, is_narrow, width_in, write_beside
 
 SMALLEST: Final = 0.02
 """Share of the map below which a field has no name on it."""
@@ -51,7 +51,7 @@ def decision(found: DecisionMap) -> Figure:
             )
     asked = found.question
     axes.plot([asked.rate_per_s], [asked.clients], marker="o", ms=8, mfc=PAPER, mec=INK, mew=1.6, gid="asked")
-    axes.annotate("you", (asked.rate_per_s, asked.clients), (8, 6), textcoords="offset points", weight="bold")
+    write_beside(axes, "you", (asked.rate_per_s, asked.clients), (8, 6), weight="bold")
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _at: f"{value:,g}")

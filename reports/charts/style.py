@@ -155,6 +155,18 @@ def spread(wanted: Sequence[float], gap: float, least: float = -np.inf) -> list[
     return placed
 
 
+def write_beside(axes: Axes, text: str, at: tuple[float, float], points: tuple[float, float], **how: Any) -> None:
+    """Write a text so many points beside a place."""
+    axes.annotate(text, at, points, textcoords="offset points", **how)
+
+
+def label_line(
+    axes: Axes, look: Look, name: str, at: tuple[float, float], points: tuple[float, float], **how: Any
+) -> None:
+    """Write a line's name beside a place, in its colour."""
+    write_beside(axes, look.labels[name], at, points, color=look.text(name), weight="bold", **how)
+
+
 def label_ends(
     axes: Axes, ends: Mapping[str, tuple[float, float]], look: Look, notes: Mapping[str, str] = NO_NOTES
 ) -> None:

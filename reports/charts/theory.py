@@ -9,7 +9,7 @@ from reports.basics.records import records
 from reports.basics.units import quantity
 from reports.charts.chart_data import LEVELS, Scene
 from reports.charts.mark import marked
-from reports.charts.style import INK, beside, figure
+from reports.charts.style import INK, beside, figure, write_beside
 from reports.theory.compare import expected_curve
 from reports.theory.oracles import Floats
 
@@ -56,11 +56,11 @@ def _name(axes: Axes, levels: Floats, line: Floats, level: float, text: str, col
     """Write a line's name beside it, where there is room."""
     at = float(np.interp(level, levels, line))
     left = at > 0.6 * axes.get_xlim()[1]
-    axes.annotate(
+    write_beside(
+        axes,
         text,
         (at, level),
         (-14 if left else 14, 0),
-        textcoords="offset points",
         ha="right" if left else "left",
         va="center",
         color=colour,

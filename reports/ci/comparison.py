@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import pandas as pd
 
@@ -80,6 +80,7 @@ class Comparison:
     invalid: why one of the runs proves nothing, one line each.
     """
 
+    header: ClassVar[tuple[str, ...]] = HEADER
     base: str
     new: str
     rows: tuple[Difference, ...]
@@ -119,10 +120,6 @@ class Comparison:
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self.invalid, *self.cautions)
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
         """Return every row as text, in the order of HEADER; of invalid runs only what was asked."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -89,6 +89,7 @@ class Gate:
     answers: what the run says, a sentence or two for each scenario.
     """
 
+    header: ClassVar[tuple[str, ...]] = HEADER
     run: str
     slo: str
     results: tuple[GoalResult, ...]
@@ -113,10 +114,6 @@ class Gate:
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self.invalid, *self.doubts)
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
         """Return one row of text per result, in the order of HEADER; of an invalid run only what was asked."""

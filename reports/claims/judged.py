@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Judged:
     rests_on: which model, and its coverage.
     """
 
+    header: ClassVar[tuple[str, ...]] = HEADER
     ruled: Sequence[Ruled]
     doubts: tuple[str, ...]
     measured: str
@@ -60,10 +61,6 @@ class Judged:
     def notes(self) -> tuple[str, ...]:
         missing = {why: each.name for each in self.ruled for tried in each.tried for why in _why_not(tried)}
         return (*self.doubts, *(f"{name}: {why}" for why, name in missing.items()))
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
         return [(each.claim.sentence, answer(each), telling(each)) for each in self.ruled]

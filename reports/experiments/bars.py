@@ -1,11 +1,21 @@
-"""PURE. A chart that several experiments share: of each case a bar for each arm, side by side for several figures."""
+"""PURE. Charts that experiments share: a bar for each case and arm, side by side; a panel for each arm."""
 
 from collections.abc import Collection, Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts.style import INK, Look, figure
+
+
+def panels(points: pd.DataFrame, look: Look, height_in: float) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure in two rows with a panel for each arm that has points, all on one scale."""
+    drawn, arms = figure(height_in), [arm for arm in look.labels if arm in set(points["arm"])]
+    axes = drawn.subplots(2, (len(arms) + 1) // 2, sharex=True, sharey=True, squeeze=False).flatten()
+    for panel in axes[len(arms) :]:
+        panel.set_visible(False)
+    return drawn, dict(zip(arms, axes, strict=False))
 
 
 def bars(

@@ -90,6 +90,10 @@ def brief(value: float) -> str:
     return number(value, 2)
 
 
+def ms(value: float) -> str:
+    return quantity(value, "ms")
+
+
 def _one(found: MeasuredEffect, change: float) -> str:
     if found.effect.kind == "difference":
         return _signed(change, quantity(abs(change), found.effect.unit))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from markupsafe import Markup
 
@@ -26,6 +26,7 @@ HEADER: Final = ("", "what", "published", "must be", "measured")
 class Replicated:
     """Every claim of one replication, judged. invalid: why a stage proves nothing, one line each."""
 
+    header: ClassVar[tuple[str, ...]] = HEADER
     name: str
     title: str
     claims: tuple[PublishedClaim, ...]
@@ -49,10 +50,6 @@ class Replicated:
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self.invalid, *self.doubts)
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        return HEADER
 
     def table(self) -> list[tuple[str, ...]]:
         """Return one row of text per claim, in the order of HEADER; of invalid stages nothing that was measured."""

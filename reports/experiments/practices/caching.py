@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.basics.units import quantity
-from reports.charts.style import Look, figure, y_title
+from reports.charts.style import Look, figure, label_line, y_title
 from reports.experiments import Effect, Effects
 from reports.experiments.effects import said, with_doubt
 
@@ -59,15 +59,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
             middle = scaled.groupby("messages")[column].median()
             axes.plot(scaled["messages"], scaled[column], ".", color=look.line(arm), alpha=0.5, markersize=4)
             axes.plot(middle.index, middle, color=look.line(arm))
-            axes.annotate(
-                look.labels[arm],
-                (middle.index[-1], middle.iloc[-1]),
-                (-4, 6),
-                textcoords="offset points",
-                color=look.text(arm),
-                weight="bold",
-                ha="right",
-            )
+            label_line(axes, look, arm, (middle.index[-1], middle.iloc[-1]), (-4, 6), ha="right")
         axes.set(xlabel="messages in an unchanged response (0: a client with a cursor)")
         axes.margins(y=0.15)
         axes.set_ylim(bottom=0)

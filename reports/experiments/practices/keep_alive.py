@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from loadtests.experiments.observations import Observation
 from reports.basics.units import quantity
-from reports.charts.style import MUTED, Look, figure, y_title
+from reports.charts.style import MUTED, Look, figure, label_line, write_beside, y_title
 from reports.experiments import Effect, Effects
 from reports.experiments.effects import said, with_doubt
 from reports.experiments.whole_cells import cell, observed
@@ -68,32 +68,15 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
     axes = drawn.add_subplot()
     y_title(axes, "share of deliveries, %")
     rtt_ms = float(points["rtt_ms"].iloc[0])
-    for arm, name in look.labels.items():
+    for arm in look.labels:
         rows = points[points["arm"] == arm]
         for _, one in rows.groupby("repeat"):
             axes.plot(one["latency_ms"], one["share"] * 100, color=look.line(arm), lw=1, alpha=0.55)
         share = QUANTILES[42]
-        axes.annotate(
-            name,
-            (rows.loc[rows["share"] == share, "latency_ms"].median(), share * 100),
-            (-8, 6),
-            textcoords="offset points",
-            color=look.text(arm),
-            weight="bold",
-            ha="right",
-            va="center",
-        )
+        at = rows.loc[rows["share"] == share, "latency_ms"].median(), share * 100
+        label_line(axes, look, arm, at, (-8, 6), ha="right", va="center")
     for trips, label in ((0.5, "half a round trip"), (1.5, "1.5 round trips"), (2.5, "2.5 round trips")):
         axes.axvline(trips * rtt_ms, color=MUTED, lw=0.7, ls=":")
-        axes.annotate(
-            label,
-            (trips * rtt_ms, 3),
-            (-2, 0),
-            textcoords="offset points",
-            color=MUTED,
-            size=7.5,
-            rotation=90,
-            ha="right",
-        )
+        write_beside(axes, label, (trips * rtt_ms, 3), (-2, 0), color=MUTED, size=7.5, rotation=90, ha="right")
     axes.set(xlabel="latency, ms", ylim=(0, 100), xlim=(0, None))
     return drawn

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from loadtests.experiments.observations import Observation
 from reports.basics.units import number, quantity
-from reports.charts.style import MUTED, Look, figure, y_title
+from reports.charts.style import MUTED, Look, figure, label_line, y_title
 from reports.experiments import Effect, Effects
 from reports.experiments.effects import said, with_doubt
 from reports.experiments.whole_cells import cell, observed, rows_of
@@ -87,16 +87,7 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
         binned = rows.groupby((rows["due_s"] / (step_s / 8)).astype(int))[["due_s", "latency_ms"]].median()
         axes.plot(binned["due_s"], binned["latency_ms"], color=look.line(arm), label=name)
         end = binned.iloc[-1]
-        axes.annotate(
-            name,
-            (end["due_s"], end["latency_ms"]),
-            (8, 0),
-            textcoords="offset points",
-            color=look.text(arm),
-            weight="bold",
-            va="center",
-            annotation_clip=False,
-        )
+        label_line(axes, look, arm, (end["due_s"], end["latency_ms"]), (8, 0), va="center", annotation_clip=False)
     for at, rate in enumerate(rates):
         axes.axvline(at * step_s, color=MUTED, lw=0.6, ls=":")
         label = f"{number(rate, 2)} messages/s{'' if rate * rtt_s < 1 else ', above 1/G'}"

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.basics.units import quantity
-from reports.charts.style import Look, figure, ms_axis, y_title
+from reports.charts.style import Look, ms_axis, y_title
 from reports.experiments import Effect, Effects
-from reports.experiments.effects import TILDE
+from reports.experiments.bars import panels
+from reports.experiments.effects import TILDE, ms
 from servers import patterns
 from servers.palette import colours_of
 
@@ -57,30 +57,24 @@ def verdict(effects: Effects) -> str:
     squeezed, plain = effects["first_ms_sse", "gzip-honoured"], effects["first_ms_sse", "http11"]
     socket, asked = effects["first_ms_websocket", "honoured"], effects["first_ms_long_polling", "honoured"]
     if not held.proven:
-        return f"{TILDE} Not shown: SSE's first event came after {_ms(held.base)} buffered, {_ms(held.arm)} if not."
+        return f"{TILDE} Not shown: SSE's first event came after {ms(held.base)} buffered, {ms(held.arm)} if not."
     to_the_end = ", until the stream ended" if squeezed.base >= WINDOW_MS else ""
     return (
-        f"A buffering nginx that speaks HTTP/1.0 to the server held the first event of SSE back for {_ms(held.base)}, "
-        f"one that compresses for {_ms(squeezed.base)}{to_the_end}; WebSocket came after {_ms(socket.base)} and long "
-        f"polling after {_ms(asked.base)}. With X-Accel-Buffering: no the event came after {_ms(held.arm)} "
-        f"and {_ms(squeezed.arm)}, with buffering off after {_ms(honoured.arm)}. Send the header with every stream, or "
-        f"speak HTTP/1.1 to the server and do not compress ({_ms(plain.arm)})."
+        f"A buffering nginx that speaks HTTP/1.0 to the server held the first event of SSE back for {ms(held.base)}, "
+        f"one that compresses for {ms(squeezed.base)}{to_the_end}; WebSocket came after {ms(socket.base)} and long "
+        f"polling after {ms(asked.base)}. With X-Accel-Buffering: no the event came after {ms(held.arm)} "
+        f"and {ms(squeezed.arm)}, with buffering off after {ms(honoured.arm)}. Send the header with every stream, or "
+        f"speak HTTP/1.1 to the server and do not compress ({ms(plain.arm)})."
     )
-
-
-def _ms(value: float) -> str:
-    return quantity(value, "ms")
 
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
     """The latency of each message by when it was due, a panel for each arm. Messages held back make teeth."""
-    drawn = figure(5.4)
-    arms = [arm for arm in look.labels if arm in set(points["arm"])]
     shown = points[points["repeat"] == points["repeat"].min()]
+    drawn, axes = panels(shown, look, 5.4)
     highest_ms = 2 * float(shown["latency_ms"].max())
-    axes = drawn.subplots(2, (len(arms) + 1) // 2, sharex=True, sharey=True, squeeze=False).flatten()
     colours = colours_of(points["pattern"].unique())
-    for panel, arm in zip(axes, arms, strict=False):
+    for arm, panel in axes.items():
         rows = shown[shown["arm"] == arm]
         for pattern, got in rows.groupby("pattern", sort=True):
             got = got.sort_values("due_s")
@@ -88,8 +82,6 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
             panel.plot(got["due_s"], got["latency_ms"].clip(lower=LOWEST_MS), color=colour, lw=0.8, marker=".", ms=3)
         y_title(panel, "\n".join(look.labels[arm].split(", ")))
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
-    for panel in axes[len(arms) :]:
-        panel.set_visible(False)
     drawn.supxlabel(f"message due, s ({', '.join(sorted(set(filter(None, shown['proxy']))))})", fontsize=8.5)
     handles = [
         Line2D([], [], color=colours[name].line, marker=".", label=patterns.facts(name).label)

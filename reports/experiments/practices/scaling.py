@@ -5,10 +5,11 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.basics.units import number, quantity
-from reports.charts.style import BAD, MUTED, Look, figure, ms_axis, y_title
+from reports.basics.units import number
+from reports.charts.style import BAD, MUTED, Look, ms_axis, y_title
 from reports.experiments import Effect, Effects
-from reports.experiments.effects import TILDE
+from reports.experiments.bars import panels
+from reports.experiments.effects import TILDE, ms
 
 TITLE: Final = "Several servers, one feed, through Redis"
 ADVICE: Final = "To scale out, let servers share messages through Redis; Pub/Sub is enough."
@@ -60,24 +61,18 @@ def verdict(effects: Effects) -> str:
         return f"{TILDE} Not shown: Redis restarted, and {lost} messages were missed with Pub/Sub."
     return (
         f"When Redis restarted, a client missed {lost} messages with Pub/Sub and {kept} with a Stream, which "
-        f"brought them up to {_ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and "
-        f"{number(death.base, 2)}. Redis made the median latency {_ms(added.arm)} instead of {_ms(added.base)}, "
-        f"and took {_ms(cost.arm)} of CPU a second for four servers, {_ms(cost.base)} for one. Take the Stream."
+        f"brought them up to {ms(waited.arm)} late; when a server died, {number(death.arm, 2)} and "
+        f"{number(death.base, 2)}. Redis made the median latency {ms(added.arm)} instead of {ms(added.base)}, "
+        f"and took {ms(cost.arm)} of CPU a second for four servers, {ms(cost.base)} for one. Take the Stream."
     )
-
-
-def _ms(value: float) -> str:
-    return quantity(value, "ms")
 
 
 def draw(points: pd.DataFrame, look: Look) -> Figure:
     """Each message by when it was due: the latency of its last client; red, if any client never received it."""
     shown = points[points["repeat"] == points["repeat"].min()]
-    arms = [arm for arm in look.labels if arm in set(shown["arm"])]
-    drawn = figure(5.6)
-    axes = drawn.subplots(2, (len(arms) + 1) // 2, sharex=True, sharey=True, squeeze=False).flatten()
+    drawn, axes = panels(shown, look, 5.6)
     highest_ms = 2 * float(shown["latency_ms"].max())
-    for panel, arm in zip(axes, arms, strict=False):
+    for arm, panel in axes.items():
         rows = shown[shown["arm"] == arm]
         had = rows[rows["missed_by"] < 1]
         lost = rows[rows["missed_by"] > 0]
@@ -90,7 +85,5 @@ def draw(points: pd.DataFrame, look: Look) -> Figure:
                 panel.text(begin, highest_ms * below, f" {title}", size=7, color=MUTED, va="top")
         y_title(panel, f"{look.labels[arm]}: {len(lost)} missed")
         ms_axis(panel.yaxis, LOWEST_MS, highest_ms)
-    for panel in axes[len(arms) :]:
-        panel.set_visible(False)
     drawn.supxlabel("message due, s; red: at least one client never received it", fontsize=8.5)
     return drawn
