@@ -1,16 +1,12 @@
 """PURE. Text that goes on, perhaps without line ends: what ends with a line, or has a whole tracer, is a message."""
 
-from loadtests.protocols.stream_decoders import TextStream
+from loadtests.protocols.stream_decoders import LINES, TextStream
 from loadtests.protocols.text_parsers import LineParser, TextEvent
 from servers.targets.tracer import LONGEST_BYTES, is_in
 
 
 class TracedLineParser(LineParser):
     """Lines; and of a line whose end has not come, what has come, as soon as there is a whole tracer in it."""
-
-    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
-        is_line = data.find(b"\n", start, end) == end - 1 and end - start <= self._limit_bytes
-        return data[start : end - 1].removesuffix(b"\r") if is_line else None
 
     def feed(self, text: bytes) -> list[TextEvent]:
         known_bytes = len(self._tail)
@@ -24,4 +20,4 @@ class TracedLinesDecoder(TextStream):
     """A stream of no known form, from a server that is not ours."""
 
     def __init__(self, request: bytes, *, gzip: bool, limit_bytes: int) -> None:
-        super().__init__(request, TracedLineParser(limit_bytes), gzip=gzip, limit_bytes=limit_bytes)
+        super().__init__(request, TracedLineParser(limit_bytes), LINES, gzip=gzip, limit_bytes=limit_bytes)

@@ -74,6 +74,7 @@ class StreamDecoder(Protocol):
 
         The short way for what nearly every read is: a decoder at rest, and one whole message with its framing. None
         means that nothing was taken, for whatever reason: `receive` does any bytes. Raises ProtocolError as it does.
+        What is sent to many alike is one and the same object for all of them.
         """
 
     def receive(self, data: bytes) -> list[Event]:

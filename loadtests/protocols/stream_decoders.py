@@ -3,18 +3,37 @@
 No decoder relies on a chunk, a frame or a read being a message: proxies may cut bytes anew (RFC 6202 section 3.2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import NO_HEAD, HeadReader
 from loadtests.protocols.http1_bodies import LIMIT_BYTES, ChunkReader, Framing, Gunzip, LengthReader, lone_chunk
-from loadtests.protocols.text_parsers import EventStreamParser, LineParser, TextEvent, TextParser
+from loadtests.protocols.lone import LONE_BYTES, Lone, Said
+from loadtests.protocols.text_parsers import (
+    EventStreamParser,
+    LineParser,
+    TextEvent,
+    TextParser,
+    lone_event,
+    lone_line,
+)
 
 CHUNK_BYTES_MAX: Final = 2**40
 """A chunk is no message: whoever resumes is sent all that it missed in one, which may be longer than any message."""
 EVENT_BYTES: Final = 256
 """What a message costs us beside its text."""
+
+
+def _in_a_chunk(of_text: Callable[[bytes], Said | None], data: bytes) -> Said | None:
+    start = lone_chunk(data, LONE_BYTES)
+    return of_text(data[start:-2]) if start else None
+
+
+NONE: Final = Lone(lambda _: None)
+LINES: Final = Lone(partial(_in_a_chunk, lone_line))
+EVENTS: Final = Lone(partial(_in_a_chunk, lone_event))
 
 
 class Http1Stream:
@@ -88,14 +107,19 @@ class TextStream(Http1Stream):
 
     found: the events of the last `receive`, as the parser gave them, one for each message.
     content_type: the one that the response must have, in lower case; "" for any. gzip: the request asks for it.
-    limit_bytes: what gzip may unpack to at a time; that of an event is its parser's. _in_chunks: the next read may be a
-    chunk that is a message.
+    limit_bytes: what gzip may unpack to at a time; that of an event is its parser's. lone: which chunks are a message.
     """
 
     content_type = ""
 
     def __init__(
-        self, request: bytes, parser: TextParser, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES
+        self,
+        request: bytes,
+        parser: TextParser,
+        lone: Lone = NONE,
+        *,
+        gzip: bool = False,
+        limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         super().__init__(request)
         self.parser = parser
@@ -104,24 +128,28 @@ class TextStream(Http1Stream):
         self._framing: Framing = LengthReader(None)
         self._gunzip: Gunzip | None = None
         self._counted_bytes = 0
-        self._in_chunks = False
+        self._lone = lone
+        self._may_be_lone = False
         self.found: Sequence[TextEvent] = ()
 
     @property
     def last_id(self) -> bytes:
         """The id that a server-sent event set last, b"" for none."""
-        return self.parser.last_id if isinstance(self.parser, EventStreamParser) else b""
+        return self.parser.last_id
 
     def lone(self, data: bytes) -> bytes | None:
-        if not self._in_chunks:
+        lone = self._lone
+        if not self._may_be_lone or (data != lone.data and not lone.learn(data)):
             return None
-        start = lone_chunk(data, self._limit_bytes)
-        return self.parser.lone(data, start, len(data) - 2) if start else None
+        self.parser.last_id = lone.id
+        return lone.body
 
     def receive(self, data: bytes) -> list[Event]:
-        self._in_chunks = False
+        self._may_be_lone = False
         events = super().receive(data)
-        self._in_chunks = type(self._framing) is ChunkReader and self._gunzip is None and self.at_rest
+        # What has not begun with a message may still have to be looked at for a byte order mark.
+        in_chunks = type(self._framing) is ChunkReader and self._gunzip is None and self._limit_bytes >= LONE_BYTES
+        self._may_be_lone = in_chunks and bool(self.found) and self.at_rest
         return events
 
     @property
@@ -204,7 +232,7 @@ class LinesDecoder(TextStream):
     """JSON lines: one line a message."""
 
     def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:
-        super().__init__(request, LineParser(limit_bytes), gzip=gzip, limit_bytes=limit_bytes)
+        super().__init__(request, LineParser(limit_bytes), LINES, gzip=gzip, limit_bytes=limit_bytes)
 
 
 class SseDecoder(TextStream):
@@ -215,4 +243,4 @@ class SseDecoder(TextStream):
     content_type = "text/event-stream"
 
     def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:
-        super().__init__(request, EventStreamParser(limit_bytes), gzip=gzip, limit_bytes=limit_bytes)
+        super().__init__(request, EventStreamParser(limit_bytes), EVENTS, gzip=gzip, limit_bytes=limit_bytes)

@@ -12,6 +12,7 @@ import msgspec
 
 from loadtests.protocols.events import ProtocolError
 from loadtests.protocols.http1_bodies import LIMIT_BYTES
+from loadtests.protocols.lone import Said
 
 BOM: Final = b"\xef\xbb\xbf"
 FIELD_NAME_BYTES: Final = 64
@@ -19,7 +20,7 @@ FIELD_NAME_BYTES: Final = 64
 RETRY_DIGITS: Final = 9
 _LINE_END: Final = re.compile(rb"(\r\n|\r|\n)")
 _EVENT: Final = re.compile(rb"id: ([^\r\n\0]*)\ndata: (.+)\n\n")
-_COLON, _BRACE, _RETURN = b":{\r"
+_COLON: Final = b":"[0]
 
 
 class TextEvent(msgspec.Struct, frozen=True, gc=False):
@@ -34,16 +35,32 @@ class TextEvent(msgspec.Struct, frozen=True, gc=False):
     id: bytes = b""
 
 
+def lone_line(text: bytes) -> Said | None:
+    """Return what a text says that is one line, and not an empty one."""
+    if text.find(b"\n") != len(text) - 1 or text.isspace():
+        return None
+    return text[:-1].removesuffix(b"\r"), b""
+
+
+def lone_event(text: bytes) -> Said | None:
+    """Return what a text says that is one server-sent event as nearly all servers write it."""
+    event = _EVENT.fullmatch(text)
+    if event is None or b"\r" in text:
+        return None
+    return event[2], event[1]
+
+
 class TextParser(Protocol):
-    """wrong: what is wrong behind the events that were returned last. at_rest: no event is under way."""
+    """wrong: what is wrong behind the events that were returned last. at_rest: no event is under way.
+
+    last_id: the id that was set last, b"" for none.
+    """
 
     wrong: ProtocolError | None
+    last_id: bytes
 
     @property
     def at_rest(self) -> bool: ...
-
-    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
-        """Return what the one event says that data[start:end] is, at rest, and take it; else None, and take nothing."""
 
     def feed(self, text: bytes) -> list[TextEvent]:
         """Take text; return the events that it completes."""
@@ -55,6 +72,8 @@ class TextParser(Protocol):
 class LineParser:
     """Lines, ended by LF or CRLF; empty ones are nothing, the last may lack its end (ndjson-spec, jsonlines.org)."""
 
+    last_id = b""
+
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._tail = bytearray()
@@ -63,11 +82,6 @@ class LineParser:
     @property
     def at_rest(self) -> bool:
         return not self._tail
-
-    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
-        if data[start] != _BRACE or data.find(b"\n", start, end) != end - 1 or end - start > self._limit_bytes:
-            return None
-        return data[start : end - 1 if data[end - 2] != _RETURN else end - 2]
 
     def feed(self, text: bytes) -> list[TextEvent]:
         if not self._tail and 0 < text.find(b"\n") == len(text) - 1 <= self._limit_bytes and not text.isspace():
@@ -122,7 +136,8 @@ class EventStreamParser:
         self._after_cr = False
         self._tail = bytearray()
         self._data: bytes | bytearray | None = None
-        self._name = self._id = self.last_id = b""
+        self._name = self.last_id = b""
+        self._id: bytes | None = None
         self._text_bytes = 0
         self.retry_ms: int | None = None
         self.wrong: ProtocolError | None = None
@@ -131,26 +146,15 @@ class EventStreamParser:
     def at_rest(self) -> bool:
         return not (self._text_bytes or self._tail or self._after_cr or self._bom)
 
-    def lone(self, data: bytes, start: int, end: int) -> bytes | None:
-        event = _EVENT.match(data, start, end)
-        if event is None or event.end() != end or data.find(b"\r", start, end) >= 0 or not self._between:
-            return None
-        if end - start > self._limit_bytes:
-            return None
-        self._id, said = event.groups()
-        self.last_id = self._id
-        return said
-
     def feed(self, text: bytes) -> list[TextEvent]:
         events: list[TextEvent] = []
         if self._between and b"\r" not in text and len(text) <= self._limit_bytes:
             # Nearly every text is whole events as nearly all servers write them: no loop over their lines.
             at = 0
             while (event := _EVENT.match(text, at)) is not None:
-                self._id, data = event.groups()
+                self.last_id, data = event.groups()
                 begun, at = at, event.end()
-                events.append(TextEvent(data, at - begun, b"", self._id))
-            self.last_id = self._id
+                events.append(TextEvent(data, at - begun, b"", self.last_id))
             if at == len(text):
                 return events
             text = text[at:]
@@ -201,12 +205,13 @@ class EventStreamParser:
             if line.startswith(b"data:"):
                 self._add(line[6:] if line.startswith(b" ", 5) else line[5:])
             elif not line:
-                self.last_id = self._id
+                if self._id is not None:
+                    self.last_id, self._id = self._id, None
                 if self._data is not None:
                     if len(self._data) > self._limit_bytes:
                         self.wrong = self._too_long()
                         break
-                    events.append(TextEvent(bytes(self._data), self._text_bytes, self._name, self._id))
+                    events.append(TextEvent(bytes(self._data), self._text_bytes, self._name, self.last_id))
                     self._data = None
                 self._name, self._text_bytes = b"", 0
             elif line[0] != _COLON:

@@ -10,6 +10,7 @@ from typing import Final
 
 from loadtests.protocols.events import Closed, Event, Head, Message, ProtocolError
 from loadtests.protocols.http1 import HeadReader, get
+from loadtests.protocols.lone import LONE_BYTES, Lone, Said
 from servers.web.websocket_frames import (
     BINARY,
     CLOSE,
@@ -21,6 +22,7 @@ from servers.web.websocket_frames import (
     FrameReader,
     close_code,
     frame,
+    lone_text,
 )
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -31,6 +33,14 @@ _ERRORS: Final = {1011: "reset", 1014: "reset", 1008: "refused", 1013: "refused"
 """Broken at the server's side, or turned away. Of the other codes below 3000 each says that the protocol was broken."""
 _APPLICATION: Final = 3000
 """From here on codes are the application's own; one that is given is a refusal, as in graphql-ws and Phoenix."""
+
+
+def _one_text(data: bytes) -> Said | None:
+    text = lone_text(data)
+    return (text, b"") if text is not None else None
+
+
+TEXTS: Final = Lone(_one_text)
 
 
 def handshake(host: str, target: str, key: bytes, headers: str = "", subprotocols: Sequence[str] = ()) -> bytes:
@@ -64,7 +74,8 @@ class WebSocketDecoder:
         self._subprotocols = ("", *subprotocols)
         self._head: HeadReader | None = HeadReader()
         self._frames = FrameReader(masked=False, limit_bytes=limit_bytes)
-        self._refused = False
+        self._limit_bytes = limit_bytes
+        self._refused = self._may_be_lone = False
 
     @property
     def at_rest(self) -> bool:
@@ -76,10 +87,13 @@ class WebSocketDecoder:
         return out
 
     def lone(self, data: bytes) -> bytes | None:
-        return self._frames.lone_text(data) if self._head is None and not self._refused else None
+        if not self._may_be_lone or (data != TEXTS.data and not TEXTS.learn(data)):
+            return None
+        return TEXTS.body
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes however they were cut. Raises ProtocolError, with the events that came before it."""
+        self._may_be_lone = False
         events: list[Event] = []
         if self._head is not None:
             rest = self._head.receive(data)
@@ -98,6 +112,7 @@ class WebSocketDecoder:
             data = rest
         if data and not self._refused:
             self._take(data, events)
+        self._may_be_lone = not self._refused and self._frames.is_open and self._limit_bytes >= LONE_BYTES
         return events
 
     def _check(self, head: HeadReader) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 from loadtests.protocols.events import (
     Closed,
@@ -19,13 +20,14 @@ from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.arrivals import arrivals
 from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignStream, take_steps
-from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, PatternUser, stamp_of
+from loadtests.users.user import CODES, CUT, FAULTS, INLINE, PUSHED, LastStamp, PatternUser
 from loadtests.users.user_settings import session
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
 
 SWITCHED = 101
 """The status with which a WebSocket begins."""
+_stamps: Final = LastStamp()
 
 
 class StreamUser(PatternUser):
@@ -96,25 +98,18 @@ class StreamUser(PatternUser):
         return self._closed
 
     def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
-        if not (self._messages and not arrived_ns and self._took(data, received_ns)):
-            self._decoded(data, received_ns, arrived_ns)
-
-    def _took(self, data: bytes, received_ns: int) -> bool:
-        """Record the read if it is one whole message, as nearly every read of a stream is: `_decoded` in short.
-
-        No event, no list, no second look at where the stream stands: together they cost more than the rest.
-        """
-        body = self._decoder.lone(data)
+        body = self._decoder.lone(data) if self._messages else None
         if body is None:
-            return False
+            self._decoded(data, received_ns, arrived_ns)
+            return
+        # One whole message, as nearly every read is: no event, no list, no second look at where the stream stands.
         if self._foreign is None:
-            self._take_ours(body, received_ns, 0, len(data))
+            self._take_ours(body, received_ns, arrived_ns, len(data))
         else:
-            self._take_foreign(*self._foreign.take_lone(body), received_ns, 0, len(data))
+            self._take_foreign(*self._foreign.take_lone(body), received_ns, arrived_ns, len(data))
         self._exchange.bytes_in += len(data)
         if self._silence_ns:
             self._connection.deadline_ns = received_ns + self._silence_ns
-        return True
 
     def _decoded(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
         exchange, connection = self._exchange, self._connection
@@ -176,7 +171,7 @@ class StreamUser(PatternUser):
             self.requested(received_ns, Exchange(received_ns), 0, CODES["refused"])
 
     def _take_ours(self, body: bytes, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = INLINE) -> None:
-        stamp = stamp_of(body, control=True)
+        stamp = _stamps.of(body)
         if stamp.type:
             self.control((stamp.type,))
         else:

@@ -57,6 +57,22 @@ def stamp_of(body: bytes | msgspec.Raw, *, control: bool = False) -> Stamp:
     return stamp
 
 
+class LastStamp:
+    """The stamp of the body that was read last. What many hear alike is one body for all of them, and read once."""
+
+    __slots__ = ("_body", "_stamp")
+
+    def __init__(self) -> None:
+        self._body, self._stamp = b"", Stamp()
+
+    def of(self, body: bytes) -> Stamp:
+        """Do as `stamp_of` does."""
+        if body is not self._body:
+            self._stamp = stamp_of(body, control=True)
+            self._body = body
+        return self._stamp
+
+
 def _not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
     return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 

@@ -53,22 +53,10 @@ class FrameReader:
         """Whether what was received so far ends with a whole message or control frame."""
         return not (self._rest or self._opcode)
 
-    def lone_text(self, data: bytes) -> bytes | None:
-        """Return the text of a read that is one server's frame and no more, as nearly all are: `receive` in short."""
-        size = len(data)
-        if size < 2 or data[0] != FINAL | TEXT or self._rest or self._opcode or self._over or self._mask_bit:
-            return None
-        second = data[1]
-        if second < 126:
-            start = 2
-            if second + 2 != size:
-                return None
-        elif second == 126 and 130 <= size <= 65_539 and data[2] << 8 | data[3] == size - 4:
-            start = 4
-        else:
-            return None
-        text = data[start:]
-        return text if text.isascii() and size <= self._limit_bytes else None
+    @property
+    def is_open(self) -> bool:
+        """Whether a message may begin now."""
+        return self.at_rest and not self._over
 
     def receive(self, data: bytes) -> Iterator[Frame]:
         """Yield what is complete now; must be read to its end. Raises FrameError behind what was still good."""
@@ -150,6 +138,12 @@ class FrameReader:
     def _refused(self, reason: str, code: int = PROTOCOL_ERROR) -> FrameError:
         self._over = True
         return FrameError(code, reason)
+
+
+def lone_text(data: bytes) -> bytes | None:
+    """Return the text of a read that is one frame of a server's, in ASCII, and no more; None for any other."""
+    text = data[2:] if data[1:2] < b"\x7e" else data[4:]
+    return text if data == frame(FINAL | TEXT, text) and text.isascii() else None
 
 
 def close_code(payload: bytes) -> int:

@@ -1,15 +1,18 @@
 """`python -m tests.bench.load`: how fast the load generator itself is, on one core.
 
 Empty short polls beside plain Locust FastHttpUser, in turns, against a server that answers every request with the same
-bytes; and 1,000 streaming users of one process beside a reader on the same event loop that only reads and looks at the
-clock. CPU is read from outside. Ratios mean something on another machine, absolute figures do not.
+bytes; and 1,000 streaming users of one process beside two readers that only read and look at the clock: one on the same
+event loop, and one in C, where there is a compiler. CPU is read from outside. Ratios mean something on another machine, absolute figures do not.
 """
 
 import argparse
 import json
+import math
 import os
 import re
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -100,13 +103,17 @@ def main() -> int:
 def measure(folder: Path, repeats: int, seconds: float) -> dict[str, float]:
     plain = folder / "plain_locustfile.py"
     plain.write_text(FAST_HTTP_USER, encoding="utf-8")
-    ours, theirs, stream, bare = [], [], [], []
+    ours, theirs, stream, bare, in_c = [], [], [], [], []
+    reader = compiled(folder)
     for repeat in range(repeats):
         ours.append(polls(folder / f"ours-{repeat}", LOCUSTFILE, "ShortPollingUser", seconds))
         theirs.append(polls(folder / f"theirs-{repeat}", str(plain), "Plain", seconds))
         stream.append(streamed(folder / f"stream-{repeat}", seconds))
-        bare.append(bare_read(folder / f"bare-{repeat}", seconds))
+        bare.append(bare_read(folder / f"bare-{repeat}", [sys.executable, "-c", BARE_READER], seconds))
+        if reader is not None:
+            in_c.append(bare_read(folder / f"c-{repeat}", [str(reader)], seconds))
     message_us, read_us = statistics.median(stream), statistics.median(bare)
+    in_c_us = statistics.median(in_c) if in_c else math.nan
     rate, plain_rate = (statistics.median(row[0] for row in rows) for rows in (ours, theirs))
     return {
         "empty_polls_per_s": rate,
@@ -117,6 +124,8 @@ def measure(folder: Path, repeats: int, seconds: float) -> dict[str, float]:
         "stream_cpu_us_per_message": message_us,
         "bare_read_cpu_us": read_us,
         "ratio_to_bare_read": message_us / read_us,
+        "c_read_cpu_us": in_c_us,
+        "ratio_to_c_read": message_us / in_c_us,
     }
 
 
@@ -189,10 +198,19 @@ def streamed(folder: Path, seconds: float) -> float:
     return (last.cpu_ns - first.cpu_ns) / 1e3 / delivered
 
 
-def bare_read(folder: Path, seconds: float) -> float:
-    """Return what the same deliveries cost a process that only reads them: what no Python load can be cheaper than."""
+def compiled(folder: Path) -> Path | None:
+    """Return the reader in C, None where there is no compiler."""
+    compiler, reader = shutil.which("cc"), folder / "reader"
+    if compiler is None:
+        return None
+    subprocess.run([compiler, "-O2", "-o", reader, Path(__file__).with_name("reader.c")], check=True)
+    return reader
+
+
+def bare_read(folder: Path, reader: list[str], seconds: float) -> float:
+    """Return what the same deliveries cost a process that only reads them: what no load can be cheaper than."""
     with streaming(folder) as port:
-        words = [sys.executable, "-c", BARE_READER, str(port), str(STREAMS)]
+        words = [*reader, str(port), str(STREAMS)]
         first, last = sampled(pinned(0, words), folder, seconds)
     due = STREAMS * MESSAGES_PER_S * (last.at_ns - first.at_ns) / 1e9
     return (last.cpu_ns - first.cpu_ns) / 1e3 / due

@@ -1,6 +1,7 @@
 """Rows of a load process with another clock: brought onto the publisher's, with what the exchanges prove."""
 
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,9 @@ from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Recorder, Rows
 from loadtests.records.rows import DELIVERY, REQUEST, UNTOLD, Delivery, Request, Sample
 from loadtests.records.to_parquet import Collected, collect
+from loadtests.runs.keeping import ended
+from loadtests.scenario.plan import Plan
+from loadtests.scenario.scenarios import SCENARIOS
 from loadtests.summary.folding import Folding
 from loadtests.summary.reduction import Window
 from servers.timing.clock import clock_id
@@ -192,6 +196,34 @@ def test_a_summary_of_rows_that_are_not_kept_says_by_how_much_its_clocks_may_be_
     running = read_clock(tmp_path / "raw" / f"clock-{os.getpid()}.json")
     drifted_ns = 50e-6 * (SECONDS * S - running.at_ns)
     assert running.error_ns + drifted_ns <= error_ns < 10 * MS
+
+
+def test_a_cell_states_the_error_of_its_rows_as_they_came_where_only_a_summary_is_kept(tmp_path: Path) -> None:
+    """In hindsight another is known: rows that are kept are brought over by that, what was counted is counted."""
+    clocks = TwoClocks(3 * S, drift_ppm=-40)
+    recorder = recorded(tmp_path / "rows", clocks, clocks.exchanges(np.random.default_rng(3), 50))
+    recorder.finish()
+    (tmp_path / "rows" / "published.csv").write_text("id,due_ns,published_ns\n1,1,1\n", encoding="ascii")
+    shutil.copytree(tmp_path / "rows", tmp_path / "summary")
+    folding = Folding(tmp_path / "summary", Window(0, 10**6 * S, S))
+    (planned,) = Plan(SCENARIOS["feed"], ("sse",), 1).cells()
+    with_rows = ended(planned, planned.unmeasured("SSE"), tmp_path / "rows")
+    summarised = ended(planned, planned.unmeasured("SSE"), tmp_path / "summary", folding)
+    for cell in (with_rows, summarised):
+        assert (cell.status, cell.problems, cell.rows["deliveries"]) == ("finished", [], SECONDS - 2)
+    (of_rows,), (of_summary,) = with_rows.clocks, summarised.clocks
+    assert of_summary == msgspec.structs.replace(of_rows, error_ns=folding.clock_error_ns[of_rows.process])
+    assert of_rows.error_ns != of_summary.error_ns < 10 * MS
+
+
+def test_a_summary_of_rows_by_the_publishers_own_clock_has_no_error(tmp_path: Path) -> None:
+    clocks = TwoClocks(0)
+    recorded(tmp_path, clocks, clocks.exchanges(np.random.default_rng(3), 20), clock_id()).finish()
+    (tmp_path / "published.csv").write_text("id,due_ns,published_ns\n1,1,1\n", encoding="ascii")
+    (planned,) = Plan(SCENARIOS["feed"], ("sse",), 1).cells()
+    folding = Folding(tmp_path, Window(0, 10**6 * S, S))
+    (known,) = ended(planned, planned.unmeasured("SSE"), tmp_path, folding).clocks
+    assert (known.same, known.error_ns) == (True, 0)
 
 
 def test_rows_are_moved_by_a_number_but_for_what_is_no_instant() -> None:

@@ -11,6 +11,7 @@ class Netstrings:
     """What has come of one that is not whole is held."""
 
     wrong: ProtocolError | None = None
+    last_id = b""
 
     def __init__(self) -> None:
         self._held = b""
@@ -18,9 +19,6 @@ class Netstrings:
     @property
     def at_rest(self) -> bool:
         return not self._held
-
-    def lone(self, data: bytes, start: int, end: int) -> None:
-        return None
 
     def feed(self, text: bytes) -> list[TextEvent]:
         self._held += text
