@@ -19,5 +19,7 @@ class TracedLineParser(LineParser):
 class TracedLinesDecoder(TextStream):
     """A stream of no known form, from a server that is not ours."""
 
+    __slots__ = ()
+
     def __init__(self, request: bytes, *, gzip: bool, limit_bytes: int) -> None:
         super().__init__(request, TracedLineParser(limit_bytes), LINES, gzip=gzip, limit_bytes=limit_bytes)

@@ -42,6 +42,7 @@ class Http1Stream:
     head: of the response, NO_HEAD until it is there.
     """
 
+    __slots__ = ("_head", "_out", "_over", "head")
     good_status = 200
 
     def __init__(self, request: bytes) -> None:
@@ -108,8 +109,21 @@ class TextStream(Http1Stream):
     found: the events of the last `receive`, as the parser gave them, one for each message.
     content_type: the one that the response must have, in lower case; "" for any. gzip: the request asks for it.
     limit_bytes: what gzip may unpack to at a time; that of an event is its parser's. lone: which chunks are a message.
+    last_id: the id that a server-sent event set last, b"" for none.
     """
 
+    __slots__ = (
+        "_counted_bytes",
+        "_framing",
+        "_gunzip",
+        "_gzip",
+        "_limit_bytes",
+        "_lone",
+        "_may_be_lone",
+        "found",
+        "last_id",
+        "parser",
+    )
     content_type = ""
 
     def __init__(
@@ -130,23 +144,21 @@ class TextStream(Http1Stream):
         self._counted_bytes = 0
         self._lone = lone
         self._may_be_lone = False
+        self.last_id = b""
         self.found: Sequence[TextEvent] = ()
-
-    @property
-    def last_id(self) -> bytes:
-        """The id that a server-sent event set last, b"" for none."""
-        return self.parser.last_id
 
     def lone(self, data: bytes) -> bytes | None:
         lone = self._lone
         if not self._may_be_lone or (data != lone.data and not lone.learn(data)):
             return None
-        self.parser.last_id = lone.id
+        self.last_id = lone.id
         return lone.body
 
     def receive(self, data: bytes) -> list[Event]:
         self._may_be_lone = False
+        self.parser.last_id = self.last_id
         events = super().receive(data)
+        self.last_id = self.parser.last_id
         # What has not begun with a message may still have to be looked at for a byte order mark.
         in_chunks = type(self._framing) is ChunkReader and self._gunzip is None and self._limit_bytes >= LONE_BYTES
         self._may_be_lone = in_chunks and bool(self.found) and self.at_rest
@@ -231,6 +243,8 @@ class TextStream(Http1Stream):
 class LinesDecoder(TextStream):
     """JSON lines: one line a message."""
 
+    __slots__ = ()
+
     def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:
         super().__init__(request, LineParser(limit_bytes), LINES, gzip=gzip, limit_bytes=limit_bytes)
 
@@ -240,6 +254,7 @@ class SseDecoder(TextStream):
     data has a `type`.
     """
 
+    __slots__ = ()
     content_type = "text/event-stream"
 
     def __init__(self, request: bytes, *, gzip: bool = False, limit_bytes: int = LIMIT_BYTES) -> None:

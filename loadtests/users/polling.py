@@ -74,10 +74,10 @@ class PollingUser(PatternUser):
                 self.disconnect()
                 self.way = way
             self._request = self._foreign.request(self.connect)
-        elif self._asked_for != self.cursor:
+        elif self._asked_for != self.inbox.cursor:
             # Another cursor is another URL, of which no state is known yet (RFC 9110 section 13.1.2).
-            self._asked_for, self._etag = self.cursor, ""
-            self._request = self._polls.request(self.cursor)
+            self._asked_for, self._etag = self.inbox.cursor, ""
+            self._request = self._polls.request(self.inbox.cursor)
 
     def _is_led_on(self, due_ns: int) -> bool:
         """Record an answer that leads elsewhere, and have the request ready that follows it; return whether it did."""
@@ -152,7 +152,7 @@ class PollingUser(PatternUser):
             raise ProtocolError("bytes without a request")
         if in_one_read and data:
             exchange.first_byte_ns = received_ns
-            if self.cursor == self.first_cursor:
+            if self.inbox.cursor == self.first_cursor:
                 recorder.glimpse(self.number, data, anew=True)
         exchange.bytes_in += len(data)
         if self._reader.receive(data):
@@ -166,7 +166,7 @@ class PollingUser(PatternUser):
         hold_ns = exchange.first_byte_ns - exchange.started_ns if self.held else 0
         self.requested(due_ns, exchange, self._reader.status, 0, count, not count, hold_ns)
         self.backoff.succeeded()
-        if session.options.etag and self._foreign is None and self.cursor == self._asked_for and not self._etag:
+        if session.options.etag and self._foreign is None and self.inbox.cursor == self._asked_for and not self._etag:
             self._remember()
         if session.options.no_keep_alive or not self._reader.keep_alive:
             self.disconnect()
@@ -179,20 +179,20 @@ class PollingUser(PatternUser):
         # All of them first: of an answer that cannot be read whole nothing counts, and its request brought nothing.
         stamps = [stamp_of(raw) for raw in answer.messages]
         for stamp, wire_bytes in zip(stamps, answer.lengths(share), strict=True):
-            self.delivered(stamp, exchange.ended_ns, exchange.arrived_ns, wire_bytes)
+            self.inbox.take(stamp, exchange.ended_ns, exchange.arrived_ns, wire_bytes)
         return len(answer.messages)
 
     def _deliver_foreign(self, foreign: ForeignPolls) -> int:
         exchange, reader = self._exchange, self._reader
         found = foreign.take(reader.headers, reader.body)
         for trace in found:
-            self.delivered(trace, exchange.ended_ns, exchange.arrived_ns, reader.sent_bytes // len(found))
+            self.inbox.take(trace, exchange.ended_ns, exchange.arrived_ns, reader.sent_bytes // len(found))
         return len(found)
 
     def _remember(self) -> None:
         """Ask with the validator of this state from now on, until the cursor moves."""
         self._etag = self._reader.headers.get("etag", "")
-        self._request = self._polls.request(self.cursor, self._etag)
+        self._request = self._polls.request(self.inbox.cursor, self._etag)
 
     def _failed(self, due_ns: int, error: int) -> None:
         if self._foreign is not None:

@@ -20,6 +20,8 @@ RECORDS_BYTES: Final = 262_144
 class TlsConnection(Connection):
     """Connects and shakes hands."""
 
+    __slots__ = ("_http2", "_incoming", "_outgoing", "_plain", "_shaken", "_tls")
+
     def __init__(self, way: Way, receive: Receive, source: str, context: ssl.SSLContext, *, http2: bool) -> None:
         """Raises OSError, and ProtocolError for a certificate that is not trusted, or no TLS at all."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -57,20 +57,21 @@ def stamp_of(body: bytes | msgspec.Raw, *, control: bool = False) -> Stamp:
     return stamp
 
 
-class LastStamp:
-    """The stamp of the body that was read last. What many hear alike is one body for all of them, and read once."""
+class Inbox:
+    """What reaches one user: a row on the tape for each message. cursor: the newest one's id, which moves on only."""
 
-    __slots__ = ("_body", "_stamp")
+    __slots__ = ("_number", "_rows", "cursor")
 
-    def __init__(self) -> None:
-        self._body, self._stamp = b"", Stamp()
+    def __init__(self, number: int, rows: bytearray, cursor: int = 0) -> None:
+        self._number, self._rows, self.cursor = number, rows, cursor
 
-    def of(self, body: bytes) -> Stamp:
-        """Do as `stamp_of` does."""
-        if body is not self._body:
-            self._stamp = stamp_of(body, control=True)
-            self._body = body
-        return self._stamp
+    def take(self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
+        """Record that a message is here."""
+        self._rows += DELIVERY.pack(
+            self._number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns
+        )
+        if stamp.id > self.cursor:
+            self.cursor = stamp.id
 
 
 def _not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
@@ -102,7 +103,8 @@ class PatternUser(User):
             self.foreign = ForeignClient(session.foreign, self.pattern, self.number, session.scanner)
         self.source = parse_source(session.options.source).address(self.number)
         newest = session.options.join_at == NEWEST and self.foreign is None
-        self.cursor = self.first_cursor = self._joined() if newest else 0
+        self.first_cursor = self._joined() if newest else 0
+        self.inbox = Inbox(self.number, self.tape.deliveries, self.first_cursor)
 
     @task
     def run_live(self) -> None:
@@ -119,7 +121,7 @@ class PatternUser(User):
             tls=bool(self.way.tls),
             path=self.facts.path,
             random_bytes=self.random.randbytes,
-            cursor=self.cursor,
+            cursor=self.inbox.cursor,
             gzip=options.compress,
             limit_bytes=options.message_limit_bytes,
             hold_s=options.hold_timeout_s,
@@ -150,16 +152,6 @@ class PatternUser(User):
         if not way.tls:
             return Connection(*way.address, receive, self.source, way.tunnel)
         return TlsConnection(way, receive, self.source, session.secured(home=way.home, http2=http2), http2=http2)
-
-    def delivered(
-        self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0
-    ) -> None:
-        """Record that a message reached this user, and move its cursor."""
-        self.tape.deliveries += DELIVERY.pack(
-            self.number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns
-        )
-        if stamp.id > self.cursor:
-            self.cursor = stamp.id
 
     def requested(
         self,
@@ -192,7 +184,7 @@ class PatternUser(User):
     def control(self, kinds: Iterable[str]) -> None:
         """Obey what a server says about the cursor: "ahead" means that its ids have begun anew."""
         if "ahead" in kinds:
-            self.cursor = 0
+            self.inbox.cursor = 0
 
     def code_of(self, problem: Exception) -> int:
         """Return what a request that failed is recorded as; a broken protocol is said, too."""

@@ -15,9 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import Connection, Exchange, Receive
+from loadtests.users.user import Inbox
 from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp
+from servers.targets.tracer import Trace
 from tests.loadtests.mutants import MUTANTS
 
 
@@ -44,19 +46,21 @@ def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, muta
 
                 return super().connect(received)  # type: ignore[no-any-return]
 
-            def delivered(self, stamp: Stamp, received_ns: int, *rest: int) -> None:
-                tell("delivery", stamp.id, stamp.due_ns, stamp.published_ns, received_ns)
-                super().delivered(stamp, received_ns, *rest)
-
             def requested(self, due_ns: int, exchange: Exchange, *rest: int) -> None:
                 tell("request", exchange.started_ns, exchange.ended_ns)
                 super().requested(due_ns, exchange, *rest)
 
+        class TellingInbox(Inbox):
+            def take(self, stamp: Stamp | Trace, received_ns: int, *rest: int) -> None:  # type: ignore[override]
+                tell("delivery", stamp.id, stamp.due_ns, stamp.published_ns, received_ns)
+                super().take(stamp, received_ns, *rest)
+
         user: Any = Telling(Environment(user_classes=[Telling]))
-        if mutant in MUTANTS:
-            user.delivered = MUTANTS[mutant](user.delivered)
         user.on_start()
-        user.cursor = user.first_cursor = int(cursor)
+        user.first_cursor = int(cursor)
+        user.inbox = TellingInbox(user.number, user.tape.deliveries, user.first_cursor)
+        if mutant in MUTANTS:
+            user.inbox.take = MUTANTS[mutant](user.inbox.take)
         user.live()
 
 

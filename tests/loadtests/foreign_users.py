@@ -51,7 +51,7 @@ def follow(name: str, found: dict[str, Any], pattern: str, port: int, requests: 
     user.tape = Tape()
     task = gevent.spawn(user.live)
     while not task.ready() and (
-        len(user.tape.requests) < requests * REQUEST.size if requests else user.cursor < LAST_ID
+        len(user.tape.requests) < requests * REQUEST.size if requests else user.inbox.cursor < LAST_ID
     ):
         gevent.sleep(0.01)
         expire_overdue(now_ns())

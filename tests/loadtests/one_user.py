@@ -12,6 +12,7 @@ from locust.env import Environment
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests.records.rows import DELIVERY, Delivery
+from loadtests.users.connection import Connection, Receive
 from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 
@@ -23,17 +24,20 @@ def main(pattern: str, port: str) -> None:
     class Telling(kind):  # type: ignore[misc,valid-type]
         """The real user, with its reads told."""
 
-        def _received(self, data: bytes, received_ns: int, arrived_ns: int) -> None:
-            before = len(self.tape.deliveries)
-            super()._received(data, received_ns, arrived_ns)
-            rows = [Delivery(*row) for row in DELIVERY.iter_unpack(bytes(self.tape.deliveries[before:]))]
-            told = {
-                "bytes": len(data),
-                "stamped": arrived_ns > 0,
-                "rows": [[row.id, row.received_ns, row.arrived_ns] for row in rows],
-            }
-            sys.stdout.write(json.dumps(told) + "\n")
-            sys.stdout.flush()
+        def connect(self, receive: Receive) -> Connection:
+            def received(data: bytes, received_ns: int, arrived_ns: int) -> None:
+                before = len(self.tape.deliveries)
+                receive(data, received_ns, arrived_ns)
+                rows = [Delivery(*row) for row in DELIVERY.iter_unpack(bytes(self.tape.deliveries[before:]))]
+                told = {
+                    "bytes": len(data),
+                    "stamped": arrived_ns > 0,
+                    "rows": [[row.id, row.received_ns, row.arrived_ns] for row in rows],
+                }
+                sys.stdout.write(json.dumps(told) + "\n")
+                sys.stdout.flush()
+
+            return super().connect(received)  # type: ignore[no-any-return]
 
     user = Telling(Environment(user_classes=[Telling]))
     user.on_start()
