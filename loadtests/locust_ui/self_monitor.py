@@ -21,9 +21,9 @@ UNKNOWN = -1
 
 
 class Generator:
-    """Samples of this process. Lag is how late a wake-up came that was wanted in 10 ms: what a delivery may wait for us.
+    """Samples of this process. Lag is how late a call came that was wanted in 10 ms: what a delivery may wait for us.
 
-    It is the event loop's own callback, as a delivery's is: a greenlet's would cost an idle process twice as much.
+    Like a delivery it is a callback of the event loop; to wake a greenlet for it costs an idle process twice as much.
     """
 
     def __init__(self) -> None:

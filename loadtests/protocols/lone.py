@@ -15,9 +15,9 @@ Said = tuple[bytes, bytes]
 
 
 class Lone:
-    """The last of these reads, for all decoders of one kind. read: returns what bytes say, None if they are no such read.
+    """The last of these reads, for all decoders of one kind. data: what was read; body, id: what it says.
 
-    data: what was read; body, id: what it says.
+    read: returns what bytes say, None if they are no such read.
     """
 
     __slots__ = ("_read", "body", "data", "id")

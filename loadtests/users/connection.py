@@ -212,7 +212,7 @@ class Connection:
         except OSError as problem:
             self._gone = problem
             data, received_ns, arrived_ns = b"", now_ns(), 0
-        add = self._add  # a slot that is called at once is a method to CPython 3.11, and looked for in every class
+        add = self._add  # CPython 3.11 is fast with a slot that is read, and not with one that is called at once
         add((self, data, received_ns, arrived_ns))
 
     def _end(self, problem: Exception) -> None:

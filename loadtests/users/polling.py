@@ -10,7 +10,8 @@ from loadtests.records.recorder import recorder
 from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignPolls
-from loadtests.users.user import CODES, CUT, FAULTS, PatternUser, stamp_of
+from loadtests.users.inbox import CODES, stamp_of
+from loadtests.users.user import CUT, FAULTS, PatternUser
 from loadtests.users.user_settings import session
 from servers.timing.clock import now_ns
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from loadtests.protocols.events import (
     Closed,
@@ -20,11 +20,14 @@ from loadtests.scenario.backoff import asked_for_s
 from loadtests.users.arrivals import arrivals
 from loadtests.users.connection import Connection, Exchange
 from loadtests.users.foreign import ForeignStream
-from loadtests.users.user import CODES, INLINE, PUSHED, PatternUser, stamp_of
+from loadtests.users.inbox import CODES, INLINE, PUSHED, stamp_of
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp
 from servers.targets.tracer import Trace
 from servers.timing.clock import now_ns
+
+if TYPE_CHECKING:
+    from loadtests.users.user import PatternUser
 
 SWITCHED: Final = 101
 """The status with which a WebSocket begins."""
@@ -70,7 +73,7 @@ class Stream(Exchange):
         "status",
     )
 
-    def __init__(self, user: PatternUser, foreign: ForeignStream | None, started_ns: int) -> None:
+    def __init__(self, user: "PatternUser", foreign: ForeignStream | None, started_ns: int) -> None:
         super().__init__(started_ns)
         self._user, self._inbox, self._foreign = user, user.inbox, foreign
         self._silence_ns = round(session.options.silence_timeout_s * 1e9)

@@ -2,8 +2,9 @@
 
 from loadtests.users.connection import Connection
 from loadtests.users.foreign import ForeignStream, take_steps
+from loadtests.users.inbox import CODES
 from loadtests.users.stream import Stream
-from loadtests.users.user import CODES, CUT, FAULTS, PatternUser
+from loadtests.users.user import CUT, FAULTS, PatternUser
 from servers.timing.clock import now_ns
 
 

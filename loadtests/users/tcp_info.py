@@ -45,11 +45,8 @@ class Meter:
         """Ask the kernel for every live connection: about 1.5 us each."""
         if not AVAILABLE:
             return Wire(self._opened, -1, -1, -1, -1)
-        totals = list(self._closed)
-        for sock in list(self._live.values()):
-            for at, value in enumerate(_counters(sock)):
-                totals[at] += value
-        return Wire(self._opened, *totals)
+        live = map(_counters, list(self._live.values()))
+        return Wire(self._opened, *map(sum, zip(self._closed, *live, strict=True)))
 
 
 def _counters(sock: socket.socket) -> tuple[int, int, int, int]:

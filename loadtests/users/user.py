@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 import gevent
-import msgspec
 from locust import User, task
 
 from loadtests.foreign.client import ForeignClient
@@ -18,24 +17,21 @@ from loadtests.patterns import Pattern
 from loadtests.protocols.asking import Ask
 from loadtests.protocols.events import ProtocolError
 from loadtests.records.recorder import recorder
-from loadtests.records.rows import DELIVERY, ERRORS, MODES, REQUEST, USERS_OF_A_PROCESS
+from loadtests.records.rows import ERRORS, REQUEST, USERS_OF_A_PROCESS
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.backoff import Backoff, parse_retry
 from loadtests.scenario.settings import NEWEST
 from loadtests.scenario.source_address import parse_source
 from loadtests.users.connection import Connection, Exchange, NoAnswer, Receive
+from loadtests.users.inbox import CODES, Inbox
 from loadtests.users.tls_connection import TlsConnection
 from loadtests.users.user_settings import session
-from servers.feed.message import Stamp, decode_stamp
 from servers.patterns import Facts
-from servers.targets.tracer import Trace
 from servers.targets.variables import Misunderstood, hidden
 from servers.timing.clock import now_ns
 from servers.web.urls import read_url
 
 CUT = ERRORS.index("cut")
-CODES = {error: code for code, error in enumerate(ERRORS)}
-INLINE, PUSHED = MODES.index("inline"), MODES.index("pushed")
 PROBLEMS_NOTED: Final = 20
 """So many different ones a process names; a server that is wrong may be so in a new way each time."""
 log = logging.getLogger("pollbench")
@@ -44,38 +40,6 @@ _noted: Final[set[str]] = set()
 
 FAULTS: Final = (NoAnswer, OSError, ProtocolError, Misunderstood)
 """How a request may fail."""
-
-
-def stamp_of(body: bytes | msgspec.Raw, *, control: bool = False) -> Stamp:
-    """Return a message's stamp. Raises ProtocolError for what is none. control: a stream's control line is one, too."""
-    try:
-        stamp = decode_stamp(body)
-    except (ValueError, RecursionError) as wrong:
-        raise _not_ours(body, wrong) from wrong
-    if not (stamp.id or (control and stamp.type)):
-        raise _not_ours(body, "it has no id")
-    return stamp
-
-
-class Inbox:
-    """What reaches one user: a row on the tape for each message. cursor: the newest one's id, which moves on only."""
-
-    __slots__ = ("_number", "_rows", "cursor")
-
-    def __init__(self, number: int, rows: bytearray, cursor: int = 0) -> None:
-        self._number, self._rows, self.cursor = number, rows, cursor
-
-    def take(self, stamp: Stamp | Trace, received_ns: int, arrived_ns: int, wire_bytes: int, mode: int = 0) -> None:
-        """Record that a message is here."""
-        self._rows += DELIVERY.pack(
-            self._number, stamp.id, stamp.due_ns, stamp.published_ns, received_ns, wire_bytes, mode, arrived_ns
-        )
-        if stamp.id > self.cursor:
-            self.cursor = stamp.id
-
-
-def _not_ours(body: bytes | msgspec.Raw, why: object) -> ProtocolError:
-    return ProtocolError(f"{bytes(memoryview(body)[:60])!r} is no message of ours: {why}")
 
 
 class PatternUser(User):

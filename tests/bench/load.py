@@ -2,7 +2,9 @@
 
 Empty short polls beside plain Locust FastHttpUser, in turns, against a server that answers every request with the same
 bytes; and 1,000 streaming users of one process beside two readers that only read and look at the clock: one on the same
-event loop, and one in C, where there is a compiler. CPU is read from outside. Ratios mean something on another machine, absolute figures do not.
+event loop, and one in C where there is a compiler, which may cost more than the other: who is faster than the server
+sleeps and wakes for each message. CPU is read from outside. Ratios mean something on another machine, absolute figures
+do not.
 """
 
 import argparse

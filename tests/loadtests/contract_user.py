@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from loadtests.scenario.settings import UserSettings
 from loadtests.users.connection import Connection, Exchange, Receive
-from loadtests.users.user import Inbox
+from loadtests.users.inbox import Inbox
 from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 from servers.feed.message import Stamp
@@ -51,7 +51,7 @@ def main(pattern: str, host: str, http2_host: str, cursor: str, reads: str, muta
                 super().requested(due_ns, exchange, *rest)
 
         class TellingInbox(Inbox):
-            def take(self, stamp: Stamp | Trace, received_ns: int, *rest: int) -> None:  # type: ignore[override]
+            def take(self, stamp: Stamp | Trace, received_ns: int, *rest: int) -> None:
                 tell("delivery", stamp.id, stamp.due_ns, stamp.published_ns, received_ns)
                 super().take(stamp, received_ns, *rest)
 

@@ -17,7 +17,7 @@ def assert_alike(rows: pd.DataFrame, kept: pd.DataFrame) -> None:
     assert {*rows} == {*kept}
     figures = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name]) and name not in NOT_TOLD]
     assert len(figures) > 60
-    for name in figures:
+    for name in map(str, figures):
         told, true = (table[name].to_numpy(float) for table in (kept, rows))
         nothing = name.endswith("_ms") & (np.abs(told) < NOTHING_MS) & (np.abs(true) < NOTHING_MS)
         assert (nothing | np.isclose(told, true, rtol=WITHIN, atol=0, equal_nan=True)).all(), (name, told, true)
