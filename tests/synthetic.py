@@ -162,6 +162,7 @@ def situation(cell: manifest.Cell, planned: PlannedCell, world: World) -> Situat
         interval_ns=round(scenario.poll_interval_s * S),
         pace=parse_pace(scenario.poll_pace),
         hold_ns=round(scenario.hold_timeout_s * S),
+        heartbeat_ns=round(scenario.heartbeat_s * S),
         limit=1 if scenario.one_per_response else len(due) + 1,
         body_bytes=_bodies(due, published, scenario.message_bytes),
         random=random,
@@ -208,7 +209,8 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
         "waited_ns": np.arange(len(at_ns)) * 100_000,
     }
     polled = bool((outcome.requests["error"] == "").any())
-    wire = _wire(outcome, at_ns, polled=polled)
+    opened = np.searchsorted(np.sort(outcome.requests.groupby("user")["started_ns"].min()), at_ns)
+    wire = _wire(outcome, at_ns, opened, at, polled=polled)
     generator = {
         "pid": 2,
         "role": "generator",
@@ -217,7 +219,7 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
         "open_sockets": joined,
         "kernel_socket_bytes": -1,
         "lag_ns": at.random.exponential(300_000, len(at_ns)).astype(np.int64),
-        "connections": joined,
+        "connections": opened,
         **wire,
         "waited_ns": np.arange(len(at_ns)) * 200_000,
     }
@@ -225,14 +227,18 @@ def _samples(cell: manifest.Cell, at: Situation, outcome: Outcome) -> pd.DataFra
     return pd.concat(frames, ignore_index=True).sort_values("at_ns", ignore_index=True)
 
 
-def _wire(outcome: Outcome, at_ns: np.ndarray, *, polled: bool) -> dict[str, np.ndarray]:
-    """Count bytes when they come, and segments: data and its acknowledgement; one acknowledgement for a poll."""
+def _wire(
+    outcome: Outcome, at_ns: np.ndarray, opened: np.ndarray, at: Situation, *, polled: bool
+) -> dict[str, np.ndarray]:
+    """Count bytes when they come, and segments: handshakes; data and its acknowledgement; one acknowledgement for a
+    poll, and the probes of the server's kernel and their answers where polls are further apart than heartbeats."""
     requests, deliveries = outcome.requests.sort_values("ended_ns"), outcome.deliveries
     if polled:
         done = np.searchsorted(requests["ended_ns"], at_ns)
         bytes_in = np.concatenate([[0], np.cumsum(requests["bytes_in"])])[done]
         bytes_out = np.concatenate([[0], np.cumsum(requests["bytes_out"])])[done]
-        segments = done
+        probes = at.interval_ns // at.heartbeat_ns
+        segments = done * (1 + probes)
     else:
         reads = deliveries.groupby(["user", "received_ns"])["bytes"].sum().sort_index(level="received_ns")
         segments = np.searchsorted(reads.index.get_level_values("received_ns"), at_ns)
@@ -241,6 +247,6 @@ def _wire(outcome: Outcome, at_ns: np.ndarray, *, polled: bool) -> dict[str, np.
     return {
         "wire_bytes_out": bytes_out,
         "wire_bytes_in": bytes_in,
-        "wire_segments_out": segments,
-        "wire_segments_in": segments * 2 if polled else segments,
+        "wire_segments_out": segments + 2 * opened,
+        "wire_segments_in": segments + (done if polled else 0) + opened,
     }

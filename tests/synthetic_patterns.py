@@ -54,6 +54,7 @@ class Situation:
     interval_ns: int
     pace: Pace
     hold_ns: int
+    heartbeat_ns: int
     limit: int
     body_bytes: np.ndarray
     random: np.random.Generator

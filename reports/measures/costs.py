@@ -196,7 +196,7 @@ def looks(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "list[tuple[p
 
     Empty when a process has no two of them.
     """
-    columns = ["at_ns", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
+    columns = ["at_ns", "connections", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
     found = []
     for _, process in generator[generator["wire_bytes_in"] >= 0].sort_values("at_ns").groupby("pid"):
         inside = process.loc[process["at_ns"] >= from_ns, columns]

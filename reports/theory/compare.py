@@ -170,6 +170,7 @@ def conditions(
         gaps_slack=slack,
         hold=float(setting["hold_timeout_s"]),
         limit=1 if setting.get("one_per_response") else None,
+        heartbeat=float(setting.get("heartbeat_s", 0.0)),
         turnaround=(_known(row["turnaround_ms"]) + _handshake_ms(cell, setting)) / 1e3,
         cost=_cost(row),
         greeting=_greeting_s(cell, setting, since_window(cell["spawned_by_ns"]), gaps),

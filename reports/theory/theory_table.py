@@ -44,8 +44,7 @@ def situation(each: Agreement) -> list[object]:
 
 
 def figure(each: Agreement) -> TheoryCell:
-    scale = 100 if FIGURES[each.name][1] == "%" else 1
-    value, low, high = (number(amount * scale) for amount in (each.measured, each.low, each.high))
+    value, low, high = _texts(each)
     bounds = low if low == high else f"{low}\N{EN DASH}{high}"
     return TheoryCell(value, bounds, not each.agrees)
 
@@ -53,10 +52,19 @@ def figure(each: Agreement) -> TheoryCell:
 def in_words(each: Agreement) -> str:
     """Say a figure and its bounds in a sentence: mean 560 ms, by theory 471 to 534 ms."""
     title, unit = FIGURES[each.name]
-    scale = 100 if unit == "%" else 1
-    value, low, high = (number(amount * scale) for amount in (each.measured, each.low, each.high))
+    value, low, high = _texts(each)
     bounds = low if low == high else f"{low} to {high}"
     return f"{title.lower()} {value}{THIN if unit else ''}{unit}, by theory {bounds}"
+
+
+def _texts(each: Agreement) -> tuple[str, str, str]:
+    """Write what was measured and its bounds: a figure that is off, with as many digits as it takes to see it."""
+    scale = 100 if FIGURES[each.name][1] == "%" else 1
+    for digits in range(3, 8):
+        value, low, high = (number(amount * scale, digits) for amount in (each.measured, each.low, each.high))
+        if each.agrees or value not in (low, high):
+            break
+    return value, low, high
 
 
 def _title(each: Agreement, others: Sequence[Agreement]) -> str:

@@ -19,6 +19,7 @@ from reports.theory.oracles import (
     UniformGaps,
 )
 from reports.theory.predictions.conditions import Conditions, Expected, woken
+from reports.theory.predictions.heartbeats import Heartbeats, beats
 from reports.theory.predictions.long_polls import follow, long_polling
 from reports.theory.predictions.short_polls import short_polling
 from reports.theory.predictions.streams import streaming
@@ -45,6 +46,7 @@ def cell(published: Floats, window: float, **changes: object) -> Conditions:
         gaps_slack=0.0,
         hold=30.0,
         limit=None,
+        heartbeat=15.0,
         turnaround=0.0,
         cost=0.0,
         greeting=0.0,
@@ -204,3 +206,42 @@ def test_first_polls_that_connect_in_the_window_may_add_as_many_as_that_takes() 
     plain, greeted = (short_polling(at).bounds["responses_per_s"] for at in (usual, replace(usual, greeting=0.05)))
     assert greeted.high - plain.high == pytest.approx(0.1 * 40 / 4)
     assert (greeted.low, greeted.theory) == (plain.low, plain.theory)
+
+
+# Heartbeats
+
+
+@pytest.mark.parametrize(
+    ("published", "between", "expected"),
+    [
+        ([0.0, 40.0], (10.0, 35.0), (2, 2)),
+        ([0.0, 40.0], (16.0, 29.0), (0, 0)),
+        ([0.0, 40.0], (15.01, 29.0), (0, 1)),
+        ([0.0], (10.0, 50.0), (3, 3)),
+        ([*range(60)], (10.0, 50.0), (0, 0)),
+        ([0.0, 14.9, 29.8], (1.0, 44.0), (0, 0)),
+    ],
+)
+def test_a_silence_is_broken_by_heartbeats(
+    published: list[float], between: tuple[float, float], expected: tuple[int, int]
+) -> None:
+    assert beats(Heartbeats(18), cell(np.array(published), 60.0), *between) == expected
+
+
+@pytest.mark.parametrize(
+    ("joined", "between", "expected"),
+    [
+        ((-5.0, -5.0), (0.0, 12.0), (1, 1)),
+        ((-5.0, -5.0), (0.0, 9.0), (0, 0)),
+        ((-5.0, -5.0), (0.0, 10.05), (0, 1)),
+        ((-15.0, -5.0), (1.0, 9.0), (0, 1)),
+        ((-17.0, -5.0), (11.0, 28.0), (1, 2)),
+    ],
+)
+def test_clients_that_must_answer_are_asked_whether_or_not_it_is_silent(
+    joined: tuple[float, float], between: tuple[float, float], expected: tuple[int, int]
+) -> None:
+    at = cell(np.arange(60.0), 60.0, joined=joined)
+    assert beats(Heartbeats(72, asked=True), at, *between) == expected
+    assert beats(Heartbeats(72, asked=True), replace(at, heartbeat=0.0), *between) == (0, 0)
+    assert beats(Heartbeats(), at, *between) == (0, 0)

@@ -87,6 +87,8 @@ HONEST: dict[str, tuple[Scenario, Mapping[str, str]]] = {
     ),
     "more messages than gaps": (replace(DISTANT, schedule="poisson:40"), LONG),
     "holds that end empty": (replace(QUIET, hold_timeout_s=1.5), POLLS),
+    "first polls that open their connections in the window": (replace(FEED, poll_interval_s=3.0), SHORT),
+    "polls further apart than heartbeats": (replace(FEED, poll_interval_s=2.5, heartbeat_s=1.0), SHORT),
     "bursts": (replace(FEED, schedule="burst:20/1"), LABELS),
     "a steady schedule": (replace(DISTANT, schedule="steady:4", poll_interval_s=0.35), LABELS),
     "polls in step with a steady schedule": (replace(FEED, schedule="steady:2"), SHORT),
@@ -282,6 +284,8 @@ def test_the_table_has_a_line_for_each_situation_and_marks_what_is_off() -> None
     assert other is not None
     assert absent is None
     assert one.off
+    narrowly = Agreement("feed", 10, 0.0, 5.0, "sse", "SSE", "wire_bytes_per_delivery", 323.46, 323, 322.9, 323.4)
+    assert in_words(narrowly) == "tcp 323.5\N{NARROW NO-BREAK SPACE}B, by theory 322.9 to 323.4"
     several = theory_table([figure("mean_ms", 1.0), figure("mean_ms", 1.0, clients=20)])
     assert [name for name, _ in several.lines] == ["SSE, 10 clients", "SSE, 20 clients"]
     assert not several.off

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from reports.theory.oracles.framing import Counts
-from reports.theory.predictions import stream
+from reports.theory.predictions import Heartbeats, stream
 
 FRAME_HEAD: Final = 9
 FIRST_PUSH_BYTES: Final = 12
@@ -29,4 +29,6 @@ def huffman_bytes(text: str) -> int:
     return -(-sum(HUFFMAN_BITS[character] for character in text) // 8)
 
 
-THEORY: Final = stream(framed)
+PING_BYTES: Final = FRAME_HEAD + 8
+
+THEORY: Final = stream(framed, Heartbeats(2 * PING_BYTES, asked=True, every_s=20.0))

@@ -6,9 +6,11 @@ known no better than to a bound, is added on either side of what theory says: se
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from reports.theory.predictions.conditions import Bound, Conditions, Expected
+from reports.theory.predictions.heartbeats import Heartbeats
 from reports.theory.predictions.streams import streaming
 from reports.theory.predictions.traffic import Framed, Rows, stream_traffic
 
@@ -31,9 +33,9 @@ class Theory:
     speaks: Callable[[Mapping[str, Any]], bool] = always
 
 
-def stream(framed: Framed) -> Theory:
+def stream(framed: Framed, heartbeats: Heartbeats) -> Theory:
     """Return the theory of any pattern that writes each message to all clients as it comes."""
-    return Theory(framed, streaming, stream_traffic)
+    return Theory(framed, streaming, partial(stream_traffic, heartbeats=heartbeats))
 
 
-__all__ = ["Bound", "Conditions", "Expected", "Rows", "Theory", "stream"]
+__all__ = ["Bound", "Conditions", "Expected", "Heartbeats", "Rows", "Theory", "stream"]

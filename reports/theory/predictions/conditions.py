@@ -52,11 +52,12 @@ class Conditions:
 
     due, published: of every message of the cell. end: when the load ended. joined: first and last user's start.
     delay: one way. gaps: between two polls; gaps_slack: how much longer they may be. hold: of a long poll; limit: most
-    messages of its answer, None for all. turnaround: from an answer to the next request. cost: the server's CPU for one
-    delivery of a stream, or one answer to a poll. greeting: how much longer the first poll on a connection takes, where
-    such polls may end in the window; 0 elsewhere. wakes: how many processes a message must wake on its way. late,
-    latest: how late they were in most seconds, and in the worst, from the load side's own loop. repeats: how many cells
-    like this one the median is taken of. clock: by how much an instant of the load may be wrong beside the publisher's.
+    messages of its answer, None for all. heartbeat: silence after which a connection is probed, 0 for none. turnaround:
+    from an answer to the next request. cost: the server's CPU for one delivery of a stream, or one answer to a poll.
+    greeting: how much longer the first poll on a connection takes, where such polls may end in the window; 0 elsewhere.
+    wakes: how many processes a message must wake on its way. late, latest: how late they were in most seconds, and in
+    the worst, from the load side's own loop. repeats: how many cells like this one the median is taken of. clock: by
+    how much an instant of the load may be wrong beside the publisher's.
     """
 
     due: Floats
@@ -70,6 +71,7 @@ class Conditions:
     gaps_slack: float
     hold: float
     limit: int | None
+    heartbeat: float
     turnaround: float
     cost: float
     greeting: float

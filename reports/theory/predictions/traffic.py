@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from reports.measures.costs import answered_in, looks
+from reports.measures.costs import answered_in, between, looks
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
 from reports.theory.oracles.framing import body_bytes
 from reports.theory.predictions.conditions import (
@@ -25,6 +25,7 @@ from reports.theory.predictions.conditions import (
     trials,
     woken,
 )
+from reports.theory.predictions.heartbeats import Heartbeats, beats
 
 EXACT_BYTES: Final = 0.05
 """Messages are known to the byte; a digit of the server's port is not, nor whom the last messages still reached."""
@@ -35,8 +36,13 @@ HEAD_BYTES: Final = 2.0
 """What heads differ by from one answer to the next: digits of lengths and cursors."""
 SEGMENTS_OF_A_POLL: Final = 2, 3, 4
 """At least, as a rule, at most: request and answer; an acknowledgement that does not ride on the other; two of them."""
+SEGMENTS_OF_A_HANDSHAKE: Final = 3
+SEGMENTS_OF_A_PROBE: Final = 2
+"""Of a connection on which nothing came for a heartbeat: the server's kernel asks, the client's answers."""
 SEGMENTS_OF_A_MESSAGE: Final = 1, 2, 2
 """Data and its acknowledgement, which may be one for several."""
+SEGMENTS_OF_A_HEARTBEAT: Final = 1, 2, 4
+"""Data and its acknowledgement; where the client answers, twice."""
 DELAYED_ACK_S: Final = 0.04
 """How long Linux may wait with an acknowledgement (tcp(7)); what is not acknowledged yet is not counted as sent."""
 
@@ -63,12 +69,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Between two looks at the sockets: instants in s from the window's start, deliveries, mean bytes of a message."""
+    """Between two looks at the sockets: deliveries, mean bytes of a message, connections that were opened.
 
-    from_: float
-    until: float
-    delivered: int
+    from_, until: of each load process, in s from the window's start. Each has an equal share of the clients.
+    """
+
+    from_: Floats
+    until: Floats
+    delivered: float
     message: float
+    opened: int
 
 
 def poll_traffic(at: Conditions, rows: Rows, expected: Expected, *, held: bool) -> dict[str, Bound]:
@@ -95,17 +105,20 @@ def poll_traffic(at: Conditions, rows: Rows, expected: Expected, *, held: bool) 
         return found
     each = heads * (1 - ratio.theory) + empty * ratio.theory
     under_way = _held_under_way(at, seen) if held else _short_under_way(at)
-    middle = expected.answers(seen.from_, seen.until) * at.clients / seen.delivered
+    answers = np.mean([expected.answers(*pair) for pair in zip(seen.from_, seen.until, strict=True)])
+    middle = float(answers) * at.clients / seen.delivered
     low, high = (middle * edge / rate.theory for edge in (rate.low, rate.high))
     margin = HEAD_BYTES + under_way * at.clients * (each + message) / seen.delivered
     wire = Bound(seen.message + middle * each, seen.message + low * each - margin, seen.message + high * each + margin)
     least, usual, most = SEGMENTS_OF_A_POLL
     edge = under_way * at.clients * most / seen.delivered
-    segments = Bound(usual * middle, least * low - edge, most * high + edge)
+    opening = SEGMENTS_OF_A_HANDSHAKE * seen.opened / seen.delivered
+    most += SEGMENTS_OF_A_PROBE * _probes(at.hold if held else at.gaps.mean, at.heartbeat)
+    segments = Bound(usual * middle + opening, least * low + opening - edge, most * high + opening + edge)
     return found | {"wire_bytes_per_delivery": wire, "segments_per_delivery": segments}
 
 
-def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str, Bound]:
+def stream_traffic(at: Conditions, rows: Rows, _expected: Expected, *, heartbeats: Heartbeats) -> dict[str, Bound]:
     """Return the bounds of the columns about bytes. Heads are sent once, and spread over the life of the stream."""
     message, rate = _message_bytes(rows, rows.deliveries), at.own.sum() / at.window
     life_s = float((rows.requests["ended_ns"] - rows.requests["started_ns"]).mean()) / 1e9
@@ -121,14 +134,25 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     cut = _line_under_way(at, seen, at.clients * (at.cost + READ_S) + at.tail_slack) * at.clients / seen.delivered
     margin = EXACT_BYTES + cut * seen.message + split
     arrived = at.published + at.delay
-    inside = (arrived >= seen.from_) & (arrived < seen.until)
-    wakes = len(np.unique(woken(at.due, at.published)[inside])) * at.clients / seen.delivered
+    woke = woken(at.due, at.published)
+    inside = [(arrived >= from_) & (arrived < until) for from_, until in zip(seen.from_, seen.until, strict=True)]
+    wakes = float(np.mean([len(np.unique(woke[each])) for each in inside])) * at.clients / seen.delivered
     least, usual, most = (segments * wakes for segments in SEGMENTS_OF_A_MESSAGE)
     edge = cut * most + 2 * at.clients / seen.delivered
+    beaten = [beats(heartbeats, at, *pair) for pair in zip(seen.from_, seen.until, strict=True)]
+    few, many = (float(share) for share in np.mean(beaten, axis=0) * at.clients / seen.delivered)
+    beat, rest, answered = SEGMENTS_OF_A_HEARTBEAT
+    each_bytes, mean = heartbeats.length_bytes, (few + many) / 2
+    wire = (mean * each_bytes, few * each_bytes - margin, many * each_bytes + margin)
     return found | {
-        "wire_bytes_per_delivery": Bound(seen.message, seen.message - margin, seen.message + margin),
-        "segments_per_delivery": Bound(usual, least - edge, most + edge),
+        "wire_bytes_per_delivery": Bound(*(seen.message + more for more in wire)),
+        "segments_per_delivery": Bound(usual + mean * rest, least + few * beat - edge, most + many * answered + edge),
     }
+
+
+def _probes(idle: float, heartbeat: float) -> int:
+    """How often a connection that is idle so long (s) may be probed; as a poll comes, a probe may be under way."""
+    return int(idle / heartbeat) if heartbeat else 0
 
 
 def _payload(at: Conditions, rows: Rows, message: float, split: float = 0.0) -> dict[str, Bound]:
@@ -178,18 +202,22 @@ def _between(rows: Rows) -> Looks | None:
     found = looks(rows.samples[rows.samples["role"] == "generator"], rows.from_ns, rows.until_ns)
     if not found:
         return None
-    from_ns, until_ns = (float(np.mean([pair[which]["at_ns"] for pair in found])) for which in (0, 1))
-    inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns, until_ns, inclusive="right")]
-    if not len(inside):
+    from_ns, until_ns = (np.array([pair[which]["at_ns"] for pair in found], np.int64) for which in (0, 1))
+    received = between(rows.deliveries["received_ns"])
+    delivered = float(np.mean([received(*pair) for pair in zip(from_ns, until_ns, strict=True)]))
+    if not delivered:
         return None
-    from_, until = ((instant - rows.from_ns) / 1e9 for instant in (from_ns, until_ns))
-    return Looks(from_, until, len(inside), _message_bytes(rows, inside))
+    inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns.min(), until_ns.max(), inclusive="right")]
+    from_, until = ((instants - rows.from_ns) / 1e9 for instants in (from_ns, until_ns))
+    opened = int(sum(last["connections"] - first["connections"] for first, last in found))
+    return Looks(from_, until, delivered, _message_bytes(rows, inside), opened)
 
 
-def _line_under_way(at: Conditions, seen: Looks, lasts: float) -> int:
+def _line_under_way(at: Conditions, seen: Looks, lasts: float) -> float:
     """How many messages may have been counted by the kernel and not yet by us, or the reverse, at either look."""
     first = at.published + at.delay - CLOCK_S
-    return sum(int(((first <= look) & (look <= first + CLOCK_S + lasts)).sum()) for look in (seen.from_, seen.until))
+    found = [((first <= look) & (look <= first + CLOCK_S + lasts)).sum() for look in (*seen.from_, *seen.until)]
+    return float(sum(found)) / len(seen.from_)
 
 
 def _held_under_way(at: Conditions, seen: Looks) -> float:

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from reports.theory.oracles.framing import Counts, digits, in_chunks
-from reports.theory.predictions import stream
+from reports.theory.predictions import Heartbeats, stream
 
 
 def framed(_ids: Counts, bodies: Counts, wakes: Counts) -> Any:
     return in_chunks(bodies + len(":,") + digits(bodies), wakes)
 
 
-THEORY: Final = stream(framed)
+THEORY: Final = stream(framed, Heartbeats())
