@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from loadtests.scenario.plan import PlannedCell
 from loadtests.scenario.timetable import allowed_s, due_instants_ns
@@ -66,6 +65,8 @@ def unheard(
 def _arrivals(folder: Path, summary: Summary | None) -> tuple[Integers, Integers]:
     """Return user and instant of each arrival; of a summary, of who got some of the window, its end."""
     if summary is None:
+        import pyarrow.parquet as pq  # which whoever only wants to know what was said does without
+
         table = pq.read_table(folder / "deliveries.parquet", columns=["user", "received_ns"])
         return table["user"].to_numpy(), table["received_ns"].to_numpy()
     users, delivered = (np.asarray(column, np.int64) for column in (summary.users.user, summary.users.delivered))
@@ -76,6 +77,8 @@ def _failures(folder: Path, summary: Summary | None) -> str:
     if summary:
         counts = {kind: count for kind, count in summary.requests.errors.items() if kind not in {"", "cut"}}
     else:
+        import pyarrow.parquet as pq
+
         errors = pq.read_table(folder / "requests.parquet", columns=["error"])["error"].to_pylist()
         counts = {kind: errors.count(kind) for kind in dict.fromkeys(errors) if kind not in {"", "cut"}}
     return f" (failed requests: {', '.join(f'{kind} {count}' for kind, count in counts.items())})" if counts else ""
