@@ -20,6 +20,7 @@ from typing import Final, Self, TypeVar
 from loadtests.host.warden import MARK, end_all, is_marked, warden
 
 POLL_S: Final = 0.01
+LOOK_S: Final = 0.1
 GRACE_S: Final = 15.0
 LOG_MAX_BYTES: Final = 256 * 2**20
 LINE_MAX_BYTES: Final = 65_536
@@ -106,7 +107,9 @@ class Child:
 
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit code."""
-        return self._process.wait()
+        while (code := self._process.poll()) is None:
+            time.sleep(LOOK_S)  # not in waitpid, which a signal that another thread takes does not end
+        return code
 
     def heard(self, words: re.Pattern[str], within_s: float, tick: Callable[[], None] = lambda: None) -> re.Match[str]:
         """Wait until a line of its log matches, as `answered` does."""
