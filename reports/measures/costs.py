@@ -4,7 +4,7 @@ A response counts when it was complete inside the window. Bytes that belong to n
 answers, heartbeats) are spread evenly over the life of their request, so that a stream pays the same way as a poll.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -178,17 +178,22 @@ def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: i
 
     Not interpolated to the window: traffic comes in steps, one a message, and half a step is a wrong answer.
     """
-    bytes_seen = segments_seen = delivered = 0.0
+    bytes_seen = segments_seen = 0.0
     found = looks(generator, from_ns, until_ns)
     for first, last in found:
         grown = last - first
         bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
         segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
-        delivered += received(int(first["at_ns"]), int(last["at_ns"])) / len(found)
+    delivered = delivered_between(found, received)
     return {
         "wire_bytes_per_delivery": _per(bytes_seen, delivered),
         "segments_per_delivery": _per(segments_seen, delivered),
     }
+
+
+def delivered_between(found: "Sequence[tuple[pd.Series[int], pd.Series[int]]]", received: Received) -> float:
+    """Return how many deliveries came between the two looks of each load process; each has an equal share of them."""
+    return sum(received(int(first["at_ns"]), int(last["at_ns"])) / len(found) for first, last in found)
 
 
 def looks(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "list[tuple[pd.Series[int], pd.Series[int]]]":

@@ -114,7 +114,7 @@ def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any
         unknown = setting.get("server") or setting.get("compress") or each_its_own
         content_bytes = None if unknown else int(setting["message_bytes"])
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
-        rows = Rows(framed=theory.framed, content_bytes=content_bytes, **edges, **own)
+        rows = Rows(framed=theory.framed, heartbeats=theory.heartbeats, content_bytes=content_bytes, **edges, **own)
         traffic = theory.traffic(at, rows, expected)
         if setting.get("no_keep_alive") or each_its_own or setting.get("tls"):
             traffic.pop("segments_per_delivery", None)  # theory's are those of requests, and of wake-ups

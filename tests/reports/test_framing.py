@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from hyperframe.frame import PingFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,14 +14,17 @@ import servers.feed.message
 from loadtests.protocols.events import Message
 from loadtests.protocols.push_decoder import PushDecoder
 from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
+from loadtests.protocols.websocket_decoder import client_frame
 from reports.theory.oracles.framing import body_bytes
 from reports.theory.patterns import NO_FILE, theory_of, why_none
 from reports.theory.patterns.http2_push import FIRST_PUSH_BYTES
 from servers import patterns
 from servers.feed.message import encode
+from servers.http2.limits import DEFAULT_LIMITS
 from servers.http2.promise import Promiser, PushedResponse
 from servers.patterns import chunked, sse
 from servers.web.streams import Framing
+from servers.web.websocket_frames import PONG
 
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
@@ -73,6 +77,22 @@ def test_framing_is_what_a_stream_writes_for_each_wake_up(
         members = list(together)
         wire = framing.wire(b"".join(framing.message(bodies[n]) for n in members))
         assert sizes[wakes == wake].sum() == pytest.approx(len(wire))
+
+
+@pytest.mark.parametrize("pattern", [name for name in FRAMINGS if theory_of(name)])
+def test_a_heartbeat_is_as_long_as_the_server_writes_it_and_the_client_answers(pattern: str) -> None:
+    theory = theory_of(pattern)
+    assert theory is not None
+    written = FRAMINGS[pattern].wire(FRAMINGS[pattern].heartbeat())
+    answer = len(client_frame(PONG, b"")) if theory.heartbeats.asked else 0
+    assert theory.heartbeats.length_bytes == len(written) + answer
+
+
+def test_http2_is_pinged_as_often_as_the_server_does_it() -> None:
+    theory = theory_of("http2_push")
+    assert theory is not None
+    assert theory.heartbeats.every_s == DEFAULT_LIMITS.ping_every_s
+    assert theory.heartbeats.length_bytes == 2 * len(PingFrame(opaque_data=bytes(8)).serialize())
 
 
 @given(messages_st, st.integers(1, 10**9))

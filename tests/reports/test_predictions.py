@@ -23,6 +23,7 @@ from reports.theory.predictions.heartbeats import Heartbeats, beats
 from reports.theory.predictions.long_polls import follow, long_polling
 from reports.theory.predictions.short_polls import short_polling
 from reports.theory.predictions.streams import streaming
+from reports.theory.predictions.traffic import held_probes
 from tests.simulation import poisson_instants_s
 
 PACES: dict[str, tuple[Gaps, Callable[[Random], float]]] = {
@@ -220,6 +221,7 @@ def test_first_polls_that_connect_in_the_window_may_add_as_many_as_that_takes() 
         ([0.0], (10.0, 50.0), (3, 3)),
         ([*range(60)], (10.0, 50.0), (0, 0)),
         ([0.0, 14.9, 29.8], (1.0, 44.0), (0, 0)),
+        ([0.0, 40.0, 4.0], (10.0, 35.0), (4, 4)),
     ],
 )
 def test_a_silence_is_broken_by_heartbeats(
@@ -245,3 +247,21 @@ def test_clients_that_must_answer_are_asked_whether_or_not_it_is_silent(
     assert beats(Heartbeats(72, asked=True), at, *between) == expected
     assert beats(Heartbeats(72, asked=True), replace(at, heartbeat=0.0), *between) == (0, 0)
     assert beats(Heartbeats(), at, *between) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("published", "between", "most"),
+    [
+        ([*range(60)], (10.0, 50.0), 0),
+        ([0.0, 40.0], (10.0, 35.0), 2),
+        ([0.0, 40.0], (16.0, 29.0), 1),
+        ([0.0, 14.9, 29.8, 44.7, 59.6], (1.0, 44.0), 0),
+        ([0.0, 59.0], (1.0, 58.0), 4),
+    ],
+)
+def test_long_polls_are_probed_in_silences_only(
+    published: list[float], between: tuple[float, float], most: int
+) -> None:
+    at = cell(np.array(published), 60.0, end=61.0)
+    assert held_probes(at, *between) == most
+    assert held_probes(replace(at, hold=14.0), *between) == held_probes(replace(at, heartbeat=0.0), *between) == 0

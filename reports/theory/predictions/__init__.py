@@ -6,11 +6,10 @@ known no better than to a bound, is added on either side of what theory says: se
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from reports.theory.predictions.conditions import Bound, Conditions, Expected
-from reports.theory.predictions.heartbeats import Heartbeats
+from reports.theory.predictions.heartbeats import NO_HEARTBEATS, Heartbeats
 from reports.theory.predictions.streams import streaming
 from reports.theory.predictions.traffic import Framed, Rows, stream_traffic
 
@@ -24,18 +23,19 @@ class Theory:
     """How to predict a pattern: its latency and requests from the journal, and what it sends from its rows too.
 
     framed: bytes of each message with its own framing, as the `bytes` of a delivery. speaks: whether anything can be
-    said under these settings.
+    said under these settings. heartbeats: what a stream sends besides.
     """
 
     framed: Framed
     expected: Callable[[Conditions], Expected]
     traffic: Callable[[Conditions, Rows, Expected], dict[str, Bound]]
     speaks: Callable[[Mapping[str, Any]], bool] = always
+    heartbeats: Heartbeats = NO_HEARTBEATS
 
 
 def stream(framed: Framed, heartbeats: Heartbeats) -> Theory:
     """Return the theory of any pattern that writes each message to all clients as it comes."""
-    return Theory(framed, streaming, partial(stream_traffic, heartbeats=heartbeats))
+    return Theory(framed, streaming, stream_traffic, heartbeats=heartbeats)
 
 
 __all__ = ["Bound", "Conditions", "Expected", "Heartbeats", "Rows", "Theory", "stream"]

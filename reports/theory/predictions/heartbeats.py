@@ -26,6 +26,9 @@ class Heartbeats:
     every_s: float | None = None
 
 
+NO_HEARTBEATS: Final = Heartbeats()
+
+
 def beats(kind: Heartbeats, at: Conditions, from_: float, until: float) -> tuple[int, int]:
     """Return the least and the most heartbeats of a client between two instants (s from the window's start)."""
     every = at.heartbeat if kind.every_s is None else kind.every_s
@@ -45,7 +48,8 @@ def _asked(at: Conditions, every: float, until: float) -> tuple[Floats, Floats]:
 
 def _in_silences(at: Conditions, every: float, until: float) -> tuple[Floats, Floats]:
     written = at.published + at.delay
-    silences = np.diff(np.append(written, max(until, written[-1]) + every))
+    # Never below 0: a journal that somebody changed may go back in time, and is judged elsewhere.
+    silences = np.diff(np.append(written, max(until, written[-1]) + every)).clip(min=0)
     number: Counts = np.concatenate([np.arange(1, int(silence / every) + 1) for silence in silences])
     begun: Floats = np.repeat(written, (silences / every).astype(np.int64)) + number * every
     return begun - at.slack, begun + number * DRIFT_S + at.slack

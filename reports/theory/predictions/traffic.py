@@ -4,14 +4,14 @@ Messages and their framing follow from the journal and the formats. Heads are ta
 says of itself differs from one to the next; how often they are sent is theory's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from reports.measures.costs import answered_in, between, looks
+from reports.measures.costs import answered_in, between, delivered_between, looks
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
 from reports.theory.oracles.framing import body_bytes
 from reports.theory.predictions.conditions import (
@@ -53,11 +53,12 @@ Framed = Callable[[Counts, Counts, Counts], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """What was recorded of one cell. framed: of its pattern; content_bytes: of a message; None where its body is not
-    ours to know.
+    """What was recorded of one cell. framed, heartbeats: of its pattern; content_bytes: of a message; None where its
+    body is not ours to know.
     """
 
     framed: Framed
+    heartbeats: Heartbeats
     published: pd.DataFrame
     requests: pd.DataFrame
     deliveries: pd.DataFrame
@@ -71,11 +72,11 @@ class Rows:
 class Looks:
     """Between two looks at the sockets: deliveries, mean bytes of a message, connections that were opened.
 
-    from_, until: of each load process, in s from the window's start. Each has an equal share of the clients.
+    spans: from one look to the other, of each load process, in s from the window's start. Each has an equal share of
+    the clients.
     """
 
-    from_: Floats
-    until: Floats
+    spans: Sequence[tuple[float, float]]
     delivered: float
     message: float
     opened: int
@@ -105,20 +106,23 @@ def poll_traffic(at: Conditions, rows: Rows, expected: Expected, *, held: bool) 
         return found
     each = heads * (1 - ratio.theory) + empty * ratio.theory
     under_way = _held_under_way(at, seen) if held else _short_under_way(at)
-    answers = np.mean([expected.answers(*pair) for pair in zip(seen.from_, seen.until, strict=True)])
-    middle = float(answers) * at.clients / seen.delivered
+    middle = float(np.mean([expected.answers(*span) for span in seen.spans])) * at.clients / seen.delivered
     low, high = (middle * edge / rate.theory for edge in (rate.low, rate.high))
     margin = HEAD_BYTES + under_way * at.clients * (each + message) / seen.delivered
     wire = Bound(seen.message + middle * each, seen.message + low * each - margin, seen.message + high * each + margin)
     least, usual, most = SEGMENTS_OF_A_POLL
     edge = under_way * at.clients * most / seen.delivered
     opening = SEGMENTS_OF_A_HANDSHAKE * seen.opened / seen.delivered
-    most += SEGMENTS_OF_A_PROBE * _probes(at.hold if held else at.gaps.mean, at.heartbeat)
-    segments = Bound(usual * middle + opening, least * low + opening - edge, most * high + opening + edge)
+    if held:
+        probes = float(np.mean([held_probes(at, *span) for span in seen.spans])) * at.clients / seen.delivered
+    else:
+        probes = high * (at.gaps.mean // at.heartbeat if at.heartbeat else 0)
+    highest = most * high + opening + edge + SEGMENTS_OF_A_PROBE * probes
+    segments = Bound(usual * middle + opening, least * low + opening - edge, highest)
     return found | {"wire_bytes_per_delivery": wire, "segments_per_delivery": segments}
 
 
-def stream_traffic(at: Conditions, rows: Rows, _expected: Expected, *, heartbeats: Heartbeats) -> dict[str, Bound]:
+def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str, Bound]:
     """Return the bounds of the columns about bytes. Heads are sent once, and spread over the life of the stream."""
     message, rate = _message_bytes(rows, rows.deliveries), at.own.sum() / at.window
     life_s = float((rows.requests["ended_ns"] - rows.requests["started_ns"]).mean()) / 1e9
@@ -135,14 +139,14 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected, *, heartbeat
     margin = EXACT_BYTES + cut * seen.message + split
     arrived = at.published + at.delay
     woke = woken(at.due, at.published)
-    inside = [(arrived >= from_) & (arrived < until) for from_, until in zip(seen.from_, seen.until, strict=True)]
+    inside = [(arrived >= from_) & (arrived < until) for from_, until in seen.spans]
     wakes = float(np.mean([len(np.unique(woke[each])) for each in inside])) * at.clients / seen.delivered
     least, usual, most = (segments * wakes for segments in SEGMENTS_OF_A_MESSAGE)
     edge = cut * most + 2 * at.clients / seen.delivered
-    beaten = [beats(heartbeats, at, *pair) for pair in zip(seen.from_, seen.until, strict=True)]
+    beaten = [beats(rows.heartbeats, at, *span) for span in seen.spans]
     few, many = (float(share) for share in np.mean(beaten, axis=0) * at.clients / seen.delivered)
     beat, rest, answered = SEGMENTS_OF_A_HEARTBEAT
-    each_bytes, mean = heartbeats.length_bytes, (few + many) / 2
+    each_bytes, mean = rows.heartbeats.length_bytes, (few + many) / 2
     wire = (mean * each_bytes, few * each_bytes - margin, many * each_bytes + margin)
     return found | {
         "wire_bytes_per_delivery": Bound(*(seen.message + more for more in wire)),
@@ -150,9 +154,14 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected, *, heartbeat
     }
 
 
-def _probes(idle: float, heartbeat: float) -> int:
-    """How often a connection that is idle so long (s) may be probed; as a poll comes, a probe may be under way."""
-    return int(idle / heartbeat) if heartbeat else 0
+def held_probes(at: Conditions, from_: float, until: float) -> int:
+    """How often a long poll's connection may be probed between two instants: in silences, as it is used otherwise."""
+    if not 0 < at.heartbeat <= at.hold:
+        return 0
+    edges = np.concatenate([[at.joined[0]], at.published, [at.end]])
+    within = np.minimum(edges[1:], until) - np.maximum(edges[:-1], from_)
+    silent = (np.diff(edges) + at.tail_slack >= at.heartbeat) & (within > 0)
+    return int((within[silent] // at.heartbeat + 1).sum())
 
 
 def _payload(at: Conditions, rows: Rows, message: float, split: float = 0.0) -> dict[str, Bound]:
@@ -202,22 +211,22 @@ def _between(rows: Rows) -> Looks | None:
     found = looks(rows.samples[rows.samples["role"] == "generator"], rows.from_ns, rows.until_ns)
     if not found:
         return None
-    from_ns, until_ns = (np.array([pair[which]["at_ns"] for pair in found], np.int64) for which in (0, 1))
-    received = between(rows.deliveries["received_ns"])
-    delivered = float(np.mean([received(*pair) for pair in zip(from_ns, until_ns, strict=True)]))
+    delivered = delivered_between(found, between(rows.deliveries["received_ns"]))
     if not delivered:
         return None
-    inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns.min(), until_ns.max(), inclusive="right")]
-    from_, until = ((instants - rows.from_ns) / 1e9 for instants in (from_ns, until_ns))
+    edges_ns = [(int(first["at_ns"]), int(last["at_ns"])) for first, last in found]
+    from_ns, until_ns = min(first for first, _ in edges_ns), max(last for _, last in edges_ns)
+    inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns, until_ns, inclusive="right")]
+    spans = [((first - rows.from_ns) / 1e9, (last - rows.from_ns) / 1e9) for first, last in edges_ns]
     opened = int(sum(last["connections"] - first["connections"] for first, last in found))
-    return Looks(from_, until, delivered, _message_bytes(rows, inside), opened)
+    return Looks(spans, delivered, _message_bytes(rows, inside), opened)
 
 
 def _line_under_way(at: Conditions, seen: Looks, lasts: float) -> float:
     """How many messages may have been counted by the kernel and not yet by us, or the reverse, at either look."""
     first = at.published + at.delay - CLOCK_S
-    found = [((first <= look) & (look <= first + CLOCK_S + lasts)).sum() for look in (*seen.from_, *seen.until)]
-    return float(sum(found)) / len(seen.from_)
+    found = [((first <= look) & (look <= first + CLOCK_S + lasts)).sum() for span in seen.spans for look in span]
+    return float(sum(found)) / len(seen.spans)
 
 
 def _held_under_way(at: Conditions, seen: Looks) -> float:
