@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from reports.measures.costs import answered_in, between, looks
+from reports.measures.costs import answered_in, between, looks, processes
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
 from reports.theory.oracles.framing import body_bytes
 from reports.theory.predictions.conditions import (
@@ -199,12 +199,12 @@ def _heads(requests: pd.DataFrame, message: float) -> float:
 
 def _between(rows: Rows) -> Looks | None:
     """Return what the kernel's counters are divided by; None where there are none."""
-    found = looks(rows.samples[rows.samples["role"] == "generator"], rows.from_ns, rows.until_ns)
+    found = looks(processes(rows.samples[rows.samples["role"] == "generator"]), rows.from_ns, rows.until_ns)
     if not found:
         return None
     from_ns, until_ns = (np.array([pair[which]["at_ns"] for pair in found], np.int64) for which in (0, 1))
     received = between(rows.deliveries["received_ns"])
-    delivered = float(np.mean([received(*pair) for pair in zip(from_ns, until_ns, strict=True)]))
+    delivered = float(np.mean([received(*pair) for pair in found]))
     if not delivered:
         return None
     inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns.min(), until_ns.max(), inclusive="right")]
