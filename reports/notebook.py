@@ -102,9 +102,8 @@ def compare_runs(base: str | Path, new: str | Path, measures: Sequence[str] = JU
 
 def answers(run: Run) -> list[str]:
     """Return what a run says, in the words with which page, terminal and pull request open: one for each scenario."""
-    cells = per_cell(run)
-    rows = summary(run, cells)
-    ruling = Ruling.on(cautions(run, cells, rows), _answers(run, rows))
+    found = _evidence.evidence_of(run)
+    ruling = Ruling.on(found.cautions, _answers(run, found.summary))
     return [*ruling.answers] or [f"{NO_ANSWER}: this run is {ruling.verdict}."]
 
 

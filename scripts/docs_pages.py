@@ -69,6 +69,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Have the corner of a table, of which nothing is said, be no heading: Markdown has none but those."""
+    return re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
+
+
 def llms(config: MkDocsConfig, files: Files) -> str:
     """What a language model is told of the site (llmstxt.org): what this is, and every page with its first sentence."""
     told = [f"# {config.site_name}", "", f"> {config.site_description}", "", LLMS]

@@ -1,7 +1,8 @@
 """The aiohttp application of a server process: the chosen patterns, and what all of them share.
 
 POST /api/message adds a message, PUT /api/schedule changes what is published, GET /stats says who this is and
-who is waiting, GET /api/published which messages there were and when, GET /clock what time it is here.
+who is waiting, GET /api/published which messages there were and when, GET /clock what time it is here. A pattern that
+hears its clients adds what they say as if they had posted it.
 """
 
 import asyncio
@@ -52,8 +53,8 @@ class Service:
     """One server process: what it serves, and on which ports (None until bound, or for none).
 
     authority: file of whoever signed the certificate that was made for https_port, "" for one of others.
-    backplane: what it shares its feed through, None when it does not. unread: what its clients leave unread. pid: the
-    process that stands for the server.
+    backplane: what it shares its feed through, None when it does not. unread: what its clients leave unread. limit: on
+    what each client sends, None for none. pid: the process that stands for the server.
     """
 
     feed: Feed
@@ -67,9 +68,11 @@ class Service:
     backplane: Upstream | None = None
     pid: int = field(default_factory=os.getpid)
     unread: Unread = field(init=False)
+    limit: RateLimit | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.unread = Unread(self.options.unread_bytes)
+        self.limit = RateLimit(self.options.rate_limit_per_s) if self.options.rate_limit_per_s else None
 
     def identity(self) -> dict[str, object]:
         """Return what tells this server from every other, and that it is faulty where it is so on purpose."""
@@ -137,6 +140,17 @@ class Service:
             raise BadFieldError("content", "is empty; give it as ?content=TEXT or as the body")
         return web.Response(status=201, body=encode(await self.publish(content)), content_type=JSON)
 
+    async def hear(self, client: str, content: str) -> None:
+        """Publish what a client says on a connection that it holds, as if it had posted it.
+
+        Raises BadFieldError, UnavailableError.
+        """
+        if self.limit is not None:
+            self.limit.admit(client)
+        if not content:
+            raise BadFieldError("content", "is empty; send some text")
+        await self.publish(content)
+
     async def publish(self, content: str) -> Message:
         """Publish one message now. Raises UnavailableError."""
         return await self.backplane.publish(content) if self.backplane else self.feed.publish(content)
@@ -178,8 +192,8 @@ def build(service: Service) -> web.Application:
     options = service.options
     origins = Origins(options.host, options.allow_host)
     doors: tuple[Door, ...] = (refuse_strangers(origins),)
-    if options.rate_limit_per_s:
-        doors += (RateLimit(options.rate_limit_per_s).refuse,)
+    if service.limit is not None:
+        doors += (service.limit.refuse,)
     app = web.Application(
         middlewares=[json_errors, at(doors), with_room(service.unread)], client_max_size=MESSAGE_BYTES_MAX
     )
@@ -194,7 +208,8 @@ def build(service: Service) -> web.Application:
         ]
     )
     for name in service.names:
-        for route in patterns.load(name).routes(service.feed, service.options):
+        hear = [service.hear] if patterns.facts(name).hears else []
+        for route in patterns.load(name).routes(service.feed, options, *hear):
             handler = caught_up(service, route.handler)
             app.add_routes([web.RouteDef(route.method, route.path, handler, route.kwargs)])
     return app

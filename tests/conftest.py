@@ -54,10 +54,10 @@ def browser() -> Iterator["Browser"]:
     """Not for the whole session: Playwright keeps an event loop running, in which no other test could run its own."""
     from playwright.sync_api import sync_playwright
 
-    from tests.race.browser import CHROMIUM
+    from tests.race.browser import LAUNCH
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = playwright.chromium.launch(**LAUNCH)
         yield started
         started.close()
 

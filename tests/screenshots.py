@@ -17,7 +17,7 @@ from reports.page.page import write_report
 from tests.doc_blocks import SHELL, blocks, commands
 from tests.loadtests.load_process import http_host
 from tests.pictures import path_of, save
-from tests.race.browser import CHROMIUM, Stage, stage
+from tests.race.browser import LAUNCH, Stage, stage
 from tests.server_process import ROOT, serving
 from tests.webui.site import Driver, site
 
@@ -62,7 +62,7 @@ def webui() -> None:
         site(Path(folder), http_host(server), "one process", "--users", "24", "--spawn-rate", "24") as started,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(**LAUNCH)
         driver = Driver(browser.new_page(viewport=WEB_UI_SIZE), started)
         driver.press("Start")
         driver.look_at("Delivery")

@@ -4,12 +4,13 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 HANG_S = 60.0
@@ -30,13 +31,9 @@ class ServerProcess:
 
     def __init__(self, *arguments: str, module: str = "servers") -> None:
         quiet = ["--port", "0", "--http2-port", "0", "--schedule", "manual", "--announce-json"]
-        self.command = [sys.executable, "-m", module, *quiet, *arguments]
         self._told = False
-        self.process = subprocess.Popen(
-            self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        self.process = Forked(module, *quiet, *arguments, cwd=ROOT)
+        line = self.process.first_line()
         if not line:
             raise AssertionError(f"the server did not start: {self.process.communicate()[1]}")
         self.ready: dict[str, Any] = json.loads(line)
@@ -67,7 +64,7 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        return self.process.returncode, errors
+        return self.process.wait(), errors
 
 
 @contextmanager

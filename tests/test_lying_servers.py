@@ -6,7 +6,6 @@ Each is the example of docs/howto/own-server.md with one line changed.
 import json
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 import pollbench
 from pollbench import DONE, INVALID
 from reports.basics.exit_codes import ExitCode
+from tests.forked import ran
 
 pytestmark = [pytest.mark.slow, pytest.mark.apart]
 ROOT = Path(pollbench.__file__).parent
@@ -68,11 +68,7 @@ LIES = {
 
 
 def pollbench_in(folder: Path, *words: str) -> tuple[int, str]:
-    command = [sys.executable, str(ROOT / "pollbench.py"), *words]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=HANG_S, cwd=folder, env=environment, check=False
-    )
+    done = ran(*words, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=HANG_S)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -63,7 +63,7 @@ def test_a_burned_core_makes_the_run_invalid_on_page_charts_terminal_and_exit_co
     core = min(os.sched_getaffinity(0))
     cell = tmp_path / "run/cells/feed-100-sse-1"
     with start(tmp_path, "run", "sse", *HEAVY, "--out", "run") as run:
-        process_of("locust", run, cell).cpu_affinity([core])
+        process_of("loadtests.locust_ui.start", run, cell).cpu_affinity([core])
         with burned(core):
             while run.poll() is None and not (cell / "cell.json").exists():
                 time.sleep(0.02)

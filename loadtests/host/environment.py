@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from loadtests.host import machine_limits
 from loadtests.records.manifest import Machine
 from servers.home import HOME, VERSION
@@ -23,6 +21,8 @@ DECISIVE: Final = frozenset({"pollbench", "sources", "locust", "gevent"})
 
 
 def machine() -> Machine:
+    import psutil
+
     return Machine(
         system=platform.platform(),
         cpu=_cpu_model(),

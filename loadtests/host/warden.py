@@ -8,7 +8,6 @@ starts inherits (nginx wipes its own), and its session (a daemon takes a new one
 """
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -17,11 +16,12 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Final
-
-import psutil
+from typing import TYPE_CHECKING, Final
 
 from servers.home import python
+
+if TYPE_CHECKING:
+    import psutil
 
 MARK: Final = "POLLBENCH_CHILD"
 GRACE_S: Final = 3.0
@@ -37,7 +37,7 @@ class Warden:
     """Watches over the children of this process, as long as there are any."""
 
     def __init__(self) -> None:
-        self.token = secrets.token_hex(8)
+        self.token = os.urandom(8).hex()  # `secrets` takes a third of what it takes to start us
         self._lock = Lock()
         self._started = self._living = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,8 +83,10 @@ warden: Final = Warden()
 
 def end_all(mark: str, sessions: Collection[int], grace_s: float = GRACE_S) -> None:
     """End whatever has this mark or is of one of these sessions: ask first (SIGTERM), then insist (SIGKILL)."""
-    begun, asked = time.monotonic(), set[psutil.Process]()
+    begun, asked = time.monotonic(), set["psutil.Process"]()
     while left := list(_marked(mark, sessions)):
+        import psutil
+
         waited_s = time.monotonic() - begun
         for process in left:
             with suppress(psutil.Error):
@@ -100,26 +102,40 @@ def end_all(mark: str, sessions: Collection[int], grace_s: float = GRACE_S) -> N
 
 
 def is_marked(pid: int, mark: str, sessions: Collection[int]) -> bool:
-    with suppress(psutil.Error, OSError):
+    with suppress(OSError):
         return os.getsid(pid) in sessions or _carries(pid, f"{MARK}={mark}".encode())
     return False  # gone, or another user's
 
 
-def _marked(mark: str, sessions: Collection[int]) -> Iterator[psutil.Process]:
-    for pid in psutil.pids():
+def _marked(mark: str, sessions: Collection[int]) -> "Iterator[psutil.Process]":
+    for pid in _pids():
         if pid != os.getpid() and is_marked(pid, mark, sessions):
+            import psutil  # 40 ms, more than all else here; mostly nobody is left
+
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
                 if process.status() != psutil.STATUS_ZOMBIE:
                     yield process
 
 
+def _pids() -> list[int]:
+    if LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 (three times as fast)
+    import psutil
+
+    return psutil.pids()
+
+
 def _carries(pid: int, wanted: bytes) -> bool:
     if LINUX:
         content = Path(f"/proc/{pid}/environ").read_bytes()
         return content.startswith(wanted) or b"\0" + wanted in content
+    import psutil
+
     name, _, value = wanted.decode().partition("=")
-    return psutil.Process(pid).environ().get(name, "").startswith(value)
+    with suppress(psutil.Error):
+        return psutil.Process(pid).environ().get(name, "").startswith(value)
+    return False
 
 
 def main() -> None:

@@ -15,7 +15,15 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, make_response, request, send_file
 from gevent.lock import BoundedSemaphore
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, STATE_STOPPING
+from locust.runners import (
+    STATE_CLEANUP,
+    STATE_INIT,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    STATE_STOPPED,
+    STATE_STOPPING,
+    MasterRunner,
+)
 
 from loadtests.foreign.choose import choose, powers_of
 from loadtests.live.chart_points import ChartPoints
@@ -30,7 +38,7 @@ from loadtests.scenario.asked import Asked
 from loadtests.scenario.locust_options import TOLD, read_options
 from servers.palette import colours_of
 from servers.patterns import facts, names
-from servers.targets.adapter import SUBSCRIPTIONS
+from servers.targets.adapter import SUBSCRIPTIONS, Adapter, Cost
 
 TABLE: Final = "delivery.csv"
 FILES: Final = {"report.html": "HTML report", TABLE: "this table as CSV", "summary.csv": "all figures as CSV"}
@@ -39,7 +47,7 @@ NOT_IN_TABLE: Final = "colour"
 CONFLICT: Final = 409
 FORM: Final = b"templateArgs"
 """What the page has, and a redirect or a login page does not have."""
-HIDDEN: Final = ("run_dir", "session_dir", "published_at", "server_token", "http2_host")
+HIDDEN: Final = ("run_dir", "session_dir", "published_at", "server_token", "http2_host", "agent")
 """Options that are not in the form: they belong to the command line that starts Locust."""
 
 
@@ -230,8 +238,10 @@ class DeliveryPage:
     def _powers(self) -> set[str]:
         """Return what the server may make us do that Locust was started with."""
         given, host = self._started_with
-        asked = read_options(given).asked(host)
-        return powers_of(choose(asked, SUBSCRIPTIONS).adapter) if asked != Asked() else set()
+        options = read_options(given)
+        asked = options.asked(host)
+        own = powers_of(choose(asked, SUBSCRIPTIONS).adapter) if asked != Asked() else set()
+        return own | powers_of(Adapter(cost=Cost(agent=options.agent)))
 
     def _unchangeable(self, given: dict[str, Any], host: str) -> str:
         """Users may come and go while a test runs; an option that changed would not reach those who run."""
@@ -250,7 +260,17 @@ class DeliveryPage:
             return self._with_script(response)
         if request.endpoint == "locust.request_stats" and response.is_json:
             return self._until_final(response)
+        if request.endpoint == "locust.swarm" and response.is_json and response.get_json().get("success"):
+            self._screen.awaited = self._will_begin()
+        if request.endpoint == "locust.stop":
+            self._screen.awaited = False
         return response
+
+    def _will_begin(self) -> bool:
+        """Whether a test begins with what Locust has just accepted: without workers it only says so in its log."""
+        runner = self._environment.runner
+        running = runner.state in {STATE_SPAWNING, STATE_RUNNING}
+        return not running and (not isinstance(runner, MasterRunner) or runner.worker_count > 0)
 
     def _with_script(self, response: Response) -> Response:
         """Load our element, and have the form show the options in force: after a reload Locust shows the defaults."""
@@ -267,11 +287,13 @@ class DeliveryPage:
     def _until_final(self, response: Response) -> Response:
         """Have the page ask on until its figures are final: it stops asking with the first state that is not running.
 
+        So it would also when it asks before a test that it was told of has begun, and show the form again.
         Locust remembers its answer for two seconds and gives it again, so it is not changed in place.
         """
         answer = response.get_json()
         stopping = answer["state"] in {STATE_CLEANUP, STATE_STOPPING}
-        if stopping or (answer["state"] == STATE_STOPPED and not self._screen.settled):
+        waiting = self._screen.awaited or not self._screen.settled
+        if stopping or (answer["state"] in {STATE_INIT, STATE_STOPPED} and waiting):
             self._environment.web_ui.app.view_functions["locust.request_stats"].clear_cache()
             return self._replaced(response, json.dumps(answer | {"state": STATE_RUNNING}))
         return response
@@ -316,7 +338,10 @@ class DeliveryPage:
             return "nothing has been recorded yet: start a test first"
         if not self._screen.settled:
             return "the test is still running: stop it first"
-        if not (folder / "run.json").is_file():
+        # Its cells are sealed, together with run.json, after that is there.
+        if not (folder / "run.json").is_file() or not all(
+            (cell / "cell.json").is_file() for cell in folder.glob("cells/*")
+        ):
             if (folder / "published.csv").is_file():
                 return "the records are being collected: try again in a moment"
             return f"{folder} is not a run that can be reported: it was recorded for another program (--run-dir)"

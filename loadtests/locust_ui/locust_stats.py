@@ -34,7 +34,8 @@ class Screen:
 
     ahead_ns: about what the publisher's clock shows more than ours; all that is shown is by it, and
     may be wrong by clock_error_ns.
-    settled: nothing more is to come from the test that the board shows. shares: how users are shared out where patterns
+    settled: nothing more is to come from the test that the board shows. awaited: one was asked for, and has not begun.
+    shares: how users are shared out where patterns
     have unequal numbers of them, "" where they do not. problem: the latest line of text about a test
     that could not start or go on, with a number that grows, for pages that have shown it already.
     """
@@ -47,6 +48,7 @@ class Screen:
         self.board = Board()
         self.ahead_ns = self.clock_error_ns = 0
         self.settled = True
+        self.awaited = False
         self.shares = ""
         self.problem = (0, "")
         locust_stats.bucket_response_time = fine_bucket
@@ -65,7 +67,7 @@ class Screen:
         self._gatherer = Gatherer(run, starts, states) if seen else None
         self.board = Board(run, now_ns() + self.ahead_ns)
         self._workers, self._lost = frozenset(workers), frozenset()
-        self.settled = False
+        self.settled = self.awaited = False
         self.shares = ""
 
     def observe(self, table: str, pattern: str, rows: Rows) -> None:
@@ -89,6 +91,7 @@ class Screen:
 
     def say(self, problem: str) -> None:
         self.problem = (self.problem[0] + 1, problem)
+        self.awaited = False
 
     @property
     def lost(self) -> frozenset[str]:

@@ -69,13 +69,13 @@ class HandDriven:
         self._offset = OffsetInterval(0, 0, 0)
 
     def start(self) -> None:
-        """Begin to write down what the server publishes, and what it costs. Raises OSError."""
+        """Begin to write down what the server publishes, and what it costs. Raises OSError, WrongServer."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
         self._ask()
         self._asking = gevent.spawn(self._ask_on)
-        if pids := serving(self._target) if self._other is None else self._other.pids:
-            self._costs = ServerCosts(self.folder, self._target.host, pids)
+        if whom := [*map(str, serving(self._target))] if self._other is None else self._other.whom:
+            self._costs = ServerCosts(self.folder, self._target.host, whom)
 
     def spawned(self, users: Mapping[str, int]) -> None:
         """Note that all users run, pattern -> users. They may become more while the test runs, and never fewer."""
@@ -101,8 +101,8 @@ class HandDriven:
         """Make a run of the folder. ended_ns: by our clock. users: those that run now. Raises OSError."""
         if self._asking is not None:
             self._asking.kill()
-        if self._costs is not None:
-            self._costs.stop()
+        if self._costs is not None and (failed := self._costs.stop()):
+            self._problems.append(failed)
         self._ask()
         self._problems += self._changes()
         if not self._users:
@@ -122,7 +122,12 @@ class HandDriven:
         }
         if self._other is not None:
             self._other.stop()  # now its journals are whole
-            facts |= {"server_pid": next(iter(self._other.pids), 0), "way_up": self._other.way_up}
+            known = self._costs.known if self._costs is not None else ""
+            facts |= {
+                "server_pid": next(iter(self._other.pids), 0),
+                "way_up": self._other.way_up,
+                "cost_of": known or self._other.cost_of,
+            }
         cells = [
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)

@@ -18,6 +18,7 @@ from loadtests.runs.foreign.cell import LIKE_OTHERS_S, ROLL_CALL, of_server, way
 from loadtests.runs.target import Target, WrongServer
 from loadtests.runs.unheard import first_words
 from loadtests.scenario.asked import Asked
+from servers.targets.url import base_url
 
 LOOK_S: Final = 0.1
 
@@ -25,7 +26,8 @@ LOOK_S: Final = 0.1
 class OtherServer:
     """Published to from its making to `stop`, by the process that starts the test: the only one, or the master.
 
-    host: where users and workers learn whom to follow; pids: that count as the server, none where that is not known.
+    host: where users and workers learn whom to follow; pids: that count as the server, none where that is not known;
+    cost_of: which they are, or why that is not known.
     called: whether all users have heard, and what counts is published; roll_call: the schedule until then.
     """
 
@@ -47,9 +49,18 @@ class OtherServer:
             self.stop()
             raise WrongServer(of_server(str(problem))) from None
         self.host = f"http://{HOST}:{said.http_port}"
-        self.pids = said.pids
+        self.pids, self.cost_of = said.pids, said.cost_of
+        self._port = base_url(said.target).port or 0
         self.target = Target(self.host, self.run)
         self.called = False
+
+    @property
+    def whom(self) -> list[str]:
+        """Return whom `ServerCosts` is to look at."""
+        cost = self.chosen.adapter.cost
+        if cost.agent and cost.measured:
+            return [msgspec.json.encode(cost).decode(), str(self._port)]
+        return [str(pid) for pid in self.pids]
 
     def begin(self, schedule: str) -> None:
         """Publish what counts. Raises WrongServer."""

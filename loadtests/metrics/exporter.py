@@ -4,47 +4,22 @@ import os
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 from urllib.error import URLError
 
 from loadtests.metrics import otlp, prometheus
+from loadtests.metrics.destination import Destination
 from loadtests.metrics.family import MetricFamily
 from servers.home import VERSION
-from servers.settings.units import parse_port
-from servers.web.urls import read_url
 
 EACH_S: Final = 1.0
 LINGER_S: Final = 20.0
 """How long the last figures wait for a Prometheus that has asked before."""
 TIMEOUT_S: Final = 2.0
-FORMS: Final = "prometheus:PORT (to be scraped) or otlp:URL (told once a second)"
 Families = Callable[[], list[MetricFamily]]
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where metrics are to go. port: to be scraped at, 0 for any; url: of a collector."""
-
-    port: int | None = None
-    url: str = ""
-
-
-def parse_metrics(texts: Iterable[str]) -> Destination:
-    """Read what --metrics was given. Raises ValueError naming option, value and remedy."""
-    asked = Destination()
-    for text in texts:
-        kind, _, where = text.partition(":")
-        if kind == "prometheus" and asked.port is None:
-            asked = Destination(parse_port("--metrics", where), asked.url)
-        elif kind == "otlp" and not asked.url:
-            asked = Destination(asked.port, str(read_url(where, "metrics")))
-        else:
-            raise ValueError(f"--metrics {text!r}: write {FORMS}, each once")
-    return asked
 
 
 class Exporter:

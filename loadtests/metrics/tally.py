@@ -4,15 +4,11 @@ Counted is all that arrives, warm-up included, as on Locust's page; the report a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
-from loadtests.live.counts import Live
 from loadtests.live.live_checks import Health, judge
-from loadtests.live.timeline import Board, Gatherer
+from loadtests.metrics.counting import Counted, SoFar
 from loadtests.metrics.family import Kind, MetricFamily
-from loadtests.metrics.histogram import Histogram
-from loadtests.metrics.tail import Batch
 from servers.timing import NS_PER_S
 
 VERDICTS: Final = ("VALID", "SUSPECT", "INVALID", "FAIL")
@@ -20,84 +16,58 @@ Key = tuple[tuple[str, str], ...]
 """Labels of a situation."""
 
 
-@dataclass(slots=True)
-class Counted:
-    """Of one pattern in one situation, all repeats together."""
-
-    live: Live = field(default_factory=Live)
-    histogram: Histogram = field(default_factory=Histogram)
-
-
 class Tally:
     """Counts of one run, or of all tests driven by hand one after the other."""
 
     def __init__(self) -> None:
-        self._counted: dict[Key, Counted] = {}
+        self._before: dict[Key, Counted] = {}
+        self._now: Mapping[str, SoFar] = {}
         self._situation: Mapping[str, str] = {}
-        self._gatherers: dict[str, Gatherer] = {}
-        self._board = Board()
         self._ruled = ""
-        self._lag_ns = 0
         self.cells = {"finished": 0, "failed": 0}
 
     def begin(self, situation: Mapping[str, str]) -> None:
         """Begin a cell, or a test: users and processes are others. situation: labels without the pattern's."""
-        self._situation, self._gatherers, self._board, self._ruled = situation, {}, Board(), ""
-        self._lag_ns = 0
+        self._before, self._now = self._counted(), {}
+        self._situation, self._ruled = situation, ""
 
-    def take(self, batch: Batch) -> None:
-        gatherer = self._gatherers.setdefault(batch.process, Gatherer("", {}))
-        gatherer.take(batch.table, batch.pattern, batch.rows, batch.clock_error_ns)
-        report = gatherer.report()
-        if batch.table == "samples":
-            self._lag_ns = int(batch.rows["lag_ns"].max())
-            self._board.take(batch.process, report)
-            return
-        counted = self._of(batch.pattern)
-        for slices in report.slices.values():
-            for live in slices.values():
-                counted.live.merge(live)
-        if batch.table == "deliveries":
-            counted.histogram.take(batch.rows["received_ns"] - batch.rows["due_ns"])
+    def hear(self, told: Mapping[str, SoFar]) -> None:
+        """Take what each reader has counted in this cell so far, in place of what it had said before."""
+        self._now = told
 
     def rule(self, verdict: str) -> None:
         """From now on say what the report says of all."""
         self._ruled = verdict
 
-    def _of(self, pattern: str) -> Counted:
-        key = (("pattern", pattern), *self._situation.items())
-        return self._counted.setdefault(key, Counted())
+    def _counted(self) -> dict[Key, Counted]:
+        """Return what was counted of one pattern in one situation, all repeats and readers together."""
+        sums = dict(self._before)
+        for told in self._now.values():
+            for pattern, counted in told.patterns.items():
+                key = (("pattern", pattern), *self._situation.items())
+                sums[key] = sums.get(key, Counted()).plus(counted)
+        return sums
 
     @property
     def _health(self) -> Health:
-        processes = self._board.processes.values()
+        readers = self._now.values()
         return Health(
-            cpu_share=max((each.cpu_share for each in processes if each.cpu_share is not None), default=None),
-            lag_ms=max((each.lag_ms for each in processes if each.lag_ms is not None), default=None),
+            cpu_share=max((each.cpu_share for each in readers if each.cpu_share is not None), default=None),
+            lag_ms=max((each.lag_ms for each in readers if each.lag_ms is not None), default=None),
         )
 
     def families(self) -> list[MetricFamily]:
         """Return all that is known now."""
-        return [*self._totals(), self._latency(), self._verdicts(), *self._instrument()]
+        sums = self._counted()
+        return [*_totals(sums), _latency(sums), self._verdicts(sums), *self._instrument()]
 
-    def _totals(self) -> Iterator[MetricFamily]:
-        for name, (kind, about) in TOTALS.items():
-            samples = [(dict(key), float(getattr(each.live, name))) for key, each in self._counted.items()]
-            unit = "By" if name.startswith("bytes") else ""
-            yield MetricFamily(f"pollbench_{NAMES.get(name, name)}", kind, about, unit, [*samples])
-
-    def _latency(self) -> MetricFamily:
-        samples = [(dict(key), each.histogram) for key, each in self._counted.items() if each.histogram.count]
-        about = "From the instant a message was due to when its client had read it."
-        return MetricFamily("pollbench_delivery_latency_seconds", "histogram", about, "s", [*samples])
-
-    def _verdicts(self) -> MetricFamily:
+    def _verdicts(self, sums: Mapping[Key, Counted]) -> MetricFamily:
         """One of the four is 1."""
         health, family = (
             self._health,
             MetricFamily("pollbench_verdict", "gauge", "1 for what the figures are worth, 0 else."),
         )
-        for key, each in self._counted.items():
+        for key, each in sums.items():
             verdict = self._ruled or judge(dict(key)["pattern"], each.live, health).verdict
             family.samples.extend(({**dict(key), "verdict": name}, float(name == verdict)) for name in VERDICTS)
         return family
@@ -106,7 +76,7 @@ class Tally:
         lag = MetricFamily(
             "pollbench_generator_lag_seconds", "gauge", "How late the load generator's loop was at worst.", "s"
         )
-        lag.samples.append(({}, self._lag_ns / NS_PER_S))
+        lag.samples.append(({}, max((each.lag_ns for each in self._now.values()), default=0) / NS_PER_S))
         yield lag
         busy = self._health.cpu_share
         if busy is not None:
@@ -115,6 +85,19 @@ class Tally:
         cells = MetricFamily("pollbench_cells", "counter", "Cells that have ended.")
         cells.samples.extend(({"status": status}, float(count)) for status, count in self.cells.items())
         yield cells
+
+
+def _totals(sums: Mapping[Key, Counted]) -> Iterator[MetricFamily]:
+    for name, (kind, about) in TOTALS.items():
+        samples = [(dict(key), float(getattr(each.live, name))) for key, each in sums.items()]
+        unit = "By" if name.startswith("bytes") else ""
+        yield MetricFamily(f"pollbench_{NAMES.get(name, name)}", kind, about, unit, [*samples])
+
+
+def _latency(sums: Mapping[Key, Counted]) -> MetricFamily:
+    samples = [(dict(key), each.histogram) for key, each in sums.items() if each.histogram.count]
+    about = "From the instant a message was due to when its client had read it."
+    return MetricFamily("pollbench_delivery_latency_seconds", "histogram", about, "s", [*samples])
 
 
 NAMES: Final = {

@@ -1,28 +1,39 @@
 """A run, or tests driven by hand, while they are measured: what is read, and how it is labelled."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from loadtests.metrics.exporter import Destination, Exporter
-from loadtests.metrics.tail import Tail
+from loadtests.metrics.counting import Counting, SoFar
+from loadtests.metrics.destination import Destination
+from loadtests.metrics.exporter import Exporter
 from loadtests.metrics.tally import Tally
 from loadtests.records.manifest import SESSION, Cell
 from loadtests.scenario.plan import PlannedCell
 
 
+class Elsewhere(Protocol):
+    """Load hosts, each of which counts the rows that it has."""
+
+    def told(self) -> Mapping[str, SoFar]: ...
+    def forget(self) -> None: ...
+
+
 class Watched:
     """A run folder whose cells are told of as they are measured: a watcher, as runner.run_cells takes it.
 
-    folder: that of the run; whoever measures several runs one after the other changes it in between.
+    folder: that of the run; whoever measures several runs one after the other changes it in between. hosts: those that
+    have the rows, if they are not there.
     """
 
-    def __init__(self, folder: Path, asked: Destination) -> None:
+    def __init__(self, folder: Path, asked: Destination, hosts: Elsewhere | None = None) -> None:
         """Raises ValueError for a port that is taken."""
         self.folder = folder
+        self._hosts = hosts
         self._tally = Tally()
-        self._tail: Tail | None = None
+        self._counting: Counting | None = None
         self._whole = False
         self._exporter = Exporter(asked, self._read, self._tally.families)
 
@@ -37,8 +48,8 @@ class Watched:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._exporter.close()
-        if self._tail is not None:
-            self._tail.close()
+        if self._counting is not None:
+            self._counting.close()
 
     def starts(self, planned: PlannedCell) -> None:
         self._exporter.refresh()
@@ -50,26 +61,31 @@ class Watched:
         }
         with self._exporter.lock:
             self._tally.begin(situation)
-            if self._tail is not None:
-                self._tail.close()
-            self._tail, self._whole = Tail(self.folder / "cells" / planned.name), False
+            if self._hosts is not None:
+                self._hosts.forget()
+                return
+            if self._counting is not None:
+                self._counting.close()
+            self._counting, self._whole = Counting(self.folder / "cells" / planned.name), False
 
     def tick(self) -> None:
         """Read the end of a cell before its rows become Parquet, and are gone."""
-        if self._tail is not None and not self._whole and self._tail.whole:
+        if self._counting is not None and not self._whole and self._counting.whole:
             self._whole = True
             self._exporter.refresh()
 
     def ended(self, cell: Cell) -> None:
+        self._exporter.refresh()  # by now hosts have said what they counted in all
         self._tally.cells[cell.status] += 1
 
     def rule(self, verdict: str) -> None:
         self._tally.rule(verdict)
 
     def _read(self) -> None:
-        if self._tail is not None:
-            for batch in self._tail.read():
-                self._tally.take(batch)
+        if self._hosts is not None:
+            self._tally.hear(self._hosts.told())
+        elif self._counting is not None:
+            self._tally.hear({"": self._counting.read()})
 
 
 class ByHand:
@@ -83,7 +99,7 @@ class ByHand:
         self._known = {each.name for each in runs.glob("*")}
         self._folder: Path | None = None
         self._tally = Tally()
-        self._tail: Tail | None = None
+        self._counting: Counting | None = None
         self._exporter: Exporter | None = None
 
     def __enter__(self) -> str:
@@ -95,8 +111,8 @@ class ByHand:
     ) -> None:
         if self._exporter is not None:
             self._exporter.close()
-        if self._tail is not None:
-            self._tail.close()
+        if self._counting is not None:
+            self._counting.close()
 
     def _read(self) -> None:
         fresh = sorted(each.parent for each in self._runs.glob("*/raw") if each.parent.name not in self._known)
@@ -105,14 +121,13 @@ class ByHand:
             self._folder = fresh[-1]
             self._known.add(self._folder.name)
             self._tally.begin({"scenario": SESSION})
-            if self._tail is not None:
-                self._tail.close()
-            self._tail = Tail(self._folder)
+            if self._counting is not None:
+                self._counting.close()
+            self._counting = Counting(self._folder)
             self._take()
         if self._folder is not None and (ruled := self._folder / "verdict.json").exists():
             self._tally.rule(json.loads(ruled.read_bytes())["verdict"])
 
     def _take(self) -> None:
-        if self._tail is not None:
-            for batch in self._tail.read():
-                self._tally.take(batch)
+        if self._counting is not None:
+            self._tally.hear({"": self._counting.read()})

@@ -44,11 +44,13 @@ async def hear(
     pause_s: float = 0.0,
     reads: Callable[[], Awaitable[int]] = as_it_comes,
     buffer_bytes: int = 0,
+    opened: Callable[[socket.socket], object] = lambda _: None,
 ) -> AsyncGenerator[tuple[Event, int], None]:
     """Yield what one connection brings, each event with the instant of its read, until the server ends it.
 
     pause_s: between an answer and the next request, where requests are not held. reads: asked before each read for
     how many bytes it may be, and answers when it likes. buffer_bytes: of the kernel, for what is not read; 0: as usual.
+    opened: told of the connection once there is one.
     Closed early, the client vanishes without a good-bye. Raises OSError, also where the connection ends before the
     server has ended what it says, and ProtocolError.
     """
@@ -61,6 +63,7 @@ async def hear(
             # Before connecting: the window is agreed on with the first packet (tcp(7)).
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         await loop.sock_connect(sock, address)
+        opened(sock)
         await loop.sock_sendall(sock, decoder.take_output())
         while True:
             data = await loop.sock_recv(sock, await reads())

@@ -27,12 +27,14 @@ from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
 from loadtests.runs.commands import DRAIN_S, Programs
 from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.pieces import counted_by
 from loadtests.runs.hosts.roster import HostFailed
 from loadtests.runs.keeping import ended
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.plan import PlannedCell, sampling_instants_ns
 from loadtests.scenario.settings import NETEM, SUMMARY
 from loadtests.summary.folding import Folding
+from loadtests.summary.kept import Folded
 from loadtests.summary.reduction import Window
 from servers.timing import NS_PER_S
 from servers.timing.clock import now_ns
@@ -255,7 +257,10 @@ class Attempt:
         if self._scenario.keep == SUMMARY:
             interval_ns = round(self._scenario.poll_interval_s * NS_PER_S)
             window = Window(self.cell.window_from_ns, self.cell.window_until_ns, interval_ns)
-            self._folding = Folding(self._folder, window)
+            if self._hosts is not None:
+                self._hosts.count(window)
+            else:
+                self._folding = Folding(self._folder, window)
 
     def _watch(self, samplers: Sequence[CostLook], children: Sequence[Child]) -> list[Sample]:
         """Wait out window and drain, taking samples from time to time and minding the processes all the time."""
@@ -312,4 +317,15 @@ class Attempt:
         for sample in samples:
             recorder.sample(sample)
         recorder.finish()
-        self.cell = ended(self._planned, self.cell, self._folder, self._folding)
+        self.cell = ended(self._planned, self.cell, self._folder, self._folded())
+
+    def _folded(self) -> Folded | None:
+        """Return what deliveries and requests came to, where they are not kept."""
+        if self._scenario.keep != SUMMARY:
+            return None
+        if self._folding is not None:
+            return self._folding.finish()
+        try:
+            return counted_by([host.name for host in self.cell.hosts], self._folder / "raw")
+        except ValueError as problem:
+            raise CellFailed(str(problem)) from None

@@ -35,7 +35,7 @@ class Programs:
     """
 
     server: Sequence[str] = python("servers")
-    load: Sequence[str] = python("locust", "-f", str(LOCUSTFILE))
+    load: Sequence[str] = python("loadtests.locust_ui.start", "-f", str(LOCUSTFILE))
     outlet: Sequence[str] = python("servers.outlet")
     relay: Sequence[str] = python("servers.relay")
     report: Sequence[str] = python("pollbench", "report")

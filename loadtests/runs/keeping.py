@@ -9,13 +9,13 @@ from loadtests.host import environment
 from loadtests.records import journal
 from loadtests.records.manifest import Cell, Run
 from loadtests.records.seal import sealed
-from loadtests.records.to_parquet import collect
+from loadtests.records.to_parquet import Collected, collect, recorded_rows
 from loadtests.runs import kept_advice, kept_calibration
 from loadtests.runs.run_folder import save
 from loadtests.runs.unheard import first_words, unheard
 from loadtests.scenario.plan import PlannedCell, scenario_fields
 from loadtests.scenario.scenarios import Scenario
-from loadtests.summary.folding import Folding
+from loadtests.summary.kept import FILE, Folded
 
 
 def described(
@@ -45,10 +45,10 @@ def described(
     )
 
 
-def ended(planned: PlannedCell, cell: Cell, folder: Path, folding: Folding | None = None) -> Cell:
+def ended(planned: PlannedCell, cell: Cell, folder: Path, folded: Folded | None = None) -> Cell:
     """Turn what was recorded in a cell's folder into what is reported, and return the cell with what came of that.
 
-    folding: what has counted deliveries and requests so far, where they are not kept.
+    folded: what deliveries and requests came to, where they are not kept.
     Its journal is looked at before it is believed, rows are held against what the processes say they recorded, and
     clients that received nothing of what was due are a problem. Raises OSError.
     """
@@ -56,18 +56,10 @@ def ended(planned: PlannedCell, cell: Cell, folder: Path, folding: Folding | Non
         problem = f"the server's journal (--journal) cannot be used: {unusable}"
         return msgspec.structs.replace(cell, status="failed", problems=[*cell.problems, problem])
     words = first_words(folder / "raw")
-    summary, problems = folding.finish() if folding is not None else (None, [])
-    collected = collect(folder) if summary is None else collect(folder, ("samples",))
-    collected.problems += problems
-    if folding is not None:
-        collected.clocks = [
-            known
-            if known.same
-            else msgspec.structs.replace(known, error_ns=folding.clock_error_ns.get(known.process, known.error_ns))
-            for known in collected.clocks
-        ]
-    if summary is not None:
-        collected.rows |= {"requests": summary.requests.recorded, "deliveries": summary.deliveries.recorded}
+    if folded is None:
+        collected, summary = collect(folder), None
+    else:
+        collected, summary = _summed(folder, folded), folded.summary
     edges_ns = cell.publish_from_ns, cell.window_from_ns, cell.window_until_ns, cell.load_ended_ns
     silent = unheard(planned, folder, edges_ns, words, summary) if not collected.problems else []
     problems = [*cell.problems, *collected.problems, *silent]
@@ -78,6 +70,23 @@ def ended(planned: PlannedCell, cell: Cell, folder: Path, folding: Folding | Non
         problems=problems,
         status="failed" if problems else "finished",
     )
+
+
+def _summed(folder: Path, folded: Folded) -> Collected:
+    """Keep a summary instead of requests and deliveries. Their instants were moved by what was known as they came."""
+    (folder / FILE).write_bytes(msgspec.json.encode(folded.summary))
+    problems = folded.unaccounted(recorded_rows(folder / "raw"))
+    collected = collect(folder, ("samples",))
+    collected.problems += problems
+    collected.clocks = [
+        known
+        if known.same
+        else msgspec.structs.replace(known, error_ns=folded.clock_error_ns.get(known.process, known.error_ns))
+        for known in collected.clocks
+    ]
+    kept = folded.summary
+    collected.rows |= {"requests": kept.requests.recorded, "deliveries": kept.deliveries.recorded}
+    return collected
 
 
 def keep(folder: Path, cell: Cell) -> Cell:

@@ -18,13 +18,10 @@ import msgspec
 
 from loadtests.host import environment, machine_limits, netem
 from loadtests.records.manifest import Cell, Machine
-from loadtests.runs.cell import Attempt, measure
 from loadtests.runs.commands import OURS, Programs
-from loadtests.runs.foreign.cell import ForeignAttempt
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.messages import INCOMPLETE, INTERRUPTED
 from loadtests.runs.hosts.roster import HostsMissing
-from loadtests.runs.keeping import described, keep
 from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
@@ -70,6 +67,8 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
     Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients or has no
     such network.
     """
+    from loadtests.runs.keeping import described
+
     _check_network(plan)
     machine = environment.machine()
     check_room(plan, machine)
@@ -230,6 +229,11 @@ def _run_cell(
     interrupt: Interrupt,
     hosts: LoadHosts | None,
 ) -> Cell:
+    # With these come numpy and pyarrow, which no command needs that does not measure.
+    from loadtests.runs.cell import Attempt, measure
+    from loadtests.runs.foreign.cell import ForeignAttempt
+    from loadtests.runs.keeping import keep
+
     def tick() -> None:
         interrupt.check()
         watcher.tick()

@@ -3,7 +3,7 @@
 import os
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -20,10 +20,15 @@ class Unreachable(Exception):
     """A port that is taken, or a server that does not come up; the message says which, why and what to do."""
 
 
-def serve(port: int, say: Callable[[str], None], beside: AbstractContextManager[str] | None = None) -> int:
+def serve(
+    port: int,
+    say: Callable[[str], None],
+    beside: AbstractContextManager[str] | None = None,
+    words: Sequence[str] = (),
+) -> int:
     """Show the web UI on this port until Ctrl-C; return Locust's exit code. Raises Unreachable.
 
-    beside: entered while it is shown; what it gives is said.
+    beside: entered while it is shown; what it gives is said. words: options of our own for Locust.
     """
     check_free(port)
     with tempfile.TemporaryDirectory(prefix="pollbench-") as folder:
@@ -39,7 +44,7 @@ def serve(port: int, say: Callable[[str], None], beside: AbstractContextManager[
                 if more:
                     say(more)
                 say(f"web UI  http://{HOST}:{port}   Ctrl-C ends both")
-                return _locust(["--host", host, "--web-host", HOST, "--web-port", str(port)])
+                return _locust(["--host", host, "--web-host", HOST, "--web-port", str(port), *words])
 
 
 def _locust(where: list[str]) -> int:

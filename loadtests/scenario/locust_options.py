@@ -42,6 +42,7 @@ class LoadOptions(UserSettings):
     target: str = again(Asked, "target", help="adapter of your own server at --host", who=(USER,))
     publish: str = again(Asked, "publish", help="how to publish a message to your own server", who=(USER,))
     ca: str = again(Asked, "ca", who=(USER,))
+    agent: str = again(Asked, "agent")
     insecure: bool = again(Asked, "insecure", who=(USER,))
     changes: tuple[str, ...] = again(
         Asked, "changes", help="changes to keys of the adapter, separated by blanks", who=(USER,)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtests.scenario.poll_timing import parse_pace
-from loadtests.scenario.settings import OPTIONS, RELAY, ROWS, SETTINGS, Settings, schedules
+from loadtests.scenario.settings import OPTIONS, RELAY, SETTINGS, Settings, schedules
 
 ONE_PROCESS: Final = "1 with --fault or --one-per-write, or with a server that is not ours"
-CLOCKS_LATER: Final = "what their clocks are off is known best when a cell has ended"
 NOT_BETWEEN: Final = "it delays what stays on this machine"
 RELAYED: Final = ("jitter_ms", "bandwidth_bits_per_s")
 """What only a relay can do."""
@@ -47,7 +46,6 @@ class Scenario(Settings):
             ("silence_timeout_s", heard, f"0 (never) or more than {OPTIONS['heartbeat_s']}, to 3600 s"),
             ("server_processes", self.server_processes == 1 or shared, ONE_PROCESS),
             ("workers", not self.workers or self.network == RELAY, f"0 with --network {self.network}: {NOT_BETWEEN}"),
-            ("keep", self.keep == ROWS or not self.workers, f"{ROWS} with --workers: {CLOCKS_LATER}"),
             *((name, self.network == RELAY or not getattr(self, name), relayed) for name in RELAYED),
         ]:
             if not good:

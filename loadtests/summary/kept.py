@@ -3,7 +3,7 @@
 Its size depends on clients and on how far latencies spread, not on how many messages there were.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from math import nan
 from typing import Final
 
@@ -14,6 +14,8 @@ from loadtests.metrics.histogram import THREE_DIGITS, Histogram
 from loadtests.records.manifest import Count
 
 FILE: Final = "summary.json"
+TAKEN: Final = ("requests", "deliveries")
+"""The tables that it stands for."""
 
 
 def finest() -> Histogram:
@@ -43,8 +45,9 @@ class Users(msgspec.Struct, kw_only=True):
 
 
 class Deliveries(msgspec.Struct, kw_only=True):
-    """recorded, payload_bytes, pushed: of all; by_look: those received until each look at the sockets near an edge of
-    the window. The rest are first arrivals due in the window: early: received before they were published.
+    """recorded, payload_bytes, pushed: of all; by_look: those of a process until each of its looks at its sockets near
+    an edge of the window, as PROCESS:NUMBER, from 0: what its clock showed then may be known better later. The rest are
+    first arrivals due in the window: early: received before they were published, by more than the clocks may be wrong.
 
     wait, network, and prompt, which is lateness: of those that the kernel stamped.
     """
@@ -53,7 +56,7 @@ class Deliveries(msgspec.Struct, kw_only=True):
     payload_bytes: int = 0
     pushed: int = 0
     early: int = 0
-    by_look: dict[int, int] = {}
+    by_look: dict[str, int] = {}
     latency: Histogram = msgspec.field(default_factory=finest)
     transit: Histogram = msgspec.field(default_factory=finest)
     lateness: Histogram = msgspec.field(default_factory=finest)
@@ -94,10 +97,10 @@ class Summary(msgspec.Struct, kw_only=True):
     deliveries: Deliveries = msgspec.field(default_factory=Deliveries)
     requests: Requests = msgspec.field(default_factory=Requests)
 
-    def received(self, after_ns: int, until_ns: int) -> float:
-        """Return how many deliveries one process had between two of its looks; NaN for looks far from the edges."""
+    def received(self, process: str, after: int, until: int) -> float:
+        """Return how many deliveries a process had between two of its looks; NaN for looks far from the edges."""
         by_look = self.deliveries.by_look
-        return by_look.get(until_ns, nan) - by_look.get(after_ns, nan)
+        return by_look.get(f"{process}:{until}", nan) - by_look.get(f"{process}:{after}", nan)
 
     def merge(self, other: "Summary") -> None:
         """Add what others counted. Raises ValueError where it is of another window."""
@@ -106,6 +109,42 @@ class Summary(msgspec.Struct, kw_only=True):
         _add(self.users, other.users)
         _add(self.deliveries, other.deliveries)
         _add(self.requests, other.requests)
+
+
+class Folded(msgspec.Struct, kw_only=True):
+    """What one who read rows made of them.
+
+    taken: rows counted, by the name that load processes count them under. clock_error_ns: by how much instants of rows
+    may be wrong, of processes by another clock than the publisher's: what is counted as it comes is moved by what is
+    known by then.
+    """
+
+    summary: Summary
+    taken: dict[str, Count]
+    clock_error_ns: dict[str, Count]
+
+    def unaccounted(self, recorded: Mapping[str, int]) -> list[str]:
+        """Return a line for each file of which other rows were counted than its process says it recorded."""
+        meant = {name: rows for name, rows in recorded.items() if name.partition("-")[0] in TAKEN}
+        return [
+            f"{self.taken.get(name, 0)} rows of {name} were counted, its process recorded {meant.get(name, 0)}"
+            for name in sorted({*meant, *self.taken})
+            if self.taken.get(name, 0) != meant.get(name, 0)
+        ]
+
+
+def together(parts: Iterable[Folded]) -> Folded:
+    """Add up what several counted of one cell, as `merged` does and with what that raises."""
+    taken: dict[str, int] = {}
+    clock_error_ns: dict[str, int] = {}
+
+    def summaries() -> Iterator[Summary]:
+        for each in parts:
+            taken.update(each.taken)
+            clock_error_ns.update(each.clock_error_ns)
+            yield each.summary
+
+    return Folded(summary=merged(summaries()), taken=taken, clock_error_ns=clock_error_ns)
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:

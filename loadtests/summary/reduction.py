@@ -53,14 +53,16 @@ class _Process:
     """One load process. own: column -> value of each of its users, by their number in it; answered_ns: 0 for never.
 
     near_ns: when deliveries came near an edge of the window; before, between: how many came before the first edge's
-    neighbourhood, and between the two. steady: whether all polls were due at whole intervals, moved: whether any was at
-    another instant than its user's first.
+    neighbourhood, and between the two. looks_ns: number -> instant of its looks near an edge, of so many that it had.
+    steady: whether all polls were due at whole intervals, moved: whether any was at another instant than its user's
+    first.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger({}, otherwise=0))
     own: dict[str, Integers] = field(default_factory=lambda: {name: np.zeros(0, np.int64) for name in COLUMNS})
     near_ns: list[Integers] = field(default_factory=list)
-    looks_ns: list[int] = field(default_factory=list)
+    looks_ns: dict[int, int] = field(default_factory=dict)
+    looks: int = 0
     before: int = 0
     between: int = 0
     steady: bool = True
@@ -96,24 +98,27 @@ class Reduction:
     def take(self, batch: Batch) -> None:
         process = self._processes.setdefault(batch.process, _Process())
         if batch.table == "deliveries":
-            self._take_deliveries(process, batch.rows)
+            self._take_deliveries(process, batch.rows, batch.clock_error_ns)
         elif batch.table == "requests":
             self._take_requests(process, batch.rows)
         else:
             looks_ns = batch.rows["at_ns"][batch.rows["role"] == GENERATOR]
-            process.looks_ns += looks_ns[self._edge(looks_ns)].tolist()
+            near = np.flatnonzero(self._edge(looks_ns))
+            process.looks_ns |= dict(zip((process.looks + near).tolist(), looks_ns[near].tolist(), strict=True))
+            process.looks += len(looks_ns)
 
     def summary(self) -> Summary:
         """Return what was counted so far."""
         columns: dict[str, list[int]] = {name: [] for name in Users.__struct_fields__}
-        for process in self._processes.values():
+        for number, process in self._processes.items():
             there = process.own["there"] > 0
             own = {name: column[there] for name, column in process.own.items()}
             own["oldest"] = np.where(own["oldest"] == NEVER, 0, own["oldest"])
             own["reconnects"] = np.where(own["connection"] > 0, own["connection"] - own["first_connection"], 0)
             for name, values in columns.items():
                 values += own[name].tolist()
-            self._deliveries.by_look.update(self._received(process))
+            by_look = self._received(process)
+            self._deliveries.by_look |= {f"{number}:{look}": count for look, count in by_look.items()}
         self._requests.polls_due = self._requests.polls_sent = 0
         if self._by_schedule():
             self._requests.polls_due = sum(self._due(process) for process in self._processes.values())
@@ -126,7 +131,7 @@ class Reduction:
             requests=self._requests,
         )
 
-    def _take_deliveries(self, process: _Process, rows: Rows) -> None:
+    def _take_deliveries(self, process: _Process, rows: Rows, clock_error_ns: int) -> None:
         who, total = process.number(rows["user"]), self._deliveries
         total.recorded += len(rows)
         total.payload_bytes += int(rows["bytes"].sum(dtype=np.int64))
@@ -150,13 +155,13 @@ class Reduction:
         np.minimum.at(process.own["oldest"], who, rows["id"])
         np.maximum.at(process.own["newest"], who, rows["id"])
         self._take_looks(process, rows["received_ns"])
-        self._take_latencies(rows[~repeat & due])
+        self._take_latencies(rows[~repeat & due], clock_error_ns)
 
-    def _take_latencies(self, first: Rows) -> None:
+    def _take_latencies(self, first: Rows, clock_error_ns: int) -> None:
         """Count first arrivals due in the window."""
         total = self._deliveries
         received, arrived, published, due = (first[f"{at}_ns"] for at in ("received", "arrived", "published", "due"))
-        total.early += int(np.count_nonzero(received < published))
+        total.early += int(np.count_nonzero(received + clock_error_ns < published))
         total.latency.take(received - due)
         total.transit.take(received - published)
         total.lateness.take(published - due)
@@ -177,14 +182,14 @@ class Reduction:
         return near
 
     def _received(self, process: _Process) -> dict[int, int]:
-        """Return how many deliveries had come until each look near an edge."""
+        """Return how many deliveries had come until each look near an edge, by its number."""
         near_ns = np.sort(np.concatenate([*process.near_ns, np.zeros(0, np.int64)]))
         middle_ns = self._window.from_ns + EDGE_NS
         return {
-            at_ns: process.before
+            look: process.before
             + int(np.searchsorted(near_ns, at_ns, side="right"))
             + (process.between if at_ns > middle_ns else 0)
-            for at_ns in process.looks_ns
+            for look, at_ns in process.looks_ns.items()
         }
 
     def _take_requests(self, process: _Process, rows: Rows) -> None:

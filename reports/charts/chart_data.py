@@ -18,6 +18,8 @@ from reports.measures.costs import NS_PER_MS
 from reports.measures.latency_parts import by_rank, first_arrivals
 from reports.measures.measures import window
 from reports.measures.ranking import furthest, swept
+from reports.theory.compare import expected_curve
+from reports.theory.oracles import Floats
 from reports.validity.caution import Verdict
 
 DOTS: Final = 1200
@@ -55,7 +57,7 @@ class Scene:
     cells: pd.DataFrame
     run: Run
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The scenario's name, with the step of the sweep where there is a further one."""
         return str(self.setting["name"]) + ("" if self.furthest else f"-{self.at(self.sweep):g}{self.sweep.suffix}")
@@ -68,21 +70,21 @@ class Scene:
         alike = {each.column: self.at(each) for each in DIMENSIONS if each is not dimension}
         return self.summary[(self.summary[[*alike]] == pd.Series(alike)).all(axis=1)]
 
-    @property
+    @cached_property
     def sweep(self) -> Dimension:
         """Along what there is a scene for each step, and the answers are told."""
         return swept(self.summary[self.summary["clients"] == self.clients])
 
-    @property
+    @cached_property
     def steps(self) -> pd.DataFrame:
         """The summary along that, all else as in this scene."""
         return self.along(self.sweep)
 
-    @property
+    @cached_property
     def furthest(self) -> bool:
         return bool(self.at(self.sweep) == self.steps[self.sweep.column].max())
 
-    @property
+    @cached_property
     def rows(self) -> pd.DataFrame:
         """The summary of this scene alone."""
         return self.along(None)
@@ -104,6 +106,16 @@ class Scene:
         own = {pattern: self.cells[self.cells["pattern"] == pattern] for pattern in self.patterns}
         found = {pattern: _drawn(self.run, cells, window_s) for pattern, cells in own.items()}
         return {pattern: each for pattern, each in found.items() if each is not None}
+
+    @cached_property
+    def expected(self) -> dict[str, Floats | None]:
+        """What theory says of each pattern's curve, at LEVELS; None without a theory."""
+        found: dict[str, Floats | None] = {}
+        for pattern in self.drawn:
+            (row,) = records(self.rows[self.rows["pattern"] == pattern])
+            cells = self.cells[self.cells["pattern"] == pattern]
+            found[pattern] = expected_curve(self.run, cells, row, self.setting, LEVELS)
+        return found
 
     @property
     def has_rows(self) -> bool:

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from reports.advice.decision_map import NONE_MEETS, UNKNOWN, DecisionMap
 from reports.charts.style import GRID, INK, MUTED, PAPER, WIDTH_IN, Look, figure, is_narrow, width_in
@@ -88,6 +87,8 @@ def _middles(field: NDArray[np.bool_]) -> Iterator[tuple[int, int, bool]]:
     """Return for each connected part of a field, large enough for a name, the cell deepest inside, and whether the
     name must stand upright to have room there.
     """
+    from scipy import ndimage  # every notebook imports this file, and few draw a map
+
     parts, count = ndimage.label(field)
     for part in range(1, count + 1):
         inside = parts == part

@@ -5,12 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports.basics.records import records
 from reports.basics.units import quantity
 from reports.charts.chart_data import LEVELS, Scene
 from reports.charts.mark import marked
 from reports.charts.style import INK, beside, figure
-from reports.theory.compare import expected_curve
 from reports.theory.oracles import Floats
 
 SHOWN = 0.995
@@ -24,10 +22,7 @@ def theory(scene: Scene) -> Figure:
     canvas = figure(0.35 + 1.75 * rows)
     panels = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     named = False
-    for axes, pattern in zip(panels, scene.curves, strict=False):
-        row = records(scene.rows[scene.rows["pattern"] == pattern])[0]
-        cells = scene.cells[scene.cells["pattern"] == pattern]
-        expected = expected_curve(scene.run, cells, row, scene.setting, LEVELS)
+    for axes, (pattern, expected) in zip(panels, scene.expected.items(), strict=False):
         measured = scene.curves[pattern]["mid"].dropna()
         axes.plot(measured, measured.index, color=scene.look.line(pattern), gid=f"measured-{pattern}")
         if expected is not None:

@@ -10,7 +10,6 @@ from reports.basics.records import records
 from reports.basics.units import number, percent, quantity
 from reports.charts.chart_data import LEVELS, Scene
 from reports.measures.latency_parts import PARTS
-from reports.theory.compare import expected_curve
 
 TAIL: Final = {0.5: "half", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %"}
 WHOSE: Final = dict(zip(PARTS, ("the publisher", "server and network", "the load generator"), strict=True))
@@ -68,9 +67,7 @@ def theory(scene: Scene) -> str:
     """The medians of both lines of each panel."""
     told = []
     for pattern, curve in scene.curves.items():
-        (row,) = records(scene.rows[scene.rows["pattern"] == pattern])
-        cells = scene.cells[scene.cells["pattern"] == pattern]
-        expected = expected_curve(scene.run, cells, row, scene.setting, LEVELS)
+        expected = scene.expected[pattern]
         by_theory = "no theory" if expected is None else f"{_ms(float(np.interp(0.5, LEVELS, expected)))} by theory"
         measured = _at(curve["mid"].dropna(), 0.5) if curve["mid"].notna().any() else float("nan")
         told.append(f"{scene.look.labels[pattern]}: median {_ms(measured)} measured, {by_theory}")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from reports.basics.output import write
 from reports.basics.templating import template
-from reports.charts import svg
+from reports.charts import CHARTS, Chart, svg
 from reports.charts.style import Look, styled
 from reports.claims.drawn import along, strip
 from reports.claims.folder import GUIDE
@@ -80,16 +80,17 @@ class RunShown:
     page: str
 
 
-def judge(grounds: Grounds) -> Judged:
+def judge(grounds: Grounds, charts: Sequence[Chart] = CHARTS) -> Judged:
     """Judge the claims by what a folder holds, and write index.html and claims.json there, and each run's report.
 
-    Raises ReportError or RunRefused, one line, where something cannot be read or written.
+    charts: those of the runs' reports. Raises ReportError or RunRefused, one line, where something cannot be read or
+    written.
     """
     doubts, runs, measured = [], {}, ""
     for name, plan in grounds.folder.plans.items():
         try:
             found = evidence(grounds.path / name)
-            page = write_report(grounds.path / name).relative_to(grounds.path)
+            page = write_report(found, charts).relative_to(grounds.path)
         except ReportError as problem:
             doubts.append(f"run {name}: {problem}")
             runs[name] = RunShown(str(plan), "")

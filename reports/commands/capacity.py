@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 
 from loadtests.host import environment
-from loadtests.metrics.exporter import parse_metrics
-from loadtests.metrics.watched import Watched
+from loadtests.metrics.destination import parse_metrics
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
 from loadtests.runs.runner import NoRoom
@@ -43,6 +42,7 @@ from reports.commands.exits import DONE, INVALID
 from reports.commands.target import followed
 
 if TYPE_CHECKING:
+    from loadtests.metrics.watched import Watched
     from reports.capacity.found import Found
     from reports.capacity.rungs import Rung
     from reports.ci.slo import Goal
@@ -182,7 +182,7 @@ def _search(
 
 
 def _climb(
-    where: Path, search: Search, labels: Mapping[str, str], watched: Sequence[Watched], *, quiet: bool
+    where: Path, search: Search, labels: Mapping[str, str], watched: "Sequence[Watched]", *, quiet: bool
 ) -> "tuple[int, list[Rung]]":
     """Measure load after load, and return the exit code and the rungs."""
     from reports.capacity.rungs import Rung, judged
@@ -213,7 +213,7 @@ def _climb(
 
 
 def _measured(
-    run_dir: Path, plan: Plan, labels: Mapping[str, str], watched: Sequence[Watched], *, quiet: bool
+    run_dir: Path, plan: Plan, labels: Mapping[str, str], watched: "Sequence[Watched]", *, quiet: bool
 ) -> runner.Outcome:
     """Measure what a rung lacks. Raises RunRefused, NoRoom where the load is too much for this machine."""
     cells = runner.taken_up(run_dir, plan, labels, "capacity")

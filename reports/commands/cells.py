@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from loadtests.metrics.exporter import Destination
-from loadtests.metrics.watched import Watched
+from loadtests.metrics.destination import Destination
 from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
@@ -17,6 +17,9 @@ from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
 from reports.commands.common import err, fail, pattern_labels
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
+
+if TYPE_CHECKING:
+    from loadtests.metrics.watched import Watched
 
 
 class Together:
@@ -39,12 +42,14 @@ class Together:
 
 
 @contextmanager
-def told_to(asked: Destination, folder: Path) -> Iterator[list[Watched]]:
-    """Yield whoever tells live figures of a run folder, and say where; nobody where nothing is asked."""
+def told_to(asked: Destination, folder: Path, hosts: "LoadHosts | None" = None) -> "Iterator[list[Watched]]":
+    """Yield whoever tells live figures of a run folder, and say where; nobody where nothing is asked. hosts: its."""
     if asked == Destination():
         yield []
         return
-    with Watched(folder, asked) as watched:
+    from loadtests.metrics.watched import Watched
+
+    with Watched(folder, asked, hosts) as watched:
         if watched.url:
             err.print(f"metrics: {watched.url}", highlight=False, soft_wrap=True)
         yield [watched]

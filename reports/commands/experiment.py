@@ -14,7 +14,6 @@ from rich.table import Table
 from loadtests import patterns
 from loadtests.host.managed_process import ChildFailed
 from loadtests.idle.asked import IdleSettings
-from loadtests.idle.measured import Idle, measure
 from loadtests.runs import kept_advice, runner
 from loadtests.runs.progress import TurnsBar
 from loadtests.runs.series import folder_of
@@ -30,6 +29,7 @@ from servers.settings.setting import read, settings
 
 if TYPE_CHECKING:
     from loadtests.experiments.arm_runner import Job
+    from loadtests.idle.measured import Idle
     from reports.experiments.result import Results
 
 EXPERIMENT_EPILOG: Final = (
@@ -185,8 +185,10 @@ def idle(
         pollbench idle sse --clients 1000,10000
         pollbench idle websocket --clients 100000 --json
     """
+    from loadtests.idle.measured import measure
+
     known = {name: label for name, label in pattern_labels().items() if waits(name)}
-    name, found = known_name(pattern, known, "pattern"), list[Idle]()
+    name, found = known_name(pattern, known, "pattern"), list["Idle"]()
     for clients in asked.clients:
         try:
             found.append(measure(name, clients, asked))
@@ -206,7 +208,7 @@ def waits(pattern: str) -> bool:
     return patterns.held(pattern) is not False and not facts(pattern).http2
 
 
-def _waiting(found: list[Idle]) -> Table:
+def _waiting(found: "list[Idle]") -> Table:
     """Memory and CPU are for each client, CPU in a second at rest; the last three columns are of the message."""
     drawn = Table(*IDLE_HEADER)
     for each in found:

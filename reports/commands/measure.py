@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from loadtests.host import environment
-from loadtests.metrics.exporter import Destination, parse_metrics
+from loadtests.metrics.destination import Destination, parse_metrics
 from loadtests.runs import runner
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting, with_meeting
@@ -102,7 +102,7 @@ def run(
     patterns = (known_name(pattern, labels, "pattern"),)
     wanted = followed(overridden(scenario, overrides, SCENARIOS["feed"]), patterns, asked)
     plan = Plan(_fitted(wanted, overrides, telling), patterns, repeats)
-    with _hosts(plan, meeting, telling.metrics) as hosts:
+    with _hosts(plan, meeting, telling) as hosts:
         return _measure(_new_run("run", folder, plan, labels), plan, labels, telling, hosts)
 
 
@@ -154,25 +154,27 @@ def compare(
         saved.repeats if repeats is None else repeats,
     )
     if resume is None:
-        with _hosts(plan, meeting, telling.metrics) as hosts:
+        with _hosts(plan, meeting, telling) as hosts:
             return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling, hosts)
     if folder is not None:
         raise ValueError(
             f"--out {folder} and --resume {resume} exclude each other: missing cells are added to the resumed run"
         )
     runner.check_resumable(resume, plan)
-    with _hosts(plan, meeting, telling.metrics) as hosts:
+    with _hosts(plan, meeting, telling) as hosts:
         return _measure(resume, plan, labels, telling, hosts)
 
 
-def _hosts(plan: Plan, meeting: Meeting, metrics: Destination) -> AbstractContextManager[LoadHosts | None]:
+def _hosts(plan: Plan, meeting: Meeting, telling: Telling) -> AbstractContextManager[LoadHosts | None]:
     """Open the run to load hosts where its clients are theirs. Raises ValueError for options that cannot be obeyed."""
     meeting.needed(plan.scenario)
     if not plan.scenario.workers:
         return nullcontext()
-    if metrics != Destination():
-        raise ValueError("--metrics tells of rows as they come, and those of load hosts come at the end: leave it out")
-    return LoadHosts(meeting, os.environ, lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True))
+
+    def say(line: str) -> None:
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return LoadHosts(meeting, os.environ, say, telling=telling.metrics != Destination())
 
 
 def _fitted(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
@@ -212,7 +214,7 @@ def _measure(
     if not telling.quiet:
         err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
         _tell_size(folder, cells)
-    with told_to(telling.metrics, folder) as watched:
+    with told_to(telling.metrics, folder, hosts) as watched:
         outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet, hosts=hosts)
         kept = runner.finished_cells(folder, names)
         page, halted = None, outcome.halted

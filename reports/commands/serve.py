@@ -12,10 +12,10 @@ from typing import Annotated, Final
 import typer
 
 from loadtests.agent.messages import TOKEN, check_token
-from loadtests.metrics.exporter import Destination, parse_metrics
-from loadtests.metrics.watched import ByHand
+from loadtests.metrics.destination import Destination, parse_metrics
 from loadtests.runs import runner, webui
 from loadtests.runs.hosts.meeting import Coming, where
+from loadtests.scenario.locust_options import read_options
 from loadtests.scenario.overrides import with_options
 from reports.commands.common import Metrics, err, fail, out, pattern_names
 from reports.commands.exits import DONE, USAGE
@@ -62,16 +62,25 @@ def _words(each: Setting, value: object) -> list[str]:
 def ui(
     port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="port of the web page")] = 8089,
     metrics: Metrics = None,
+    agent: Annotated[
+        str,
+        typer.Option(metavar="URL", help="ask a pollbench agent what a server of your own costs"),
+    ] = "",
 ) -> int:
     """Start a server and Locust's web UI: choose patterns and settings, and watch live.
 
-    Example:
+    Examples:
 
         pollbench ui
+        pollbench ui --agent http://10.0.0.2:8766
     """
-    asked = parse_metrics(metrics or ())
-    beside = ByHand(runner.RUNS, asked) if asked != Destination() else None
-    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside)
+    asked, beside = parse_metrics(metrics or ()), None
+    words = ["--agent", read_options({"agent": agent}).agent] if agent else []
+    if asked != Destination():
+        from loadtests.metrics.watched import ByHand
+
+        beside = ByHand(runner.RUNS, asked)
+    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside, words)
 
 
 def race(

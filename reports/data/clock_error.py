@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from loadtests.records.manifest import Cell, LoadClock
+from loadtests.scenario.settings import SUMMARY
 from reports.basics.units import number, quantity
 
 CROSSING: Final = frozenset(
@@ -82,10 +83,12 @@ def _changes_ns(cells: Sequence[Cell]) -> list[float]:
 
     Errors of which no two are further apart than D lie within D / 2 of one in the middle. That holds for cells whose
     load reads one clock; of several clocks a quantile may rest on one here and on another there, and all is unshared.
+    So it is of rows that were not kept: what was added to them changed as they came, and only its error is known.
     """
     clocks = [{(each.clock, each.publisher) for each in cell.clocks} for cell in cells]
     alike = {next(iter(found)) for found in clocks if len(found) == 1}
-    if len(alike) != 1 or any(len(found) > 1 for found in clocks):
+    summed = any(cell.settings.get("keep") == SUMMARY for cell in cells)
+    if summed or len(alike) != 1 or any(len(found) > 1 for found in clocks):
         return [float(_error_ns(cell)) for cell in cells]
     known = [cell.clocks[0] for cell in cells if cell.clocks]
     furthest_ns = max((_apart_ns(one, two) for one, two in combinations(known, 2)), default=0.0)

@@ -76,7 +76,7 @@ class RunRows:
 
 
 def _bytes(frame: pd.DataFrame) -> int:
-    return int(frame.memory_usage(index=False).sum())
+    return sum(frame[name].array.nbytes for name in frame)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,14 @@ def _hosts(
     return {"host": hosts, "pid": np.asarray(pids, "int64") + hosts.codes.astype("int64") * PIDS}
 
 
+def process_names(samples: pd.DataFrame) -> dict[int, str]:
+    """Return what load processes call themselves (`recorder.process_name`), by the numbers that samples have."""
+    if "host" not in samples:
+        return {int(pid): str(pid) for pid in samples["pid"].unique()}
+    pairs = samples[["pid", "host"]].drop_duplicates().itertuples(index=False)
+    return {int(pid): f"{int(pid) % PIDS}@{host}" for pid, host in pairs}
+
+
 def _opened(file: Path) -> pq.ParquetFile:
     there = pq.read_schema(file).names
     return pq.ParquetFile(file, read_dictionary=[name for name in NAMED if name in there])

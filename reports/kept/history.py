@@ -17,10 +17,11 @@ from loadtests.records import manifest
 from loadtests.runs.run_folder import NotARun, RunFolder
 from reports.basics.exit_codes import interval_text
 from reports.basics.statistics import ALPHA, Interval, change_points, compare, median_interval, series_needed
-from reports.basics.units import counted
+from reports.basics.units import counted, number
 from reports.ci.compare_runs import MACHINE_MAY_DIFFER, refusals
 from reports.ci.comparison import LEAST_PERCENT, Direction
 from reports.ci.questions import direction
+from reports.data.clock_error import worst_error_ms
 from reports.data.load import KEYS, ReportError
 from reports.data.situations import Situation, by_situation
 from reports.validity.evidence import Evidence, evidence
@@ -42,7 +43,8 @@ class KeptRun:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A proven change of level. at: the first run behind it, as an index of steps. percent, low, high: of the median
-    before. p: of so clear a change anywhere in the series by chance."""
+    before, low and high as far apart as clocks may make them. p: of so clear a change anywhere in the series by chance.
+    """
 
     at: int
     percent: float
@@ -54,11 +56,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The measure of one situation. values: one a step, None where that run does not have it."""
+    """The measure of one situation. values: one a step, None where that run does not have it; clock_errors: by how much
+    two clocks may make each of them wrong.
+    """
 
     situation: Situation
     label: str
     values: tuple[Interval | None, ...]
+    clock_errors: tuple[float, ...]
     changes: tuple[Change, ...]
 
 
@@ -139,8 +144,8 @@ def history(runs: Path, asked: Path, measure: str, patterns: Sequence[str] = ())
     alpha = ALPHA / max(len(series), 1)  # one false alarm in a hundred histories, however many lines they have
     labels = {row["pattern"]: row["label"] for each in cells for row in each[["pattern", "label"]].to_dict("records")}
     lines = [
-        Line(situation, str(labels[situation.pattern]), values, tuple(_changes(values, measure, alpha)))
-        for situation, values in series.items()
+        Line(situation, str(labels[situation.pattern]), values, errors, tuple(changes(values, errors, measure, alpha)))
+        for situation, (values, errors) in series.items()
     ]
     return History(measure, _steps(found), tuple(lines), tuple(left_out), series_needed(alpha))
 
@@ -169,14 +174,15 @@ def _check(measure: str, patterns: Sequence[str], cells: Sequence[pd.DataFrame])
 
 def _series(
     cells: Sequence[pd.DataFrame], measure: str, patterns: Sequence[str]
-) -> dict[Situation, tuple[Interval | None, ...]]:
-    """Return the value of each run for every situation that any of them has."""
+) -> dict[Situation, tuple[tuple[Interval | None, ...], tuple[float, ...]]]:
+    """Return the value of each run, and its clock error, for every situation that any of them has."""
     groups = [by_situation(each) for each in cells]
     wanted = [
         each for each in dict.fromkeys(s for group in groups for s in group) if each.pattern in patterns or not patterns
     ]
     found = {each: tuple(_value(group.get(each), measure) for group in groups) for each in wanted}
-    return {each: values for each, values in found.items() if any(values)}
+    errors = {each: tuple(worst_error_ms(group.get(each), measure) for group in groups) for each in wanted}
+    return {each: (values, errors[each]) for each, values in found.items() if any(values)}
 
 
 def _value(cells: pd.DataFrame | None, measure: str) -> Interval | None:
@@ -186,15 +192,21 @@ def _value(cells: pd.DataFrame | None, measure: str) -> Interval | None:
     return median_interval(known) if known else None
 
 
-def _changes(values: Sequence[Interval | None], measure: str, alpha: float) -> Iterator[Change]:
+def changes(
+    values: Sequence[Interval | None], clock_errors: Sequence[float], measure: str, alpha: float
+) -> Iterator[Change]:
+    """Yield the proven changes of a series. One that the clocks of both sides may have made is none."""
     known = [(at, each.median) for at, each in enumerate(values) if each is not None]
     series = [value for _, value in known]
     cuts = change_points(series, alpha) if series else []
     edges = [0, *(cut for cut, _ in cuts), len(series)]
     for (cut, p), before, after in zip(cuts, edges, edges[2:], strict=False):
         shift, base = compare(series[before:cut], series[cut:after]), abs(float(pd.Series(series[before:cut]).median()))
-        percent, low, high = (100 * each / base if base else nan for each in (shift.amount, shift.low, shift.high))
-        if not abs(percent) < LEAST_PERCENT:  # from nothing to something counts, however little
+        clock = sum(max(clock_errors[at] for at, _ in side) for side in (known[before:cut], known[cut:after]))
+        ends = shift.amount, shift.low - clock, shift.high + clock
+        percent, low, high = (100 * each / base if base else nan for each in ends)
+        # From nothing to something counts, however little.
+        if not (abs(percent) < LEAST_PERCENT or abs(shift.amount) < clock):
             yield Change(known[cut][0], percent, low, high, p, direction(measure, shift.amount))
 
 
@@ -225,6 +237,8 @@ def _cell(line: Line, at: int) -> str:
     value = line.values[at]
     changed = next((change for change in line.changes if change.at == at), None)
     told = "" if value is None else interval_text(value)
+    if told and line.clock_errors[at]:
+        told = f"{told} \N{PLUS-MINUS SIGN} {number(line.clock_errors[at], 2)} (clock)"
     return f"{told} <- {changed.verdict}" if changed else told
 
 

@@ -77,13 +77,13 @@ def _summary(summary: Summary, cell: CellRow, counts: pd.DataFrame, published: p
         yield f"{counted(len(users), 'client')} left records, {planned:,} were started"
     unlike = users[users["recorded"] != users["brought"]]
     if len(unlike):
-        yield _unlike(unlike)
+        yield _unlike(unlike["recorded"].to_numpy(), unlike["brought"].to_numpy())
 
 
-def _unlike(users: pd.DataFrame) -> str:
+def _unlike(recorded: np.ndarray, brought: np.ndarray) -> str:
     return (
-        f"the requests of {counted(len(users), 'client')} say that they brought {users['brought'].sum():,} "
-        f"messages, {users['recorded'].sum():,} were recorded"
+        f"the requests of {counted(len(recorded), 'client')} say that they brought {brought.sum():,} "
+        f"messages, {recorded.sum():,} were recorded"
     )
 
 
@@ -144,27 +144,35 @@ def _strangers(deliveries: pd.DataFrame, published: pd.DataFrame) -> Iterator[st
 
 def _users(cell: CellRow, counts: pd.DataFrame, deliveries: pd.DataFrame, requests: pd.DataFrame) -> Iterator[str]:
     """The identity, for each user and in total; and what each user's requests brought against its deliveries."""
-    inside = deliveries["due_ns"].between(cell["window_from_ns"], cell["window_until_ns"], inclusive="left")
-    sides = {
-        "delivered": deliveries.loc[inside, ["user", "id"]].drop_duplicates()["user"].value_counts(),
-        "recorded": deliveries["user"].value_counts(),
-        "brought": requests.groupby("user")["messages"].sum(),
-    }
-    users = pd.DataFrame(sides).fillna(0).astype(int)
+    users, who = np.unique(np.concatenate([deliveries["user"], requests["user"]]), return_inverse=True)
+    got, asked = who[: len(deliveries)], who[len(deliveries) :]
+    recorded = np.bincount(got, minlength=len(users))
+    brought = np.bincount(asked, weights=requests["messages"], minlength=len(users)).astype(np.int64)
     planned = int(cell["clients"])
     if len(users) > planned:
         yield f"{counted(len(users), 'client')} left records, {planned:,} were started"
-    open_books = counts.join(users, rsuffix="_by_users").fillna(0).astype(int)
-    elsewhere = open_books[["missed", "superseded", "in_flight"]].sum(axis=1)
-    open_books = open_books[open_books["owed"] != open_books["delivered_by_users"] + elsewhere]
+    due_ns = deliveries["due_ns"].to_numpy()
+    inside = (due_ns >= cell["window_from_ns"]) & (due_ns < cell["window_until_ns"])
+    delivered = _distinct(got[inside], deliveries["id"].to_numpy()[inside], len(users))
+    counts = counts.assign(by_users=pd.Series(delivered, users).reindex(counts.index, fill_value=0))
+    elsewhere = counts["missed"] + counts["superseded"] + counts["in_flight"]
+    open_books = counts[counts["owed"] != counts["by_users"] + elsewhere]
     for user, row in open_books.head(SHOWN).iterrows():
         superseded = f"{row['superseded']:,} superseded + " if row["superseded"] else ""
         yield (
-            f"client {user}: {row['owed']:,} published, but {row['delivered_by_users']:,} delivered + "
+            f"client {user}: {row['owed']:,} published, but {row['by_users']:,} delivered + "
             f"{row['missed']:,} missed + {superseded}{row['in_flight']:,} in flight"
         )
     if len(open_books) > SHOWN:
         yield f"and {counted(len(open_books) - SHOWN, 'client')} more like that"
-    unlike = users[users["recorded"] != users["brought"]]
-    if len(unlike):
-        yield _unlike(unlike)
+    unlike = recorded != brought
+    if unlike.any():
+        yield _unlike(recorded[unlike], brought[unlike])
+
+
+def _distinct(who: np.ndarray, ids: np.ndarray, users: int) -> np.ndarray:
+    """Return how many ids each of some users has, of which some may be there more than once."""
+    order = np.lexsort((ids, who))
+    who, ids = who[order], ids[order]
+    another = np.append(True, (np.diff(who) != 0) | (np.diff(ids) != 0))[: len(who)]
+    return np.bincount(who[another], minlength=users)

@@ -4,7 +4,8 @@ A response counts when it was complete inside the window. Bytes that belong to n
 answers, heartbeats) are spread evenly over the life of their request, so that a stream pays the same way as a poll.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,22 @@ from loadtests.records.rows import ROLES, STALL_NS
 from servers.timing import NS_PER_S
 
 NS_PER_MS = 1_000_000
-Received = Callable[[int, int], float]
-"""After the first instant, until the second."""
+WIRED: Final = (
+    *("at_ns", "pid", "connections"),
+    *("wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"),
+)
+SAMPLED: Final = (*WIRED, "cpu_ns", "waited_ns", "lag_ns", "rss_bytes", "kernel_socket_bytes")
+Process = Mapping[str, np.ndarray]
+"""The samples of one process in the order in which they were taken: SAMPLED, by column."""
+Look = Mapping[str, int]
+"""One of them: WIRED, by column, and `look`, its number among all of its process, from 0."""
+Received = Callable[[Look, Look], float]
+"""Between two looks of one process, as `looks` returns them."""
 
 
 def between(received_ns: "pd.Series[int]") -> Received:
     """Return what counts the deliveries of a whole cell between two looks, given when they came."""
-    return lambda after_ns, until_ns: float(received_ns.between(after_ns, until_ns, inclusive="right").sum())
+    return lambda after, until: float(received_ns.between(after["at_ns"], until["at_ns"], inclusive="right").sum())
 
 
 def request_costs(
@@ -32,36 +42,49 @@ def request_costs(
 
     requests, deliveries: one whole cell. delivered: messages due in the window that arrived.
     """
-    answered = answered_in(requests, from_ns, until_ns)
-    answer_ns = answered["ended_ns"] - answered["started_ns"] - answered["hold_ns"]
-    errors = requests["error"][~requests["error"].isin(["", "cut"])].value_counts()
+    answered = _answered(requests, from_ns, until_ns)
+    user, started_ns, ended_ns, hold_ns, empty = (
+        requests[name].to_numpy()[answered] for name in ("user", "started_ns", "ended_ns", "hold_ns", "empty")
+    )
+    failed = requests["error"][~requests["error"].isin(["", "cut"])]
+    errors = dict(failed.value_counts()) if len(failed) else {}
     overhead = _window_overhead_bytes(requests, deliveries, from_ns, until_ns)
     payload = float(deliveries["bytes"].mean()) if len(deliveries) else np.nan
     return {
-        "requests_per_delivery": _per(len(answered), delivered),
-        "responses_per_s": len(answered) / ((until_ns - from_ns) / 1e9),
-        "empty_ratio": _per(int(answered["empty"].sum()), len(answered)),
+        "requests_per_delivery": _per(len(user), delivered),
+        "responses_per_s": len(user) / ((until_ns - from_ns) / 1e9),
+        "empty_ratio": _per(int(empty.sum()), len(user)),
         "payload_bytes_per_delivery": payload,
         "http_bytes_per_delivery": payload + _per(overhead, delivered),
-        "answer_ms": float(answer_ns.median() / NS_PER_MS),
-        "hold_ms": float(answered["hold_ns"].mean() / NS_PER_MS) if answered["hold_ns"].any() else np.nan,
-        "turnaround_ms": _turnaround_ms(answered),
+        "answer_ms": _median(ended_ns - started_ns - hold_ns) / NS_PER_MS,
+        "hold_ms": float(hold_ns.mean() / NS_PER_MS) if hold_ns.any() else np.nan,
+        "turnaround_ms": _turnaround_ms(user, started_ns, ended_ns),
         "repeated_requests": int(requests["repeated"].sum()) if "repeated" in requests else 0,
-        "errors": int(errors.sum()),
+        "errors": len(failed),
         **{f"error_{kind}": int(count) for kind, count in errors.items() if count},
     }
 
 
 def answered_in(requests: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFrame:
     """Return the requests whose answer was complete in the window."""
-    return requests[(requests["ended_ns"] >= from_ns) & (requests["ended_ns"] < until_ns) & (requests["status"] > 0)]
+    return requests[_answered(requests, from_ns, until_ns)]
 
 
-def _turnaround_ms(answered: pd.DataFrame) -> float:
+def _answered(requests: pd.DataFrame, from_ns: int, until_ns: int) -> np.ndarray:
+    ended_ns, status = requests["ended_ns"].to_numpy(), requests["status"].to_numpy()
+    answered: np.ndarray = (ended_ns >= from_ns) & (ended_ns < until_ns) & (status > 0)
+    return answered
+
+
+def _turnaround_ms(user: np.ndarray, started_ns: np.ndarray, ended_ns: np.ndarray) -> float:
     """Median time from an answer to the same user's next request."""
-    ordered = answered.sort_values(["user", "started_ns"])
-    pause_ns = ordered["started_ns"] - ordered["ended_ns"].shift()
-    return float(pause_ns[ordered["user"] == ordered["user"].shift()].median() / NS_PER_MS)
+    order = np.lexsort((started_ns, user))
+    pause_ns = started_ns[order][1:] - ended_ns[order][:-1]
+    return _median(pause_ns[np.diff(user[order]) == 0]) / NS_PER_MS
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else np.nan
 
 
 def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int) -> float:
@@ -87,21 +110,20 @@ def sample_costs(
     is what it spent ready to run and without a core. generator_processes drove the clients; generator_lag_ms is that of
     the latest of them, NaN where one was not watched.
     """
-    server, generator = samples[samples["role"] == "server"], samples[samples["role"] == "generator"]
+    by_role = {role: processes(samples[(samples["role"] == role).to_numpy()]) for role in ROLES}
+    server, generator = by_role["server"], by_role["generator"]
     window_ns = until_ns - from_ns
     cpu_ns = _grown(server, "cpu_ns", from_ns, until_ns)
-    lag_ms = _lag_ms(generator, from_ns, until_ns)
     return {
         "cpu_ms_per_1000": _per(cpu_ns / NS_PER_MS * 1000, delivered),
         "server_cpu_share": cpu_ns / window_ns,
-        "relay_cpu_share": _grown(samples[samples["role"] == "relay"], "cpu_ns", from_ns, until_ns) / window_ns,
-        "generator_cpu_share": _busiest(generator, from_ns, until_ns) / window_ns,
-        "generator_processes": float(generator["pid"].nunique() or np.nan),
-        "generator_lag_ms": float(lag_ms["median"].max(skipna=False)),
-        "generator_lag_max_ms": float(lag_ms["max"].max()),
+        "relay_cpu_share": _grown(by_role["relay"], "cpu_ns", from_ns, until_ns) / window_ns,
+        "generator_cpu_share": max(_growth_each(generator, "cpu_ns", from_ns, until_ns), default=np.nan) / window_ns,
+        "generator_processes": float(len(generator) or np.nan),
+        **_lag(generator, from_ns, until_ns),
         "generator_stopped_ms": _stopped_ms(generator, from_ns, until_ns),
         "connections": _connections(generator),
-        **_each_second(samples, from_ns, until_ns),
+        **_each_second(by_role, from_ns, until_ns),
         **_wire(generator, received, from_ns, until_ns),
         "memory_per_client_bytes": _growth_per_client(server, "rss_bytes", from_ns, until_ns, clients),
         "kernel_per_client_bytes": _growth_per_client(server, "kernel_socket_bytes", from_ns, until_ns, clients),
@@ -119,38 +141,62 @@ def by_host(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str, dic
     }
 
 
-def _lag_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFrame:
-    """How late the loop of each process was, median and max; NaN of one that nobody watched.
+def processes(samples: pd.DataFrame) -> list[Process]:
+    """Return the samples of each process."""
+    if not len(samples):
+        return []
+    at_ns, pids = samples["at_ns"].to_numpy(), samples["pid"].to_numpy()
+    order = np.lexsort((at_ns, pids))
+    edges = np.flatnonzero(np.diff(pids[order])) + 1
+    columns = {name: np.split(samples[name].to_numpy()[order], edges) for name in SAMPLED}
+    return [dict(zip(columns, each, strict=True)) for each in zip(*columns.values(), strict=True)]
+
+
+def _known(process: Process, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return when the platform had a number, and the numbers."""
+    known = process[column] >= 0
+    return process["at_ns"][known], process[column][known]
+
+
+def _lag(generator: Sequence[Process], from_ns: int, until_ns: int) -> dict[str, float]:
+    """How late the loop of the latest process was, median and max.
 
     By the looks in the window, and by the one behind it that tells of a lag within.
     """
-    known = generator[generator["lag_ns"] >= 0]
-    begun_ns = known["at_ns"] - known["lag_ns"].where(known["lag_ns"] >= STALL_NS, 0)
-    within = known[(known["at_ns"] >= from_ns) & (begun_ns <= until_ns)]
-    found = (within["lag_ns"] / NS_PER_MS).groupby(within["pid"]).agg(["median", "max"])
-    return found.reindex(generator["pid"].unique())
+    medians, most = [], np.nan
+    for process in generator:
+        at_ns, lag_ns = _known(process, "lag_ns")
+        begun_ns = at_ns - np.where(lag_ns >= STALL_NS, lag_ns, 0)
+        within_ms = lag_ns[(at_ns >= from_ns) & (begun_ns <= until_ns)] / NS_PER_MS
+        medians.append(np.median(within_ms) if len(within_ms) else np.nan)
+        most = np.fmax(most, within_ms.max()) if len(within_ms) else most
+    return {
+        "generator_lag_ms": float(np.max(medians)) if medians else np.nan,
+        "generator_lag_max_ms": float(most),
+    }
 
 
-def _stopped_ms(generator: pd.DataFrame, from_ns: int, until_ns: int) -> float:
+def _stopped_ms(generator: Sequence[Process], from_ns: int, until_ns: int) -> float:
     """How much of the window load processes stood still: the longest of them; NaN without samples."""
-    known = generator[generator["lag_ns"] >= 0]
-    if not len(known):
-        return np.nan
-    stops = known[known["lag_ns"] >= STALL_NS]
-    ended_ns, begun_ns = stops["at_ns"], stops["at_ns"] - stops["lag_ns"]
-    lost_ns = (ended_ns.clip(upper=until_ns) - begun_ns.clip(lower=from_ns)).clip(lower=0)
-    return float(lost_ns.groupby(stops["pid"]).sum().max()) / NS_PER_MS if len(stops) else 0.0
+    longest_ns = np.nan
+    for process in generator:
+        ended_ns, lag_ns = _known(process, "lag_ns")
+        if len(lag_ns):
+            stops = lag_ns >= STALL_NS
+            ended_ns, begun_ns = ended_ns[stops], (ended_ns - lag_ns)[stops]
+            lost_ns = np.minimum(ended_ns, until_ns) - np.maximum(begun_ns, from_ns)
+            longest_ns = np.fmax(longest_ns, lost_ns.clip(0).sum())
+    return float(longest_ns) / NS_PER_MS
 
 
-def _connections(generator: pd.DataFrame) -> float:
-    known = generator[generator["connections"] >= 0]
-    return float(known.groupby("pid")["connections"].max().sum()) if len(known) else np.nan
+def _connections(generator: Sequence[Process]) -> float:
+    known = [each for process in generator if len(each := _known(process, "connections")[1])]
+    return float(sum(each.max() for each in known)) if known else np.nan
 
 
-def _each_second(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str, float]:
+def _each_second(by_role: Mapping[str, Sequence[Process]], from_ns: int, until_ns: int) -> dict[str, float]:
     found: dict[str, float] = {}
-    for role in ROLES:
-        of_role = samples[samples["role"] == role]
+    for role, of_role in by_role.items():
         cpu = _per_second(of_role, "cpu_ns", from_ns, until_ns)
         waited = _per_second(of_role, "waited_ns", from_ns, until_ns)
         found |= {
@@ -161,19 +207,18 @@ def _each_second(samples: pd.DataFrame, from_ns: int, until_ns: int) -> dict[str
     return found
 
 
-def _per_second(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int) -> list[np.ndarray]:
+def _per_second(of_role: Sequence[Process], column: str, from_ns: int, until_ns: int) -> list[np.ndarray]:
     """How fast a cumulative counter of ns grew in each second of the window, in ns per ns; one array a process.
 
     What is left over at the end joins the last second.
     """
     edges = from_ns + np.arange(max(1, (until_ns - from_ns) // NS_PER_S)) * NS_PER_S
     edges = np.append(edges, until_ns)
-    known = samples[samples[column] >= 0].sort_values("at_ns")
-    processes = [process for _, process in known.groupby("pid") if len(process) > 1]
-    return [np.diff(np.interp(edges, each["at_ns"], each[column])) / np.diff(edges) for each in processes]
+    known = [_known(process, column) for process in of_role]
+    return [np.diff(np.interp(edges, at_ns, values)) / np.diff(edges) for at_ns, values in known if len(at_ns) > 1]
 
 
-def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: int) -> dict[str, float]:
+def _wire(generator: Sequence[Process], received: Received, from_ns: int, until_ns: int) -> dict[str, float]:
     """Bytes and segments between two looks at the sockets, over the deliveries that came between the same two.
 
     Not interpolated to the window: traffic comes in steps, one a message, and half a step is a wrong answer.
@@ -181,7 +226,7 @@ def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: i
     bytes_seen = segments_seen = 0.0
     found = looks(generator, from_ns, until_ns)
     for first, last in found:
-        grown = last - first
+        grown = {name: last[name] - first[name] for name in first}
         bytes_seen += grown["wire_bytes_in"] + grown["wire_bytes_out"]
         segments_seen += grown["wire_segments_in"] + grown["wire_segments_out"]
     delivered = delivered_between(found, received)
@@ -191,24 +236,30 @@ def _wire(generator: pd.DataFrame, received: Received, from_ns: int, until_ns: i
     }
 
 
-def delivered_between(found: "Sequence[tuple[pd.Series[int], pd.Series[int]]]", received: Received) -> float:
+def delivered_between(found: Sequence[tuple[Look, Look]], received: Received) -> float:
     """Return how many deliveries came between the two looks of each load process; each has an equal share of them."""
     return sum(received(int(first["at_ns"]), int(last["at_ns"])) / len(found) for first, last in found)
 
 
-def looks(generator: pd.DataFrame, from_ns: int, until_ns: int) -> "list[tuple[pd.Series[int], pd.Series[int]]]":
+def looks(generator: Sequence[Process], from_ns: int, until_ns: int) -> list[tuple[Look, Look]]:
     """Return the two looks at the sockets that are nearest behind the window's edges, for each load process.
 
     Empty when a process has no two of them.
     """
-    columns = ["at_ns", "connections", "wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"]
-    found = []
-    for _, process in generator[generator["wire_bytes_in"] >= 0].sort_values("at_ns").groupby("pid"):
-        inside = process.loc[process["at_ns"] >= from_ns, columns]
-        if len(inside) < 2:
+    found = list[tuple[Look, Look]]()
+    for process in generator:
+        known = np.flatnonzero(process["wire_bytes_in"] >= 0)
+        if not len(known):
+            continue
+        at_ns = process["at_ns"][known]
+        first, after = np.searchsorted(at_ns, (from_ns, until_ns))
+        if len(known) - first < 2:
             return []
-        after = inside[inside["at_ns"] >= until_ns]
-        found.append((inside.iloc[0], after.iloc[0] if len(after) else inside.iloc[-1]))
+        last = max(first, after) if after < len(known) else len(known) - 1
+        before, behind = (
+            {name: int(process[name][at]) for name in WIRED} | {"look": int(at)} for at in known[[first, last]]
+        )
+        found.append((before, behind))
     return found
 
 
@@ -216,31 +267,24 @@ def _per(amount: float, count: float) -> float:
     return amount / count if count else np.nan
 
 
-def _growth_each(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int) -> list[float]:
+def _growth_each(of_role: Sequence[Process], column: str, from_ns: int, until_ns: int) -> list[float]:
     """Growth of a cumulative counter over the window, one number per process, interpolated at the edges."""
-    known = samples[samples[column] >= 0].sort_values("at_ns")
-    grown = []
-    for _, process in known.groupby("pid"):
-        if len(process) < 2:
-            continue
-        low, high = np.interp([from_ns, until_ns], process["at_ns"], process[column])
-        grown.append(float(high - low))
-    return grown
+    known = [_known(process, column) for process in of_role]
+    edges = [np.interp([from_ns, until_ns], at_ns, values) for at_ns, values in known if len(at_ns) > 1]
+    return [float(high - low) for low, high in edges]
 
 
-def _grown(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int) -> float:
-    grown = _growth_each(samples, column, from_ns, until_ns)
+def _grown(of_role: Sequence[Process], column: str, from_ns: int, until_ns: int) -> float:
+    grown = _growth_each(of_role, column, from_ns, until_ns)
     return sum(grown) if grown else np.nan
 
 
-def _busiest(samples: pd.DataFrame, from_ns: int, until_ns: int) -> float:
-    return max(_growth_each(samples, "cpu_ns", from_ns, until_ns), default=np.nan)
-
-
-def _growth_per_client(samples: pd.DataFrame, column: str, from_ns: int, until_ns: int, clients: int) -> float:
+def _growth_per_client(of_role: Sequence[Process], column: str, from_ns: int, until_ns: int, clients: int) -> float:
     """Median in the window less the first sample, which was taken before any client came. Of all processes together."""
-    known = samples[samples[column] >= 0].groupby("at_ns")[column].sum()
-    inside = known[(known.index >= from_ns) & (known.index <= until_ns)]
-    if not len(inside):
+    known = [_known(process, column) for process in of_role]
+    if not known:
         return np.nan
-    return float(inside.median() - known.iloc[0]) / clients
+    at_ns, which = np.unique(np.concatenate([at_ns for at_ns, _ in known]), return_inverse=True)
+    together = np.bincount(which, weights=np.concatenate([values for _, values in known]))
+    inside = together[(at_ns >= from_ns) & (at_ns <= until_ns)]
+    return float(np.median(inside) - together[0]) / clients if len(inside) else np.nan

@@ -24,6 +24,8 @@ from servers.timing import NS_PER_S
 FEW_STAMPED: Final = 0.5
 """A second with less than this share of the usual stamps is one in which messages came together."""
 NS_PER_MS: Final = 1_000_000
+Looks = tuple[np.ndarray, np.ndarray]
+"""When a load process looked at itself, and how late it had been."""
 
 
 def floors(
@@ -42,11 +44,11 @@ def floors(
     latency, wait = (first[f"{name}_ms"].to_numpy() for name in ("latency", "wait"))
     stamped, asked = np.isfinite(wait), first["arrived_ns"].to_numpy() != 0
     looks = [_looks(each) for _, each in generator.groupby("pid")]
-    looks = [each for each in looks if len(each)]
+    looks = [(at_ns, lag_ns) for at_ns, lag_ns in looks if len(at_ns)]
     if not len(latency) or not (stamped.any() or len(looks)):
         return dict.fromkeys(names, np.nan)
     received_ns = first["received_ns"].to_numpy()
-    at_ns = np.sort(np.concatenate([each["at_ns"] for each in looks])) if looks else np.empty(0)
+    at_ns = np.sort(np.concatenate([each for each, _ in looks])) if looks else np.empty(0)
     second, sharing = np.searchsorted(at_ns, received_ns), max(1, len(looks))
     # A second of one process: those of the others do not speak for it. Users are dealt out to them in turn.
     spoken_for, weight = _spoken_for(second * sharing + first["user"].to_numpy() % sharing, asked)
@@ -82,17 +84,20 @@ def asked_late_ms(first: pd.DataFrame, requests: pd.DataFrame, rtt_ms: float) ->
     return np.asarray(np.nan_to_num(np.clip(np.minimum(of["late_ms"].to_numpy(), lay_ms), 0, None)))
 
 
-def _looks(generator: pd.DataFrame) -> pd.DataFrame:
+def _looks(generator: pd.DataFrame) -> Looks:
     """Return when a load process looked at itself, in order, and how late it had been by then.
 
     One that was stopped looks late: what a gap between two looks has beyond a second is lag, whatever it says.
     """
-    known = generator[generator["lag_ns"] >= 0].sort_values("at_ns")
-    gap_ns = known["at_ns"].diff().fillna(0) - NS_PER_S
-    lag_ns = known["lag_ns"].where(known["lag_ns"] >= gap_ns, gap_ns)
+    at_ns, lag_ns = generator["at_ns"].to_numpy(), generator["lag_ns"].to_numpy()
+    order = np.argsort(at_ns, kind="stable")
+    order = order[lag_ns[order] >= 0]
+    at_ns = at_ns[order]
+    lag_ns = np.maximum(lag_ns[order], np.diff(at_ns, prepend=at_ns[:1]) - NS_PER_S)
     # After a stop the loop may look at itself more than once before it has read all that came meanwhile.
-    spoken_of = pd.Series(lag_ns.to_numpy(), index=pd.to_datetime(known["at_ns"])).rolling("1s").max()
-    return pd.DataFrame({"at_ns": known["at_ns"], "lag_ns": spoken_of.to_numpy()})
+    since = np.searchsorted(at_ns, at_ns - NS_PER_S, side="right")
+    spans = np.column_stack([since, np.arange(1, len(at_ns) + 1)]).ravel()
+    return at_ns, np.maximum.reduceat(np.append(lag_ns, 0), spans)[::2] if len(at_ns) else lag_ns
 
 
 def _spoken_for(second: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,19 +111,19 @@ def _spoken_for(second: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.n
     return enough[second], np.where(asked, weight[second], 1.0)
 
 
-def _late_ms(processes: Sequence[pd.DataFrame], received_ns: np.ndarray) -> np.ndarray:
+def _late_ms(processes: Sequence[Looks], received_ns: np.ndarray) -> np.ndarray:
     """How late any of our loops was at its worst about the time of each delivery; what was read after its last look
     waited since then.
 
     The look before counts as well: after a stop, the loop may look at itself before it reads what has come meanwhile.
     """
     late_ns = np.zeros(len(received_ns))
-    for looks in processes:
-        second = np.searchsorted(looks["at_ns"].to_numpy(), received_ns)
-        lag_ns = np.append(looks["lag_ns"].to_numpy(), 0)
+    for at_ns, looked_ns in processes:
+        second = np.searchsorted(at_ns, received_ns)
+        lag_ns = np.append(looked_ns, 0)
         here = np.maximum(lag_ns[second], lag_ns[np.maximum(second - 1, 0)])
-        after = np.maximum(received_ns - looks["at_ns"].iloc[-1] - NS_PER_S, 0)
-        late_ns = np.maximum(late_ns, np.maximum(here, np.where(second == len(looks), after, 0)))
+        after = np.maximum(received_ns - at_ns[-1] - NS_PER_S, 0)
+        late_ns = np.maximum(late_ns, np.maximum(here, np.where(second == len(at_ns), after, 0)))
     return np.asarray(late_ns / NS_PER_MS)
 
 

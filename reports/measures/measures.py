@@ -20,8 +20,9 @@ from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.clock_error import CHANGE, CROSSING, ERROR
 from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
+from reports.data.tables import process_names
 from reports.measures.consistency import discrepancies, discrepancies_of
-from reports.measures.costs import NS_PER_MS, between, request_costs, sample_costs
+from reports.measures.costs import NS_PER_MS, Look, between, request_costs, sample_costs
 from reports.measures.instrument_part import asked_late_ms, floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
 from reports.measures.losses import COUNTS, ByUser, settled, tallied
@@ -245,11 +246,11 @@ def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
     per_user = _accounts(run, cell)
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
-    processes = int(samples["pid"][samples["role"] == "generator"].nunique())
+    names = process_names(samples[samples["role"] == "generator"])
 
-    def received(after_ns: int, until_ns: int) -> float:
+    def received(after: Look, until: Look) -> float:
         """Each process counts its own, and all of them are meant."""
-        return processes * summary.received(after_ns, until_ns)
+        return len(names) * summary.received(names[after["pid"]], after["look"], until["look"])
 
     return {
         "messages": int(counts["owed"]) // cell["clients"],
@@ -304,12 +305,13 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
         first = records(group[[*SITUATION, "label"]])[0]
         row: dict[Hashable, Any] = {**first, "repeats": len(group)}
         for column in columns:
+            values = group[column].to_numpy()
             if column in summed:
-                row[column] = int(group[column].sum())
+                row[column] = int(values.sum())
             elif column in WORST:
-                row[column] = float(group[column].max())
+                row[column] = float(np.fmax.reduce(values))
             else:
-                row |= _over_repeats(column, group[column])
+                row |= _over_repeats(column, values)
         for name in floored:
             row[f"{name}_low"] = np.fmin(row[f"{name}_low"], row[f"{name}_floor_low"])
         for name in CROSSING & row.keys():
@@ -319,7 +321,7 @@ def summary(run: Run, cells: pd.DataFrame | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _over_repeats(name: str, values: "pd.Series[float]") -> dict[Hashable, float]:
+def _over_repeats(name: str, values: np.ndarray) -> dict[Hashable, float]:
     known = values[np.isfinite(values)]
     # Of a tail that not every repeat knows, it is the worst ones that are not known.
     if not len(known) or (name in TAIL_PARTS and len(known) < len(values)):

@@ -38,6 +38,8 @@ def watch(by_user: ByUser, deliveries: pd.DataFrame, requests: pd.DataFrame, pub
 
 def _resumed(deliveries: pd.DataFrame, requests: pd.DataFrame, ids: np.ndarray) -> dict[str, int]:
     """Compare, for every connection of a user but its first, the newest id before it with the first one on it."""
+    if requests["connection"].nunique() < 2:  # nobody's second is as everybody's first
+        return {"resumed_users": 0, "reconnected_users": 0, "reconnects": 0}
     begun = requests.groupby(["user", "connection"], as_index=False)["started_ns"].min()
     again = begun[begun["connection"] > begun.groupby("user")["connection"].transform("min")]
     found = {"resumed_users": 0, "reconnected_users": 0, "reconnects": len(again)}

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import special
 
 from reports.model.cell_figures import CellFigures, Load
 from reports.model.service import ASKED, HELD, quantile_s
@@ -106,7 +106,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def _reach(freedom: int) -> float:
     """How many standard deviations the interval reaches."""
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def terms_of(pattern: str, figure: str, *, sizes: int) -> tuple[str, ...]:
@@ -145,6 +145,8 @@ def fit(pattern: str, figure: str, cells: Sequence[CellFigures]) -> Law:
 
 def _non_negative(amounts: Floats, measured: Floats, given: NDArray[np.bool_]) -> Floats:
     """Return the coefficients; those that are given are 1."""
+    from scipy import optimize  # takes as long to import as all the rest, and who only asks a model fits nothing
+
     relative = amounts / measured[:, None]
     scale = np.maximum(np.linalg.norm(relative, axis=0), 1e-300)
     left = np.clip(1 - relative[:, given].sum(axis=1), 0, None)

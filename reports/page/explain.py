@@ -15,13 +15,12 @@ from reports.basics.records import records
 from reports.basics.units import NONE, counted, quantity
 from reports.charts.chart_data import Scene, scenes
 from reports.data.clock_error import CROSSING, ERROR
-from reports.data.load import load
-from reports.measures.measures import MEASURES, Measure, per_cell, summary
+from reports.measures.measures import MEASURES, Measure
 from reports.measures.ranking import SummaryRow
 from reports.page.answer import findings, headline
 from reports.page.conditions import settings
-from reports.validity.caution import MEANING, NO_ANSWER, WORTHLESS, Caution, Facts, Verdict, verdict
-from reports.validity.checks import cautions_of
+from reports.validity.caution import MEANING, NO_ANSWER, WORTHLESS, Caution, Verdict, verdict
+from reports.validity.evidence import evidence
 
 COUNTS: Final = ("owed", "delivered", "missed", "in_flight", "duplicated", "reordered", "unknown", "errors")
 UNITS: Final = {"kB": "B"}
@@ -96,12 +95,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def explained(run_dir: Path) -> Explanation:
     """Load, measure and check. Raises ReportError, one line, when the folder cannot be read."""
-    run = load(run_dir)
-    cells = per_cell(run)
-    rows = summary(run, cells)
-    found = cautions_of(Facts(run, cells, rows))
-    ruled = verdict(found)
-    manifest = run.manifest
+    found = evidence(run_dir)
+    ruled, manifest = verdict(found.cautions), found.run.manifest
     return Explanation(
         run=run_dir.name,
         command=manifest.command,
@@ -111,9 +106,9 @@ def explained(run_dir: Path) -> Explanation:
         versions=manifest.versions,
         verdict=ruled,
         meaning=MEANING[ruled],
-        scenarios=[_scenario(scene) for scene in scenes(run, rows, ruled) if scene.furthest],
-        doubts=[each for each in found if each.severity != "note"],
-        limits=[each for each in found if each.severity == "note"],
+        scenarios=[_scenario(scene) for scene in scenes(found.run, found.summary, ruled) if scene.furthest],
+        doubts=[each for each in found.cautions if each.severity != "note"],
+        limits=[each for each in found.cautions if each.severity == "note"],
     )
 
 

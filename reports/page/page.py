@@ -20,8 +20,8 @@ from reports.basics.units import percent
 from reports.charts import CHARTS, Chart, svg
 from reports.charts.chart_data import Scene, scenes
 from reports.charts.style import Look, styled
-from reports.data.load import ReportError, load
-from reports.measures.measures import BREAKDOWN, per_cell, summary
+from reports.data.load import ReportError
+from reports.measures.measures import BREAKDOWN
 from reports.page import interactive
 from reports.page.answer import Finding, GoalMet, answers, findings, goals, headline, tail_percent
 from reports.page.conditions import settings, situation
@@ -29,7 +29,7 @@ from reports.page.table import Table, table
 from reports.theory.theory_table import theory_table
 from reports.validity.calibration_used import doubt, quotes
 from reports.validity.caution import MEANING, NO_ANSWER, VERDICT_FILE, WORTHLESS, Caution, Facts, Ruling, verdict
-from reports.validity.checks import cautions_of
+from reports.validity.evidence import Evidence, evidence
 from reports.validity.evidence_text import accounts, grounds, side_by_side
 
 Picture = tuple[str, Chart, Markup, Markup]
@@ -62,27 +62,23 @@ class Section:
     nearer: Sequence[tuple[str, Sequence[Picture]]]
 
 
-def write_report(run_dir: Path) -> Path:
+def write_report(of: Path | Evidence, charts: Sequence[Chart] = CHARTS) -> Path:
     """Write report.html, verdict.json, summary.csv, summary.parquet and charts/ into a run folder; return the page.
 
-    Raises ReportError when the run cannot be read or the files cannot be written.
+    of: the folder, or what was found in it, to save working it out twice. charts: those to draw, where there is what
+    they show. Raises ReportError when the run cannot be read or the files cannot be written.
     """
-    run = load(run_dir)
-    cells = per_cell(run)
-    table_of = summary(run, cells)
-    facts = Facts(run, cells, table_of)
-    found = cautions_of(facts)
-    shown = scenes(run, table_of, verdict(found))
+    found = of if isinstance(of, Evidence) else evidence(of)
+    run_dir, cautions = found.run.path, found.cautions
+    shown = scenes(found.run, found.summary, verdict(cautions))
     try:
-        charts = {scene.name: _draw(scene, run_dir / "charts") for scene in shown}
-        write(
-            run_dir / VERDICT_FILE,
-            msgspec.json.format(msgspec.json.encode(Ruling.on(found, answers(run, table_of))), indent=2),
-        )
-        write(run_dir / "summary.csv", table_of.to_csv(index=False))
-        write(run_dir / "summary.parquet", table_of.to_parquet(index=False))
+        drawn = {scene.name: _draw(scene, charts, run_dir / "charts") for scene in shown}
+        ruling = Ruling.on(cautions, answers(found.run, found.summary))
+        write(run_dir / VERDICT_FILE, msgspec.json.format(msgspec.json.encode(ruling), indent=2))
+        write(run_dir / "summary.csv", found.summary.to_csv(index=False))
+        write(run_dir / "summary.parquet", found.summary.to_parquet(index=False))
         page = run_dir / "report.html"
-        write(page, render(facts, found, shown, charts))
+        write(page, render(found, cautions, shown, drawn))
     except OSError as problem:
         raise ReportError(
             f"{problem.filename or run_dir}: cannot be written ({problem.strerror}). Make room or allow writing, "
@@ -91,10 +87,10 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def _draw(scene: Scene, folder: Path) -> Drawn:
-    """Draw every chart that has something to show, save each as SVG and PNG, and return it with one for a phone."""
+def _draw(scene: Scene, charts: Sequence[Chart], folder: Path) -> Drawn:
+    """Draw each chart that has something to show, save it as SVG and PNG, and return it with one for a phone."""
     folder.mkdir(exist_ok=True)
-    chosen = [chart for chart in CHARTS if chart.applies(scene)]
+    chosen = [chart for chart in charts if chart.applies(scene)]
     if not scene.furthest:  # a step of a sweep, folded away: one drawing, of which several stand in a row
         with styled(narrow=True):
             return {chart.name: ("", _saved(chart, scene, folder)) for chart in chosen}

@@ -12,7 +12,7 @@ from reports.basics.exit_codes import ExitCode, markdown_notes, markdown_table, 
 from reports.basics.junit import Case, junit_xml
 from reports.basics.templating import template
 from reports.basics.units import counted, number
-from reports.charts import svg
+from reports.charts import CHARTS, Chart, svg
 from reports.charts.style import Look
 from reports.ci.comparison import NOT_JUDGED
 from reports.page.page import write_report
@@ -87,17 +87,18 @@ def with_unit(claim: PublishedClaim) -> str:
     return f"{number(claim.measured)} {claim.unit}".rstrip()
 
 
-def judge(name: str, folder: Path) -> Replicated:
+def judge(name: str, folder: Path, charts: Sequence[Chart] = CHARTS) -> Replicated:
     """Judge a replication by the run folders in `folder`, one a stage, and write index.html beside them.
 
-    Raises ReportError, one line, when a stage cannot be read or lacks a cell.
+    charts: those of the stages' reports, the one among them that index.html shows. Raises ReportError, one line, when a
+    stage cannot be read or lacks a cell.
     """
     replication = replications.load(name)
     stages = {stage: evidence(folder / stage) for stage in replication.stages()}
     invalid = _lines({stage: each.invalid for stage, each in stages.items()})
     doubts = _lines({stage: each.doubts for stage, each in stages.items()})
     result = Replicated(name, replication.TITLE, tuple(replication.claims(stages)), invalid, doubts)
-    pages = {stage: write_report(folder / stage).relative_to(folder) for stage in stages}
+    pages = {stage: write_report(each, charts).relative_to(folder) for stage, each in stages.items()}
     page = render(result, replication, pages, _picture(replication, stages, folder))
     (folder / "index.html").write_text(page, encoding="utf-8")
     return result

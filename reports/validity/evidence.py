@@ -11,20 +11,19 @@ import pandas as pd
 from loadtests.records.rows import ERRORS
 from reports.data.load import Run, load
 from reports.measures.measures import latencies, per_cell, summary
-from reports.validity.caution import Caution
-from reports.validity.checks import cautions
+from reports.validity.caution import Caution, Facts
+from reports.validity.checks import cautions_of
 
 ERROR_COLUMNS: Final = [f"error_{kind}" for kind in ERRORS if kind not in {"", "cut"}]
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """cells: what `per_cell` gives, with a column also for kinds of error that never came up; summary: of these."""
+class Evidence(Facts):
+    """cells have a column also for kinds of error that never came up."""
 
-    run: Run
-    cells: pd.DataFrame
-    summary: pd.DataFrame
-    cautions: list[Caution]
+    @cached_property
+    def cautions(self) -> list[Caution]:
+        return cautions_of(self)
 
     @cached_property
     def latency(self) -> pd.DataFrame:
@@ -56,8 +55,11 @@ class Evidence:
 
 def evidence(run_dir: Path, only: Collection[str] | None = None) -> Evidence:
     """Load and measure a run, or only the named cells of it. Raises ReportError, one line, when it cannot be read."""
-    run = load(run_dir, only)
+    return evidence_of(load(run_dir, only))
+
+
+def evidence_of(run: Run) -> Evidence:
+    """The same of a run that is loaded."""
     cells = per_cell(run)
-    rows = summary(run, cells)
     absent = {name: 0 for name in ERROR_COLUMNS if name not in cells}
-    return Evidence(run, cells.assign(**absent), rows, cautions(run, cells, rows))
+    return Evidence(run, cells.assign(**absent), summary(run, cells))

@@ -25,7 +25,7 @@ from servers.web.doors import ORIGINS
 from servers.web.errors import JSON, error_response
 from servers.web.query import BadFieldError
 from servers.web.websocket import accept, refusal
-from servers.web.websocket_frames import BINARY, FINAL, TEXT, frame
+from servers.web.websocket_frames import FINAL, TEXT, FrameError, frame
 
 PAGES: Final = Path(__file__).parent.parent / "pages" / "race"
 RTT_MAX_MS: Final = 5_000
@@ -207,14 +207,13 @@ async def clock(request: web.Request) -> web.StreamResponse:
     refused = refusal(request)
     if refused is not None:
         return refused
-    response, page = await accept(request, CLOCK_BYTES_MAX)
-
-    def answer(opcode: int, _: bytes) -> None:
-        if opcode <= BINARY:
-            page.transport.write(frame(FINAL | TEXT, b"%d" % now_ns()))
-
-    page.heard = answer
-    await page.listen()
+    response, page = await accept(request, CLOCK_BYTES_MAX, within_s=0)
+    page.listen()
+    try:
+        while await page.receive() is not None:
+            page.say(frame(FINAL | TEXT, b"%d" % now_ns()))
+    except FrameError as broken:
+        page.close(broken.code)
     return response
 
 

@@ -11,7 +11,7 @@ from aiohttp.http import SERVER_SOFTWARE
 
 from servers.timing.clock import now_ns
 from servers.web.answers import Rendered, takes_rendered
-from servers.web.errors import JSON, error_body, error_response
+from servers.web.errors import JSON, UnavailableError, error_body, error_response
 
 BURST: Final = 2
 FORGET_ABOVE: Final = 10_000
@@ -45,8 +45,14 @@ class TokenBuckets:
         self._buckets = {name: one for name, one in self._buckets.items() if at_ns - one[1] < full_after_ns}
 
 
+class TooOftenError(UnavailableError):
+    """A client that sends more than it may."""
+
+    field = "client"
+
+
 class RateLimit:
-    """Refuses the requests of a client that sends more than `rate_per_s`."""
+    """Refuses what a client sends above `rate_per_s`: requests, and messages on a connection that it holds."""
 
     def __init__(self, rate_per_s: float) -> None:
         self._rate_per_s = rate_per_s
@@ -60,7 +66,15 @@ class RateLimit:
         wait_s = self._buckets.wait_s(client, now_ns())
         if wait_s == 0:
             return None
-        return too_many(request, f"{client} may send {self._rate_per_s:g} requests/s; slow down", math.ceil(wait_s))
+        return too_many(request, self._why(client), math.ceil(wait_s))
+
+    def admit(self, client: str) -> None:
+        """Take a token for a message, which costs what a request costs. Raises TooOftenError when there is none."""
+        if self._buckets.wait_s(client, now_ns()):
+            raise TooOftenError(self._why(client))
+
+    def _why(self, client: str) -> str:
+        return f"{client} may send {self._rate_per_s:g} requests/s; slow down"
 
 
 def too_many(request: web.BaseRequest, error: str, retry_after_s: int, *, close: bool = False) -> web.StreamResponse:

@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 
 import pytest
 from redis import Redis
@@ -10,20 +9,14 @@ from redis import Redis
 from loadtests.host.redis_server import RedisServer
 from servers.web.free_port import free_port
 from tests.backplane.sharing import KINDS
-from tests.server_process import HANG_S, ROOT, ServerProcess
+from tests.forked import ran
+from tests.server_process import HANG_S, ServerProcess
 
 pytestmark = pytest.mark.peer
 
 
 def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "servers", "sse", "--port", "0", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        check=False,
-    )
+    return ran("sse", "--port", "0", *arguments, module="servers", timeout=HANG_S)
 
 
 def refusal(url: str, kind: str) -> str:

@@ -1,7 +1,6 @@
 """Every claim of the guide judged on runs that never happened: the page, the files and the exit code say the same."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -25,6 +24,8 @@ pytestmark = pytest.mark.slow
 MADE_UP: dict[str, dict[str, float]] = {
     "first_ms_chunked": {"buffered": 900.0},
     "client_ms": {"push": 200.0},
+    "p50_ms": {"new": 600.0},
+    "cpu_ms": {"sse": 600.0},
     "lost": {},
 }
 
@@ -65,14 +66,19 @@ def folder(guide: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(guide, tmp_path_factory.mktemp("claims") / "claims")
 
 
-@pytest.fixture(scope="module")
-def grounds(guide: Folder, folder: Path) -> Callable[..., Grounds]:
-    return lambda **lacking: Grounds(guide, folder, model_file.read(model_file.RECORDED), "the recorded model", lacking)
+def grounds(guide: Folder, folder: Path, lacking: dict[str, str]) -> Grounds:
+    return Grounds(guide, folder, model_file.read(model_file.RECORDED), "the recorded model", lacking)
+
+
+def verdict(name: str, guide: Folder, folder: Path, **lacking: str) -> Verdict:
+    """Judge one claim of the guide, which is judged by itself."""
+    (ruled,) = grounds(guide.only({name}), folder, lacking).ruled()
+    return ruled.verdict
 
 
 @pytest.fixture(scope="module")
-def judged(grounds: Callable[..., Grounds]) -> Judged:
-    return page.judge(grounds())
+def judged(guide: Folder, folder: Path) -> Judged:
+    return page.judge(grounds(guide, folder, {}), charts=())
 
 
 def test_a_world_without_faults_has_the_latencies_that_the_guide_says(judged: Judged) -> None:
@@ -82,6 +88,7 @@ def test_a_world_without_faults_has_the_latencies_that_the_guide_says(judged: Ju
     assert found["use-streaming-no-replay"].verdict is Verdict.REFUTED
     assert answer(found["use-streaming-not-behind-buffers"]) == "holds if the proxy ignores X-Accel-Buffering: no"
     assert answer(found["use-push-for-pages"]) == "holds if the client accepts pushes, as ours does"
+    assert answer(found["move-two-way"]) == "holds if latency is what counts, and POSTs share a connection"
 
 
 def test_where_the_answer_changes_is_said(judged: Judged) -> None:
@@ -110,18 +117,19 @@ def test_json_junit_and_documentation_say_the_same(judged: Judged, folder: Path)
     assert all(each.claim.sentence in judged.document() for each in judged.ruled)
 
 
-def test_what_needs_a_program_that_is_not_here_is_not_judged(grounds: Callable[..., Grounds]) -> None:
-    found = {each.name: each for each in grounds(**{"page-push": "chromium is not installed"}).ruled()}
-    assert found["use-push-for-pages"].verdict is Verdict.NOT_JUDGED
+def test_what_needs_a_program_that_is_not_here_is_not_judged(guide: Folder, folder: Path) -> None:
+    lacking = {"page-push": "chromium is not installed"}
+    assert verdict("use-push-for-pages", guide, folder, **lacking) is Verdict.NOT_JUDGED
+    assert verdict("use-push-for-pages", guide, folder) is not Verdict.NOT_JUDGED
 
 
-def test_a_made_up_run_decides_no_latency(guide: Folder, folder: Path, grounds: Callable[..., Grounds]) -> None:
+def test_a_made_up_run_decides_no_latency(guide: Folder, folder: Path) -> None:
+    assert verdict("push-latency", guide, folder) is not Verdict.NOT_JUDGED
     file = folder / "near" / "run.json"
     before = file.read_bytes()
     run = msgspec.json.decode(before, type=manifest.Run)
     try:
         file.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, kind=manifest.SYNTHETIC)))
-        found = {each.name: each for each in grounds().ruled()}
+        assert verdict("push-latency", guide, folder) is Verdict.NOT_JUDGED
     finally:
         file.write_bytes(before)
-    assert found["push-latency"].verdict is Verdict.NOT_JUDGED

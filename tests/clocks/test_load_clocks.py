@@ -16,7 +16,7 @@ from loadtests.records.load_clocks import read_clock, shifted
 from loadtests.records.manifest import LoadClock
 from loadtests.records.recorder import DTYPES, Recorder, Rows
 from loadtests.records.rows import DELIVERY, REQUEST, UNTOLD, Delivery, Request, Sample
-from loadtests.records.to_parquet import Collected, collect
+from loadtests.records.to_parquet import Collected, collect, recorded_rows
 from loadtests.summary.folding import Folding
 from loadtests.summary.reduction import Window
 from servers.timing.clock import clock_id
@@ -186,9 +186,10 @@ def test_a_summary_of_rows_that_are_not_kept_says_by_how_much_its_clocks_may_be_
     clocks = TwoClocks(3 * S, drift_ppm=-40)
     recorder = recorded(tmp_path, clocks, clocks.exchanges(np.random.default_rng(3), 50))
     recorder.finish()
-    folding = Folding(tmp_path, Window(0, 10**6 * S, S))
-    assert folding.finish()[1] == []
-    (error_ns,) = folding.clock_error_ns.values()
+    folded = Folding(tmp_path, Window(0, 10**6 * S, S)).finish()
+    assert folded.unaccounted(recorded_rows(tmp_path / "raw")) == []
+    assert folded.summary.deliveries.early == 0, "what the clocks may be wrong by is not earliness"
+    (error_ns,) = folded.clock_error_ns.values()
     running = read_clock(tmp_path / "raw" / f"clock-{os.getpid()}.json")
     drifted_ns = 50e-6 * (SECONDS * S - running.at_ns)
     assert running.error_ns + drifted_ns <= error_ns < 10 * MS

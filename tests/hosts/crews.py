@@ -1,7 +1,7 @@
 """Runs with load hosts, for tests: hosts are processes of `pollbench worker`, in empty folders of their own."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +14,10 @@ from loadtests.runs import runner
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting
 from loadtests.runs.hosts.messages import TOKEN
+from loadtests.runs.runner import Watcher
 from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.scenarios import Scenario
+from reports.commands.cells import Together
 from servers import patterns
 
 LABELS: Final = {name: patterns.facts(name).label for name in patterns.names()}
@@ -58,18 +60,23 @@ class Told:
 
 @dataclass
 class CrewOf:
-    """A run folder, its hosts by name, and what the run said. As a context: everything has ended at its end."""
+    """A run folder, its hosts by name, and what the run said. As a context: everything has ended at its end.
+
+    wrap: words before the command of a host. telling: whether hosts tell what they count.
+    """
 
     folder: Path
     scenario: Scenario
     meeting: Meeting = field(default_factory=lambda: Meeting(worker_port=0, worker_wait_s=60))
     said: list[str] = field(default_factory=list)
     hosts: dict[str, Child] = field(default_factory=dict)
-    wrap: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    wrap: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    telling: bool = False
 
     def __enter__(self) -> "CrewOf":
         self._stack = ExitStack()
-        self.office = self._stack.enter_context(LoadHosts(self.meeting, {TOKEN: SECRET}, self.said.append))
+        hosts = LoadHosts(self.meeting, {TOKEN: SECRET}, self.said.append, telling=self.telling)
+        self.office = self._stack.enter_context(hosts)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,7 +86,8 @@ class CrewOf:
         """Start a load host in an empty folder."""
         home = self.folder / f"home-of-{name}"
         (home / "tmp").mkdir(parents=True)
-        command = [sys.executable, pollbench.__file__, "worker", "--master", f"{to}:{self.office.port}"]
+        # In one word: clocks/elsewhere.py leaves whoever has a --master alone.
+        command = [sys.executable, pollbench.__file__, "worker", f"--master={to}:{self.office.port}"]
         inside = ("sh", "-c", f'cd {home}; exec "$@"', "sh")
         child = Child(
             f"host {name}",
@@ -91,15 +99,18 @@ class CrewOf:
         return child
 
     def measure(
-        self, *named: str, each: Callable[[str], None] = lambda _: None, brief: str = ""
+        self, *named: str, each: Callable[[str], None] = lambda _: None, brief: str = "", beside: Sequence[Watcher] = ()
     ) -> tuple[runner.Outcome, Told]:
-        """Measure one cell of each pattern named. brief: the one whose window is as short as that of SHARED."""
+        """Measure one cell of each pattern named. brief: the one whose window is as short as that of SHARED. beside:
+        who else watches.
+        """
         plan, told = Plan(self.scenario, named, 1), Told(self.said, self.folder, each)
         self._told = told
         runner.begin(self.folder / "run", plan, LABELS, "run")
         short = replace(self.scenario, window_s=SHARED.window_s)
         cells = [replace(cell, scenario=short) if cell.pattern == brief else cell for cell in plan.cells()]
-        return runner.run_cells(self.folder / "run", cells, LABELS, told, hosts=self.office), told
+        watchers = Together(told, *beside)
+        return runner.run_cells(self.folder / "run", cells, LABELS, watchers, hosts=self.office), told
 
     def receives(self, name: str) -> bool:
         """Whether users on a host have written down a message of the try that is going on."""

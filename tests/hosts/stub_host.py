@@ -13,7 +13,8 @@ from loadtests.records.rows import DELIVERY
 from loadtests.runs.commands import Programs
 from loadtests.runs.hosts.line import Line
 from loadtests.runs.hosts.messages import TOKEN
-from loadtests.runs.hosts.worker import JOINED, Worker
+from loadtests.runs.hosts.trying import JOINED
+from loadtests.runs.hosts.worker import Worker
 
 ROWS = 1_000
 FILES = {"many": 200}

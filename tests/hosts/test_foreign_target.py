@@ -13,6 +13,7 @@ import pollbench
 from loadtests.host.managed_process import Child
 from loadtests.runs.hosts.messages import TOKEN
 from servers.web.free_port import free_port
+from tests.forked import ran
 from tests.hosts.crews import SECRET
 from tests.targets.test_run import BRIEF, PUBLISH, cell_of, foreign
 
@@ -23,7 +24,7 @@ def run(folder: Path, mode: str, *words: str) -> "subprocess.CompletedProcess[st
     """Measure a server by two load hosts."""
     port = str(free_port())
     joining = [sys.executable, pollbench.__file__, "worker", "--master", f"127.0.0.1:{port}", "--wait", "60"]
-    measuring = [sys.executable, pollbench.__file__, "run", "sse", "--workers", "2", "--worker-port", port, *BRIEF]
+    measuring = ["run", "sse", "--workers", "2", "--worker-port", port, *BRIEF]
     hosts = [
         Child(name, [*joining, "--name", name], folder / f"{name}.log", extra_env={TOKEN: SECRET})
         for name in ("alpha", "beta")
@@ -31,14 +32,7 @@ def run(folder: Path, mode: str, *words: str) -> "subprocess.CompletedProcess[st
     try:
         with foreign(mode) as url:
             asked = ["--url", f"{url}/events", "--publish", PUBLISH, "--set", "publish.at_once=4", *words]
-            return subprocess.run(
-                [*measuring, *asked, "--json", "--out", str(folder / "run")],
-                env=os.environ | {TOKEN: SECRET},
-                capture_output=True,
-                text=True,
-                timeout=180,
-                check=False,
-            )
+            return ran(*measuring, *asked, "--json", "--out", str(folder / "run"), env=os.environ | {TOKEN: SECRET})
     finally:
         for host in hosts:
             host.stop()

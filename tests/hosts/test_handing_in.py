@@ -14,8 +14,10 @@ from loadtests.records.rows import DELIVERY
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting
 from loadtests.runs.hosts.messages import TOKEN
+from loadtests.runs.hosts.pieces import counted_by, counts_of
 from loadtests.runs.hosts.roster import HostFailed
 from loadtests.scenario.plan import Plan, PlannedCell
+from loadtests.summary.reduction import Window
 from tests.hosts import stub_host
 from tests.hosts.crews import SECRET, SHARED
 
@@ -117,3 +119,26 @@ def test_a_store_that_takes_nothing_is_named_with_the_host_that_found_out(made: 
     with pytest.raises(HostFailed, match=f"load host alpha: the store {store} cannot take deliveries-sse0-"):
         run.hosts.hand_in(run.cell, lambda: None)
     assert run.rows() == 0
+
+
+@pytest.mark.parametrize("by_store", [False, True])
+def test_a_host_that_counts_keeps_its_rows_and_hands_in_what_they_came_to(
+    made: Made, tmp_path: Path, by_store: bool
+) -> None:
+    run = made("good", str(tmp_path / "store") if by_store else "")
+    run.start()
+    run.hosts.await_ready(lambda: None)
+    run.hosts.count(Window(0, 10**9, 0))
+    run.hosts.hand_in(run.cell, lambda: None)
+    assert [file.name for file in (run.cell / "raw").iterdir()] == ["folded@alpha.json"]
+    folded = counted_by(["alpha"], run.cell / "raw")
+    assert [*folded.taken.values()] == [stub_host.ROWS]
+    assert folded.summary.deliveries.recorded == stub_host.ROWS
+
+
+def test_what_a_host_did_not_count_is_missed_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="load host alpha did not say what its rows came to"):
+        counted_by(["alpha"], tmp_path)
+    counts_of("alpha", tmp_path).write_bytes(b'{"summary": 3}')
+    with pytest.raises(ValueError, match=r"load host alpha did not say .*Expected `object`"):
+        counted_by(["alpha"], tmp_path)

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.live.counts import Live
+from loadtests.metrics.counting import Counted, SoFar
 from loadtests.runs.hosts.messages import LOST_S, HostRefused, Piece
 from loadtests.runs.hosts.roster import FRESH_S, STEP_S, HostFailed, Roster
+from loadtests.summary.reduction import Window
 from tests.hosts.wanted import VERSIONS, Host, some_work
 
 PIECE = Piece(file="deliveries-sse-7@beta.rows", size_bytes=3, rows=0, sha256="0" * 64)
@@ -221,3 +224,47 @@ def test_all_hear_that_the_run_is_over_and_so_does_who_comes_later(roster: Roste
     assert (order.do, order.code, order.why) == ("end", 130, "it was interrupted")
     assert roster.there() == []
     assert Host(roster, "beta").join().ask().do == "end"
+
+
+def test_a_host_hears_of_the_window_even_where_it_missed_the_order_to_count(roster: Roster, tmp_path: Path) -> None:
+    alpha, beta, window = Host(roster, "alpha").join(), Host(roster, "beta").join(), Window(1, 2, 0)
+    roster.begin(2, some_work(), tmp_path)
+    roster.count(window)
+    order = alpha.ask()
+    assert (order.do, order.window) == ("count", window)
+    roster.hand_in()
+    for host in (alpha, beta):
+        order = host.ask()
+        assert (order.do, order.window) == ("hand in", window)
+    roster.release()
+    roster.begin(2, some_work(), tmp_path)
+    assert alpha.ask().window is None, "another try has another window"
+
+
+def test_what_hosts_have_counted_is_what_they_said_last_of_this_try(roster: Roster, tmp_path: Path) -> None:
+    def told(deliveries: int) -> SoFar:
+        return SoFar({"sse": Counted(Live(deliveries=deliveries))})
+
+    alpha, beta, work = Host(roster, "alpha").join(), Host(roster, "beta").join(), some_work()
+    roster.begin(2, work, tmp_path)
+    alpha.ask(attempt=work.attempt, told=told(3))
+    beta.ask(attempt=some_work().attempt, told=told(99))
+    alpha.ask(attempt=work.attempt, told=told(5), seen=-1)
+    assert roster.told == {"alpha": told(5)}
+    roster.hand_in()
+    roster.handed_in(beta.handed_in(work.attempt, told=told(7)))
+    assert roster.told == {"alpha": told(5), "beta": told(7)}
+    roster.release()
+    assert set(roster.told) == {"alpha", "beta"}, "whoever tells of it may not have looked yet"
+
+
+def test_nothing_is_ordered_of_a_host_that_was_lost_meanwhile(roster: Roster, clock: Clock, tmp_path: Path) -> None:
+    alpha, beta = Host(roster, "alpha").join(), Host(roster, "beta").join()
+    roster.begin(2, some_work(), tmp_path)
+    beta.ask()
+    roster.leave(beta.leaving("interrupted there"))
+    roster.count(Window(1, 2, 0))
+    roster.hand_in()
+    assert alpha.ask().do == "hand in"
+    with pytest.raises(HostFailed, match="load host beta left: interrupted there"):
+        roster.check()

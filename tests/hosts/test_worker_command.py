@@ -122,7 +122,5 @@ def test_a_run_makes_a_token_where_it_has_none_and_waits_only_so_long() -> None:
 def test_options_of_load_hosts_need_load_hosts(front_door: Door, capfd: pytest.CaptureFixture[str]) -> None:
     assert front_door("run", "sse", "--bind", "10.0.0.1") == 2
     assert "--bind 10.0.0.1 is for load hosts, and this run has none: add --workers N" in capfd.readouterr().err
-    assert front_door("run", "sse", "--workers", "2", "--metrics", "prometheus:0") == 2
-    assert "--metrics tells of rows as they come" in capfd.readouterr().err
     assert front_door("run", "sse", "--workers", "2", "--network", "netem") == 2
     assert "--workers 2 is out of range: it must be 0 with --network netem" in capfd.readouterr().err

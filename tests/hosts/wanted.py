@@ -2,6 +2,7 @@
 
 import secrets
 
+from loadtests.metrics.counting import SoFar
 from loadtests.records.manifest import Machine
 from loadtests.runs.hosts.messages import Asking, HandedIn, Joining, Leaving, Order, Piece, Work
 from loadtests.runs.hosts.roster import Roster
@@ -26,13 +27,13 @@ class Host:
         return Joining(name=self.name, instance=self.instance, machine=MACHINE, versions=self.versions)
 
     def ask(self, **told: object) -> Order:
-        asking = Asking(name=self.name, instance=self.instance, seen=self.seen, **told)  # type: ignore[arg-type]
+        asking = Asking(**{"name": self.name, "instance": self.instance, "seen": self.seen} | told)  # type: ignore[arg-type]
         order = self._roster.orders(asking)
         self.seen = order.number
         return order
 
-    def handed_in(self, attempt: str, *pieces: Piece) -> HandedIn:
-        return HandedIn(name=self.name, instance=self.instance, attempt=attempt, pieces=list(pieces))
+    def handed_in(self, attempt: str, *pieces: Piece, told: SoFar | None = None) -> HandedIn:
+        return HandedIn(name=self.name, instance=self.instance, attempt=attempt, pieces=list(pieces), told=told)
 
     def leaving(self, why: str) -> Leaving:
         return Leaving(name=self.name, instance=self.instance, why=why)

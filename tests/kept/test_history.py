@@ -1,6 +1,7 @@
 """A measure over runs: what is called a change, what is said beside it, and which runs do not count."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 
 from loadtests.records import manifest
+from loadtests.records.manifest import Cell
 from loadtests.scenario.scenarios import Scenario
-from reports.basics.statistics import change_points, series_needed
+from reports.basics.statistics import ALPHA, change_points, median_interval, series_needed
 from reports.commands.app import main
 from reports.data.load import ReportError
-from reports.kept.history import history
+from reports.kept.history import changes, history
+from tests.reports.test_clock_error import FAR
 from tests.synthetic import write_run
 from tests.synthetic_patterns import World
 
@@ -70,6 +73,32 @@ def test_the_change_is_told_with_the_run_and_other_versions_with_theirs(twelve: 
     assert "since run-06" in told
     assert "aiohttp" not in told
     assert {step.run: step.marks for step in found.steps if step.marks} == {"run-09": ("aiohttp 3 -> 4",)}
+
+
+def test_a_change_that_the_clocks_of_several_hosts_may_have_made_is_none() -> None:
+    values = [median_interval([5.0 + 0.01 * at + 3.0 * (at >= 7)]) for at in range(14)]
+    bare, doubted = ([*changes(values, [error_ms] * 14, "p50_ms", ALPHA)] for error_ms in (0.0, 1.0))
+    assert [each.at for each in bare] == [each.at for each in doubted] == [7]
+    base = values[3].median
+    assert doubted[0].percent == bare[0].percent
+    assert doubted[0].low_percent == pytest.approx(bare[0].low_percent - 100 * 2.0 / base)
+    assert doubted[0].high_percent == pytest.approx(bare[0].high_percent + 100 * 2.0 / base)
+    assert [*changes(values, [1.6] * 14, "p50_ms", ALPHA)] == []
+    one_run_of_another_clock = [0.0] * 13 + [3.2]
+    assert [*changes(values, one_run_of_another_clock, "p50_ms", ALPHA)] == []
+
+
+def test_a_value_says_what_its_clocks_may_make_it_wrong_by(twelve: Path, tmp_path: Path) -> None:
+    for name in ("run-00", "run-01"):
+        shutil.copytree(twelve / name, tmp_path / name)
+    for file in (tmp_path / "run-01").glob("cells/*/cell.json"):
+        cell = msgspec.json.decode(file.read_bytes(), type=Cell)
+        file.write_bytes(msgspec.json.encode(msgspec.structs.replace(cell, clocks=[FAR])))
+    found = history(tmp_path, tmp_path / "run-01", "p50_ms")
+    ((_, _, rows),) = found.tables()
+    assert ["(clock)" in row[2] for row in rows] == [False, True]
+    assert rows[1][2].endswith("\N{PLUS-MINUS SIGN} 2.0 (clock)")
+    assert found.lines[0].clock_errors == (0.0, 2.0)
 
 
 def test_runs_of_other_questions_are_not_in_it_and_damaged_ones_are_named(twelve: Path, tmp_path: Path) -> None:

@@ -29,12 +29,12 @@ TWO = {"short_polling": "Short polling", "sse": "SSE"}
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that passes for a measured one, with its report. Read only."""
+    """A run that passes for a measured one, with its report, but for the charts. Read only."""
     folder = write_run(tmp_path_factory.mktemp("runs") / "fine", [SMALL], repeats=2, labels=TWO)
     file = folder / "run.json"
     run = msgspec.json.decode(file.read_bytes(), type=manifest.Run)
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, kind="compare")))
-    write_report(folder)
+    write_report(folder, charts=())
     return folder
 
 

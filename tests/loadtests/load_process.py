@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import pandas as pd
 
 from loadtests.records.recorder import DTYPES
 from loadtests.records.to_parquet import collect
+from loadtests.runs.commands import OURS
 from loadtests.scenario.plan import user_class_name
 from servers.patterns import names
 from tests.server_process import ROOT, ServerProcess
@@ -23,7 +23,7 @@ HANG_S = 60.0
 ALL_USERS = tuple(map(user_class_name, names()))
 FOR_LONG = ("--run-time", "120s")
 """Longer than any test waits: it is told to stop when what the test is about has happened."""
-LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"), "--only-summary"]
+LOCUST = [*OURS.load, "--only-summary"]
 
 
 class Load:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -52,6 +55,15 @@ def stop(started: Site) -> dict[str, Any]:
     urlopen(f"{started.url}/stop", b"", HANG_S).close()
     await_that(lambda: bool(started.live()["ruled"]))
     return started.live()
+
+
+def stop_unreported(started: Site) -> dict[str, Any]:
+    """Press Stop, and return what the tab says once all is recorded; no report is made any more."""
+    urlopen(f"{started.url}/stop", b"", HANG_S).close()
+    await_that(lambda: not any(each["problem"] for each in started.live()["downloads"]))
+    live = started.live()
+    started.end()
+    return live
 
 
 def shown(started: Site, pattern: str) -> int:
@@ -111,7 +123,7 @@ def test_whoever_joins_later_is_sent_only_what_comes_from_then_on(tmp_path: Path
         await_that(lambda: server.stats()["streams"] == 3)
         server.post("for all three")
         await_that(lambda: shown(started, "sse") == 4)
-        live = stop(started)
+        live = stop_unreported(started)
         (folder,) = started.runs()
     received = (
         pd.concat(map(pd.read_parquet, folder.glob("cells/*/deliveries.parquet"))).groupby("user")["id"].agg(list)
@@ -127,7 +139,7 @@ def test_users_that_begin_with_the_oldest_are_sent_what_the_server_keeps_and_the
         swarm(started, 1, "WebsocketUser", join_at="oldest", poll_interval="0.2")
         await_that(lambda: shown(started, "websocket") == 200)  # only now may the server forget
         await_that(lambda: server.post("more") > 0 and shown(started, "websocket") > 260)
-        stop(started)
+        stop_unreported(started)
         (folder,) = started.runs()
     run = load(folder)
     (cell,) = run.finished.to_dict("records")
@@ -163,8 +175,49 @@ def test_a_server_whose_schedule_begins_later_is_not_measured_by_hand_unless_it_
 
 
 def stopped(started: Site) -> bool:
+    return state_of(started) == "stopped"
+
+
+def state_of(started: Site) -> str:
+    """Return what the page is told, which shows its form where none runs."""
     with urlopen(f"{started.url}/stats/requests", timeout=HANG_S) as answer:
-        return bool(json.load(answer)["state"] == "stopped")
+        return str(json.load(answer)["state"])
+
+
+class Hesitating(ThreadingHTTPServer):
+    """Says of a server what that says of itself, but not for the second time before it is told to."""
+
+    def __init__(self, host: str) -> None:
+        self.host, self.asked, self.go_on = host, 0, Event()
+        super().__init__(("127.0.0.1", 0), Hesitant)
+
+
+class Hesitant(BaseHTTPRequestHandler):
+    server: Hesitating
+
+    def do_GET(self) -> None:
+        if self.path == "/stats":
+            self.server.asked += 1
+            assert self.server.asked == 1 or self.server.go_on.wait(HANG_S)
+        with urlopen(self.server.host + self.path, timeout=HANG_S) as answer, suppress(OSError):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer.read())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_page_that_asks_before_its_test_has_begun_is_not_told_that_none_runs(tmp_path: Path) -> None:
+    with serving() as server, Hesitating(http_host(server)) as between:
+        Thread(target=between.serve_forever, daemon=True).start()
+        with site(tmp_path, f"http://127.0.0.1:{between.server_address[1]}", "one process") as started:
+            assert state_of(started) == "ready"
+            swarm(started, 1, "ShortPollingUser")
+            await_that(lambda: between.asked == 2)
+            assert (state_of(started), started.live()["phase"]) == ("running", "none")
+            between.go_on.set()
+            await_that(lambda: bool(started.live()["phase"] == "running"))
+        between.shutdown()
 
 
 LIAR = (ROOT / "docs/examples/own_server.py").read_text(encoding="utf-8")

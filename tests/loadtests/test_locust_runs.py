@@ -23,7 +23,6 @@ from tests.server_process import ServerProcess, serving
 pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 HEADLESS = ("--headless", "--users", "12", "--spawn-rate", "12", "--poll-interval", "0.2", "--exit-code-on-error", "0")
-FOR_3_S = ("--run-time", "3s")
 EVERY_PATTERN = {"short_polling", "long_polling", "chunked", "http2_push", "sse", "websocket"}
 
 
@@ -208,14 +207,14 @@ def test_a_load_process_that_is_killed_leaves_rows_that_are_reported_as_incomple
 def test_what_cannot_work_ends_with_one_line_that_says_why(
     loads: Loads, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    load = loads.start("SseUser", *HEADLESS, *FOR_3_S, *arguments)
+    load = loads.start("SseUser", *HEADLESS, *FOR_LONG, *arguments)
     assert (load.ended(), load.words().count(words)) == (code, 1), load.words()
     assert "Traceback" not in load.words()
     assert not loads.cell.exists()
 
 
 def test_a_forked_run_that_cannot_start_leaves_no_process_behind(loads: Loads) -> None:
-    load = loads.start("SseUser", *forked(), *HEADLESS, *FOR_3_S, "--host", "http://127.0.0.1:1")
+    load = loads.start("SseUser", *forked(), *HEADLESS, *FOR_LONG, "--host", "http://127.0.0.1:1")
     assert load.ended() == 3, load.words()
     deadline = time.monotonic() + HANG_S
     while group_lives(load.process.pid):
@@ -233,7 +232,7 @@ def group_lives(group: int) -> bool:
 
 def test_push_users_are_refused_by_name_where_no_http2_is_served(tmp_path: Path) -> None:
     with serving("sse") as server, loads_on(tmp_path, http_host(server)) as loads:
-        load = loads.start("Http2PushUser", *HEADLESS, *FOR_3_S)
+        load = loads.start("Http2PushUser", *HEADLESS, *FOR_LONG)
         assert load.ended() == 3
         assert "serves no HTTP/2, which Http2PushUser needs" in load.words()
         assert not loads.cell.exists()

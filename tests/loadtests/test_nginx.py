@@ -26,6 +26,7 @@ pytestmark = pytest.mark.peer
 
 OVER_HTTP1 = [name for name in patterns.names() if not patterns.facts(name).http2]
 STREAMS = ["/api/stream", "/api/events"]
+DONE = '"status":"done"'
 COLLECTING = {
     "HTTP/1.0": ProxyOptions(buffering=True, honour_accel=False, http_1_0=True),
     "gzip": ProxyOptions(buffering=True, honour_accel=False, gzip=True),
@@ -81,12 +82,14 @@ def test_a_worker_that_comes_second_to_a_connection_does_not_wait_for_the_next(
 
 
 class Stream:
-    """A request whose response goes on, read in the background. received: what came so far, uncompressed."""
+    """A request whose response goes on, read in the background.
+
+    received: what came so far, uncompressed; first: what came of it first, in one piece.
+    """
 
     def __init__(self, client: Http1, target: str, headers: dict[str, str]) -> None:
         self.encoding = ""
-        self.received = b""
-        self.ended = False
+        self.received = self.first = b""
         self._task = asyncio.create_task(self._read(client, target, headers))
 
     def __contains__(self, text: str) -> bool:
@@ -104,7 +107,7 @@ class Stream:
         unzip = zlib.decompressobj(wbits=31)
         async for piece in response.pieces():
             self.received += unzip.decompress(piece) if self.encoding == "gzip" else piece
-        self.ended = True
+            self.first = self.first or self.received
 
 
 @asynccontextmanager
@@ -156,16 +159,18 @@ def test_a_collected_stream_brings_nothing_before_a_buffer_is_full_and_one_passe
 
 @pytest.mark.parametrize("collecting", [*COLLECTING])
 def test_a_collected_stream_comes_whole_when_it_ends(collecting: str, quiet: ServerProcess, tmp_path: Path) -> None:
+    """In what order, not when: who reads late has the first step no sooner than the last one, in one piece with it."""
+
     async def check(proxy: Nginx) -> None:
         target = "/api/progress?steps=5&interval=0.1"
         async with (
             streaming(proxy.port, target, {"Accept-Encoding": "gzip"}) as late,
             streaming(quiet.port, target) as prompt,
         ):
-            await prompt.until('"step":4')
-            assert not late.received
-            await late.until('"status":"done"')
-            assert prompt.ended
+            for each in (late, prompt):
+                await each.until(DONE)
+            assert DONE.encode() in late.first
+            assert DONE.encode() not in prompt.first
 
     with front(tmp_path, [quiet.port], COLLECTING[collecting]) as proxy:
         run(check(proxy))

@@ -1,6 +1,5 @@
 """A generator that stalls is found out: its stalls count as its own, and not as the server's or the network's."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from loadtests.scenario.scenarios import Scenario
 from reports.data.load import Run, load
 from reports.measures.measures import latencies, per_cell, summary
 from reports.validity.checks import cautions
+from servers.home import python
 from servers.timing.stamps import AVAILABLE
 
 pytestmark = [
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 STALLING = replace(
-    OURS, load=(sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("stalling_locustfile.py")))
+    OURS, load=python("loadtests.locust_ui.start", "-f", str(Path(__file__).with_name("stalling_locustfile.py")))
 )
 SPACED = Scenario(name="feed", purpose="tests", clients=(4,), schedule="steady:15", warmup_s=0.5, window_s=3.0)
 LABELS = {"chunked": "Chunked streaming", "long_polling": "Long polling"}

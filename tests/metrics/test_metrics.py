@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import pollbench
-from loadtests.metrics.exporter import Destination, parse_metrics
+from loadtests.metrics.destination import Destination, parse_metrics
 from servers.web.free_port import free_port
 from tests.metrics.listening import Collector, Scrape, collecting, scraped, value
 

@@ -143,7 +143,8 @@ def test_a_slow_reader_is_told_before_it_is_cut(server: ServerProcess) -> None:
         newest = server.stats()["newest_id"]
         async with connected(server.port, limit=4096) as slow, connected(server.port) as publisher:
             response = await slow.ask(f"{PATH}?last_id={newest}")
-            for _ in range(200):
+            await publisher.until("streams", 1)
+            while (await (await publisher.ask("/stats")).json())["streams"]:  # told, and cut in a few seconds
                 await publisher.post("x" * 100_000)
             lines = [line async for line in response.lines()]
         last = msgspec.json.decode(lines[-1])

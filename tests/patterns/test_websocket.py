@@ -1,22 +1,26 @@
-"""WebSocket: frames of every length, ping and pong, the closing handshake, and requests that are no handshake."""
+"""WebSocket: frames both ways and of every length, pings, the closing handshake, and requests that are no handshake."""
 
 import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import msgspec
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.patterns.websocket import PATH, text_frame
-from tests.http1 import Http1, connected, run
+from servers.web.websocket import Socket
+from servers.web.websocket_frames import FrameError
+from tests.http1 import Http1, connected, run, until
 from tests.server_process import ServerProcess, serving
 from tests.websocket_cases import BAD, WIRE, as_sent, frame, on_the_wire
 
-TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = base64.b64encode(b"sixteen bytes :)").decode()
 HANDSHAKE = {
     "Connection": "Upgrade",
@@ -82,28 +86,171 @@ def test_a_client_that_closes_gets_its_close_back_and_is_forgotten(server: Serve
     run(check())
 
 
-def test_what_clients_send_is_ignored_up_to_4_kb_and_refused_above(server: ServerProcess) -> None:
+async def line(client: Http1, kind: str = "") -> dict[str, Any]:
+    """Return the next message, or the next control line of a kind."""
+    while True:
+        opcode, payload = await read_frame(client.reader)
+        if opcode == TEXT and (said := msgspec.json.decode(payload)).get("type", "") == kind:
+            return dict(said)
+
+
+async def goodbye(client: Http1) -> int:
+    """Return the code of the close that comes, behind which the connection must end."""
+    while (closed := await read_frame(client.reader))[0] != CLOSE:
+        pass
+    with suppress(ConnectionResetError):
+        assert await client.reader.read() == b""
+    return int.from_bytes(closed[1][:2], "big")
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_what_a_client_sends_becomes_a_message_as_if_it_were_posted(server: ServerProcess, pieces: int) -> None:
+    said = "five \u20ac".encode()
+    parts = [said[at * len(said) // pieces : (at + 1) * len(said) // pieces] for at in range(pieces)]
+    opcodes = [TEXT, *[0] * (pieces - 1)]
+    opcodes[-1] |= 0x80
+
+    async def check() -> None:
+        newest = server.stats()["newest_id"]
+        async with socket(server, newest) as client, socket(server, newest) as other, connected(server.port) as poller:
+            for first, part in zip(opcodes, parts, strict=True):
+                client.writer.write(frame(first, part, masked=True))
+            message = await line(client)
+            assert (message["id"], message["content"]) == (newest + 1, "five \u20ac")
+            assert message["due_ns"] == message["published_ns"]
+            assert await line(other) == message
+            assert (await (await poller.ask(f"/api/poll?last_id={newest}")).json())["messages"] == [message]
+            journal = await (await poller.ask(f"/api/published?last_id={newest}")).read()
+            assert journal == b"%d,%d,%d\n" % (message["id"], message["due_ns"], message["published_ns"])
+            assert await poller.post("posted") == newest + 2
+            assert (await line(client))["content"] == "posted"
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [((0x81, b""), "content is empty"), ((0x82, b"x"), "content is binary"), ((0x82, b"\xff"), "content is binary")],
+)
+def test_a_message_that_is_not_taken_is_answered_with_why_and_the_next_one_is(
+    server: ServerProcess, sent: tuple[int, bytes], error: str
+) -> None:
+    async def check() -> None:
+        newest = server.stats()["newest_id"]
+        async with socket(server, newest) as client, socket(server, newest) as other:
+            client.writer.write(frame(*sent, masked=True) + frame(0x81, b"next", masked=True))
+            refused = await line(client, "refused")
+            assert (refused["field"], refused["error"][: len(error)]) == ("content", error)
+            for each in (client, other):
+                message = await line(each)
+                assert (message["id"], message["content"]) == (newest + 1, "next")
+
+    run(check())
+
+
+def test_a_message_that_is_longer_than_a_post_may_be_is_refused_by_its_length(server: ServerProcess) -> None:
     async def check() -> None:
         newest = server.stats()["newest_id"]
         async with socket(server, newest) as client:
-            send_frame(client, TEXT, b"hello")
-            client.writer.write(b"\x81\xfe" + (5000).to_bytes(2, "big") + bytes(4) + b"x" * 5000)
-            while (frame := await read_frame(client.reader))[0] != CLOSE:
-                pass
-            assert int.from_bytes(frame[1][:2], "big") == 1009
+            client.writer.write(frame(0x81, b"x" * 1_000_001, masked=True)[:14])
+            refused = await line(client, "refused")
+            assert (refused["field"], refused["error"]) == ("frame", "a message of more than 1000000 bytes")
+            assert await goodbye(client) == 1009
+        assert server.stats()["newest_id"] == newest
 
     run(check())
+
+
+def test_all_that_was_sent_before_a_close_is_taken_in_order_and_then_the_close_is_answered(
+    server: ServerProcess,
+) -> None:
+    async def check() -> None:
+        newest = server.stats()["newest_id"]
+        async with socket(server, newest) as client, socket(server, newest) as other:
+            wire = b"".join(frame(0x81, b"%d" % number, masked=True) for number in range(100))
+            client.writer.write(wire + frame(0x88, (1000).to_bytes(2, "big"), masked=True))
+            assert await goodbye(client) == 1000
+            assert [(await line(other))["content"] for _ in range(100)] == [str(number) for number in range(100)]
+
+    run(check())
+
+
+def test_a_message_that_does_not_end_is_given_up_whatever_is_sent_between_its_parts() -> None:
+    half, ping = frame(0x01, b"half", masked=True), frame(0x89, b"still here", masked=True)
+
+    async def check(server: ServerProcess) -> None:
+        async with socket(server, 0) as client, socket(server, 0) as idle:
+            client.writer.write(half + ping)
+            said: list[tuple[int, bytes]] = []
+            while not said or said[-1][0] != CLOSE:
+                said.append(await read_frame(client.reader))
+                if said[-1][0] == PONG:
+                    await asyncio.sleep(0.02)
+                    client.writer.write(ping)
+            assert b"did not arrive in time" in said[-2][1]
+            assert said[-1][1][:2] == (1008).to_bytes(2, "big")
+            send_frame(idle, TEXT, b"whole")
+            message = await line(idle)
+            assert (message["id"], message["content"]) == (1, "whole")
+
+    with serving("websocket", "--body-timeout", "0.2") as impatient:
+        run(check(impatient))
+
+
+class Connection:
+    """What a socket of a server needs of aiohttp: request, protocol and transport in one, which only note."""
+
+    def __init__(self) -> None:
+        self.transport = self.protocol = self
+        self.reading = True
+        self.written = b""
+
+    def set_parser(self, parser: object) -> None:
+        self.parser = parser
+
+    def keep_alive(self, val: bool) -> None:
+        assert not val
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+
+def test_no_more_is_read_of_a_client_while_its_messages_wait_and_pings_are_answered_meanwhile() -> None:
+    async def check() -> None:
+        connection = Connection()
+        client = Socket(cast(web.Request, connection), limit_bytes=100, within_s=0)
+        client.listen()
+        assert connection.parser is client
+        client.feed_data(frame(0x81, b"0", masked=True))
+        assert connection.reading
+        client.feed_data(frame(0x81, b"1", masked=True) + frame(0x89, b"p", masked=True))
+        assert (connection.reading, connection.written) == (False, frame(0x8A, b"p"))
+        assert [await client.receive() for _ in range(2)] == [(TEXT, b"0"), (TEXT, b"1")]
+        more = asyncio.create_task(client.receive())
+        await until(lambda: connection.reading)
+        client.feed_data(frame(0x82, b"2", masked=True) + frame(0xC1, b"broken", masked=True))
+        assert await more == (BINARY, b"2")
+        with pytest.raises(FrameError):
+            await client.receive()
+
+    asyncio.run(check())
 
 
 async def refused_with(server: ServerProcess, wire: bytes) -> int:
     """Return the code of the close that answers these bytes. The connection must end behind it."""
     async with socket(server, server.stats()["newest_id"]) as client:
         client.writer.write(wire)
-        while (frame := await read_frame(client.reader))[0] != CLOSE:
-            pass
-        with suppress(ConnectionResetError):
-            assert await client.reader.read() == b""
-        return int.from_bytes(frame[1][:2], "big")
+        assert (await line(client, "refused"))["field"] == "frame"
+        return await goodbye(client)
 
 
 def test_every_frame_against_the_rules_is_answered_with_its_code(server: ServerProcess) -> None:
@@ -189,6 +336,7 @@ REFUSED: list[Refused] = [
     ("another protocol", {"Upgrade": "h2c"}, "GET", "1.1", 426),
     ("another option", {"Connection": "keep-alive"}, "GET", "1.1", 426),
     ("HTTP/1.0", {}, "GET", "1.0", 426),
+    ("another site's page", {"Origin": "http://evil.example"}, "GET", "1.1", 403),
     ("no version", {"Sec-WebSocket-Version": None}, "GET", "1.1", 426),
     *(changed("Sec-WebSocket-Version", one, 426) for one in VERSIONS),
     ("no key", {"Sec-WebSocket-Key": None}, "GET", "1.1", 400),

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ from playwright.async_api import Page
 
 from servers import palette, patterns
 from tests.race.browser import Stage
-from tests.race.scripted import PAGES
-from tests.server_process import ServerProcess
+from tests.race.scripted import PAGES, Says, scripted
 
 MODULES = sorted(PAGES.glob("*.js"))
 UNHURRIED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -33,9 +33,15 @@ class Modules:
         return self._chromium.run(self._page.evaluate(f"async (given) => {{ {script} }}", argument))
 
 
+@asynccontextmanager
+async def opened(chromium: Stage) -> AsyncIterator[Page]:
+    async with scripted(Says()) as script, chromium.page(f"http://127.0.0.1:{script.port}/") as page:
+        yield page
+
+
 @pytest.fixture(scope="module")
-def modules(chromium: Stage, race: ServerProcess) -> Iterator[Modules]:
-    opening = chromium.page(f"http://127.0.0.1:{race.port}/race/icon.svg", trouble=True)  # a picture has no icon
+def modules(chromium: Stage) -> Iterator[Modules]:
+    opening = opened(chromium)
     yield Modules(chromium, chromium.run(opening.__aenter__()))
     chromium.run(opening.__aexit__(None, None, None))
 

@@ -60,8 +60,11 @@ class RacePage:
     async def figure(self, lane: str, name: str) -> str:
         return (await self.page.text_content(f"[data-lane={lane}] [data-figure={name}]")) or ""
 
-    async def status(self, words: str) -> None:
-        await until(self.page, "words => document.getElementById('said').textContent.includes(words)", words)
+    async def status(self, words: str) -> str:
+        """Wait until the page has said these words since it was opened, and return all that it said then."""
+        told = "heard.find((told) => told.includes(words))"
+        await until(self.page, f"words => {told}", words)
+        return str(await self.page.evaluate(f"words => {told}", words))
 
     async def slide(self, knob: str, position: int) -> None:
         """Move a slider by keyboard."""
@@ -72,8 +75,13 @@ class RacePage:
 
 
 @asynccontextmanager
-async def racing(chromium: Stage, race: ServerProcess, **options: Any) -> AsyncIterator[RacePage]:
-    async with chromium.page(f"http://127.0.0.1:{race.port}/", **options) as page:
+async def racing(
+    chromium: Stage, race: ServerProcess, asking: str = "interval=0.2", **options: Any
+) -> AsyncIterator[RacePage]:
+    """asking: what the address sets. Short polls come often, as each test begins when all lanes have had an answer; and
+    little is drawn, which takes more of a core than all else, but where a test looks at pictures."""
+    look = {"reduced_motion": "reduce"} | options
+    async with chromium.page(f"http://127.0.0.1:{race.port}/#{asking}", **look) as page:
         opened = RacePage(page, race)
         await opened.settle()
         yield opened
@@ -101,7 +109,7 @@ def test_the_page_counts_requests_and_empty_answers_as_the_server_does(chromium:
 
     async def check() -> None:
         with serving(module="servers.race") as race:
-            async with racing(chromium, race) as page:
+            async with racing(chromium, race, asking="") as page:
                 await page.until_all_have(posted(race, 4)[-1])
                 shown = "document.getElementById('counted').textContent.match(/\\d+/g).map(Number)"
                 await until(
@@ -182,19 +190,18 @@ def test_a_server_that_starts_again_is_found_and_followed(chromium: Stage) -> No
     chromium.run(check())
 
 
-def test_the_rate_slider_sets_the_schedule_of_the_feed(chromium: Stage) -> None:
+def test_the_rate_slider_sets_the_schedule_of_the_feed(chromium: Stage, race: ServerProcess) -> None:
     async def check() -> None:
-        with serving(module="servers.race") as race:
-            async with racing(chromium, race) as page:
-                await page.status("5 lanes are running.")  # or that would soon take the place of what we wait for
-                await page.slide("rate", 8)
-                assert await page.page.get_attribute("#rate", "aria-valuetext") == "20 a second"
-                await page.status("20 a second. Figures start again.")
-                assert page.state()["schedule"] == "poisson:20"
-                await page.until_all_have(10)
-                await page.slide("rate", 0)
-                await page.status("none on schedule.")
-                assert page.state()["schedule"] == "manual"
+        async with racing(chromium, race) as page:
+            newest = page.state()["newest_id"]
+            await page.slide("rate", 8)
+            assert await page.page.get_attribute("#rate", "aria-valuetext") == "20 a second"
+            await page.status("20 a second. Figures start again.")
+            assert page.state()["schedule"] == "poisson:20"
+            await page.until_all_have(newest + 10)
+            await page.slide("rate", 0)
+            await page.status("none on schedule.")
+            assert page.state()["schedule"] == "manual"
 
     chromium.run(check())
 
@@ -233,8 +240,7 @@ def test_a_published_message_is_followed_into_every_lane(chromium: Stage, race: 
             newest = page.state()["newest_id"]
             await page.page.get_by_role("button", name="Publish a message").click()
             await page.until_all_have(newest + 1)
-            await page.status(f"Message {newest + 1:,}: ")
-            said = await page.page.inner_text("#said")
+            said = await page.status(f"Message {newest + 1:,}: ")
             for name in LANES:
                 assert patterns.facts(name).label in said
 
@@ -278,7 +284,7 @@ def test_everything_can_be_done_with_the_keyboard(chromium: Stage, race: ServerP
 @pytest.mark.parametrize("width", [1360, 400])
 def test_axe_finds_nothing_to_complain_of(chromium: Stage, race: ServerProcess, scheme: str, width: int) -> None:
     async def check() -> None:
-        look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
+        look: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
         async with racing(chromium, race, **look) as page:
             await page.until_all_have(race.post("something to show"))
             found = await Axe().run(page.page)
@@ -308,32 +314,34 @@ def test_a_busy_feed_does_not_flood_a_screen_reader(chromium: Stage, race: Serve
     chromium.run(check())
 
 
-@pytest.mark.parametrize(("motion", "pictures"), [("reduce", range(1, 4)), ("no-preference", range(10, 100))])
-def test_who_asks_for_less_motion_gets_a_picture_a_second(
-    chromium: Stage, race: ServerProcess, motion: str, pictures: range
-) -> None:
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_who_asks_for_less_motion_gets_a_picture_a_second(chromium: Stage, race: ServerProcess, motion: str) -> None:
     async def check() -> None:
         async with racing(chromium, race, reduced_motion=motion) as page:
             await page.until_all_have(race.post("something to draw"))
-            changes = await page.page.evaluate(
+            pictures, seconds = await page.page.evaluate(
                 """async () => {
                   const canvas = document.querySelector("[data-lane=sse] canvas");
                   const looks = [];
+                  const sinceMs = performance.now();
                   for (let frame = 0; frame < 60; frame += 1) {
                     await new Promise(requestAnimationFrame);
                     looks.push(canvas.toDataURL());
                   }
-                  return new Set(looks).size;
+                  return [new Set(looks).size, (performance.now() - sinceMs) / 1000];
                 }"""
             )
-            assert changes in pictures
+            if motion == "reduce":
+                assert pictures <= 2 + seconds
+            else:
+                assert pictures >= 10
 
     chromium.run(check())
 
 
 def test_picture_and_figures_pause_while_messages_go_on(chromium: Stage, race: ServerProcess) -> None:
     async def check() -> None:
-        async with racing(chromium, race) as page:
+        async with racing(chromium, race, reduced_motion="no-preference") as page:
             pause = page.page.get_by_role("button", name="Pause")
             await pause.click()
             assert await pause.get_attribute("aria-pressed") == "true"
@@ -353,15 +361,8 @@ def test_picture_and_figures_pause_while_messages_go_on(chromium: Stage, race: S
 def test_a_cut_is_announced(chromium: Stage, race: ServerProcess) -> None:
     async def check() -> None:
         async with racing(chromium, race, trouble=True) as page:
-            await page.page.evaluate(
-                """() => {
-                  window.said = [];
-                  const watch = () => said.push(document.getElementById("said").textContent);
-                  new MutationObserver(watch).observe(document.getElementById("said"), { childList: true });
-                }"""
-            )
             await page.page.get_by_role("button", name="Cut connections").click()
-            await until(page.page, "() => said.some((words) => words.startsWith('All connections are cut.'))")
+            assert (await page.status("connections are cut.")).startswith("All connections are cut.")
 
     chromium.run(check())
 
@@ -392,7 +393,7 @@ def test_three_tabs_are_all_served_because_every_lane_has_an_origin_of_its_own(
         async with racing(chromium, race) as page:
             others = [await page.page.context.new_page() for _ in range(2)]
             for other in others:
-                await other.goto(f"http://127.0.0.1:{race.port}/")
+                await other.goto(page.page.url)
             for other in others:
                 await RacePage(other, race).settle()
             newest = race.post("for all")

@@ -13,6 +13,7 @@ from markupsafe import escape
 from loadtests.records import manifest
 from reports import replications
 from reports.basics.exit_codes import ExitCode
+from reports.charts import CHARTS, Chart
 from reports.replications import PublishedClaim, Replication
 from reports.replications.replicate import Replicated, judge
 from reports.validity.evidence import Evidence, evidence
@@ -38,6 +39,11 @@ def edit(run_dir: Path, **changes: object) -> None:
     file = run_dir / "run.json"
     run = msgspec.json.decode(file.read_bytes(), type=manifest.Run)
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, **changes)))
+
+
+def shown_by(name: str) -> list[Chart]:
+    """The chart that the page of a replication takes from the report of a stage; the others take most of the time."""
+    return [chart for chart in CHARTS if chart.name == replications.load(name).CHART[1]]
 
 
 @pytest.fixture(scope="session", params=NAMES)
@@ -116,11 +122,12 @@ def test_a_measurement_that_is_off_disagrees(
 
 
 def test_judging_writes_a_page_that_links_every_stage_and_ends_as_the_claims_say(folder: Path, name: str) -> None:
-    result = judge(name, folder)
+    result = judge(name, folder, shown_by(name))
     assert result.exit_code is ExitCode.OK
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert all(f'href="{stage}/report.html"' in page for stage in replications.load(name).stages())
     assert all((folder / stage / "report.html").is_file() for stage in replications.load(name).stages())
+    assert page.count("<svg") == 1
     assert "<script" not in page
     assert "://" not in page.replace("http://www.w3.org", "")
     assert str(escape(result.headline)) in page
@@ -138,7 +145,7 @@ def test_a_claim_that_disagrees_ends_with_its_own_exit_code_and_fails_in_junit()
 def test_made_up_runs_are_not_judged(tmp_path: Path) -> None:
     simulate("cometd", tmp_path)
     edit(tmp_path / "gentle", kind="synthetic")
-    result = judge("cometd", tmp_path)
+    result = judge("cometd", tmp_path, shown_by("cometd"))
     assert result.exit_code is ExitCode.INVALID
     assert "gentle: Nothing here was measured" in result.notes[0]
 

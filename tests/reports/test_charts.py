@@ -25,6 +25,20 @@ from tests.other_rows import with_rows
 from tests.synthetic import write_run
 
 
+@pytest.fixture(scope="module")
+def far(distant: Path) -> list[Scene]:
+    """The scenes of a run at three round trips. Read only."""
+    run = load(distant)
+    return scenes(run, summary(run), "VALID")
+
+
+@pytest.fixture(scope="module")
+def often(frequent: Path) -> list[Scene]:
+    """The scenes of a run at three message rates. Read only."""
+    run = load(frequent)
+    return scenes(run, summary(run), "VALID")
+
+
 def line(figure: Figure, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The data of the line with this gid."""
     found = [drawn for axes in figure.axes for drawn in axes.get_lines() if drawn.get_gid() == name]
@@ -137,9 +151,8 @@ def test_a_single_repeat_of_a_sweep_shows_what_the_instrument_may_have_added() -
     assert sweep.interval(rows.drop(columns="p50_ms_floor"), "p50_ms")[0].isna().all()
 
 
-def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) -> None:
-    run = load(distant)
-    *nearer, scene = scenes(run, summary(run), "VALID")
+def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(far: list[Scene]) -> None:
+    *nearer, scene = far
     assert [each.rtt_ms for each in nearer] == [0.0, 20.0]
     assert [each.name for each in (*nearer, scene)] == ["distant-0ms", "distant-20ms", "distant"]
     assert not any(sweep.is_sweep(each, RTT) for each in nearer)
@@ -160,9 +173,8 @@ def test_round_trips_are_a_sweep_of_their_own_drawn_once_for_all(distant: Path) 
                 chart.draw(scene).draw_without_rendering()
 
 
-def test_message_rates_are_a_sweep_of_their_own_drawn_once_for_all(frequent: Path) -> None:
-    run = load(frequent)
-    *rarer, scene = scenes(run, summary(run), "VALID")
+def test_message_rates_are_a_sweep_of_their_own_drawn_once_for_all(often: list[Scene]) -> None:
+    *rarer, scene = often
     assert [each.name for each in (*rarer, scene)] == ["frequent-4per_s", "frequent-16per_s", "frequent"]
     assert [each.rate_per_s for each in (*rarer, scene)] == [4, 16, 64]
     assert [each.cells["rate_per_s"].unique().tolist() for each in (*rarer, scene)] == [[4], [16], [64]]
@@ -182,11 +194,9 @@ def test_message_rates_are_a_sweep_of_their_own_drawn_once_for_all(frequent: Pat
 
 
 @pytest.mark.parametrize(("name", "log"), [("p99_ms", True), ("cpu_ms_per_1000", False)])
-def test_a_ring_marks_where_two_drawn_lines_cross(frequent: Path, name: str, log: bool) -> None:
-    run = load(frequent)
-    rows = summary(run)
-    rows = rows[rows["pattern"].isin(["long_polling", "sse"])]
-    scene = scenes(run, rows, "VALID")[-1]
+def test_a_ring_marks_where_two_drawn_lines_cross(often: list[Scene], name: str, log: bool) -> None:
+    scene = often[-1]
+    rows = scene.summary[scene.summary["pattern"].isin(["long_polling", "sse"])]
     poll = rows["pattern"] == "long_polling"
     values = rows[name].mask(poll, rows["rate_per_s"].map({4.0: 100.0, 16.0: 40.0, 64.0: 5.0})).mask(~poll, 20.0)
     crossing = replace(scene, summary=rows.assign(**{name: values, f"{name}_low": values, f"{name}_high": values}))
@@ -216,16 +226,14 @@ def test_of_many_steps_a_few_have_charts_of_their_own_and_the_ends_are_among_the
     assert len(found[-1].steps) == 9
 
 
-def test_a_picture_of_very_frequent_messages_shows_fewer_of_them(frequent: Path) -> None:
-    run = load(frequent)
-    scene = scenes(run, summary(run), "VALID")[-1]
+def test_a_picture_of_very_frequent_messages_shows_fewer_of_them(often: list[Scene]) -> None:
+    scene = often[-1]
     slow = replace(scene, setting={**scene.setting, "poll_interval_s": 0.5})
     assert timeline(slow).axes[0].get_xlim()[1] == pytest.approx(60 / 64)
 
 
-def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(distant: Path) -> None:
-    run = load(distant)
-    scene = scenes(run, summary(run), "VALID")[-1]
+def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_latency(far: list[Scene]) -> None:
+    scene = far[-1]
     median, tail = sweep.latency(scene, RTT).axes
     assert tail.get_ylim() == (0, 160)
     slow = scene.rows.set_index("pattern").loc["short_polling"]
@@ -234,10 +242,8 @@ def test_who_is_far_slower_than_the_round_trip_is_named_at_the_edge_with_its_lat
     assert "Long polling" in texts(tail)
 
 
-def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(distant: Path) -> None:
-    run = load(distant)
-    rows = summary(run)
-    scene = scenes(run, rows, "VALID")[-1]
+def test_the_cost_of_distance_is_drawn_only_where_it_is_not_the_same(far: list[Scene]) -> None:
+    scene, rows = far[-1], far[-1].summary
     same = {column: 1.0 for name in sweep.COSTS for column in (name, f"{name}_low", f"{name}_high")}
     flat = replace(scene, summary=rows.assign(**same))
     assert not sweep.varies(flat, RTT)
@@ -276,10 +282,11 @@ def test_every_chart_carries_the_verdict_in_room_of_its_own(scene: Scene, chart:
         with styled():
             figure = chart.draw(scene)  # type: ignore[attr-defined]
             mark(figure, verdict)  # type: ignore[arg-type]
-            figure.draw_without_rendering()
         assert set(marks(figure)) == shown
         assert all(verdict in text for text in marks(figure).values())
         if shown:
+            with styled():
+                figure.draw_without_rendering()
             badge = figure.get_suptitle()
             assert badge.startswith(verdict)
             bottom = figure._suptitle.get_window_extent().y0

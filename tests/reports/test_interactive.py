@@ -16,6 +16,7 @@ from reports.measures.measures import summary
 from reports.page import interactive
 from reports.page.page import write_report
 from tests.accessible import UNFOLD
+from tests.reports.conftest import THREE
 from tests.synthetic import write_run
 
 SIZE_MAX_BYTES = 3_000_000
@@ -32,7 +33,7 @@ SWEEP = Scenario(
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("sweep"), [SWEEP], repeats=2)
+    return write_run(tmp_path_factory.mktemp("sweep"), [SWEEP], repeats=2, labels=THREE)
 
 
 @pytest.fixture(scope="module")

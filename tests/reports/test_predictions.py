@@ -75,7 +75,8 @@ def theory(expected: Expected, name: str) -> float:
 @pytest.mark.parametrize("rate", [0.5, 4.0])
 def test_short_polls_of_many_messages_are_as_the_closed_form_says(pace: str, rate: float) -> None:
     gaps, _ = PACES[pace]
-    expected = short_polling(cell(poisson(rate, 4_000), 4_000, gaps=gaps, delay=0.02, clients=10))
+    window = min(4_000, 8_000 / rate)
+    expected = short_polling(cell(poisson(rate, window), window, gaps=gaps, delay=0.02, clients=10))
     oracle = ShortPoll(rate, gaps, delay=0.02)
     assert theory(expected, "mean_ms") == pytest.approx(oracle.mean_latency * 1e3, rel=0.005)
     for name, q in (("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99)):
@@ -86,7 +87,8 @@ def test_short_polls_of_many_messages_are_as_the_closed_form_says(pace: str, rat
 
 @pytest.mark.parametrize(("rate", "gap", "hold"), [(5, 0.1, 30), (20, 0.1, 30), (2, 0.4, 1), (0.5, 0.1, 2)])
 def test_long_polls_of_many_messages_are_as_the_closed_form_says(rate: float, gap: float, hold: float) -> None:
-    expected = long_polling(cell(poisson(rate, 4_000), 4_000, turnaround=gap, hold=hold, clients=10))
+    window = min(4_000, 20_000 / rate)
+    expected = long_polling(cell(poisson(rate, window), window, turnaround=gap, hold=hold, clients=10))
     oracle = LongPoll(rate, gap, hold)
     assert theory(expected, "mean_ms") == pytest.approx(oracle.mean_wait * 1e3, rel=0.06)
     assert theory(expected, "p99_ms") == pytest.approx(oracle.wait_quantile(0.99) * 1e3, rel=0.02, abs=1)

@@ -30,9 +30,9 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 @pytest.fixture(scope="module", params=["feed", "distances"])
 def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was measured, with its report."""
+    """A run that was measured, with its report, but for the charts."""
     folder = Path(shutil.copytree(RECORDED / request.param, tmp_path_factory.mktemp("real") / request.param))
-    write_report(folder)
+    write_report(folder, charts=())
     return folder
 
 

@@ -1,6 +1,7 @@
 """The token bucket, with the clock in the test's hands; and the limit over HTTP."""
 
 import http.client
+import json
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from servers.web.rate_limit import FORGET_ABOVE, TokenBuckets
 from tests.http1 import connected, run
+from tests.patterns.test_websocket import TEXT, line, send_frame, socket
 from tests.server_process import HANG_S, ServerProcess, serving
 
 NS_PER_S = 1_000_000_000
@@ -83,6 +85,18 @@ def test_a_refusal_reads_the_same_whether_it_is_rendered_beforehand_or_not() -> 
         assert refusal(server, "POST", "/api/message", {}) == rendered
         assert refusal(server, "GET", "/stats", {"Origin": f"http://127.0.0.1:{server.port}"}) == rendered
         assert {"retry-after", "date"} < rendered[1]
+
+
+def test_a_message_on_a_websocket_costs_what_a_request_costs() -> None:
+    async def check(server: ServerProcess) -> None:
+        async with socket(server, 0) as client:
+            send_frame(client, TEXT, b"hello")
+            refused = await line(client, "refused")
+            posted = json.loads(refusal(server, "POST", "/api/message", {})[0])
+            assert refused == {"type": "refused", **posted}
+
+    with serving("websocket", "--rate-limit", "0.01") as server:
+        run(check(server))
 
 
 def test_a_refused_client_can_go_on_with_its_connection() -> None:

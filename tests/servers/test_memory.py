@@ -11,16 +11,21 @@ from typing import Any
 
 import pytest
 
+from tests.http1 import run
 from tests.http2.raw_peer import RawPeer, get
+from tests.patterns.test_websocket import line
+from tests.patterns.test_websocket import socket as websocket
 from tests.runner.test_child import until
 from tests.server_process import HANG_S, ServerProcess, serving
+from tests.websocket_cases import frame
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process's peak of memory")
 
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[ServerProcess]:
-    with serving("short_polling", "long_polling", "--history-bytes", "5000000", "--head-timeout", "3") as process:
+    bounds = ("--history-bytes", "5000000", "--head-timeout", "3")
+    with serving("short_polling", "long_polling", "websocket", *bounds) as process:
         yield process
 
 
@@ -60,6 +65,15 @@ def test_posts_of_1_mb_each_are_forgotten_by_their_bytes_and_a_client_behind_is_
         _, answer = asked(small, "GET", f"/api/{path}?last_id=1")
         assert (answer["cursor"], answer["first_id"]) == ("gone", newest_id - 3)
         assert [message["id"] for message in answer["messages"]] == list(range(newest_id - 3, newest_id + 1))
+
+
+def test_a_message_on_a_websocket_may_be_as_long_as_one_that_is_posted(small: ServerProcess) -> None:
+    async def check() -> None:
+        async with websocket(small, small.stats()["newest_id"]) as client:
+            client.writer.write(frame(0x81, b"x" * 1_000_000, masked=True))
+            assert (await line(client))["content"] == "x" * 1_000_000
+
+    run(check())
 
 
 @needs_proc

@@ -11,19 +11,13 @@ import pytest
 
 from servers import patterns
 from servers.timing.clock import clock_id, now_ns
+from tests.forked import ran
 from tests.http1 import connected, run
 from tests.server_process import HANG_S, ROOT, ServerProcess, serving
 
 
 def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "servers", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        check=False,
-    )
+    return ran(*arguments, module="servers", timeout=HANG_S)
 
 
 @pytest.mark.parametrize(

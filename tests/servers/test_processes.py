@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ from hypothesis import strategies as st
 
 from servers.processes.link import Link, SilentError
 from servers.settings.options import ServerOptions
+from tests.http1 import run
+from tests.patterns.test_websocket import TEXT, send_frame
+from tests.patterns.test_websocket import line as next_line
+from tests.patterns.test_websocket import socket as websocket
 from tests.server_process import HANG_S, ROOT, ServerProcess, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares connections out (SO_REUSEPORT)")
@@ -91,6 +95,19 @@ def test_whoever_is_asked_speaks_for_all_and_every_client_gets_every_message_onc
         posted = [asked(server, "/api/message", "POST", b"more")["id"] for _ in range(MANY)]
         assert posted == list(range(first + 1, first + 1 + MANY))
         assert {tuple(each.ids(posted[-1])) for each in streams} == {tuple(posted)}
+    run(said_to_any(server, posted[-1]))
+
+
+async def said_to_any(server: ServerProcess, newest: int) -> None:
+    """Have each of many clients of a WebSocket say something: it is published once and comes to all."""
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(websocket(server, newest)) for _ in range(MANY)]
+        for number, client in enumerate(clients):
+            send_frame(client, TEXT, b"%d" % number)
+        heard = [[await next_line(client) for _ in clients] for client in clients]
+    assert heard == [heard[0]] * MANY
+    assert [message["id"] for message in heard[0]] == list(range(newest + 1, newest + 1 + MANY))
+    assert {message["content"] for message in heard[0]} == {str(number) for number in range(MANY)}
 
 
 def test_any_process_changes_what_all_publish(server: ServerProcess) -> None:

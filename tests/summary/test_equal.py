@@ -11,8 +11,6 @@ from reports.data.load import NOT_KEPT, ReportError, load
 from reports.measures.measures import conservation, per_cell
 from reports.measures.summarised import UNKNOWN
 from reports.page.page import write_report
-from reports.theory.compare import Agreement
-from reports.validity.caution import Facts
 from reports.validity.evidence import evidence
 
 WITHIN = 1e-3
@@ -63,14 +61,9 @@ def test_a_question_that_needs_every_row_is_refused_with_the_remedy(summarised: 
 
 def test_theory_agrees_with_a_summary_as_with_rows(with_rows: Path, summarised: Path) -> None:
     of_rows, of_summary = (
-        {(each.pattern, each.name): each for each in evidence_of(folder)} for folder in (with_rows, summarised)
+        {(each.pattern, each.name): each for each in evidence(folder).theory} for folder in (with_rows, summarised)
     )
     assert {name for _, name in of_summary} >= {"p50_ms", "p99_ms", "mean_ms"}
     for key, found in of_summary.items():
         assert np.isclose(found.theory, of_rows[key].theory, rtol=WITHIN)
         assert found.agrees == of_rows[key].agrees
-
-
-def evidence_of(folder: Path) -> list[Agreement]:
-    found = evidence(folder)
-    return Facts(found.run, found.cells, found.summary).theory

@@ -8,8 +8,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from loadtests.agent.messages import TOKEN
+from loadtests.host.sampler import LINUX
 from reports.data.load import load
 from reports.measures.measures import open_books, per_cell
+from tests.agent.test_agent import SECRET, agent_with
 from tests.loadtests.load_process import HANG_S, Load
 from tests.loadtests.test_by_hand import await_that, shown, stop, swarm
 from tests.loadtests.test_locust_runs import forked
@@ -60,23 +63,40 @@ def test_users_that_hear_nothing_end_the_test_with_what_was_seen(tmp_path: Path)
     assert "Traceback" not in test.words()
 
 
-def test_the_form_names_a_server_and_its_adapter_and_can_start_no_program(tmp_path: Path) -> None:
+def test_the_form_names_a_server_and_its_adapter_and_can_start_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that Locust was started with tells what the server costs."""
     (tmp_path / "chat.toml").write_text(ADAPTER, encoding="utf-8")
-    with foreign() as url, site(tmp_path, f"{url}/events", "one process") as started:
+    monkeypatch.setenv(TOKEN, SECRET)
+    with (
+        agent_with(SECRET) as (agent, _),
+        foreign() as url,
+        site(tmp_path, f"{url}/events", "one process", "--agent", agent) as started,
+    ):
         form = {"user_count": "2", "spawn_rate": "2", "user_classes": "SseUser", "host": f"{url}/events"}
         for more in ({"target": str(tmp_path / "chat.toml")}, {"publish": "pipe touch stolen"}):
             with urlopen(f"{started.url}/swarm", urlencode(form | more).encode(), HANG_S) as answer:
                 told = json.load(answer)
             assert not told["success"]
             assert "is not for a form" in told["message"]
-        leaking = form | {"publish": PUBLISH, "set": "'headers.X-A={{env.PATH}}'"}
-        with urlopen(f"{started.url}/swarm", urlencode(leaking).encode(), HANG_S) as answer:
-            assert "{{env.PATH}} is not for a form" in json.load(answer)["message"]
+        for leak, said in (
+            ({"set": "'headers.X-A={{env.PATH}}'"}, "{{env.PATH}} is not for a form"),
+            ({"agent": "http://127.0.0.1:1"}, "agent is not a field of this form"),
+        ):
+            leaking = form | {"publish": PUBLISH} | leak
+            with urlopen(f"{started.url}/swarm", urlencode(leaking).encode(), HANG_S) as answer:
+                assert said in json.load(answer)["message"]
         swarm(started, 3, "SseUser", publish=PUBLISH, schedule="steady:20")
         await_that(lambda: shown(started, "sse") > 100)
         live = stop(started)
         (folder,) = started.runs()
     (row,) = live["rows"]
     assert (row["missed"], row["duplicated"]) == (0, 0)
-    assert per_cell(load(folder))[["missed", "duplicated", "unknown"]].to_numpy().sum() == 0
+    run = load(folder)
+    cells = per_cell(run)
+    assert cells[["missed", "duplicated", "unknown"]].to_numpy().sum() == 0
+    assert run.finished["cost_of"].iloc[0].endswith(f"as the agent at {agent} sees it")
+    assert cells["cpu_ms_per_1000"].iloc[0] > 0 or not LINUX
+    assert not [file for file in folder.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
     assert not (tmp_path / "stolen").exists()

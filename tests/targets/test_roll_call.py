@@ -4,7 +4,6 @@ import base64
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from loadtests.runs.foreign.roll_call import cause
 from servers.web.free_port import free_port
-from tests.server_process import ROOT
+from tests.forked import Forked, ran
 
 FAILED = 1
 GOOD = ("/events/good", "/messages/good")
@@ -23,26 +22,16 @@ EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 @pytest.fixture(scope="module")
 def wrong() -> Iterator[str]:
     port = str(free_port())
-    line = [sys.executable, str(ROOT / "tests/targets/wrong.py"), port]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with Forked("tests.targets.wrong", port) as process:
+        assert process.first_line() == "ready"
         yield f"http://127.0.0.1:{port}"
-        process.terminate()
 
 
 def run(folder: Path, url: str, publish: str, *more: str, pattern: str = "sse") -> subprocess.CompletedProcess[str]:
     publish = publish if " " in publish else f"POST {publish} {{{{message}}}}"
     words = ["run", pattern, "--url", url, "--publish", publish, "--set", "roll_call_s=3"]
-    line = [sys.executable, str(ROOT / "pollbench.py"), *words, *more, "--clients", "2", "--window", "1"]
-    return subprocess.run(
-        [*line, "--out", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        env=os.environ | {"TOKEN_OF_A_TEST": SECRET},
-    )
+    brief = ["--clients", "2", "--window", "1", "--out", str(folder)]
+    return ran(*words, *more, *brief, env=os.environ | {"TOKEN_OF_A_TEST": SECRET}, timeout=180)
 
 
 def everything(folder: Path) -> bytes:

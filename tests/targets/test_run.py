@@ -15,6 +15,7 @@ import pytest
 
 import pollbench
 from servers.web.free_port import free_port
+from tests.forked import Forked, ran
 from tests.server_process import ROOT
 
 FOREIGN = ROOT / "tests/targets/foreign.py"
@@ -37,21 +38,16 @@ BRIEF = ["--clients", "4", "--schedule", "steady:20", "--warmup", "0.2", "--wind
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, str(ROOT / "pollbench.py"), *words]
-    return subprocess.run(line, capture_output=True, text=True, timeout=180, check=False)
+    return ran(*words, timeout=180)
 
 
 @contextmanager
 def foreign(mode: str = "") -> Iterator[str]:
     """Run a foreign server until the block ends; give its URL."""
     port = str(free_port())
-    with subprocess.Popen([sys.executable, str(FOREIGN), port, mode], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with Forked("tests.targets.foreign", port, mode) as process:
+        assert process.first_line() == "ready"
+        yield f"http://127.0.0.1:{port}"
 
 
 def cell_of(folder: Path) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +9,8 @@ import pytest
 import trustme
 
 from servers.web.free_port import free_port
-from tests.server_process import ROOT
-from tests.targets.test_run import ADAPTER, BRIEF, FOREIGN, PUBLISH, command
+from tests.forked import Forked
+from tests.targets.test_run import ADAPTER, BRIEF, PUBLISH, command
 
 FAILED, USAGE = 1, 2
 
@@ -27,12 +25,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     made.private_key_pem.write_to_path(str(folder / "key.pem"))
     made.cert_chain_pems[0].write_to_path(str(folder / "chain.pem"))
     (folder / "chat.toml").write_text(ADAPTER.partition("[publish]")[1] + ADAPTER.partition("[publish]")[2])
-    line = [sys.executable, str(FOREIGN), port, "", str(folder / "chain.pem"), str(folder / "key.pem")]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with Forked("tests.targets.foreign", port, "", str(folder / "chain.pem"), str(folder / "key.pem")) as process:
+        assert process.first_line() == "ready"
         yield f"wss://127.0.0.1:{port}", folder / "authority.pem", folder / "chat.toml"
-        process.terminate()
 
 
 def test_every_pattern_is_followed_under_tls_with_the_authority_that_signed(
@@ -88,15 +83,12 @@ def test_a_server_that_asks_for_it_is_shown_the_clients_certificate(tmp_path: Pa
         made.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.pem"))
     files = [str(tmp_path / name) for name in ("server.pem", "server.key", "authority.pem")]
     own = [f"tls.cert='{tmp_path / 'client.pem'}'", f"tls.key='{tmp_path / 'client.key'}'"]
-    line = [sys.executable, str(FOREIGN), port, "", *files]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with Forked("tests.targets.foreign", port, "", *files) as process:
+        assert process.first_line() == "ready"
         words = ["run", "sse", "--url", f"https://127.0.0.1:{port}/events", "--publish", PUBLISH, "--ca", files[2]]
         shown = [word for each in own for word in ("--set", each)]
         done = command(*words, *shown, *BRIEF, "--json", "--out", str(tmp_path / "run"))
         refused = command(*words, "--set", "roll_call_s=2", *BRIEF, "--out", str(tmp_path / "refused"))
-        process.terminate()
     assert json.loads(done.stdout)["summary"][0]["delivered"] == 80, done.stderr
     assert refused.returncode == FAILED
     assert "it may want a client certificate (tls.cert)" in " ".join(refused.stderr.split()), refused.stderr

@@ -1,8 +1,6 @@
 """Redirects, proxies and encodings: for clients and publisher alike, and only as the adapter says."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from servers.targets.client import Request
 from servers.targets.redirects import redirected
 from servers.targets.variables import Misunderstood
 from servers.web.free_port import free_port
-from tests.server_process import ROOT
+from tests.forked import Forked
 from tests.targets.test_run import ADAPTER, BRIEF, PUBLISH, command, foreign
 
 HERE = "http://h.example/a/b"
@@ -25,14 +23,9 @@ OWN = {"Authorization": "Bearer t", "Cookie": "c", "X-Api-Key": "k", "X-Signatur
 def going(folder: Path) -> Iterator[tuple[str, Path]]:
     """Run what may stand before a server; give its URL, and where it notes what it is asked."""
     port, log = str(free_port()), folder / "asked.log"
-    line = [sys.executable, str(ROOT / "tests/targets/going.py"), port, str(log)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield f"http://127.0.0.1:{port}", log
-        finally:
-            process.terminate()
+    with Forked("tests.targets.going", port, str(log)) as process:
+        assert process.first_line() == "ready"
+        yield f"http://127.0.0.1:{port}", log
 
 
 def measured(folder: Path, *words: str) -> list[dict[str, Any]]:

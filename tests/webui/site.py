@@ -2,36 +2,63 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
 
+import pandas as pd
 from playwright.sync_api import Locator, Page, expect
 
+from loadtests.records.manifest import SESSION
+from reports.data.load import load
+from reports.measures.measures import per_cell
 from servers.patterns import facts, names
 from servers.web.free_port import free_port
 from tests.loadtests.load_process import HANG_S, Load
 
 SHAPES: Final = ("one process", "forked processes", "master and workers")
 LABELS: Final = {name: facts(name).label for name in names()}
+OFTEN: Final = ("--poll-interval", "0.2")
+"""Or it takes up to 5 s until users who poll have received something."""
 HANG_MS: Final = HANG_S * 1000
 expect.set_options(timeout=HANG_MS)
 
 
 class Site:
-    """One Locust with its page. folder: where it runs, so that its runs/ is there. loads: the master comes first."""
+    """One Locust with its page. folder: where it runs, so that its runs/ is there. loads: the master comes first.
+
+    asked: the addresses that pages of it asked for, where somebody writes them down.
+    """
 
     def __init__(self, url: str, folder: Path, loads: list[Load]) -> None:
         self.url = url
         self.folder = folder
         self.loads = loads
+        self.asked: list[str] = []
 
     def live(self) -> dict[str, Any]:
         """Return what the Delivery tab is told."""
         with urlopen(f"{self.url}/pollbench/live", timeout=HANG_S) as answer:
             return dict(json.load(answer))
+
+    def end(self) -> None:
+        """End it at once, with whatever it is still making of its tests."""
+        for each in self.loads:
+            each.kill()
+
+    def await_that(self, reached: Callable[[], bool], what: str) -> None:
+        self.loads[0].until(reached, what)
+
+    def await_elapsed(self, seconds: int, since_s: int = 0) -> None:
+        """Wait until a test has run for so long, or since its figures were reset after `since_s`."""
+
+        def has() -> bool:
+            live = self.live()
+            return bool(live["from_s"] > since_s and live["elapsed_s"] >= seconds)
+
+        self.await_that(has, f"{seconds} s of its test")
 
     def runs(self) -> list[Path]:
         """Return the folders of all tests so far, oldest first."""
@@ -83,8 +110,26 @@ class Driver:
         page.on("pageerror", lambda wrong: self.complaints.append(str(wrong)))
         page.goto(f"{started.url}/")
 
+    def open_form(self) -> None:
+        """Show the start form, which is a dialog once a test has ended."""
+        start, new = (self.page.get_by_role("button", name=name, exact=True) for name in ("Start", "New"))
+        expect(start.or_(new)).to_be_visible()
+        if new.is_visible():
+            new.click()
+
+    def start(self) -> Path:
+        """Press Start, and return the folder of the test."""
+        before = len(self.site.runs())
+        self.press("Start")
+        self.site.await_that(lambda: len(self.site.runs()) > before, "its folder")
+        return self.site.runs()[-1]
+
     def open_options(self) -> None:
         self.page.get_by_text("Custom parameters").click()
+
+    def host(self, url: str) -> None:
+        """Name whom to measure."""
+        self.page.get_by_role("textbox", name="Host", exact=True).fill(url)
 
     def option(self, label: str) -> Locator:
         return self.page.get_by_label(label)
@@ -104,10 +149,10 @@ class Driver:
         for user in users:
             self.page.get_by_role("row", name=user).get_by_role("checkbox").check()
 
-    def await_stopped(self) -> None:
+    def await_stopped(self, run: Path) -> None:
         """Wait until Locust's page itself says so, which it does once."""
         expect(self.page.get_by_role("button", name="New", exact=True)).to_be_visible()
-        expect(self.page.get_by_role("status")).to_contain_text("Final figures of")
+        expect(self.page.get_by_role("status")).to_contain_text(f"Final figures of {run.name}.")
 
     def await_kept(self) -> None:
         """Wait until what was recorded can be downloaded."""
@@ -136,3 +181,12 @@ class Driver:
 
 
 ANY_RATE: Final = re.compile(r"^[\d,.]*[1-9][\d,.]*$")
+
+
+def deliveries_of(folder: Path) -> pd.DataFrame:
+    run = load(folder)
+    assert run.manifest.kind == SESSION
+    assert set(run.cells["status"]) == {"finished"}
+    cells = per_cell(run)
+    assert (cells["delivered"] == cells["owed"]).all()
+    return run.deliveries.astype({"pattern": str})

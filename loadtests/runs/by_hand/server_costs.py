@@ -1,7 +1,8 @@
 """`python -m loadtests.runs.by_hand.server_costs DIR HOST PID ...`: what a server costs that nobody here started.
 
 For tests driven by hand; the rows are those of planned runs. It is a process of its own because looking takes
-milliseconds that users would wait for: it begins before they do, says so, and ends when its stdin does.
+milliseconds that users would wait for: it begins before they do, says so, and ends when its stdin does. Instead of pids
+it takes an adapter's `cost` as JSON and the server's port, which its agent is asked for.
 """
 
 import select
@@ -11,34 +12,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from loadtests.agent.client import AgentFailed, AgentLook, agent_look
 from loadtests.host.sampler import LINUX, Family, family, listens
 from loadtests.records.clock_watch import ClockWatch
 from loadtests.records.recorder import Recorder
-from loadtests.runs.target import Target
+from loadtests.runs.target import Target, WrongServer
 from servers.home import python
 from servers.outlet.listening import listeners
+from servers.targets.adapter import Cost
 from servers.web.urls import read_url
 
 EACH_S: Final = 1.0
+LOOKING, FAILED = "looking", "failed"
+"""The first words of what it says, before whose cost it looks at where an agent says that, or why it cannot."""
 
 
 class ServerCosts:
     """The process that looks, running once it is made and has looked for the first time.
 
-    host: of whom publishes, by whose clock samples count. pids: whom it looks at.
+    host: of whom publishes, by whose clock samples count. whom: it looks at, as its command line has them.
     """
 
-    def __init__(self, folder: Path, host: str, pids: Sequence[int]) -> None:
-        command = python("loadtests.runs.by_hand.server_costs", str(folder), host, *map(str, pids))
+    def __init__(self, folder: Path, host: str, whom: Sequence[str]) -> None:
+        """Raises WrongServer with what keeps an agent from telling."""
+        command = python("loadtests.runs.by_hand.server_costs", str(folder), host, *whom)
         self._process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdout is not None
-        self._process.stdout.readline()
+        word, _, self.known = self._process.stdout.readline().decode().strip().partition(" ")
+        if word == FAILED:
+            self._process.communicate()
+            raise WrongServer(self.known)
 
-    def stop(self) -> None:
-        """Have it look once more, and write down how much it saw."""
-        self._process.communicate()
+    def stop(self) -> str:
+        """Have it look once more, and write down how much it saw; return what kept it from that, "" for nothing."""
+        said, _ = self._process.communicate()
+        return said.decode().strip().removeprefix(f"{FAILED} ")
 
 
 def serving(target: Target) -> list[int]:
@@ -57,22 +69,23 @@ def serving(target: Target) -> list[int]:
 
 
 def main() -> int:
-    folder, host, *pids = sys.argv[1:]
+    folder, host, *whom = sys.argv[1:]
     target = Target(host)
-    families = [Family(int(pid), "server") for pid in pids]
     recorder = Recorder()
     recorder.start(Path(folder))
     clock = ClockWatch(target.clock_line(), target.stats.clock_id, target.offset(), recorder)
     clock.look_closely()
     try:
-        look(families, recorder)
-        sys.stdout.write("looking\n")
-        sys.stdout.flush()
+        looks = looks_at(whom)
+        look(looks, recorder)
+        say(" ".join([LOOKING, *(each.known for each in looks if isinstance(each, AgentLook))]))
         while not select.select([sys.stdin], [], [], EACH_S)[0]:
-            look(families, recorder)
+            look(looks, recorder)
             if not clock.same:
                 clock.look()
-        look(families, recorder)
+        look(looks, recorder)
+    except AgentFailed as failed:
+        say(f"{FAILED} {failed}")
     except ProcessLookupError:
         pass  # a server that is gone is a problem that whoever drives the test finds by itself
     clock.look_closely()
@@ -80,8 +93,21 @@ def main() -> int:
     return 0
 
 
-def look(families: Sequence[Family], recorder: Recorder) -> None:
-    for each in families:
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def looks_at(whom: Sequence[str]) -> Sequence[Family | AgentLook]:
+    """Raises AgentFailed."""
+    if all(word.isdigit() for word in whom):
+        return [Family(int(pid), "server") for pid in whom]
+    cost, port = whom
+    return [agent_look(msgspec.json.decode(cost, type=Cost), int(port))]
+
+
+def look(looks: Sequence[Family | AgentLook], recorder: Recorder) -> None:
+    for each in looks:
         for row in each.sample():
             recorder.sample(row)
     recorder.write()

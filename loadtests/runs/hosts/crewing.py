@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from loadtests.host import environment, machine_limits
+from loadtests.metrics.counting import SoFar
 from loadtests.records.manifest import LoadHost
 from loadtests.runs.commands import Programs
 from loadtests.runs.hosts.meeting import Meeting
@@ -21,6 +22,7 @@ from loadtests.runs.hosts.office import Office
 from loadtests.runs.hosts.roster import HostFailed, HostsMissing, Roster
 from loadtests.runs.hosts.store import Store, StoreFailed
 from loadtests.scenario.plan import PlannedCell
+from loadtests.summary.reduction import Window
 from servers.settings.setting import settings
 from servers.web.urls import authority
 
@@ -36,7 +38,8 @@ Tick = Callable[[], None]
 class LoadHosts:
     """The load hosts of a run, from the first that joins to the last that hears of its end.
 
-    say: told what a person should know. Raises ValueError for an option that cannot be obeyed.
+    say: told what a person should know. telling: whether they tell what they count. Raises ValueError for an option
+    that cannot be obeyed.
     """
 
     def __init__(
@@ -45,9 +48,11 @@ class LoadHosts:
         surroundings: Mapping[str, str],
         say: Callable[[str], None],
         runs_own: Mapping[str, str] | None = None,
+        *,
+        telling: bool = False,
     ) -> None:
         """surroundings: the environment, which may have the token; runs_own: versions, if not those of here."""
-        self._meeting, self._say = meeting, say
+        self._meeting, self._say, self._telling = meeting, say, telling
         self.address = own_address(meeting.bind)
         self._store = Store(meeting.store) if meeting.store else None
         self._check_store()
@@ -109,6 +114,7 @@ class LoadHosts:
             port=port,
             processes=planned.scenario.load_processes or 1,
             roll_call=bool(planned.scenario.adapter),
+            telling=self._telling,
             store=self._meeting.store,
             place=f"{folder.parent.parent.name}/{folder.name}/{attempt}",
         )
@@ -148,6 +154,18 @@ class LoadHosts:
     def heard(self) -> dict[str, int]:
         """Return how many users of each host have heard a message, where that is asked."""
         return {each.joined.name: each.heard for each in self._roster.of_crew()}
+
+    def count(self, window: Window) -> None:
+        """Have hosts keep their rows, and hand in what those of this window came to."""
+        self._roster.count(window)
+
+    def told(self) -> dict[str, SoFar]:
+        """Return what each host has counted of this cell, as far as it has said by now."""
+        return self._roster.told
+
+    def forget(self) -> None:
+        """Begin with nothing told."""
+        self._roster.told = {}
 
     def check(self) -> None:
         """Raise HostFailed where one of those that work is lost; OSError where what they send cannot be written."""

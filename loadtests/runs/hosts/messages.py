@@ -11,7 +11,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from loadtests.metrics.counting import SoFar
 from loadtests.records.manifest import Count, HostName, Machine, Name, Text
+from loadtests.summary.reduction import Window
 
 TOKEN: Final = "POLLBENCH_TOKEN"  # noqa: S105  (its name)
 """The variable in the environment that holds the secret of a run and its hosts."""
@@ -43,8 +45,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a host does in one try at a cell: start load processes that join Locust's master at `port`.
 
     attempt: a new name for each try, so that rows of an earlier one are refused. roll_call: whether to tell how many
-    users have heard a message. store: where rows go, "" for to us;
-    place: the folder there.
+    users have heard a message; telling: whether to tell what is counted, once a second. store: where rows go, "" for to
+    us; place: the folder there.
     """
 
     attempt: Secret
@@ -52,6 +54,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65_535)]
     processes: Annotated[int, Meta(ge=1, le=64)]
     roll_call: bool = False
+    telling: bool = False
     store: Text = ""
     place: Text = ""
 
@@ -59,13 +62,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a host is to do now. number: grows with each order to it.
 
-    wait: for the next cell, and let go of what you have. work: start load processes. hand in: let them end, then send
-    their rows. end: the run is over, with this exit code and for this reason.
+    wait: for the next cell, and let go of what you have. work: start load processes. count: keep their rows, and count
+    those of the window, which a later order says again. hand in: let them end, then send their rows, or what they came
+    to. end: the run is over, with this exit code and for this reason.
     """
 
     number: Count
-    do: Literal["wait", "work", "hand in", "end"]
+    do: Literal["wait", "work", "count", "hand in", "end"]
     work: Work | None = None
+    window: Window | None = None
     code: int = 0
     why: Text = ""
 
@@ -74,8 +79,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """A host that is alive. seen: the number of the last order it has, -1 for none.
 
     ready: how many of its load processes have joined Locust's master; heard: how many of its users have heard a
-    message; moved_bytes: of rows, so far; attempt: to which try these belong, and `problem`, which is why it cannot go
-    on with that, "" where it can.
+    message; moved_bytes: of rows, so far; told: what was counted so far, None where nobody asks; attempt: to which
+    try these belong, and `problem`, which is why it cannot go on with that, "" where it can.
     """
 
     name: HostName
@@ -85,6 +90,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     ready: Count = 0
     heard: Count = 0
     moved_bytes: Count = 0
+    told: SoFar | None = None
     problem: Text = ""
 
 
@@ -98,12 +104,13 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a host recorded in a try at a cell. May be said again."""
+    """All that a host recorded in a try at a cell, and what was counted in all. May be said again."""
 
     name: HostName
     instance: Secret
     attempt: Secret
     pieces: Annotated[list[Piece], Meta(max_length=10_000)]
+    told: SoFar | None = None
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,15 @@ its length and SHA-256, so sending it again is the same file again and never mor
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from loadtests.records.rows import ROW_TYPES
 from loadtests.runs.hosts.messages import Piece
+from loadtests.summary.kept import Folded, together
 
 CHUNK_BYTES = 2**20
 
@@ -20,9 +23,28 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def pieces_of(raw: Path) -> list[Piece]:
-    """Return the files that load processes left in a folder. Raises OSError."""
-    return [piece_of(file) for file in sorted(raw.iterdir()) if file.is_file()]
+def pieces_of(raw: Path, without: Collection[str] = ()) -> list[Piece]:
+    """Return the files that load processes left in a folder. without: tables that stay. Raises OSError."""
+    files = [file for file in sorted(raw.iterdir()) if file.is_file()]
+    return [piece_of(file) for file in files if file.name.partition("-")[0] not in without]
+
+
+def counts_of(host: str, raw: Path) -> Path:
+    """Return the file in which a host says what its rows came to, where it keeps them."""
+    return raw / f"folded@{host}.json"
+
+
+def counted_by(hosts: Collection[str], raw: Path) -> Folded:
+    """Return what the rows of all hosts came to. Raises ValueError for what does not add up, OSError."""
+
+    def each() -> Iterator[Folded]:
+        for host in hosts:
+            try:
+                yield msgspec.json.decode(counts_of(host, raw).read_bytes(), type=Folded)
+            except (FileNotFoundError, msgspec.MsgspecError) as wrong:
+                raise ValueError(f"load host {host} did not say what its rows came to ({wrong})") from None
+
+    return together(each())
 
 
 def piece_of(file: Path) -> Piece:

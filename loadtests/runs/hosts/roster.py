@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Condition
 from typing import Any, Final
 
+from loadtests.metrics.counting import SoFar
 from loadtests.runs.hosts.messages import (
     HELD_S,
     LOST_S,
@@ -24,6 +25,7 @@ from loadtests.runs.hosts.messages import (
     Work,
     disagreement,
 )
+from loadtests.summary.reduction import Window
 
 FRESH_S: Final = 2 * HELD_S
 """Nothing is begun with a host that has been silent for longer, though it is not lost yet."""
@@ -62,6 +64,7 @@ class Roster:
     """All hosts of a run. versions: the run's own. say: told when one comes, goes or is refused.
 
     crew: the names of those that work on a cell. One that is lost then is lost to that cell, even if it comes back.
+    told: what each of them has counted, last; kept until it is forgotten, and replaced as a whole.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class Roster:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.crew: tuple[str, ...] = ()
+        self.told: dict[str, SoFar] = {}
         self._versions, self._say, self._clock = dict(versions), say, clock
         self._news = Condition()
         self._members: dict[str, Member] = {}
         self._gone: dict[str, str] = {}
         self._lost: dict[str, str] = {}
         self._work: Work | None = None
+        self._window: Window | None = None
         self._folder = Path()
         self._over: Order | None = None
         self._looked_s = clock()
@@ -113,6 +118,8 @@ class Roster:
             if self._work and asking.attempt == self._work.attempt:
                 member.ready, member.heard, member.problem = asking.ready, asking.heard, asking.problem
                 member.moved_bytes = max(member.moved_bytes, asking.moved_bytes)
+                if asking.told is not None:
+                    self.told = self.told | {asking.name: asking.told}
                 self._news.notify_all()
             self._news.wait_for(lambda: member.order.number > asking.seen, HELD_S)
             if member.order is self._over:
@@ -150,6 +157,8 @@ class Roster:
                     if member.received.get(piece.file) != (piece.size_bytes, piece.sha256):
                         raise HostRefused(f"{piece.file} has not come as it was sent: send it again", for_good=False)
             member.pieces = told.pieces
+            if told.told is not None:
+                self.told = self.told | {told.name: told.told}
             self._news.notify_all()
 
     def leave(self, leaving: Leaving) -> None:
@@ -234,21 +243,28 @@ class Roster:
             if lacking := self.lacking(count):
                 raise HostFailed(lacking)
             self.crew, self._work, self._folder = tuple(sorted(self._awake()[:count])), work, folder
+            self._window = None
             for name in self.crew:
                 member = self._members[name]
                 member.ready, member.heard, member.moved_bytes, member.problem = 0, 0, 0, ""
                 member.received, member.pieces = {}, None
             self._order(self.crew, do="work", work=work)
 
+    def count(self, window: Window) -> None:
+        """Have the crew keep their rows, and hand in what those of this window came to."""
+        with self._news:
+            self._window = window
+            self._order(self.crew, do="count", work=self._work, window=window)
+
     def hand_in(self) -> None:
         with self._news:
-            self._order(self.crew, do="hand in", work=self._work)
+            self._order(self.crew, do="hand in", work=self._work, window=self._window)
 
     def release(self) -> None:
         """Let all go of what they have; what comes of this try from now on is refused."""
         with self._news:
             self._work = None
-            self._order([name for name in self.crew if name in self._members], do="wait")
+            self._order(self.crew, do="wait")
             self.crew, self._lost = (), {}
 
     def end(self, code: int, why: str) -> None:
@@ -264,7 +280,7 @@ class Roster:
             self._news.wait(within_s)
 
     def _order(self, names: Collection[str], **what: Any) -> None:
-        for name in names:
-            member = self._members[name]
+        """Tell those of these that are not lost."""
+        for member in (self._members[name] for name in names if name in self._members):
             member.order = Order(number=member.order.number + 1, **what)
         self._news.notify_all()

@@ -5,19 +5,14 @@ command: the programs that it starts are its own.
 """
 
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from loadtests.host import environment
-from loadtests.host.managed_process import Child, ChildFailed, ending
-from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE
+from loadtests.host.managed_process import ChildFailed
 from loadtests.runs.commands import OURS, Programs
-from loadtests.runs.foreign import roll_call
 from loadtests.runs.hosts.line import AGAIN_S, UNHEARD, Line, NoRun, Pulse, WrongToken
 from loadtests.runs.hosts.messages import (
     INTERRUPTED,
@@ -30,31 +25,16 @@ from loadtests.runs.hosts.messages import (
     Order,
     Work,
 )
-from loadtests.runs.hosts.pieces import pieces_of
 from loadtests.runs.hosts.store import Store, StoreFailed
+from loadtests.runs.hosts.trying import Try
 from loadtests.runs.signals import Interrupt
 
 LOOK_S: Final = 0.05
-CALLED_EACH_S: Final = 1.0
-ENDING_S: Final = 5.0
-"""How long load processes may take to end once Locust's master has told them to."""
-JOINED: Final = "this load process has joined"
-"""What hooks.py logs in one that a master has taken in."""
 DONE, REFUSED, NO_RUN, NOT_HANDED_IN = 0, 2, 3, 4
 
 
 class _Stale(Exception):
     """What is being done is not wanted any more: there is another order."""
-
-
-@dataclass(slots=True)
-class _Try:
-    """A try at a cell: its folder, and the load processes that record into it."""
-
-    work: Work
-    folder: Path
-    children: list[Child]
-    stack: ExitStack
 
 
 class Worker:
@@ -80,8 +60,7 @@ class Worker:
         self._versions = versions or environment.decisive_versions()
         self._instance = secrets.token_hex(8)
         self._pulse: Pulse | None = None
-        self._try: _Try | None = None
-        self._called = 0.0
+        self._try: Try | None = None
         self._failed = 0
         self._handed_in = 0
 
@@ -130,7 +109,7 @@ class Worker:
                         return self._over(order)
                     if order is not None:
                         self._do(order, pulse)
-                    self._look_at_processes(pulse)
+                    self._look(pulse)
                 except _Stale:
                     continue
                 except (ChildFailed, StoreFailed, OSError) as problem:
@@ -143,50 +122,38 @@ class Worker:
             self._let_go()
         elif order.do == "work" and order.work is not None:
             self._begin(order.work, pulse)
-        elif order.do == "hand in" and self._try is not None:
+        if order.window is not None and self._try is not None:
+            self._try.count(order.window)
+        if order.do == "hand in" and self._try is not None:
             self._hand_in(self._try, pulse)
 
     def _begin(self, work: Work, pulse: Pulse) -> None:
         """Start the load processes of a try. Raises ChildFailed, OSError."""
         self._let_go()
-        pulse.note(attempt=work.attempt, ready=0, moved_bytes=0, problem="")
-        stack = ExitStack()
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pollbench-")))
-        self._try = _Try(work, folder, [], stack)
-        command = self._programs.worker_command(work.pattern, self._line.address[0], work.port)
-        known = {HOST_VARIABLE: self._name, FOLDER_VARIABLE: str(folder)}
-        for at in range(1, work.processes + 1):
-            name = f"load process {at} of {work.processes}"
-            child = Child(name, command, folder / f"load-{at}.log", extra_env=known)
-            self._try.children.append(stack.enter_context(child))
+        pulse.note(attempt=work.attempt, ready=0, moved_bytes=0, told=None, problem="")
+        self._try = Try(work, self._name)
+        self._try.start(self._programs.worker_command(work.pattern, self._line.address[0], work.port))
 
-    def _look_at_processes(self, pulse: Pulse) -> None:
-        """Tell how many have joined Locust's master. Raises ChildFailed for one that has ended."""
+    def _look(self, pulse: Pulse) -> None:
+        """Tell how far the load processes are. Raises ChildFailed for one that has ended, OSError."""
         if self._try is None:
             return
-        for child in self._try.children:
-            # Locust's master may have told it to end, in order, before we hear that it did.
-            if child.code() != 0:
-                child.check()
-        if self._try.work.roll_call and time.monotonic() > self._called + CALLED_EACH_S:
-            self._called = time.monotonic()
-            pulse.note(heard=len(roll_call.heard(self._try.folder, self._try.work.pattern)))
+        self._try.check()
+        if news := self._try.look():
+            pulse.note(**news)
         if not pulse.all_ready(self._try.work.processes):
-            heard = sum(child.told(lambda line: JOINED in line or None) is not None for child in self._try.children)
-            pulse.ready(heard)
+            pulse.ready(self._try.joined())
 
-    def _hand_in(self, now: _Try, pulse: Pulse) -> None:
-        """Let the load processes end, and hand in what they recorded.
+    def _hand_in(self, now: Try, pulse: Pulse) -> None:
+        """Let the load processes end, and hand in what there is.
 
         Raises _Stale when it is not wanted any more, ChildFailed, StoreFailed, OSError.
         """
-        for child in now.children:
-            child.await_end(ENDING_S)
-            if code := child.stop():
-                raise ChildFailed(f"the {child.name} ended with {ending(code)}: {child.last_words()}")
-        now.children.clear()
-        raw, work = now.folder / "raw", now.work
-        told = HandedIn(name=self._name, instance=self._instance, attempt=work.attempt, pieces=pieces_of(raw))
+        now.end()
+        work, raw, counted = now.work, now.raw, now.told()
+        told = HandedIn(
+            name=self._name, instance=self._instance, attempt=work.attempt, pieces=now.pieces(), told=counted
+        )
         if work.store:
             store = Store(work.store)
             for piece in told.pieces:
@@ -226,7 +193,7 @@ class Worker:
     def _let_go(self) -> None:
         now, self._try = self._try, None
         if now is not None:
-            now.stack.close()
+            now.close()
 
     def _over(self, order: Order) -> int:
         self._let_go()

@@ -1,6 +1,6 @@
 """PURE. What the predictions share: the conditions of a cell, and what is said of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -138,12 +138,11 @@ def trials(at: Conditions) -> float:
     return at.clients * (at.repeats + np.pi / 2 - 1) / (np.pi / 2)
 
 
-def chance_of_mean(values: Iterable[float], at: Conditions) -> tuple[float, float]:
+def chance_of_mean(own: Floats, at: Conditions) -> tuple[float, float]:
     """Return how far below and above its expectation chance may take a mean, given what many imagined users have.
 
     SURE standard errors, and more on the side to which the values are skewed (Cornish and Fisher 1938).
     """
-    own = np.fromiter(values, float)
     spread, count = own.std(), trials(at)
     if not spread > 0:
         return 0.0, 0.0
@@ -154,17 +153,17 @@ def chance_of_mean(values: Iterable[float], at: Conditions) -> tuple[float, floa
 
 
 def chance_of_quantile(
-    q: float, latency: Callable[[float], float], users: Sequence[Floats], at: Conditions
+    q: float, latency: Callable[[float], float], users: Floats, at: Conditions
 ) -> tuple[float, float]:
     """Return between what latencies a quantile lies that is measured, by chance alone.
 
-    latency: the true quantile function; users: what each of many imagined users has, ascending. The spread of their
+    latency: the true quantile function; users: what each of many imagined users has, a row each. The spread of their
     own shares below a latency says how many independent messages would have that spread; of so many, the level of the
     measured quantile has the beta distribution of order statistics, taken on its safe side.
     """
 
     def messages(level: float) -> float:
-        spread = float(np.std([np.searchsorted(each, latency(level), side="right") / len(each) for each in users]))
+        spread = float(np.std((users <= latency(level)).mean(axis=1)))
         return trials(at) * level * (1 - level) / spread**2 if spread > 0 else inf
 
     def levels(count: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from reports.measures.costs import answered_in, between, delivered_between, looks
+from reports.measures.costs import answered_in, between, delivered_between, looks, processes
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
 from reports.theory.oracles.framing import body_bytes
 from reports.theory.predictions.conditions import (
@@ -208,7 +208,7 @@ def _heads(requests: pd.DataFrame, message: float) -> float:
 
 def _between(rows: Rows) -> Looks | None:
     """Return what the kernel's counters are divided by; None where there are none."""
-    found = looks(rows.samples[rows.samples["role"] == "generator"], rows.from_ns, rows.until_ns)
+    found = looks(processes(rows.samples[rows.samples["role"] == "generator"]), rows.from_ns, rows.until_ns)
     if not found:
         return None
     delivered = delivered_between(found, between(rows.deliveries["received_ns"]))
