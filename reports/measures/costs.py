@@ -238,7 +238,7 @@ def _wire(generator: Sequence[Process], received: Received, from_ns: int, until_
 
 def delivered_between(found: Sequence[tuple[Look, Look]], received: Received) -> float:
     """Return how many deliveries came between the two looks of each load process; each has an equal share of them."""
-    return sum(received(int(first["at_ns"]), int(last["at_ns"])) / len(found) for first, last in found)
+    return sum(received(first, last) / len(found) for first, last in found)
 
 
 def looks(generator: Sequence[Process], from_ns: int, until_ns: int) -> list[tuple[Look, Look]]:
