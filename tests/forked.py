@@ -50,6 +50,7 @@ class Forked:
         self.args = [module, *words]
         self._folder = Path(tempfile.mkdtemp(prefix="pollbench-forked-"))
         self._outputs = [self._folder / name for name in ("stdout", "stderr")]
+        self._said: tuple[str, str] | None = None
         for each in self._outputs:
             each.touch()
         environment = dict(os.environ if env is None else env)
@@ -102,11 +103,13 @@ class Forked:
         self.communicate()
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Wait until it has ended; return all that it said on stdout and stderr. Once."""
+        """Wait until it has ended; return all that it said on stdout and stderr."""
         self.wait(timeout)
-        out, err = (each.read_text(encoding="utf-8") for each in self._outputs)
-        shutil.rmtree(self._folder)
-        return out, err
+        if self._said is None:
+            out, err = (each.read_text(encoding="utf-8") for each in self._outputs)
+            self._said = out, err
+            shutil.rmtree(self._folder)
+        return self._said
 
 
 def ran(
