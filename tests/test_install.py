@@ -16,7 +16,8 @@ import pytest
 
 import pollbench
 from servers.home import HOME, VERSION
-from tests.server_process import HANG_S, ServerProcess
+from tests.loadtests.load_process import FOR_LONG, Load
+from tests.server_process import HANG_S, serving
 
 pytestmark = pytest.mark.slow
 
@@ -100,13 +101,19 @@ def test_the_command_measures_from_any_folder_and_writes_its_report(run: Run, el
     assert (facts["versions"]["pollbench"], facts["commit"]) == (VERSION, "")
 
 
-def test_locust_finds_the_locustfile_and_makes_a_run_of_what_it_recorded(run: Run, elsewhere: Path) -> None:
+def test_locust_finds_the_locustfile_and_makes_a_run_of_what_it_recorded(
+    run: Run, environment: Path, elsewhere: Path
+) -> None:
     found = run("pollbench", "locustfile").stdout.strip()
-    server = ServerProcess("--schedule", "steady:20")
-    words = ["-m", "locust", "-f", found, "--host", f"http://127.0.0.1:{server.port}", "--headless", "SseUser"]
-    done = run("python", "-P", *words, "--run-time", "2s")
-    server.stop()
-    assert done.returncode == 0, done.stderr
+    command = [str(environment / "python"), "-P", "-m", "locust", "-f", found, "--headless", "SseUser"]
+    with serving("--schedule", "steady:20") as server:
+        url = f"http://127.0.0.1:{server.port}"
+        load = Load(elsewhere / "log", "--host", url, *FOR_LONG, cwd=elsewhere, command=command)
+        try:
+            load.until(lambda: any(each.stat().st_size for each in elsewhere.rglob("deliveries-*")), "a delivery")
+            load.stopped()
+        finally:
+            load.kill()
     (facts,) = elsewhere.glob("runs/*/run.json")  # written by a process of its own, after the test
     assert json.loads(facts.read_text(encoding="utf-8"))["patterns"] == {"sse": "Server-Sent Events"}
 

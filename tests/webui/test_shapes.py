@@ -89,7 +89,9 @@ def check_downloads(driver: Driver, folder: Path) -> None:
     with table.open(encoding="utf-8") as file:
         rows = {row["pattern"]: row for row in csv.DictReader(file)}
     assert set(rows) == set(LABELS)
-    assert all(row["delivered"] == row["owed"] != "0" for row in rows.values())
+    for row in rows.values():  # a busy machine may end a test with a message under way
+        counts = [int(row[name]) for name in ("delivered", "in_flight", "owed", "missed")]
+        assert counts[0] > 0 and counts[0] + counts[1] == counts[2] and counts[3] == 0
     expect(driver.page.get_by_role("status")).to_contain_text("The verdict is the report's.")
     shown = folder / "shown.csv"
     assert driver.download("Download this table as CSV", shown) == f"{folder.name}-delivery.csv"
