@@ -52,7 +52,7 @@ NOT_TRIED: Final = {
     "controls": "measures for minutes: tests/reports/test_controls.py",
     "experiment": "measures for minutes: tests/experiments/test_effects.py and one file for each",
     "idle": "opens thousands of connections: tests/idle/test_idle.py opens hundreds",
-    "model": "measures for 20 minutes: tests/model/test_model.py",
+    "model": "measures for 23 minutes: tests/model/test_model.py",
     "peers": "needs servers of others: tests/targets/test_peers.py",
     "race": "opens a browser: tests/race/test_page.py has one",
     "replicate": "measures for minutes: tests/replications/test_replications.py",

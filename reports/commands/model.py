@@ -23,7 +23,7 @@ SERIES: Final = runner.RUNS / "model"
 def model(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="run folders to fit")] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="first measure the runs to fit: 20 minutes, can be resumed")
+        bool, typer.Option("--measure", help="first measure the runs to fit: 23 minutes, can be resumed")
     ] = False,
     series: Annotated[Path, typer.Option(metavar="DIR", help="folder of these runs")] = SERIES,
     file: Annotated[

@@ -1,4 +1,4 @@
-"""PURE. The runs that a model is fitted on: client counts over more than two decades, rates over nearly two, and one
+"""PURE. The runs that a model is fitted on: client counts over nearly three decades, rates over nearly two, and one
 message size more than the usual, all six patterns in each.
 """
 
@@ -17,6 +17,7 @@ SCENES: Final = {
     "200-clients": replace(_FEED, clients=(200,), schedule=_BOTH),
     "500-clients": replace(_FEED, clients=(500,), schedule=_BOTH),
     "2000-clients": replace(_FEED, clients=(2000,), schedule="poisson:2"),
+    "5000-clients": replace(_FEED, clients=(5000,), schedule="poisson:2"),
     "frequent": replace(_FEED, clients=(50,), schedule="poisson:40", window_s=5.0),
     "seldom": replace(_FEED, clients=(50,), schedule="poisson:0.5", window_s=41.0),
     "large": replace(_FEED, clients=(50,), schedule="poisson:10", message_bytes=4000, window_s=8.0),
@@ -24,5 +25,5 @@ SCENES: Final = {
 
 
 def plans(patterns: Sequence[str]) -> dict[str, Plan]:
-    """Return the runs by name, each under four minutes."""
+    """Return the runs by name, each under five minutes."""
     return {name: Plan(scene, tuple(patterns), 1) for name, scene in SCENES.items()}
