@@ -21,7 +21,7 @@ EACH_S: Final = 1.0
 LINGER_S: Final = 20.0
 """How long the last figures wait for a Prometheus that has asked before."""
 TIMEOUT_S: Final = 2.0
-FORMS: Final = "prometheus:PORT (to be scraped) or otlp:URL (told once a second)"
+FORMS: Final = "prometheus:PORT (scraped) or otlp:URL (sent once a second)"
 Families = Callable[[], list[MetricFamily]]
 
 

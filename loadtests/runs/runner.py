@@ -10,9 +10,8 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -25,13 +24,11 @@ from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.messages import INCOMPLETE, INTERRUPTED
 from loadtests.runs.hosts.roster import HostsMissing
 from loadtests.runs.keeping import described, keep
-from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
+from loadtests.runs.run_folder import RUNS, NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
 from loadtests.scenario.settings import NETEM, OPTIONS, RELAY
 from servers.timing.clock import wall_timestamp
-
-RUNS: Final = Path("runs")
 
 
 class NoRoom(RunRefused):
@@ -57,11 +54,6 @@ class Outcome:
     @property
     def failed(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.status == "failed"]
-
-
-def folder_for(kind: str, scenario: str, now: datetime) -> Path:
-    """Name a new run folder, such as runs/2026-11-24T07-30-00-compare-feed."""
-    return RUNS / f"{now:%Y-%m-%dT%H-%M-%S}-{kind}-{scenario}"
 
 
 def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
