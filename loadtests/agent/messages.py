@@ -9,7 +9,6 @@ import msgspec
 from loadtests.records.rows import Sample
 
 TOKEN: Final = "POLLBENCH_AGENT_TOKEN"  # noqa: S105  (its name)
-TOKEN_FORM: Final = re.compile(r"[A-Za-z0-9_.-]{16,200}")
 ROWS_MAX: Final = 1_000
 ALSO_MAX: Final = 16
 ANSWER_MAX_BYTES: Final = 1 << 20
@@ -77,10 +76,10 @@ def question_of(query: str) -> Question:
     return asked
 
 
-def check_token(token: str) -> str:
-    """Return it. Raises ValueError where it is none, or one that can be guessed."""
-    if not TOKEN_FORM.fullmatch(token):
-        raise ValueError(
-            f"{TOKEN} is no token: it must be 16 to 200 letters, digits and - _ .; `openssl rand -hex 16` makes one"
-        )
+def check_token(
+    token: str, variable: str = TOKEN, least: int = 16, remedy: str = "`openssl rand -hex 16` makes one"
+) -> str:
+    """Return it. Raises ValueError, which does not repeat it, where it is none, or one that can be guessed."""
+    if not re.fullmatch(rf"[A-Za-z0-9_.-]{{{least},200}}", token):
+        raise ValueError(f"{variable} is no token: it must be {least} to 200 letters, digits and - _ .; {remedy}")
     return token

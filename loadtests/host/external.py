@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from types import TracebackType
 from typing import Final, Self
 
 from loadtests.host.managed_process import Child
@@ -54,7 +53,5 @@ class Program:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

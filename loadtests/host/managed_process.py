@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from loadtests.host.warden import MARK, end_all, is_marked, warden
@@ -32,6 +31,11 @@ TERMINATED: Final = frozenset({-signal.SIGTERM, 128 + signal.SIGTERM})
 """How a program ends by SIGTERM that does not care, and how a shell or a JVM then says so."""
 
 T = TypeVar("T")
+Tick = Callable[[], None]
+
+
+def idle() -> None:
+    """A tick that does nothing."""
 
 
 class ChildFailed(Exception):
@@ -111,11 +115,11 @@ class Child:
             time.sleep(LOOK_S)  # not in waitpid, which a signal that another thread takes does not end
         return code
 
-    def heard(self, words: re.Pattern[str], within_s: float, tick: Callable[[], None] = lambda: None) -> re.Match[str]:
+    def heard(self, words: re.Pattern[str], within_s: float, tick: Tick = idle) -> re.Match[str]:
         """Wait until a line of its log matches, as `answered` does."""
         return self.answered(words.search, within_s, tick)
 
-    def answered(self, read: Callable[[str], T | None], within_s: float, tick: Callable[[], None] = lambda: None) -> T:
+    def answered(self, read: Callable[[str], T | None], within_s: float, tick: Tick = idle) -> T:
         """Wait for a line of its log of which `read` makes something, and return that, calling `tick` meanwhile.
 
         Raises ChildFailed when it ends first, or says nothing of the kind in time.
@@ -195,9 +199,7 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

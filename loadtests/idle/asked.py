@@ -31,13 +31,13 @@ class IdleSettings:
     )
     server_processes: int | None = setting(
         None,
-        "processes of the server; without it, one for each core, and more where open files would not do",
+        "server processes; without it, one for each core, and more where open files would not suffice",
         SERVER,
         low=1,
         high=64,
     )
     load_processes: int | None = setting(
-        None, "processes that hold the clients; without it, as many as of the server", RUNNER, low=1, high=64
+        None, "client processes; without it, as many as server processes", RUNNER, low=1, high=64
     )
     source: str = setting(
         "127.1.0.0/24",
@@ -47,7 +47,7 @@ class IdleSettings:
         valid=source_address.parse_source,
     )
     heartbeat_s: float = again(Served, "heartbeat_s")
-    rest_s: float = setting(32.0, "how long the clients rest while it is watched", RUNNER, low=1, high=86_400)
+    rest_s: float = setting(32.0, "how long clients stay idle while they are measured", RUNNER, low=1, high=86_400)
 
     def __post_init__(self) -> None:
         check(self)

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from array import array
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 import numpy as np
@@ -185,9 +185,7 @@ def main() -> int:
         newest = max(idlers.heard, default=0)
         latency = Histogram()
         latency.take(np.frombuffer(idlers.latencies_ns, np.int64))
-        buckets = sorted(latency.counts.items())
-        told = {"zero": latency.zero, "longest_ns": latency.longest_ns, "buckets": buckets}
-        say(event="ended", heard=idlers.heard.get(newest, 0), lost=idlers.lost, **told)
+        say(event="ended", heard=idlers.heard.get(newest, 0), lost=idlers.lost, latency=asdict(latency))
     except OSError as problem:
         sys.stderr.write(f"error: {problem}\n")
         return 1

@@ -24,7 +24,7 @@ from loadtests.probes.reference import Server
 from loadtests.runs.announcements import reader
 from loadtests.runs.commands import HOST
 from servers.home import python
-from servers.timing import NS_PER_S
+from servers.timing import NS_PER_MS, NS_PER_S
 from servers.timing.clock import now_ns
 
 CLIENTS_PER_S: Final = 100
@@ -32,7 +32,6 @@ CLIENTS_PER_S: Final = 100
 LEAST_S: Final = 60.0
 SETTLE_S: Final = 1.0
 LOOK_S: Final = 0.1
-NS_PER_MS: Final = 1_000_000
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -46,17 +45,11 @@ class _Heard(msgspec.Struct, frozen=True):
 
 
 class _Ended(msgspec.Struct, frozen=True):
-    """heard: clients that the last message reached. buckets: of the latency of every delivery, see Histogram."""
+    """heard: clients that the last message reached. latency: of every delivery."""
 
     heard: int
     lost: int
-    zero: int
-    longest_ns: int
-    buckets: list[tuple[int, int]]
-
-    @property
-    def latency(self) -> Histogram:
-        return Histogram(dict(self.buckets), self.zero, longest_ns=self.longest_ns)
+    latency: Histogram
 
 
 CONNECTED: Final = reader("connected", _Connected)

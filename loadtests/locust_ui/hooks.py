@@ -23,15 +23,16 @@ from loadtests.host import machine_limits
 from loadtests.locust_ui import delivery_page
 from loadtests.locust_ui.crew import Crew
 from loadtests.locust_ui.locust_stats import Screen
-from loadtests.locust_ui.manual_test import HandDriven, new_folder
+from loadtests.locust_ui.manual_test import HandDriven
 from loadtests.locust_ui.preflight import admit, other_server
 from loadtests.locust_ui.self_monitor import Generator
 from loadtests.records.clock_watch import EACH_S, ClockWatch
+from loadtests.records.manifest import SESSION
 from loadtests.records.recorder import FOLDER_VARIABLE, HOST_VARIABLE, recorder
 from loadtests.records.rows import USERS_OF_A_PROCESS
+from loadtests.runs.run_folder import new_folder
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions, read_options
-from loadtests.scenario.poll_timing import parse_pace
 from loadtests.users.connection import expire_overdue
 from loadtests.users.user_settings import session
 from servers.settings.served import Served
@@ -46,7 +47,6 @@ log = logging.getLogger("pollbench")
 QUIT_S: Final = 0.5
 """How long Locust itself gives a message to its workers before it ends."""
 USAGE, UNREACHABLE, INCOMPLETE = 2, 3, 4
-RUNS: Final = Path("runs")
 USUAL: Final = settings(Served)["schedule"].default
 """What is published into a server that is not ours, which has no schedule of its own."""
 
@@ -117,7 +117,7 @@ class Conductor:
         """The master decides; Locust carries its options to the workers when the test starts."""
         parsed = environment.parsed_options
         if not isinstance(environment.runner, WorkerRunner):
-            folder = Path(parsed.run_dir).resolve() if parsed.run_dir else new_folder(RUNS)
+            folder = Path(parsed.run_dir).resolve() if parsed.run_dir else new_folder(SESSION).resolve()
             if (folder / "raw").exists() or any(folder.glob("*.parquet")):
                 raise ValueError(f"--run-dir {parsed.run_dir} has a test in it already: name another folder")
             parsed.session_dir = str(folder)
@@ -172,7 +172,7 @@ class Conductor:
         """Have the server publish, and prepare for a report, unless the program that gave us the folder does that."""
         if self._other is not None:
             options = replace(options, schedule=options.schedule or USUAL)
-            target.begin(self._other.roll_call, options.message_bytes)
+            target.begin(self._other.roll_call_schedule, options.message_bytes)
         elif options.run_dir:
             target.publish(options.schedule, options.message_bytes)
         else:
@@ -198,7 +198,7 @@ class Conductor:
         """Let nothing count before every user has heard a message; end a test in which one does not."""
         options = read_options(vars(self._environment.parsed_options))
         try:
-            silent = other.silent(users, options.poll_interval_s * parse_pace(options.poll_pace).longest)
+            silent = other.silent(users, options)
             if other is not self._other:
                 return  # stopped meanwhile
             if not silent:

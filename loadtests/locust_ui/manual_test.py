@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,10 +24,11 @@ from loadtests.runs.by_hand.server_costs import ServerCosts, serving
 from loadtests.runs.run_folder import save
 from loadtests.runs.target import Stats, Target, WrongServer
 from loadtests.scenario.locust_options import LoadOptions
-from loadtests.scenario.plan import PlannedCell
+from loadtests.scenario.plan import PlannedCell, scenario_fields
 from loadtests.scenario.scenarios import Scenario
 from loadtests.scenario.settings import NEWEST, UserSettings
 from servers.home import python
+from servers.outlet.costs import CostOf
 from servers.settings.setting import USER, settings
 from servers.timing.clock import now_ns, wall_timestamp
 
@@ -65,6 +65,7 @@ class HandDriven:
         self._spawned_by_ns = self._reset_ns = 0
         self._problems: list[str] = []
         self._asking: gevent.Greenlet | None = None
+        self._cost = CostOf([], "")
         self._costs: ServerCosts | None = None
         self._offset = OffsetInterval(0, 0, 0)
 
@@ -74,7 +75,8 @@ class HandDriven:
         (self.folder / "published.csv").write_text("id,due_ns,published_ns\n", encoding="ascii")
         self._ask()
         self._asking = gevent.spawn(self._ask_on)
-        if whom := [*map(str, serving(self._target))] if self._other is None else self._other.whom:
+        self._cost = serving(self._target) if self._other is None else self._other.cost
+        if whom := [*map(str, self._cost.pids)] if self._other is None else self._other.whom:
             self._costs = ServerCosts(self.folder, self._target.host, whom)
 
     def spawned(self, users: Mapping[str, int]) -> None:
@@ -111,7 +113,8 @@ class HandDriven:
         self._problems += problems
         facts = {
             "problems": self._problems,
-            "server_pid": self._target.stats.pid,
+            "server_pid": self._target.stats.pid if self._other is None else next(iter(self._cost.pids), 0),
+            "cost_of": (self._costs is not None and self._costs.known) or self._cost.known,
             "load_command": shlex.split(command),
             "spawned_by_ns": self._spawned_by_ns,
             "publish_from_ns": self._publish_from_ns(),
@@ -122,21 +125,14 @@ class HandDriven:
         }
         if self._other is not None:
             self._other.stop()  # now its journals are whole
-            known = self._costs.known if self._costs is not None else ""
-            facts |= {
-                "server_pid": next(iter(self._other.pids), 0),
-                "way_up": self._other.way_up,
-                "cost_of": known or self._other.cost_of,
-            }
+            facts["way_up"] = self._other.way_up
         cells = [
             msgspec.structs.replace(cell.unmeasured(self._labels.get(cell.pattern, cell.pattern)), **facts)
             for cell in cells_of(self._scenario, self._users or users)
         ]
-        named = {"target": self._scenario.target, "adapter": self._scenario.adapter}
-        save(
-            self.folder / "session.json",
-            SessionRecord(command=command, started_at=self._started_at, cells=cells, **named),
-        )
+        scenario = scenario_fields(self._scenario)
+        record = SessionRecord(command=command, started_at=self._started_at, scenario=scenario, cells=cells)
+        save(self.folder / "session.json", record)
         subprocess.run(python("loadtests.runs.by_hand.manual_run", str(self.folder)), check=False)  # noqa: S603
 
     def _there_ns(self, at_ns: int) -> int:
@@ -231,13 +227,3 @@ def cells_of(scenario: Scenario, users: Mapping[str, int]) -> list[PlannedCell]:
         )
         for pattern, clients in counts.items()
     ]
-
-
-def new_folder(runs: Path) -> Path:
-    """Name a folder that no other test has, such as runs/2026-11-24T07-30-00-session."""
-    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-session"
-    taken = 1
-    while (runs / name).exists():
-        taken += 1
-        name = f"{name.split('-session')[0]}-session-{taken}"
-    return (runs / name).resolve()

@@ -9,15 +9,13 @@ from typing import Final
 import msgspec
 
 from loadtests.foreign.spec import Chosen
-from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.managed_process import ChildFailed
 from loadtests.records.manifest import WayUp
-from loadtests.runs import announcements
-from loadtests.runs.commands import ADAPTER_FILE, HOST, OURS
-from loadtests.runs.foreign import roll_call
-from loadtests.runs.foreign.cell import LIKE_OTHERS_S, ROLL_CALL, of_server, way_up
+from loadtests.runs.commands import HOST, OURS
+from loadtests.runs.foreign import outlet, roll_call
 from loadtests.runs.target import Target, WrongServer
-from loadtests.runs.unheard import first_words
 from loadtests.scenario.asked import Asked
+from servers.outlet.costs import CostOf
 from servers.targets.url import base_url
 
 LOOK_S: Final = 0.1
@@ -26,12 +24,11 @@ LOOK_S: Final = 0.1
 class OtherServer:
     """Published to from its making to `stop`, by the process that starts the test: the only one, or the master.
 
-    host: where users and workers learn whom to follow; pids: that count as the server, none where that is not known;
-    cost_of: which they are, or why that is not known.
-    called: whether all users have heard, and what counts is published; roll_call: the schedule until then.
+    host: where users and workers learn whom to follow; cost: whose cost is the server's.
+    called: whether all users have heard, and what counts is published; roll_call_schedule: what is until then.
     """
 
-    roll_call: Final = ROLL_CALL
+    roll_call_schedule: Final = roll_call.SCHEDULE
 
     def __init__(self, run_dir: Path, asked: Asked, chosen: Chosen) -> None:
         """Raises WrongServer with what keeps us from publishing, and OSError."""
@@ -40,17 +37,15 @@ class OtherServer:
         self._folder = run_dir / "outlet"
         self._folder.mkdir(parents=True)
         self.run = secrets.token_hex(8)
-        (self._folder / ADAPTER_FILE).write_bytes(msgspec.json.encode(chosen.adapter))
-        command = OURS.outlet_command_of(chosen.url, self.run, self._folder)
-        self._outlet = Child("outlet", command, self._folder / "outlet.log")
+        self._outlet = outlet.started(chosen, self.run, self._folder)
         try:
-            said = self._outlet.answered(announcements.ready, chosen.adapter.ready_s + OURS.ready_s)
+            said = outlet.answered(self._outlet, chosen, OURS.ready_s)
         except ChildFailed as problem:
             self.stop()
-            raise WrongServer(of_server(str(problem))) from None
+            raise WrongServer(str(problem)) from None
         self.host = f"http://{HOST}:{said.http_port}"
-        self.pids, self.cost_of = said.pids, said.cost_of
         self._port = base_url(said.target).port or 0
+        self.cost = CostOf(said.pids, said.cost_of)
         self.target = Target(self.host, self.run)
         self.called = False
 
@@ -60,19 +55,19 @@ class OtherServer:
         cost = self.chosen.adapter.cost
         if cost.agent and cost.measured:
             return [msgspec.json.encode(cost).decode(), str(self._port)]
-        return [str(pid) for pid in self.pids]
+        return [str(pid) for pid in self.cost.pids]
 
     def begin(self, schedule: str) -> None:
         """Publish what counts. Raises WrongServer."""
         self.called = True
         self.target.begin(schedule, None)
 
-    def silent(self, users: Mapping[str, int], pause_s: float) -> str:
+    def silent(self, users: Mapping[str, int], polling: roll_call.Polling) -> str:
         """Wait until all users have heard a message; return the pattern of one that has not, in time, "" for none.
 
-        users: pattern -> how many. pause_s: the longest between two polls. Rows are written once a second.
+        users: pattern -> how many.
         """
-        until_s = time.monotonic() + max(self.chosen.adapter.roll_call_s, pause_s + LIKE_OTHERS_S)
+        until_s = time.monotonic() + roll_call.patience_s(self.chosen.adapter, polling)
         for pattern, count in users.items():
             while len(roll_call.heard(self._run_dir, pattern)) < count:
                 if time.monotonic() > until_s:
@@ -83,11 +78,9 @@ class OtherServer:
     def why(self, pattern: str) -> str:
         """Say what a user was sent that heard nothing, once all that was recorded is written."""
         asked, heard = (which(self._run_dir, pattern) for which in (roll_call.asked, roll_call.heard))
-        silent = sorted(asked - heard) or [1]
-        words, failed = first_words(self._run_dir / "raw"), roll_call.failures(self._run_dir, pattern)
         state = Target(self.host, self.run).stats.backplane
         problem = f"the server did not take a message: {state.problem}; " if state and state.problem else ""
-        told = roll_call.report(pattern, self.run, silent, words, failed, "")
+        told = roll_call.report(self._run_dir, pattern, self.run, asked)
         return f"roll call: {problem}{len(heard)} of {len(asked)} {pattern} users heard a message; {told}"
 
     def stop(self) -> None:
@@ -96,4 +89,4 @@ class OtherServer:
     @property
     def way_up(self) -> WayUp | None:
         """How long the server took to accept messages, once stopped."""
-        return way_up(self._folder)
+        return outlet.way_up(self._folder)

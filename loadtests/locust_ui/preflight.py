@@ -3,7 +3,6 @@
 Asked by the conductor when a test starts and, so that the answer stands in the form, by the web page before that.
 """
 
-import socket
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.locust_options import LoadOptions, read_options
 from loadtests.scenario.source_address import parse_source
+from servers.web.free_port import check_own
 
 if TYPE_CHECKING:
     from loadtests.users.user import PatternUser
@@ -72,8 +72,7 @@ def check_source(options: LoadOptions) -> None:
     if not address:
         return
     try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-            probe.bind((address, 0))
+        check_own(address)
     except OSError as problem:
         raise ValueError(
             f"--source {options.source}: {address} cannot be bound ({problem.strerror}); name an address of this "

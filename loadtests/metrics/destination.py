@@ -7,7 +7,7 @@ from typing import Final
 from servers.settings.units import parse_port
 from servers.web.urls import read_url
 
-FORMS: Final = "prometheus:PORT (to be scraped) or otlp:URL (told once a second)"
+FORMS: Final = "prometheus:PORT (scraped) or otlp:URL (sent once a second)"
 
 
 @dataclass(frozen=True, slots=True)

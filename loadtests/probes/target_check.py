@@ -13,14 +13,12 @@ from pathlib import Path
 from ssl import SSLCertVerificationError
 from typing import Final
 
-import msgspec
-
 from loadtests.foreign.spec import Chosen, ForeignTarget
-from loadtests.host.managed_process import Child, ChildFailed
+from loadtests.host.managed_process import ChildFailed
 from loadtests.probes.foreign_look import Look, Seen, fields_of, place_of
 from loadtests.protocols.events import ProtocolError
-from loadtests.runs import announcements
-from loadtests.runs.commands import ADAPTER_FILE, HOST, OURS
+from loadtests.runs.commands import HOST, OURS
+from loadtests.runs.foreign import outlet
 from loadtests.runs.foreign.roll_call import cause
 from loadtests.runs.target import Target, WrongServer
 from servers.targets.tracer import mint
@@ -53,15 +51,10 @@ def check(chosen: Chosen, idle_s: float, say: Callable[[str], None]) -> bool:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pollbench-check-")))
         run = secrets.token_hex(8)
-        (folder / ADAPTER_FILE).write_bytes(msgspec.json.encode(chosen.adapter))
         try:
-            outlet = stack.enter_context(
-                Child("outlet", OURS.outlet_command_of(chosen.url, run, folder), folder / "outlet.log")
-            )
-            within_s = chosen.adapter.ready_s + OURS.ready_s
-            said = outlet.answered(announcements.ready, within_s, lambda: None)
+            said = outlet.answered(stack.enter_context(outlet.started(chosen, run, folder)), chosen, OURS.ready_s)
         except ChildFailed as problem:
-            raise CheckFailed(str(problem).partition("error: ")[2] or str(problem)) from None
+            raise CheckFailed(str(problem)) from None
         control = Target(f"http://{HOST}:{said.http_port}", run)
         if control.foreign is None:
             raise CheckFailed("the outlet does not say which server to follow")

@@ -246,12 +246,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """session.json: a test driven by hand that has stopped, and its cells as far as they are known by then.
 
-    Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows. target,
-    adapter: of a server that is not ours, as a scenario has them.
+    Their window begins where the statistics were reset last, 0 for nowhere; the rest follows from the rows. scenario:
+    as run.json has it, but for its lengths, and for name and clients, which are each cell's own.
     """
 
     command: Text
     started_at: Text
+    scenario: dict[Text, object]
     cells: list[Cell]
-    target: Text = ""
-    adapter: Text = ""

@@ -50,7 +50,7 @@ def reader(event: str, kind: type[T]) -> Callable[[str], T | None]:
         if not isinstance(said, dict) or said.get("event") != event:
             return None
         try:
-            return msgspec.convert(said, kind)
+            return msgspec.json.decode(line, type=kind)
         except msgspec.ValidationError as wrong:
             raise BadAnnouncement(f"its {event} line cannot be used ({wrong}): {line[:QUOTED]}") from None
 

@@ -8,7 +8,7 @@ off before users are stopped, so the newest id is exactly what there was to deli
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGKILL
@@ -18,7 +18,7 @@ import msgspec
 
 from loadtests.agent.client import AgentFailed
 from loadtests.host import netem
-from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed, ending
+from loadtests.host.managed_process import GRACE_S, TERMINATED, Child, ChildFailed, Tick, ending
 from loadtests.host.sampler import Family, family, listens
 from loadtests.records.manifest import Cell
 from loadtests.records.recorder import Recorder
@@ -58,8 +58,6 @@ ERROR_LINE: Final = re.compile(r"/ERROR/pollbench: (.+)")
 """Why a load process ends; Locust may have more to say behind it."""
 JOIN_LINE: Final = re.compile(r"load processes may join at port (\d+)")
 """Ours, see hooks.py."""
-
-Tick = Callable[[], None]
 
 
 class CostLook(Protocol):

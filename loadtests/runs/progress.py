@@ -1,7 +1,6 @@
 """How far a run is, on stderr: a bar with the time left on a terminal, one line per cell everywhere else."""
 
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, RenderableType
@@ -63,9 +62,7 @@ class _Shown:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
 

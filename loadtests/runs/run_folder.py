@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +24,7 @@ from loadtests.scenario.settings import DAY_S
 from servers.feed.schedule import parse_schedule
 from servers.timing import NS_PER_S
 
+RUNS: Final = Path("runs")
 MOST_BYTES: Final = 64 * 2**20
 """Of one of these files; a run of 10,000 cells has 1 MB."""
 
@@ -205,6 +208,13 @@ def save(file: Path, content: object) -> None:
         written.flush()
         os.fsync(written.fileno())
     partial.replace(file)
+
+
+def new_folder(*words: str, runs: Path = RUNS) -> Path:
+    """Name a folder that no other run has, such as runs/2026-11-24T07-30-00-compare-feed."""
+    name = "-".join([f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}", *words])
+    more = (f"-{number}" for number in count(2))
+    return next(folder for end in chain([""], more) if not (folder := runs / f"{name}{end}").exists())
 
 
 def newest(runs: Path) -> Path:

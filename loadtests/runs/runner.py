@@ -10,9 +10,8 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -22,13 +21,12 @@ from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.messages import INCOMPLETE, INTERRUPTED
 from loadtests.runs.hosts.roster import HostsMissing
-from loadtests.runs.run_folder import NotARun, RunFolder, RunRefused, save
+from loadtests.runs.keeping import described, keep
+from loadtests.runs.run_folder import RUNS, NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
 from loadtests.scenario.settings import NETEM, OPTIONS, RELAY
 from servers.timing.clock import wall_timestamp
-
-RUNS: Final = Path("runs")
 
 
 class NoRoom(RunRefused):
@@ -56,18 +54,12 @@ class Outcome:
         return [cell for cell in self.cells if cell.status == "failed"]
 
 
-def folder_for(kind: str, scenario: str, now: datetime) -> Path:
-    """Name a new run folder, such as runs/2026-11-24T07-30-00-compare-feed."""
-    return RUNS / f"{now:%Y-%m-%dT%H-%M-%S}-{kind}-{scenario}"
-
-
 def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> None:
     """Make the run folder and its run.json.
 
     Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients or has no
     such network.
     """
-    from loadtests.runs.keeping import described
 
     _check_network(plan)
     machine = environment.machine()
@@ -232,7 +224,6 @@ def _run_cell(
     # With these come numpy and pyarrow, which no command needs that does not measure.
     from loadtests.runs.cell import Attempt, measure
     from loadtests.runs.foreign.cell import ForeignAttempt
-    from loadtests.runs.keeping import keep
 
     def tick() -> None:
         interrupt.check()

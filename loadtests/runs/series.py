@@ -1,7 +1,6 @@
 """Several small runs in one folder, one after the other: what an instrument needs to be tested or calibrated."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests.runs import runner
@@ -33,8 +32,3 @@ def run_series(
             break
         measured(name, folder / name)
     return total
-
-
-def folder_of(kind: str) -> Path:
-    """Name a new folder for a series, such as runs/2026-11-24T07-30-00-controls."""
-    return runner.RUNS / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{kind}"

@@ -6,7 +6,7 @@ once: a second Ctrl-C means that the user does not want to wait.
 """
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Final, Self
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -37,8 +37,6 @@ class Interrupt:
         self._before = {number: signal.signal(number, self._notice) for number in heeded()}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)

@@ -168,12 +168,12 @@ class Settings(UserSettings):
         RUNNER,
         low=0,
         high=1000,
-        off="this machine drives them",
+        off="this machine drives the clients",
     )
     load_processes: int | None = setting(
         None,
-        "processes that share the clients; without it, one for each 500, as far as there are cores beside the server; "
-        "with --workers, on each of them, and without it one",
+        "load processes; without it, one for each 500 clients, as far as there are cores beside the server; with "
+        "--workers, on each load host, and without it one",
         RUNNER,
         low=1,
         high=64,
@@ -187,7 +187,7 @@ class Settings(UserSettings):
     )
     keep: str = setting(
         ROWS,
-        "what stays of a cell: rows of each delivery and request, or a summary, whose size does not grow with them",
+        "what to keep of a cell: rows, one for each delivery and request, or a summary, whose size stays the same",
         RUNNER,
         metavar="WHAT",
         choices=KEPT,

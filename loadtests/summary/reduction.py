@@ -39,6 +39,13 @@ COLUMNS: Final = (
 )
 
 
+def part_inside(started_ns: Integers, ended_ns: Integers, from_ns: int, until_ns: int) -> "np.ndarray[Any, Any]":
+    """Return which part of the life of each request lay between two instants."""
+    inside_ns = np.clip(np.minimum(ended_ns, until_ns) - np.maximum(started_ns, from_ns), 0, None)
+    share: np.ndarray[Any, Any] = inside_ns / np.maximum(ended_ns - started_ns, 1)
+    return share
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """interval_ns: between two polls, where users ask at fixed instants."""
@@ -203,9 +210,8 @@ class Reduction:
         process.count("brought", who, rows["messages"])
         np.minimum.at(process.own["first_connection"], who, rows["connection"])
         np.maximum.at(process.own["connection"], who, rows["connection"])
-        started, ended = rows["started_ns"], rows["ended_ns"]
-        inside_ns = np.clip(np.minimum(ended, until_ns) - np.maximum(started, from_ns), 0, None)
-        share = inside_ns / np.maximum(ended - started, 1)
+        ended = rows["ended_ns"]
+        share = part_inside(rows["started_ns"], ended, from_ns, until_ns)
         total.inside_bytes += float(((rows["bytes_in"] + rows["bytes_out"]) * share).sum())
         total.inside_messages += float((rows["messages"] * share).sum())
         self._take_schedule(process, who, rows)

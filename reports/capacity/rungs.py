@@ -17,8 +17,8 @@ from reports.ci.gates import judge
 from reports.ci.slo import Goal
 from reports.data.load import NothingMeasured, Run
 from reports.data.situations import planned
-from reports.measures.costs import NS_PER_MS
 from reports.validity.evidence import Evidence, evidence
+from servers.timing import NS_PER_MS
 
 STEADY: Final = 0.1
 """How far requests under way may be from rate x time beside what the edges of a window do."""

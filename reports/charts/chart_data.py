@@ -14,13 +14,13 @@ from loadtests.scenario.settings import schedules
 from reports.basics.records import records
 from reports.charts.style import Look
 from reports.data.load import Run
-from reports.measures.costs import NS_PER_MS
 from reports.measures.latency_parts import by_rank, first_arrivals
 from reports.measures.measures import window
 from reports.measures.ranking import furthest, swept
 from reports.theory.compare import expected_curve
 from reports.theory.oracles import Floats
 from reports.validity.caution import Verdict
+from servers.timing import NS_PER_MS
 
 DOTS: Final = 1200
 """Drawn of a pattern, a third in charts that are folded away; the lines are worked out from every delivery."""

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from loadtests.scenario.settings import SETTINGS
-from reports.commands.common import Json, err, out
+from reports.commands.common import Json, err, out, say, write_asked
 from reports.commands.exits import DONE
 from servers.settings.units import parse_duration_ns
 
@@ -77,7 +77,6 @@ def advise(
     from reports.advice.advise import Question
     from reports.advice.constraints import Surroundings, parse_proxy
     from reports.advice.goals import parse_goal
-    from reports.data.load import ReportError
     from reports.model import model_file
 
     buffering, nginx, cut_s = parse_proxy(proxy)
@@ -95,10 +94,7 @@ def advise(
         goals=[parse_goal(text) for text in goal or GOALS],
         prices=_prices(price),
     )
-    try:
-        model, rests_on = model_file.chosen(file)
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
+    model, rests_on = model_file.chosen(file)
     if picture is not None:
         _draw(model, question, picture)
     return _answer(model, rests_on, question, page, as_json=as_json)
@@ -109,12 +105,10 @@ def _write(page: Path, model: "Model", rests_on: str, question: "Question", rows
 
     if page.suffix != ".html":
         raise ValueError(f"--out {page}: no .html; name the file of a page, and the picture alone with --map")
-    try:
-        page.touch()  # before half a minute of work
-        with err.status("drawing the map"):
-            page.write_text(advice_page(model, rests_on, question, rows), encoding="utf-8")
-    except OSError as problem:
-        raise ValueError(f"--out {page}: {problem.strerror}; name a file that can be written") from None
+    write_asked("--out", page, page.read_bytes() if page.is_file() else b"")  # before half a minute of work
+    with err.status("drawing the map"):
+        content = advice_page(model, rests_on, question, rows)
+    write_asked("--out", page, content)
 
 
 def _seconds(setting: str, text: str) -> float:
@@ -136,10 +130,7 @@ def _draw(model: "Model", question: "Question", picture: Path) -> None:
     with err.status("drawing the map"), styled():
         figure = decision(decision_map(model, question))
         drawn = png(figure) if picture.suffix == ".png" else standalone(figure).encode()
-    try:
-        picture.write_bytes(drawn)
-    except OSError as problem:
-        raise ValueError(f"--map {picture}: {problem.strerror}; name a file that can be written") from None
+    write_asked("--map", picture, drawn)
 
 
 def _prices(file: Path | None) -> "Prices | None":
@@ -169,12 +160,12 @@ def _answer(model: "Model", rests_on: str, question: "Question", page: Path | No
         print(json.dumps({"advice": words, "move_on": moves, "rows": [row_as_json(row) for row in rows], **ground}))
         return DONE
     for line in (words, *moves):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     out.print()
     out.print(_table(rows, question))
     for note in notes(rows):
-        out.print(note, markup=False, highlight=False, soft_wrap=True)
-    out.print(f"\nBased on {rests_on}. {model.coverage}. {model.note}".rstrip(), highlight=False, soft_wrap=True)
+        say(note)
+    say(f"\nBased on {rests_on}. {model.coverage}. {model.note}".rstrip())
     return DONE
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,6 +13,7 @@ from loadtests.host import environment
 from loadtests.metrics.destination import parse_metrics
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar
+from loadtests.runs.run_folder import new_folder
 from loadtests.runs.runner import NoRoom
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.dimensions import CLIENTS, RATE, Dimension
@@ -32,11 +32,15 @@ from reports.commands.common import (
     Quiet,
     err,
     fail,
+    one_folder,
     out,
     pattern_labels,
     pattern_names,
+    say,
     scenario_names,
-    write_export,
+    show_table,
+    tell,
+    write_asked,
 )
 from reports.commands.exits import DONE, INVALID
 from reports.commands.target import followed
@@ -136,23 +140,20 @@ def capacity(
     if begun.keep != ROWS:
         raise ValueError(f"--keep {begun.keep} is no choice here: deliveries that cross a window's edges are looked at")
     search = _search(pattern, begun, goal, of, most, precision, repeats)
-    if resume and folder:
-        raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a search goes on where it was")
+    one_folder(folder, resume, "a search goes on where it was")
     if resume and not resume.is_dir():
         raise ValueError(f"--resume {resume} is no folder of a search; drop it to begin a new one")
     destination = parse_metrics(metrics or ())
-    where = resume or folder or runner.folder_for("capacity", f"{pattern}-{of}", datetime.now(UTC))
+    where = resume or folder or new_folder("capacity", pattern, of)
     if not resume:
         runner.make_folder(where, "continue that search")
     with told_to(destination, where) as watched:
         code, rungs = _climb(where, search, labels, watched, quiet=quiet)
-    if not rungs:
-        return code
-    if code != DONE:
+    if code != DONE or not rungs:
         return code
     found = _kept(where, search, rungs, labels)
     if export:
-        write_export(export, found.markdown())
+        write_asked("--export-markdown", export, found.markdown())
     return _tell(where, found, quiet=quiet, as_json=as_json)
 
 
@@ -161,7 +162,6 @@ def _search(
 ) -> Search:
     """Check what was asked. Raises ValueError that names option, value and remedy."""
     from reports.ci.slo import parse_slo
-    from reports.data.load import ReportError
 
     along = ALONG[known_name(of, ALONG, "--of")]
     schedules = scenario.schedules
@@ -174,10 +174,7 @@ def _search(
     first = scenario.clients[0] if along is CLIENTS else max(1, round(rate_per_s))
     if first > most:
         raise ValueError(f"--most {most} is less than the {first} the search begins with: lower --{of} or raise --most")
-    try:
-        wanted = parse_slo(f"slo = {json.dumps(goals or scenario.goals or GOALS)}", "--goal")
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
+    wanted = parse_slo(f"slo = {json.dumps(goals or scenario.goals or GOALS)}", "--goal")
     return Search(pattern, scenario, along, tuple(wanted), first, most, precision, repeats)
 
 
@@ -187,7 +184,6 @@ def _climb(
     """Measure load after load, and return the exit code and the rungs."""
     from reports.capacity.rungs import Rung, judged
     from reports.capacity.search import TriedLoad, following
-    from reports.data.load import ReportError
 
     rungs: list[Rung] = []
     while (load := following([r.tried for r in rungs], search.first, search.most, search.precision)) is not None:
@@ -202,13 +198,10 @@ def _climb(
         if outcome.interrupted or outcome.halted:
             code, what = ended(outcome, run_dir)
             return fail(code, f"{what}; continue with --resume {where}"), rungs
-        try:
-            rungs.append(judged(run_dir, load, search.goals))
-        except ReportError as problem:
-            raise ValueError(str(problem)) from None
+        rungs.append(judged(run_dir, load, search.goals))
         told = "held" if rungs[-1].tried.held else f"not held: {rungs[-1].blame}"
         if not quiet:
-            err.print(f"{search.along.says(load)}: {told}", markup=False, highlight=False, soft_wrap=True)
+            tell(f"{search.along.says(load)}: {told}")
     return DONE, rungs
 
 
@@ -234,18 +227,13 @@ def _kept(where: Path, search: Search, rungs: "list[Rung]", labels: Mapping[str,
 
 
 def _tell(where: Path, found: "Found", *, quiet: bool, as_json: bool) -> int:
-    from rich.table import Table
-
     if as_json:
         print(json.dumps(json.loads((where / FILE).read_bytes()) | {"folder": str(where)}))
     else:
-        table = Table(*found.header(), box=None, header_style="dim")
-        for row in found.rows():
-            table.add_row(*row)
         if not quiet:
-            out.print(table)
+            show_table(found.header(), found.rows())
             out.print()
-        out.print(found.answer, markup=False, highlight=False, soft_wrap=True)
-        out.print(f"\n{where}", highlight=False, soft_wrap=True)
+        say(found.answer)
+        say(f"\n{where}")
     undecided = all(rung.tried.undecided for rung in found.rungs)
     return fail(INVALID, found.rungs[0].tried.undecided) if undecided else DONE

@@ -15,7 +15,7 @@ from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.progress import Bar, duration
 from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
-from reports.commands.common import err, fail, pattern_labels
+from reports.commands.common import err, fail, pattern_labels, tell
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def told_to(asked: Destination, folder: Path, hosts: "LoadHosts | None" = None) 
 
     with Watched(folder, asked, hosts) as watched:
         if watched.url:
-            err.print(f"metrics: {watched.url}", highlight=False, soft_wrap=True)
+            tell(f"metrics: {watched.url}")
         yield [watched]
 
 
@@ -89,7 +89,7 @@ def measure_series(
 ) -> int:
     """Measure several small runs into a folder, and return the exit code."""
     cells = [cell for plan in plans.values() for cell in plan.cells()]
-    err.print(f"{kind}: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in cells))}", highlight=False)
+    tell(f"{kind}: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in cells))}")
     with Bar(err, cells) as bar:
         outcome = run_series(folder, kind, plans, pattern_labels(), bar, measured, programs)
     if outcome.interrupted:
@@ -103,11 +103,7 @@ def measure_series(
 
 def write_page(folder: Path) -> Path:
     """Write the report of a run and return its page. Raises ValueError for a run that cannot be reported."""
-    from reports.data.load import ReportError
     from reports.page.page import write_report
 
-    try:
-        with err.status("writing the report"):
-            return write_report(folder)
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
+    with err.status("writing the report"):
+        return write_report(folder)

@@ -6,11 +6,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.table import Table
 
-from loadtests.runs import runner
-from loadtests.runs.run_folder import newest
-from reports.commands.common import Junit, Markdown, RunFolder, err, fail, out
+from loadtests.runs.run_folder import RUNS, newest
+from reports.commands.common import Junit, Markdown, RunFolder, fail, out, say, show_table, tell
 from reports.commands.exits import INVALID
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def gate(
 
     if slo is None and SLO.exists():
         slo = SLO
-    return judge(lambda: check_slo(folder or newest(runner.RUNS), slo), junit, markdown)
+    return judge(lambda: check_slo(folder or newest(RUNS), slo), junit, markdown)
 
 
 def compare_runs(
@@ -92,7 +90,7 @@ def judge(
 
     folded: rows of these verdicts are counted, in these words, instead of shown.
     """
-    from reports.data.load import NothingMeasured, ReportError
+    from reports.data.load import NothingMeasured
 
     try:
         judgement = judge()
@@ -103,7 +101,7 @@ def judge(
                 file.write(judgement.markdown())
     except NothingMeasured as problem:
         return fail(INVALID, str(problem))
-    except (ReportError, OSError) as problem:
+    except OSError as problem:
         raise ValueError(str(problem)) from None
     if silent:
         return int(judgement.exit_code)
@@ -113,17 +111,13 @@ def judge(
 
 def show(judgement: "Judgement", folded: Mapping[str, str] = NOTHING) -> None:
     """Print a judgement: its conclusion, what to know before believing it, its rows."""
-    out.print(judgement.headline, markup=False, highlight=False, soft_wrap=True)
+    say(judgement.headline)
     for note in judgement.notes:
-        err.print(f"caution: {note}", markup=False, highlight=False, soft_wrap=True)
+        tell(f"caution: {note}")
     rows = judgement.table()
-    table = Table(*judgement.header, box=None, header_style="dim")
-    for row in rows:
-        if row[0] not in folded:
-            table.add_row(*row)
-    if table.row_count:
+    if shown := [row for row in rows if row[0] not in folded]:
         out.print()
-        out.print(table)
+        show_table(judgement.header, shown)
     counts = {words: sum(row[0] == verdict for row in rows) for verdict, words in folded.items()}
     if away := [f"{words} ({count})" for words, count in counts.items() if count]:
-        out.print(f"\nFolded away: {', '.join(away)}; --all shows them.", highlight=False, soft_wrap=True)
+        say(f"\nFolded away: {', '.join(away)}; --all shows them.")

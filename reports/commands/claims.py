@@ -2,22 +2,32 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.table import Table
 
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
-from loadtests.runs.series import folder_of
+from loadtests.runs.run_folder import new_folder
 from loadtests.scenario.plan import PlannedCell, choose, known_name
 from reports.commands.cells import ended, run_cells
 from reports.commands.ci import judge
-from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out, pattern_labels
+from reports.commands.common import (
+    Json,
+    Junit,
+    Markdown,
+    Out,
+    err,
+    fail,
+    one_folder,
+    pattern_labels,
+    say,
+    show_table,
+    tell,
+)
 from reports.commands.exits import DONE, FAILED
 from reports.commands.experiment import enter, observe
 
@@ -68,43 +78,36 @@ def claims(
     from reports.claims import page
     from reports.claims.folder import GUIDE, read
     from reports.claims.grounds import Grounds
-    from reports.data.load import ReportError
     from reports.model import model_file
 
     asked = read(folder or GUIDE)
     if only:
         asked = asked.only(choose(only, asked.claims, "claim"))
     written = _around(document) if document else None
-    try:
-        chosen, rests_on = model_file.chosen(model)
-        root = _root(where, resume)
-        lacking = _lacking(asked)
-        code, problem = _measure(asked, root, lacking)
-        go_on = f"{problem}; continue with: pollbench claims {folder or ''} --resume {root}"
-        if code not in (DONE, FAILED):
-            return fail(code, go_on)
-        with err.status("judging, and writing the reports"):
-            judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}; {chosen.coverage}", lacking))
-    except ReportError as wrong:
-        raise ValueError(str(wrong)) from None
+    chosen, rests_on = model_file.chosen(model)
+    root = _root(where, resume)
+    lacking = _lacking(asked)
+    code, problem = _measure(asked, root, lacking)
+    go_on = f"{problem}; continue with: pollbench claims {folder or ''} --resume {root}"
+    if code not in (DONE, FAILED):
+        return fail(code, go_on)
+    with err.status("judging, and writing the reports"):
+        judged = page.judge(Grounds(asked, root, chosen, f"{rests_on}; {chosen.coverage}", lacking))
     if document and written:
         document.write_text(judged.document().join(written), encoding="utf-8")
     if as_json:
         print(json.dumps({"folder": str(root), **judged.as_json()}))
     ruled = judge(lambda: judged, junit, markdown, silent=as_json)
     if not as_json:
-        out.print(f"\n{root / page.PAGE}", highlight=False, soft_wrap=True)
+        say(f"\n{root / page.PAGE}")
     return fail(code, go_on) if code else ruled
 
 
 def _root(where: Path | None, resume: Path | None) -> Path:
     """Return the folder to measure into, made unless it is gone on with."""
-    if where and resume:
-        raise ValueError(
-            f"--out {where} and --resume {resume} exclude each other: new cells are added to the resumed folder"
-        )
+    one_folder(where, resume, "new cells are added to the resumed folder")
     if resume is None:
-        root = where or folder_of("claims")
+        root = where or new_folder("claims")
         runner.make_folder(root, "go on there")
         return root
     if not resume.is_dir() or (resume / "run.json").exists():
@@ -119,7 +122,7 @@ def _lacking(asked: "Folder") -> dict[str, str]:
 
     lacking = {name: why for name in asked.arms if (why := missing_program(experiments.load(name)))}
     for name, why in lacking.items():
-        err.print(f"{name} is left out: {why}", highlight=False, soft_wrap=True)
+        tell(f"{name} is left out: {why}")
     return lacking
 
 
@@ -128,7 +131,7 @@ def _measure(asked: "Folder", root: Path, lacking: dict[str, str]) -> tuple[int,
     labels, plans = pattern_labels(), asked.plans
     lacked = {name: runner.taken_up(root / name, plan, labels, "compare") for name, plan in plans.items()}
     expected_s = sum(cell.expected_s for cells in lacked.values() for cell in cells)
-    err.print(f"claims: {sum(map(len, lacked.values()))} cells, about {duration(expected_s)}", highlight=False)
+    tell(f"claims: {sum(map(len, lacked.values()))} cells, about {duration(expected_s)}")
     steps = [partial(_run, root / name, cells, labels) for name, cells in lacked.items() if cells]
     failed = DONE, ""
     for step in [*steps, partial(_experiment, asked, root, lacking)]:
@@ -207,12 +210,12 @@ def replicate(
 def _list_replications(names: Sequence[str]) -> int:
     from reports import replications
 
-    table = Table("name", "what", "takes", box=None, header_style="dim")
+    rows = []
     for name in names:
         replication = replications.load(name)
         takes_s = sum(plan.expected_s for plan in replication.stages().values())
-        table.add_row(name, replication.TITLE, duration(takes_s))
-    out.print(table)
+        rows.append((name, replication.TITLE, duration(takes_s)))
+    show_table(("name", "what", "takes"), rows)
     return DONE
 
 
@@ -222,18 +225,18 @@ def _replicate(name: str, resume: Path | None, junit: Path | None, markdown: Pat
     from reports.replications import replicate as stage
 
     labels, stages = pattern_labels(), replications.load(name).stages()
-    folder = resume or runner.folder_for("replicate", name, datetime.now(UTC))
+    folder = resume or new_folder("replicate", name)
     for stage_name, plan in stages.items():
         if resume is None:
             runner.begin(folder / stage_name, plan, labels, "compare")
         else:
             runner.check_resumable(folder / stage_name, plan)
     for stage_name, plan in stages.items():
-        err.print(f"{name}, {stage_name}: {plan}", highlight=False, soft_wrap=True)
+        tell(f"{name}, {stage_name}: {plan}")
         cells = runner.lacking(folder / stage_name, plan)
         code, problem = ended(run_cells(folder / stage_name, cells, labels), folder / stage_name)
         if code:
             return fail(code, f"{problem}; continue with: pollbench replicate {name} --resume {folder}")
     code = judge(lambda: stage.judge(name, folder), junit, markdown)
-    out.print(f"\n{folder / 'index.html'}", highlight=False, soft_wrap=True)
+    say(f"\n{folder / 'index.html'}")
     return code

@@ -1,11 +1,13 @@
 """What commands share: where they print, common options, and the names of the patterns."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from loadtests.scenario.scenarios import SCENARIOS
 
@@ -36,9 +38,32 @@ def a_folder(folder: Path | None) -> Path | None:
     return folder
 
 
+def say(text: object) -> None:
+    """Print a line of the result as it is."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell(text: object) -> None:
+    """Print a line beside the result as it is, to stderr."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], **how: Any) -> None:
+    table = Table(*header, box=None, header_style="dim", **how)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
 def fail(code: int, problem: str) -> int:
-    err.print(f"pollbench: {' '.join(problem.split())}", markup=False, highlight=False, soft_wrap=True)
+    tell(f"pollbench: {' '.join(problem.split())}")
     return code
+
+
+def one_folder(folder: Path | None, resume: Path | None, why: str) -> None:
+    """Raise ValueError where --out and --resume are both given. why: what resuming does instead."""
+    if folder and resume:
+        raise ValueError(f"--out {folder} and --resume {resume} exclude each other: {why}")
 
 
 Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
@@ -50,7 +75,7 @@ RunFolder = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="run folder", show_default="the newest in runs/")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="no progress and no table: the answer, the verdict and where the page is")
+    bool, typer.Option("--quiet", "-q", help="print only the answer, the verdict and the path of the report")
 ]
 Export = Annotated[
     Path | None, typer.Option("--export-markdown", metavar="FILE", help="write answer, figures and verdict as Markdown")
@@ -64,7 +89,7 @@ Metrics = Annotated[
     typer.Option(
         "--metrics",
         metavar="WHERE",
-        help="tell live figures: prometheus:PORT (to be scraped) or otlp:URL (told once a second); may be repeated",
+        help="export live figures: prometheus:PORT (scraped) or otlp:URL (sent once a second); may be repeated",
     ),
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML for the CI server")]
@@ -74,9 +99,9 @@ Markdown = Annotated[
 ]
 
 
-def write_export(file: Path, text: str) -> None:
-    """Write what --export-markdown asks for. Raises ValueError that names the option and the reason."""
+def write_asked(option: str, file: Path, content: str | bytes) -> None:
+    """Write the file that an option asks for. Raises ValueError that names the option and the reason."""
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as problem:
-        raise ValueError(f"--export-markdown {file}: {problem.strerror}; name a file that can be written") from None
+        raise ValueError(f"{option} {file}: {problem.strerror}; name a file that can be written") from None

@@ -14,15 +14,29 @@ from rich.table import Table
 from loadtests import patterns
 from loadtests.host.managed_process import ChildFailed
 from loadtests.idle.asked import IdleSettings
-from loadtests.runs import kept_advice, runner
+from loadtests.runs import kept_advice
 from loadtests.runs.progress import TurnsBar
-from loadtests.runs.series import folder_of
+from loadtests.runs.run_folder import RUNS, new_folder
 from loadtests.runs.target import WrongServer
 from loadtests.scenario.overrides import with_options
 from loadtests.scenario.plan import known_name
 from reports.basics.units import quantity
 from reports.commands.ci import judge
-from reports.commands.common import Json, Junit, Markdown, Out, err, fail, out, pattern_labels, pattern_names
+from reports.commands.common import (
+    Json,
+    Junit,
+    Markdown,
+    Out,
+    err,
+    fail,
+    one_folder,
+    out,
+    pattern_labels,
+    pattern_names,
+    say,
+    show_table,
+    tell,
+)
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 from servers.patterns import facts
 from servers.settings.setting import read, settings
@@ -84,11 +98,10 @@ def experiment(
     if lacking and name != "all":
         raise ValueError(lacking[name])
     for each, line in lacking.items():
-        err.print(f"{each} is left out: {line}", highlight=False, soft_wrap=True)
+        tell(f"{each} is left out: {line}")
     names = [each for each in names if each not in lacking]
-    if folder and resume:
-        raise ValueError(f"--out {folder} and --resume {resume} exclude each other: observations are added there")
-    root = resume or folder or folder_of(f"experiment-{name}")
+    one_folder(folder, resume, "observations are added there")
+    root = resume or folder or new_folder("experiment", name)
     places = {each: root / each if name == "all" else root for each in names}
     jobs = [
         enter(each, place, practices[each].ARMS, quick=quick, repeats=repeats, resume=resume)
@@ -98,7 +111,7 @@ def experiment(
     results = Results(tuple(experiment_page.judge(job.name, job.folder) for job in jobs if job.comparable))
     if name == "all":
         experiment_page.write_index(results.results, root)
-    kept_advice.keep(runner.RUNS, results.advice())
+    kept_advice.keep(RUNS, results.advice())
     judged = _tell(results, root, as_json, junit, markdown)
     return fail(code, f"{problem}; continue with: pollbench experiment {name} --resume {root}") if code else judged
 
@@ -120,7 +133,7 @@ def observe(jobs: "Sequence[Job]") -> tuple[int, str]:
     from loadtests.experiments import arm_runner
 
     total = sum(len(job.lacking()) for job in jobs)
-    err.print(f"experiment: {total} runs", highlight=False)
+    tell(f"experiment: {total} runs")
     with TurnsBar(err, total) as bar:
         outcome = arm_runner.observe(jobs, bar)
     if outcome.interrupted:
@@ -137,10 +150,8 @@ def _list_experiments(names: Sequence[str], as_json: bool) -> int:
     if as_json:
         print(json.dumps({name: {"title": each.TITLE, "advice": each.ADVICE} for name, each in loaded.items()}))
         return DONE
-    table = Table("name", "what", "compares", box=None, header_style="dim")
-    for name, each in loaded.items():
-        table.add_row(name, each.TITLE, ", ".join(each.ARMS))
-    out.print(table)
+    rows = ((name, each.TITLE, ", ".join(each.ARMS)) for name, each in loaded.items())
+    show_table(("name", "what", "compares"), rows)
     return DONE
 
 
@@ -152,7 +163,7 @@ def _tell(results: "Results", root: Path, as_json: bool, junit: Path | None, mar
         print(msgspec.json.encode({"folder": str(root), "experiments": results.written()}).decode())
     code = judge(lambda: results, junit, markdown, silent=as_json)
     if not as_json:
-        out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)
+        say(f"\n{root / 'index.html'}")
     return code
 
 
@@ -195,7 +206,7 @@ def idle(
         except (ChildFailed, WrongServer) as problem:
             return fail(FAILED, f"--clients {clients}: {problem}")
         if not as_json:
-            err.print(f"{clients:,} clients done", highlight=False)
+            tell(f"{clients:,} clients done")
     if as_json:
         print(json.dumps([asdict(each) for each in found]))
     else:

@@ -9,10 +9,9 @@ import msgspec
 import typer
 from rich.table import Table
 
-from loadtests.runs import runner
-from loadtests.runs.run_folder import newest
+from loadtests.runs.run_folder import RUNS, newest
 from reports.commands.cells import write_page
-from reports.commands.common import Json, RunFolder, err, fail, out, pattern_names
+from reports.commands.common import Json, RunFolder, err, fail, out, pattern_names, say, show_table, tell
 from reports.commands.exits import DONE, INVALID
 
 
@@ -27,8 +26,8 @@ def report(
         pollbench report --open
         pollbench report runs/2026-11-24T07-30-00-compare-feed
     """
-    page = write_page(folder or newest(runner.RUNS))
-    out.print(page, highlight=False, soft_wrap=True)
+    page = write_page(folder or newest(RUNS))
+    say(page)
     if show:
         typer.launch(page.resolve().as_uri())
     return DONE
@@ -44,20 +43,18 @@ def explain(folder: RunFolder = None, as_json: Json = False) -> int:
         pollbench explain
         pollbench explain runs/2026-11-24T07-30-00-compare-feed --json
     """
-    from reports.data.load import NothingMeasured, ReportError
+    from reports.data.load import NothingMeasured
     from reports.page.explain import explained, told
 
     try:
-        found = explained(folder or newest(runner.RUNS))
+        found = explained(folder or newest(RUNS))
     except NothingMeasured as problem:
         return fail(INVALID, str(problem))
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
     if as_json:
         print(msgspec.json.encode(found).decode())
     else:
         for line in told(found):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(line)
     return DONE
 
 
@@ -65,7 +62,7 @@ Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="the folder th
 
 
 def runs(
-    where: Annotated[Path, typer.Argument(metavar="[DIR]", help="the folder that has the runs")] = runner.RUNS,
+    where: Annotated[Path, typer.Argument(metavar="[DIR]", help="the folder that has the runs")] = RUNS,
     as_json: Json = False,
 ) -> int:
     """List the runs that are kept: what was measured, the verdict, the fastest pattern's median, the size.
@@ -87,7 +84,7 @@ def runs(
         print(json.dumps([asdict(each) | {"folder": str(each.folder)} for each in found]))
         return DONE
     if not found:
-        err.print(f"there is no run in {where}/ yet; make one with: pollbench compare", highlight=False)
+        tell(f"there is no run in {where}/ yet; make one with: pollbench compare")
         return DONE
     table = Table("run", "what", "finished", "verdict", "comes to", box=None, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("size", justify="right", no_wrap=True)
@@ -104,7 +101,7 @@ def history(
     pattern: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="only this; may be repeated", autocompletion=pattern_names)
     ] = None,
-    where: Runs = runner.RUNS,
+    where: Runs = RUNS,
     as_json: Json = False,
 ) -> int:
     """Follow a measure over all runs that asked the same question: where it changed, and what else did.
@@ -116,25 +113,18 @@ def history(
         pollbench history
         pollbench history --measure cpu_ms_per_1000 --pattern sse
     """
-    from reports.data.load import ReportError
     from reports.kept.history import history
 
-    try:
-        with err.status("measuring the runs anew"):
-            found = history(where, asked or newest(where), measure, pattern or ())
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
+    with err.status("measuring the runs anew"):
+        found = history(where, asked or newest(where), measure, pattern or ())
     if as_json:
         print(msgspec.json.encode(found.as_json()).decode())
         return DONE
     for line in found.told():
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     for line in found.left_out:
-        err.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
+        tell(f"left out: {line}")
     for title, header, rows in found.tables():
-        table = Table(*header, box=None, header_style="dim", title=title, title_justify="left", padding=(0, 1, 0, 0))
-        for row in rows:
-            table.add_row(*row)
         out.print()
-        out.print(table)
+        show_table(header, rows, title=title, title_justify="left", padding=(0, 1, 0, 0))
     return DONE

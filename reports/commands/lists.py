@@ -5,13 +5,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from loadtests.runs.progress import duration
 from loadtests.scenario.plan import Plan, known_name
 from loadtests.scenario.scenarios import SCENARIOS
 from loadtests.scenario.settings import typed
-from reports.commands.common import Json, out, pattern_labels
+from reports.commands.common import Json, pattern_labels, say, show_table
 from reports.commands.exits import DONE
 from servers.home import LOCUSTFILE
 
@@ -27,14 +26,12 @@ def scenarios(as_json: Json = False) -> int:
     if as_json:
         print(json.dumps([asdict(each) | {"compare_s": times_s[name]} for name, each in SCENARIOS.items()]))
         return DONE
-    table = Table("scenario", "purpose", "clients", "schedule", "compare takes", box=None, header_style="dim")
+    rows = []
     for name, each in SCENARIOS.items():
-        schedules = ", ".join(each.schedules.values())
         goals = f"; goals: {', '.join(each.goals)}" if each.goals else ""
-        table.add_row(
-            name, f"{each.purpose}{goals}", typed("clients", each.clients), schedules, duration(times_s[name])
-        )
-    out.print(table)
+        asked = typed("clients", each.clients), ", ".join(each.schedules.values())
+        rows.append((name, f"{each.purpose}{goals}", *asked, duration(times_s[name])))
+    show_table(("scenario", "purpose", "clients", "schedule", "compare takes"), rows)
     return DONE
 
 
@@ -50,7 +47,7 @@ def patterns(as_json: Json = False) -> int:
         print(json.dumps(labels))
         return DONE
     for name, label in labels.items():
-        out.print(f"{name:16}{label}")
+        say(f"{name:16}{label}")
     return DONE
 
 
@@ -87,7 +84,7 @@ def schema(
 
     if name is None:
         for each, about in schemas.WHERE.items():
-            out.print(f"{each:13}{about.replace('`', '')}", markup=False, highlight=False)
+            say(f"{each:13}{about.replace('`', '')}")
     else:
         print(json.dumps(schemas.schema(known_name(name, schemas.SCHEMAS, "schema")), indent=2))
     return DONE

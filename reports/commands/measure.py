@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from loadtests.runs import runner
 from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting, with_meeting
 from loadtests.runs.progress import duration
+from loadtests.runs.run_folder import new_folder
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.enough import ENOUGH_MESSAGES, long_enough
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
@@ -35,13 +35,15 @@ from reports.commands.common import (
     Out,
     Quiet,
     Slo,
-    err,
     fail,
+    one_folder,
     out,
     pattern_labels,
     pattern_names,
+    say,
     scenario_names,
-    write_export,
+    tell,
+    write_asked,
 )
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
@@ -64,12 +66,8 @@ class Telling:
     def __post_init__(self) -> None:
         if self.slo is not None:
             from reports.ci.gates import read_slo
-            from reports.data.load import ReportError
 
-            try:
-                read_slo(self.slo)
-            except ReportError as problem:
-                raise ValueError(str(problem)) from None
+            read_slo(self.slo)
 
 
 @with_overrides
@@ -153,16 +151,11 @@ def compare(
         (saved.patterns if resume else patterns_of(wanted, saved.patterns)) if named is None else named,
         saved.repeats if repeats is None else repeats,
     )
-    if resume is None:
-        with _hosts(plan, meeting, telling) as hosts:
-            return _measure(_new_run("compare", folder, plan, labels), plan, labels, telling, hosts)
-    if folder is not None:
-        raise ValueError(
-            f"--out {folder} and --resume {resume} exclude each other: missing cells are added to the resumed run"
-        )
-    runner.check_resumable(resume, plan)
+    one_folder(folder, resume, "missing cells are added to the resumed run")
+    if resume is not None:
+        runner.check_resumable(resume, plan)
     with _hosts(plan, meeting, telling) as hosts:
-        return _measure(resume, plan, labels, telling, hosts)
+        return _measure(resume or _new_run("compare", folder, plan, labels), plan, labels, telling, hosts)
 
 
 def _hosts(plan: Plan, meeting: Meeting, telling: Telling) -> AbstractContextManager[LoadHosts | None]:
@@ -170,11 +163,7 @@ def _hosts(plan: Plan, meeting: Meeting, telling: Telling) -> AbstractContextMan
     meeting.needed(plan.scenario)
     if not plan.scenario.workers:
         return nullcontext()
-
-    def say(line: str) -> None:
-        err.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    return LoadHosts(meeting, os.environ, say, telling=telling.metrics != Destination())
+    return LoadHosts(meeting, os.environ, tell, telling=telling.metrics != Destination())
 
 
 def _fitted(scenario: Scenario, overrides: Mapping[str, object], telling: "Telling") -> Scenario:
@@ -189,17 +178,15 @@ def _enough(scenario: Scenario, overrides: Mapping[str, object], telling: "Telli
     longer = long_enough(scenario)
     if longer is not scenario and not telling.quiet:
         lengths = [typed("window_s", each.window_s) for each in (longer, scenario)]
-        err.print(
+        tell(
             f"the window is {lengths[0]} instead of {lengths[1]}, so that {ENOUGH_MESSAGES} messages are due in it "
-            "(set --window to change that)",
-            highlight=False,
-            soft_wrap=True,
+            "(set --window to change that)"
         )
     return longer
 
 
 def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, str]) -> Path:
-    folder = folder or runner.folder_for(kind, plan.scenario.name, datetime.now(UTC))
+    folder = folder or new_folder(kind, plan.scenario.name)
     runner.begin(folder, plan, labels, kind)
     return folder
 
@@ -212,7 +199,7 @@ def _measure(
     cells = runner.lacking(folder, plan)
     expected_s = sum(cell.expected_s for cell in cells)
     if not telling.quiet:
-        err.print(f"{plan}: {len(cells)} cells, about {duration(expected_s)}", highlight=False, soft_wrap=True)
+        tell(f"{plan}: {len(cells)} cells, about {duration(expected_s)}")
         _tell_size(folder, cells)
     with told_to(telling.metrics, folder, hosts) as watched:
         outcome = run_cells(folder, cells, labels, *watched, quiet=telling.quiet, hosts=hosts)
@@ -237,14 +224,10 @@ def _measure(
 
 
 def _held(folder: Path, slo: Path) -> "Gate":
-    """Hold a run against goals. Raises ValueError."""
+    """Hold a run against goals. Raises ReportError."""
     from reports.ci.gates import check_slo
-    from reports.data.load import ReportError
 
-    try:
-        return check_slo(folder, slo)
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
+    return check_slo(folder, slo)
 
 
 def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
@@ -254,11 +237,9 @@ def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
     if size < LARGE_BYTES and size < free:
         return
     room = f"there are {free / 1e9:,.1f} GB free" + (", which may be too little" if size > free else "")
-    err.print(
+    tell(
         f"it writes up to {per_s / 1e6:,.0f} MB a second and needs up to {size / 1e9:,.1f} GB in {folder}: {room}; "
-        "--keep summary keeps counts instead of rows",
-        highlight=False,
-        soft_wrap=True,
+        "--keep summary keeps counts instead of rows"
     )
 
 
@@ -285,7 +266,8 @@ def _show(
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
     if telling.markdown and ruling:
-        write_export(telling.markdown, run_markdown(folder.name, ruling, summary, gate.markdown() if gate else ""))
+        judged = gate.markdown() if gate else ""
+        write_asked("--export-markdown", telling.markdown, run_markdown(folder.name, ruling, summary, judged))
     if telling.as_json:
         print(
             msgspec.json.encode(
@@ -300,5 +282,5 @@ def _show(
             out.print(summary_table(summary))
             out.print()
         for line in ruling_lines(ruling):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
-        out.print(f"\n{page}", highlight=False, soft_wrap=True)
+            say(line)
+        say(f"\n{page}")

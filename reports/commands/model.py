@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
-from rich.table import Table
 
 from loadtests.runs import runner
 from loadtests.runs.progress import duration
+from loadtests.runs.run_folder import RUNS
 from reports.commands.cells import ended, run_cells
-from reports.commands.common import Json, err, fail, out, pattern_labels
+from reports.commands.common import Json, err, fail, pattern_labels, say, show_table, tell
 from reports.commands.exits import DONE, INVALID
 
 if TYPE_CHECKING:
     from reports.model.model import Model
 
-SERIES: Final = runner.RUNS / "model"
+SERIES: Final = RUNS / "model"
 
 
 def model(
@@ -39,7 +39,7 @@ def model(
         pollbench model --measure
         pollbench model runs/first runs/second --out model.json
     """
-    from reports.data.load import NothingMeasured, ReportError, load
+    from reports.data.load import NothingMeasured, load
     from reports.model import model_file
     from reports.model.tls_record import measured_s
 
@@ -53,8 +53,6 @@ def model(
             fitted = model_file.of_runs([load(folder) for folder in folders], measured_s(), note)
     except NothingMeasured as problem:
         return fail(INVALID, str(problem))
-    except ReportError as problem:
-        raise ValueError(str(problem)) from None
     file = file or model_file.OWN
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +69,7 @@ def _measure(series: Path) -> int:
 
     labels = pattern_labels()
     found = plans(list(labels))
-    err.print(f"{len(found)} runs, about {duration(sum(plan.expected_s for plan in found.values()))}", highlight=False)
+    tell(f"{len(found)} runs, about {duration(sum(plan.expected_s for plan in found.values()))}")
     for name, plan in found.items():
         folder = series / name
         cells = runner.taken_up(folder, plan, labels, "compare")
@@ -89,14 +87,10 @@ def _show(fitted: "Model", file: Path, as_json: bool) -> None:
         laws = msgspec.to_builtins(fitted.laws)
         print(json.dumps({"model": str(file), "coverage": msgspec.to_builtins(fitted.coverage), "laws": laws}))
         return
-    table = Table("pattern", "figure", "formula", "error", box=None, header_style="dim")
-    before = ""
-    for label, *row in law_rows(fitted):
-        table.add_row("" if label == before else label, *row)
-        before = label
-    out.print(table)
+    rows = [*law_rows(fitted)]
+    before = ["", *(row[0] for row in rows)]
+    told = [["" if label == last else label, *row] for (label, *row), last in zip(rows, before, strict=False)]
+    show_table(("pattern", "figure", "formula", "error"), told)
     latencies = coverage(fitted.observations, LATENCIES)
-    out.print(
-        f"\n{fitted.coverage}, of latencies {latencies.inside} of {latencies.of}", highlight=False, soft_wrap=True
-    )
-    out.print(f"{file}, from {len(fitted.observations)} cells", highlight=False, soft_wrap=True)
+    say(f"\n{fitted.coverage}, of latencies {latencies.inside} of {latencies.of}")
+    say(f"{file}, from {len(fitted.observations)} cells")

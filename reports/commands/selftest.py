@@ -9,13 +9,11 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from loadtests.runs import runner
 from loadtests.runs.commands import Programs
-from loadtests.runs.run_folder import save
-from loadtests.runs.series import folder_of
+from loadtests.runs.run_folder import RUNS, new_folder, save
 from reports.basics.units import counted
 from reports.commands.cells import measure_series
-from reports.commands.common import Json, Out, fail, out, pattern_labels
+from reports.commands.common import Json, Out, fail, out, pattern_labels, say
 from reports.commands.exits import DONE, UNTRUE
 from servers.timing.clock import wall_timestamp
 
@@ -47,7 +45,7 @@ def controls(
         write_report(run_dir)
         found[name] = readings(chosen[name], load(run_dir))
 
-    folder = folder or folder_of("controls")
+    folder = folder or new_folder("controls")
     code = measure_series(folder, "controls", {name: control.plan for name, control in chosen.items()}, measured)
     if as_json:
         rows = [{"control": name, **asdict(each), "true": each.true} for name in found for each in found[name]]
@@ -55,12 +53,8 @@ def controls(
     else:
         told = [reading.true for each in found.values() for reading in each]
         out.print(controls_table(found))
-        out.print(
-            f"\nOf {counted(len(told), 'fault')} that servers had on purpose, {sum(told)} were reported as they were.",
-            highlight=False,
-            soft_wrap=True,
-        )
-        out.print(f"\n{folder}", highlight=False, soft_wrap=True)
+        say(f"\nOf {counted(len(told), 'fault')} that servers had on purpose, {sum(told)} were reported as they were.")
+        say(f"\n{folder}")
     untrue = [name for name, each in found.items() if not all(reading.true for reading in each)]
     if code == DONE and untrue:
         return fail(UNTRUE, f"not reported as injected: {', '.join(untrue)}; do not trust pollbench on this machine")
@@ -100,12 +94,12 @@ def calibrate(
             clients=stage.CLIENTS,
             patterns=stage.calibrate(measured),
         )
-    runner.RUNS.mkdir(exist_ok=True)
-    save(runner.RUNS / FILE, found)
+    RUNS.mkdir(exist_ok=True)
+    save(RUNS / FILE, found)
     if as_json:
         print(json.dumps(msgspec.to_builtins(found)))
     else:
         out.print(calibration_table(found, labels))
-        out.print(f"\n{calibration_answer(found)}", markup=False, highlight=False, soft_wrap=True)
-        out.print(f"\n{runner.RUNS / FILE}", highlight=False, soft_wrap=True)
+        say(f"\n{calibration_answer(found)}")
+        say(f"\n{RUNS / FILE}")
     return DONE

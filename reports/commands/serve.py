@@ -13,11 +13,12 @@ import typer
 
 from loadtests.agent.messages import TOKEN, check_token
 from loadtests.metrics.destination import Destination, parse_metrics
-from loadtests.runs import runner, webui
+from loadtests.runs import webui
 from loadtests.runs.hosts.meeting import Coming, where
+from loadtests.runs.run_folder import RUNS
 from loadtests.scenario.locust_options import read_options
 from loadtests.scenario.overrides import with_options
-from reports.commands.common import Metrics, err, fail, out, pattern_names
+from reports.commands.common import Metrics, fail, pattern_names, say, tell
 from reports.commands.exits import DONE, USAGE
 from servers.home import python
 from servers.settings.options import ServerOptions
@@ -30,7 +31,7 @@ WORKER_EPILOG: Final = (
 )
 
 
-@partial(with_options, argument="options", table=settings(ServerOptions), panel="What it is told")
+@partial(with_options, argument="options", table=settings(ServerOptions), panel="Server")
 def serve(
     options: Mapping[str, object],
     patterns: Annotated[
@@ -79,8 +80,8 @@ def ui(
     if asked != Destination():
         from loadtests.metrics.watched import ByHand
 
-        beside = ByHand(runner.RUNS, asked)
-    return webui.serve(port, lambda line: out.print(line, highlight=False, soft_wrap=True), beside, words)
+        beside = ByHand(RUNS, asked)
+    return webui.serve(port, say, beside, words)
 
 
 def race(
@@ -112,9 +113,6 @@ def race(
     for each in urls:
         server_and_path(each)  # or the server would say so, in its log
 
-    def say(line: str) -> None:
-        out.print(line, highlight=False, soft_wrap=True)
-
     return stage.serve(port, urls, say, show=(lambda _: None) if no_open else typer.launch)
 
 
@@ -124,10 +122,10 @@ def agent(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="port, 0 for any free one")] = 8766,
 ) -> int:
-    """Tell runs on other hosts what a server on this one costs, and what time it is here: read-only, with a token.
+    """Report CPU and memory of a server on this host to runs on other hosts. It is read-only, and needs a token.
 
-    The token is in the environment, as POLLBENCH_AGENT_TOKEN; without it one is made and printed. A run is told of the
-    agent with --agent http://HOST:PORT, and has the same token in its environment.
+    The token is taken from POLLBENCH_AGENT_TOKEN; without it, one is made and printed. A run uses the agent with
+    --agent http://HOST:PORT, and the same token in its environment.
 
     Examples:
 
@@ -144,8 +142,8 @@ def agent(
 
     def said(url: str) -> None:
         if not given:
-            out.print(f"{TOKEN}={token}", highlight=False, soft_wrap=True)
-        out.print(f"agent at {url}; runs have --agent {url} and {TOKEN}", highlight=False, soft_wrap=True)
+            say(f"{TOKEN}={token}")
+        say(f"agent at {url}; runs have --agent {url} and {TOKEN}")
 
     async def answering() -> None:
         await serve(host, port, token, stop_signal(), said)
@@ -161,14 +159,13 @@ def agent(
     with_options,
     argument="coming",
     table=settings(Coming),
-    panel="Where the run is",
+    panel="The run to join",
     read=lambda typed: read(Coming, typed),
 )
 def worker(coming: Coming) -> int:
     """Drive users for a run on another machine that was started with --workers.
 
-    The secret that both share is in the environment, as POLLBENCH_TOKEN; the run makes and prints one where it has
-    none.
+    Both need the same token in POLLBENCH_TOKEN; a run that has none makes one and prints it.
 
     Examples:
 
@@ -185,4 +182,4 @@ def worker(coming: Coming) -> int:
         )
     to_run = line.Line(*where(coming.master), messages.check_token(token), coming.wait_s)
     name = coming.name or line.named()
-    return host.serve(to_run, name, coming.wait_s, lambda text: err.print(text, markup=False, soft_wrap=True))
+    return host.serve(to_run, name, coming.wait_s, tell)

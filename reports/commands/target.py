@@ -7,20 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.table import Table
 
 from loadtests.foreign.choose import as_toml, choose
 from loadtests.foreign.spec import chosen_of
 from loadtests.runs import runner
 from loadtests.runs.progress import Bar, duration
-from loadtests.runs.series import folder_of
+from loadtests.runs.run_folder import new_folder
 from loadtests.scenario.asked import Asked
 from loadtests.scenario.overrides import overridden, with_overrides, with_target
 from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.scenario.plan import choose as choose_names
 from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from reports.commands.cells import ended
-from reports.commands.common import Json, Out, err, fail, out, pattern_labels, pattern_names
+from reports.commands.common import (
+    Json,
+    Out,
+    err,
+    fail,
+    one_folder,
+    pattern_labels,
+    pattern_names,
+    say,
+    show_table,
+    tell,
+    write_asked,
+)
 from reports.commands.exits import DONE, FAILED, INVALID
 from servers.targets import presets
 from servers.timing.clock import wall_timestamp
@@ -69,7 +80,7 @@ def list_presets() -> int:
     """
     for name in presets.names():
         adapter = presets.load(name)
-        out.print(f"{name:18}{', '.join(adapter.subscriptions())}: {adapter.about}", markup=False, highlight=False)
+        say(f"{name:18}{', '.join(adapter.subscriptions())}: {adapter.about}")
     return DONE
 
 
@@ -98,12 +109,9 @@ def check(
     named = replace(asked, url=source) if "://" in source else replace(asked, target=source)
     chosen = choose(named, (pattern,))
     if write is not None:
-        try:
-            write.write_text(as_toml(chosen), encoding="utf-8")
-        except OSError as wrong:
-            raise ValueError(f"--write {write}: {wrong.strerror}; name a file that can be written") from None
+        write_asked("--write", write, as_toml(chosen))
     try:
-        good = look(chosen, idle, lambda line: out.print(line, markup=False, highlight=False, soft_wrap=True))
+        good = look(chosen, idle, say)
     except CheckFailed as wrong:
         return fail(FAILED, str(wrong))
     return DONE if good else fail(FAILED, f"{source} cannot be measured as it is described; see above")
@@ -146,11 +154,8 @@ def peers(
     wanted = choose_names(pattern, labels, "pattern") if pattern else tuple(labels)
     servers, absent = entrants(installed, name or [])
     for title, missing in absent.items():
-        err.print(
-            f"{title} is left out: it lacks {', '.join(missing)}; scripts/install-peers installs it", soft_wrap=True
-        )
-    if resume and folder:
-        raise ValueError(f"--out {folder} and --resume {resume} exclude each other: a series goes on where it was")
+        tell(f"{title} is left out: it lacks {', '.join(missing)}; scripts/install-peers installs it")
+    one_folder(folder, resume, "a series goes on where it was")
     load = overridden(None, overrides, LOAD)
     plans = {
         f"{each.name}-{by}": Plan(followed(load, (by,), asked_of(each)), (by,), repeats)
@@ -160,7 +165,7 @@ def peers(
     }
     if not plans:
         raise ValueError(f"none of {', '.join(each.name for each in servers)} is followed by {', '.join(wanted)}")
-    root = resume or folder or folder_of("peers")
+    root = resume or folder or new_folder("peers")
     if not resume:
         runner.make_folder(root, "continue that series")
     record = enter(root, Record(started_at=wall_timestamp(), servers=servers, absent=absent))
@@ -183,7 +188,7 @@ def _measure(cells: Sequence[tuple[Path, PlannedCell]], labels: Mapping[str, str
     """Measure cells of several run folders, in this order; one that fails ends none of the others."""
     total = runner.Outcome()
     planned = [cell for _, cell in cells]
-    err.print(f"peers: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in planned))}", highlight=False)
+    tell(f"peers: {len(cells)} cells, about {duration(sum(cell.expected_s for cell in planned))}")
     with Bar(err, planned) as bar:
         for folder, cell in cells:
             bar.place = f"{folder.name}: "
@@ -201,11 +206,9 @@ def _tell(root: Path, page: "Page", as_json: bool) -> None:
         rows = [row.as_json() for row in page.rows]
         print(json.dumps({"folder": str(root), "rows": rows, "absent": page.record.absent}))
         return
-    table = Table(*_without_version(page.header), box=None, header_style="dim", padding=(0, 1, 0, 0))
-    for row in page.rows:
-        table.add_row(*_without_version(row.cells()))
-    out.print(table)
-    out.print(f"\n{root / 'index.html'}", highlight=False, soft_wrap=True)
+    shown = [_without_version(row.cells()) for row in page.rows]
+    show_table(_without_version(page.header), shown, padding=(0, 1, 0, 0))
+    say(f"\n{root / 'index.html'}")
 
 
 def _without_version(cells: Sequence[str]) -> Sequence[str]:

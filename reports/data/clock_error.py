@@ -15,6 +15,7 @@ import pandas as pd
 from loadtests.records.manifest import Cell, LoadClock
 from loadtests.scenario.settings import SUMMARY
 from reports.basics.units import number, quantity
+from servers.timing import NS_PER_MS
 
 CROSSING: Final = frozenset(
     {
@@ -26,7 +27,6 @@ CROSSING: Final = frozenset(
 """The measures that subtract instants of two clocks. Others subtract two of one clock: a wait, a hold, a turnaround."""
 ERROR: Final = "clock_error_ms"
 CHANGE: Final = "clock_change_ms"
-NS_PER_MS: Final = 1e6
 
 
 def clock_errors(cells: Sequence[Cell]) -> list[dict[str, float | str]]:

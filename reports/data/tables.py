@@ -30,7 +30,7 @@ ROW_BYTES: Final = 100
 """What a row takes in memory, about."""
 
 
-class ReportError(Exception):
+class ReportError(ValueError):
     """A run that cannot be reported: one line naming what, and the remedy. The command exits with 2."""
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from loadtests.records.rows import ROLES, STALL_NS
-from servers.timing import NS_PER_S
+from loadtests.summary.reduction import part_inside
+from servers.timing import NS_PER_MS, NS_PER_S
 
-NS_PER_MS = 1_000_000
 WIRED: Final = (
     *("at_ns", "pid", "connections"),
     *("wire_bytes_in", "wire_bytes_out", "wire_segments_in", "wire_segments_out"),
@@ -92,10 +92,8 @@ def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, fro
         return np.nan
     mean_payload = float(deliveries["bytes"].mean()) if len(deliveries) else 0.0
     overhead = requests["bytes_in"] + requests["bytes_out"] - requests["messages"] * mean_payload
-    started, ended = requests["started_ns"].to_numpy(), requests["ended_ns"].to_numpy()
-    life_ns = np.maximum(ended - started, 1)
-    inside_ns = np.clip(np.minimum(ended, until_ns) - np.maximum(started, from_ns), 0, None)
-    return float((overhead * (inside_ns / life_ns)).sum())
+    lives = requests["started_ns"].to_numpy(), requests["ended_ns"].to_numpy()
+    return float((overhead * part_inside(*lives, from_ns, until_ns)).sum())
 
 
 def sample_costs(

@@ -19,11 +19,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from servers.timing import NS_PER_S
+from servers.timing import NS_PER_MS, NS_PER_S
 
 FEW_STAMPED: Final = 0.5
 """A second with less than this share of the usual stamps is one in which messages came together."""
-NS_PER_MS: Final = 1_000_000
 Looks = tuple[np.ndarray, np.ndarray]
 """When a load process looked at itself, and how late it had been."""
 

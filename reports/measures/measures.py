@@ -22,14 +22,14 @@ from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
 from reports.data.tables import process_names
 from reports.measures.consistency import discrepancies, discrepancies_of
-from reports.measures.costs import NS_PER_MS, Look, between, request_costs, sample_costs
+from reports.measures.costs import Look, between, request_costs, sample_costs
 from reports.measures.instrument_part import asked_late_ms, floors
 from reports.measures.latency_parts import TAIL_PARTS, first_arrivals, parts, positions
 from reports.measures.losses import COUNTS, ByUser, settled, tallied
 from reports.measures.ordering import WATCHED, watch
 from reports.measures.send_delay import send_pace
 from reports.measures.summarised import deliveries_of, promises_of, requests_of, users_of
-from servers.timing import NS_PER_S
+from servers.timing import NS_PER_MS, NS_PER_S
 
 QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 FEW_MESSAGES: Final = 100

@@ -11,7 +11,7 @@ import pandas as pd
 
 from loadtests.scenario.settings import RELAY
 from loadtests.scenario.timetable import polls_due
-from reports.measures.costs import NS_PER_MS
+from servers.timing import NS_PER_MS
 
 
 def send_pace(requests: pd.DataFrame, from_ns: int, until_ns: int, interval_ns: int) -> dict[str, float]:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from loadtests.summary.kept import Deliveries, Summary, Users
-from reports.measures.costs import NS_PER_MS
 from reports.measures.latency_parts import PARTS, TAIL_PARTS
-from servers.timing import NS_PER_S
+from servers.timing import NS_PER_MS, NS_PER_S
 
 CANNOT_SHOW: Final = (
     "single deliveries, latency over time, a client's timeline, theory of bytes and segments, what the instrument may "

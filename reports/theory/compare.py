@@ -17,12 +17,12 @@ from reports.basics.records import records
 from reports.data.clock_error import ERROR
 from reports.data.load import TABLES, Run
 from reports.data.situations import SITUATION
-from reports.measures.costs import NS_PER_MS
 from reports.theory.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
 from reports.theory.patterns import theory_of
 from reports.theory.predictions import Bound, Conditions, Rows, Theory
 from reports.theory.predictions.conditions import WAKE_S
 from servers.feed.content import CONTENTS
+from servers.timing import NS_PER_MS
 
 SummaryRow = Mapping[Any, Any]
 """One row of measures.summary."""

@@ -17,10 +17,9 @@ from loadtests.scenario.settings import schedules
 from loadtests.scenario.timetable import due_instants_ns
 from reports.basics.records import records
 from reports.basics.units import counted, examples, quantity
-from reports.measures.costs import NS_PER_MS
 from reports.validity.caution import Caution, Facts
 from servers.feed.schedule import Manual, parse_schedule
-from servers.timing import NS_PER_S
+from servers.timing import NS_PER_MS, NS_PER_S
 
 TOLERANCE_NS: Final = 1_000
 """Another language may round an offset in another way."""

@@ -20,9 +20,9 @@ from servers.relay.options import Options, read_options
 from servers.relay.relay import Relay
 from servers.relay.steering import Steering
 from servers.settings.units import BITS_PER_UNIT, format_bandwidth, format_duration
+from servers.timing import NS_PER_MS
 
 SPARE_FILES: Final = 32
-NS_PER_MS: Final = 1_000_000
 
 
 def main(arguments: list[str]) -> int:

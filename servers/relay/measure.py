@@ -20,11 +20,11 @@ from servers.relay.options import OneLineParser
 from servers.settings.served import Distance
 from servers.settings.setting import add_arguments, settings
 from servers.settings.units import format_duration
+from servers.timing import NS_PER_MS
 from servers.timing.clock import now_ns
 
 MESSAGE: Final = b"m" * 200
 PATIENCE_S: Final = 10.0
-NS_PER_MS: Final = 1_000_000
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -8,9 +8,9 @@ from servers.relay.network import Network
 from servers.settings.served import Distance
 from servers.settings.setting import add_arguments, read, settings
 from servers.settings.units import parse_address, parse_port
+from servers.timing import NS_PER_MS
 
 LISTEN_HOST: Final = "127.0.0.1"
-NS_PER_MS: Final = 1_000_000
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -11,7 +11,7 @@ from itertools import repeat
 from random import Random
 from typing import NamedTuple
 
-NS_PER_MS = 1_000_000
+from servers.timing import NS_PER_MS
 
 
 class Fate(NamedTuple):

@@ -42,7 +42,7 @@ class Served:
     )
     one_per_write: bool = setting(
         False,
-        "publish and write each message by itself, instead of all that are due in one write a client and loop turn",
+        "publish and write each message separately; without it, all that are due go to a client in one write",
         SERVER,
     )
     compress: bool = setting(

@@ -1,4 +1,4 @@
-"""A port for a program that cannot choose one by itself and say which."""
+"""A port for a program that cannot choose one by itself and say which; and whether an address is this machine's."""
 
 import itertools
 import os
@@ -12,6 +12,12 @@ APART: Final = 101
 """Processes with neighbouring ids look in different places."""
 
 _asked: Final = itertools.count()
+
+
+def check_own(address: str) -> None:
+    """Raise OSError where no socket here can have this address."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.bind((address, 0))
 
 
 def free_port() -> int:

@@ -32,11 +32,11 @@ from reports.measures.measures import QUANTILES, per_cell, summary
 from reports.validity.caution import verdict
 from reports.validity.checks import cautions
 from servers.feed.message import decode_stamp
+from servers.timing import NS_PER_MS
 from servers.timing.clock import now_ns
 from tests.server_process import HANG_S, ROOT
 
 READ_BYTES: Final = 65_536
-NS_PER_MS: Final = 1_000_000
 SPAWN_PER_S: Final = 100
 """Slow enough for the bare reader to keep its places among the users, also on a busy machine."""
 PROMPT: Final = -10

@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from loadtests.locust_ui.manual_test import HandDriven, new_folder
+from loadtests.locust_ui.manual_test import HandDriven
 from loadtests.probes.reference import relay
 from loadtests.records.manifest import Cell, SessionRecord
 from loadtests.runs.by_hand.server_costs import serving as costs_of
+from loadtests.runs.run_folder import new_folder
 from loadtests.runs.target import Target
 from loadtests.scenario.locust_options import LoadOptions
 from servers.timing.clock import now_ns
@@ -54,8 +55,8 @@ def test_what_the_server_published_since_the_start_is_written_down_to_the_end(tm
 
 def test_a_server_that_is_not_who_listens_where_users_connect_is_not_measured(tmp_path: Path) -> None:
     with serving("sse") as server, relay(tmp_path, server.port, 10.0) as port:
-        assert costs_of(Target(http_host(server))) == [server.process.pid]
-        assert costs_of(Target(f"http://127.0.0.1:{port}")) == []
+        assert costs_of(Target(http_host(server))).pids == [server.process.pid]
+        assert costs_of(Target(f"http://127.0.0.1:{port}")).pids == []
 
 
 def test_what_users_were_told_and_a_server_that_is_wrong_on_purpose_are_recorded(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_test_stopped_while_users_still_start_says_so(tmp_path: Path) -> None:
 def test_two_tests_in_one_second_have_two_folders(tmp_path: Path) -> None:
     folders = set()
     for _ in range(5):
-        folder = new_folder(tmp_path)
+        folder = new_folder("session", runs=tmp_path)
         folder.mkdir()
         folders.add(folder)
     assert len(folders) == 5

@@ -18,7 +18,7 @@ from loadtests.runs.run_folder import RunRefused
 from loadtests.runs.runner import begin, reopen
 from loadtests.runs.target import Stats
 from loadtests.scenario.locust_options import LoadOptions
-from loadtests.scenario.plan import Plan
+from loadtests.scenario.plan import Plan, scenario_fields
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, Run, load
 from reports.measures.measures import per_cell, summary
@@ -44,7 +44,12 @@ def session(users: dict[str, int] | None = None, poll_interval_s: float = 1.0, *
         msgspec.structs.replace(cell.unmeasured(LABELS.get(cell.pattern, cell.pattern)), **facts)
         for cell in cells_of(scenario, users or {"sse": 2, "short_polling": 2})
     ]
-    return SessionRecord(command="locust -f loadtests/locustfile.py", started_at="2026-11-24T07:30:00Z", cells=cells)
+    return SessionRecord(
+        command="locust -f loadtests/locustfile.py",
+        started_at="2026-11-24T07:30:00Z",
+        scenario=scenario_fields(scenario),
+        cells=cells,
+    )
 
 
 def record(folder: Path, told: SessionRecord) -> Path:

@@ -14,7 +14,7 @@ from loadtests.host import environment
 from loadtests.records.manifest import Calibration, PatternCalibration
 from loadtests.runs import kept_calibration as keeping
 from loadtests.runs import runner
-from loadtests.runs.run_folder import save
+from loadtests.runs.run_folder import RUNS, save
 from loadtests.scenario.plan import Plan
 from loadtests.scenario.scenarios import SCENARIOS
 from reports.data.load import ReportError, Run
@@ -184,8 +184,8 @@ def test_a_run_takes_the_calibration_along_that_is_kept_where_it_begins(
     kept = calibrated(run, 1000.0).manifest.calibration
     assert kept is not None
     kept = msgspec.structs.replace(kept, machine=environment.machine(), versions=environment.versions())
-    runner.RUNS.mkdir()
-    save(runner.RUNS / keeping.FILE, kept)
+    RUNS.mkdir()
+    save(RUNS / keeping.FILE, kept)
     runner.begin(tmp_path / "with", plan, {"sse": "SSE"}, "run")
     without, with_it = (
         msgspec.json.decode((tmp_path / name / "run.json").read_bytes(), type=type(run.manifest))
@@ -194,5 +194,5 @@ def test_a_run_takes_the_calibration_along_that_is_kept_where_it_begins(
     assert without.calibration is None
     assert with_it.calibration == kept
     assert keeping.differences(kept, with_it.machine, with_it.versions) == []
-    (runner.RUNS / keeping.FILE).write_text("{", encoding="ascii")
-    assert keeping.kept(runner.RUNS) is None
+    (RUNS / keeping.FILE).write_text("{", encoding="ascii")
+    assert keeping.kept(RUNS) is None

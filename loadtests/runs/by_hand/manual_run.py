@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from loadtests.records.load_clocks import Shift, process_of, shifts
+from loadtests.records.load_clocks import Shift, process_of, shifts, whole_rows
 from loadtests.records.manifest import SESSION, Cell, SessionRecord
 from loadtests.records.recorder import DTYPES, Rows
 from loadtests.records.rows import EXCHANGES, ROLES
@@ -64,9 +64,7 @@ def _windowed(cell: Cell, joined_ns: int, session: SessionRecord) -> tuple[Plann
 
     joined_ns: when the last user of all asked for the first time. Locust says that users run before that.
     """
-    named = {"target": session.target, "adapter": session.adapter}
-    about = {**cell.settings, **named, "name": cell.scenario, "purpose": "driven by hand in Locust"}
-    asked = msgspec.convert(about, Scenario)
+    asked = msgspec.convert(session.scenario | {"name": cell.scenario, "clients": [cell.clients]}, Scenario)
     spawned_by_ns, drain_s = max(cell.spawned_by_ns, joined_ns), asked.drain_or_default_s(cell.rtt_ms)
     from_ns = max(spawned_by_ns + SETTLE_NS, cell.window_from_ns)
     until_ns = cell.load_ended_ns - round(drain_s * NS_PER_S)
@@ -112,7 +110,7 @@ def _give_rows(
         for file in sorted((folder / "raw").glob(f"{table}-{cell.pattern}-*.rows")):
             file.rename(raw / file.name)
             if table == "requests":
-                rows = _rows(raw / file.name, table)
+                rows = whole_rows(raw / file.name, table)
                 shift = by_clock.get(process_of(file))
                 firsts |= _first_requests(shift.moved(table, rows) if shift is not None else rows)
     for file in sorted((folder / "raw").glob("samples-*.rows")):
@@ -125,12 +123,6 @@ def _give_rows(
     _copy_named(folder / "raw", raw, "counts", lambda name: name.split("-")[1] in {cell.pattern, ""})
     _copy_named(folder / "raw", raw, "seen", lambda user: int(user) in firsts)
     return max(firsts.values(), default=0)
-
-
-def _rows(file: Path, table: str) -> Rows:
-    """A file as it lies there, up to its last whole row."""
-    whole = file.stat().st_size // DTYPES[table].itemsize
-    return np.memmap(file, DTYPES[table], "r", shape=whole) if whole else np.empty(0, DTYPES[table])
 
 
 def _first_requests(rows: Rows) -> dict[int, int]:

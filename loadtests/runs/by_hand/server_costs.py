@@ -20,8 +20,9 @@ from loadtests.records.clock_watch import ClockWatch
 from loadtests.records.recorder import Recorder
 from loadtests.runs.target import Target, WrongServer
 from servers.home import python
-from servers.outlet.listening import listeners
+from servers.outlet.costs import CostOf, cost_of
 from servers.targets.adapter import Cost
+from servers.targets.variables import Misunderstood
 from servers.web.urls import read_url
 
 EACH_S: Final = 1.0
@@ -53,19 +54,22 @@ class ServerCosts:
         return said.decode().strip().removeprefix(f"{FAILED} ")
 
 
-def serving(target: Target) -> list[int]:
-    """Return the processes whose cost, with that of what they started, is the server's; none where nobody can tell.
+def serving(target: Target) -> CostOf:
+    """Say whose cost is the server's. Raises WrongServer for processes that an adapter names and that are not there.
 
     A pid that a server tells must be seen to listen where users connect: behind a proxy, or in a container, it is not.
     """
     if target.foreign is not None:
-        return listeners(*target.foreign.base.address) if target.foreign.adapter.cost.measured else []
+        try:
+            return cost_of(target.foreign.adapter.cost, None, *target.foreign.base.address)
+        except Misunderstood as wrong:
+            raise WrongServer(str(wrong)) from None
     host, port = read_url(target.host, "--host").address
     pid = target.stats.pid
     if not pid:
-        return listeners(host, port)
+        return cost_of(Cost(), None, host, port)
     seen = listens(family(pid), port)
-    return [pid] if seen or (seen is None and not LINUX) else []
+    return CostOf([pid] if seen or (seen is None and not LINUX) else [], "")
 
 
 def main() -> int:

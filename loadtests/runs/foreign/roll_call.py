@@ -5,16 +5,23 @@ Who has heard is read from the rows that the load processes write once a second 
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from loadtests.records.recorder import DTYPES, Rows
+from loadtests.records.load_clocks import whole_rows
+from loadtests.records.recorder import Rows
 from loadtests.records.rows import ERRORS
-from loadtests.runs.unheard import told
+from loadtests.runs.unheard import first_words, told
+from loadtests.scenario.poll_timing import parse_pace
+from servers.targets.adapter import Adapter
 
+SCHEDULE: Final = "steady:4"
+"""What is published while clients are waited for."""
+LIKE_OTHERS_S: Final = 2.0
+"""Rows are written once a second; so much longer than the longest pause of a client is waited at least."""
 STATUSES: Final = {
     "401": "it requires a login: give headers.Authorization, its secret as {{env.NAME}}",
     "403": "it does not let this client in: give it a header or cookie that it lets in, its secret as {{env.NAME}}",
@@ -27,6 +34,21 @@ STATUSES: Final = {
 _LOCATION: Final = re.compile(rb"(?im)^location: *(\S+)")
 _OVER: Final = re.compile(rb"(?i)expired|unknown (session|sid)|session id unknown|(not|please) log(ged)? ?in")
 _TYPE: Final = re.compile(rb"(?im)^content-type: *([^\r\n;]+)")
+
+
+class Polling(Protocol):
+    """What a scenario, or the options of a test driven by hand, say of polls."""
+
+    @property
+    def poll_interval_s(self) -> float: ...
+    @property
+    def poll_pace(self) -> str: ...
+
+
+def patience_s(adapter: Adapter, polling: Polling) -> float:
+    """Return how long clients have to hear a message."""
+    pause_s = polling.poll_interval_s * parse_pace(polling.poll_pace).longest
+    return max(adapter.roll_call_s, pause_s + LIKE_OTHERS_S)
 
 
 def heard(folder: Path, pattern: str) -> set[int]:
@@ -46,20 +68,14 @@ def failures(folder: Path, pattern: str) -> dict[str, int]:
 
 
 def _rows(folder: Path, table: str, pattern: str) -> Iterator[Rows]:
-    """Yield what each load process has written, up to its last whole row."""
-    kind = DTYPES[table]
-    for file in (folder / "raw").glob(f"{table}-{pattern}-*.rows"):
-        data = file.read_bytes()
-        yield np.frombuffer(data[: len(data) - len(data) % kind.itemsize], kind)
+    """Return what each load process has written, up to its last whole row."""
+    return (whole_rows(file, table) for file in (folder / "raw").glob(f"{table}-{pattern}-*.rows"))
 
 
-def report(
-    pattern: str, run: str, silent: Sequence[int], words: Mapping[int, bytes], failed: Mapping[str, int], log: str
-) -> str:
-    """Say what the first client saw that heard nothing, and the likely cause.
-
-    silent: clients that heard nothing; words: what each was sent first. log: of the load.
-    """
+def report(folder: Path, pattern: str, run: str, users: Iterable[int], log: str = "") -> str:
+    """Say what the first of these users saw that heard nothing, and the likely cause. log: of the load."""
+    silent = sorted({*users} - heard(folder, pattern)) or [1]
+    words, failed = first_words(folder / "raw"), failures(folder, pattern)
     number = next((user for user in silent if words.get(user)), silent[0])
     said = words.get(number, b"")
     counts = ", ".join(f"{error} {count}" for error, count in failed.items())

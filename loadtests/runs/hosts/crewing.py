@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from loadtests.host import environment, machine_limits
+from loadtests.host.managed_process import Tick
 from loadtests.metrics.counting import SoFar
 from loadtests.records.manifest import LoadHost
 from loadtests.runs.commands import Programs
@@ -24,6 +25,7 @@ from loadtests.runs.hosts.store import Store, StoreFailed
 from loadtests.scenario.plan import PlannedCell
 from loadtests.summary.reduction import Window
 from servers.settings.setting import settings
+from servers.web.free_port import check_own
 from servers.web.urls import authority
 
 LOOK_S: Final = 0.05
@@ -31,8 +33,6 @@ FAREWELL_S: Final = 3.0
 """How long a run that is over waits for its hosts to ask once more, and hear it."""
 ANYWHERE: Final = frozenset({"", "0.0.0.0", "::"})
 OPTION: Final = {name: each.option for name, each in settings(Meeting).items()}
-
-Tick = Callable[[], None]
 
 
 class LoadHosts:
@@ -243,8 +243,7 @@ def own_address(name: str) -> str:
         )
     try:
         address = str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-            probe.bind((address, 0))
+        check_own(address)
     except OSError as problem:
         raise ValueError(
             f"{OPTION['bind']} {name}: {problem.strerror or problem}; name an address of this machine, as "

@@ -43,7 +43,7 @@ class Meeting:
 
     bind: str = setting(
         LOCAL,
-        "name or address of this machine under which load hosts reach it: the server and Locust's master listen there",
+        "address or name at which load hosts reach this machine: the server and Locust's master listen there",
         RUNNER,
         metavar="HOST",
     )
@@ -51,11 +51,11 @@ class Meeting:
         USUAL_PORT, "port at which load hosts join the run; 0 for any free one", RUNNER, low=0, high=65_535
     )
     worker_wait_s: float = setting(
-        WAIT_S, "how long a run waits, before each cell, until all its load hosts are there", RUNNER, low=0, high=DAY_S
+        WAIT_S, "how long a run waits for its load hosts before each cell", RUNNER, low=0, high=DAY_S
     )
     store: str = setting(
         "",
-        "where load hosts leave their rows for the run, if not with it: a folder that all see, or s3://BUCKET/PREFIX",
+        "where load hosts leave their rows instead of sending them: a folder that all see, or s3://BUCKET/PREFIX",
         RUNNER,
         metavar="PLACE",
     )
@@ -86,14 +86,14 @@ class Coming:
     )
     name: str = setting(
         "",
-        "name of this host in the run's messages and records; without it, the machine's own",
+        "name of this load host in messages and records; without it, the machine's name",
         RUNNER,
         metavar="NAME",
         valid=check_name,
         form=NAME_FORM,
     )
     wait_s: float = setting(
-        WAIT_S, "how long to look for a run, and to wait for one that has fallen silent", RUNNER, low=0, high=DAY_S
+        WAIT_S, "how long to look for the run, and to wait for one that no longer answers", RUNNER, low=0, high=DAY_S
     )
 
     def __post_init__(self) -> None:

@@ -4,20 +4,20 @@ A host joins, then asks for orders again and again; that it asks is also how it 
 state, not an event: it has a number, and asking twice gives the same one, so nothing is lost with a connection.
 """
 
-import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from loadtests.agent import messages
 from loadtests.metrics.counting import SoFar
 from loadtests.records.manifest import Count, HostName, Machine, Name, Text
 from loadtests.summary.reduction import Window
 
 TOKEN: Final = "POLLBENCH_TOKEN"  # noqa: S105  (its name)
 """The variable in the environment that holds the secret of a run and its hosts."""
-TOKEN_FORM: Final = re.compile(r"[A-Za-z0-9_.-]{8,200}")
 HELD_S: Final = 1.0
 """How long a question for orders is held while there is nothing new."""
 LOST_S: Final = 5.0
@@ -136,14 +136,12 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     for_good: bool = True
 
 
-def check_token(token: str) -> str:
-    """Return the token. Raises ValueError that does not repeat it."""
-    if not TOKEN_FORM.fullmatch(token):
-        raise ValueError(
-            f"{TOKEN} is no token: it must be 8 to 200 letters, digits and - _ .; "
-            "leave it unset where the run starts, and one is made and printed"
-        )
-    return token
+check_token = partial(
+    messages.check_token,
+    variable=TOKEN,
+    least=8,
+    remedy="leave it unset where the run starts, and one is made and printed",
+)
 
 
 def disagreement(here: Mapping[str, str], there: Mapping[str, str]) -> str:

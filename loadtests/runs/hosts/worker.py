@@ -72,7 +72,7 @@ class Worker:
                 try:
                     return self._obey()
                 except HostRefused:
-                    self._say("the run has missed us meanwhile; joining it again")
+                    self._say("the run has dropped this host meanwhile; joining again")
                 finally:
                     self._let_go()
         except WrongToken:
