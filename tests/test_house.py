@@ -255,7 +255,7 @@ def test_only_the_front_door_sees_the_commands() -> None:
     ("started", "without"),
     [
         ("reports.commands.app", {"pandas", "scipy", "matplotlib", "jinja2", "aiohttp", "locust"}),
-        ("reports.commands.app", {"pyarrow", "psutil"}),
+        ("reports.commands.app", {"numpy", "pyarrow", "psutil"}),
         ("locust, loadtests.locust_ui.hooks, loadtests.users.user_classes", {"pandas", "pyarrow", "aiohttp"}),
         ("loadtests.host.warden", {"psutil", "secrets"}),
     ],

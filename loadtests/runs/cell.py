@@ -27,8 +27,8 @@ from loadtests.runs import announcements
 from loadtests.runs.announcements import Announcement
 from loadtests.runs.commands import DRAIN_S, Programs
 from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.endings import HostFailed
 from loadtests.runs.hosts.pieces import counted_by
-from loadtests.runs.hosts.roster import HostFailed
 from loadtests.runs.keeping import ended
 from loadtests.runs.target import Target, WrongServer
 from loadtests.scenario.plan import PlannedCell, sampling_instants_ns

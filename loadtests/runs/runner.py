@@ -11,22 +11,22 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from loadtests.host import environment, machine_limits, netem
 from loadtests.records.manifest import Cell, Machine
 from loadtests.runs.commands import OURS, Programs
-from loadtests.runs.hosts.crewing import LoadHosts
-from loadtests.runs.hosts.messages import INCOMPLETE, INTERRUPTED
-from loadtests.runs.hosts.roster import HostsMissing
-from loadtests.runs.keeping import described, keep
+from loadtests.runs.hosts.endings import INCOMPLETE, INTERRUPTED, HostsMissing
 from loadtests.runs.run_folder import RUNS, NotARun, RunFolder, RunRefused, save
 from loadtests.runs.signals import Interrupt
 from loadtests.scenario.plan import Plan, PlannedCell, command_line, differences, plan_of, remaining
 from loadtests.scenario.settings import NETEM, OPTIONS, RELAY
 from servers.timing.clock import wall_timestamp
+
+if TYPE_CHECKING:
+    from loadtests.runs.hosts.crewing import LoadHosts
 
 
 class NoRoom(RunRefused):
@@ -60,6 +60,7 @@ def begin(folder: Path, plan: Plan, labels: Mapping[str, str], kind: str) -> Non
     Raises RunRefused when there is something in it already, or when this machine cannot hold so many clients or has no
     such network.
     """
+    from loadtests.runs.keeping import described
 
     _check_network(plan)
     machine = environment.machine()
@@ -183,7 +184,7 @@ def run_cells(
     labels: Mapping[str, str],
     watcher: Watcher,
     programs: Programs = OURS,
-    hosts: LoadHosts | None = None,
+    hosts: "LoadHosts | None" = None,
 ) -> Outcome:
     """Measure these cells into the run folder. Ctrl-C and a full disk end it early; what is finished is kept.
 
@@ -219,11 +220,12 @@ def _run_cell(
     watcher: Watcher,
     programs: Programs,
     interrupt: Interrupt,
-    hosts: LoadHosts | None,
+    hosts: "LoadHosts | None",
 ) -> Cell:
     # With these come numpy and pyarrow, which no command needs that does not measure.
     from loadtests.runs.cell import Attempt, measure
     from loadtests.runs.foreign.cell import ForeignAttempt
+    from loadtests.runs.keeping import keep
 
     def tick() -> None:
         interrupt.check()

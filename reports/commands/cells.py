@@ -11,7 +11,6 @@ from loadtests.metrics.destination import Destination
 from loadtests.records.manifest import Cell
 from loadtests.runs import runner
 from loadtests.runs.commands import OURS, Programs
-from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.progress import Bar, duration
 from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
@@ -20,6 +19,7 @@ from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 if TYPE_CHECKING:
     from loadtests.metrics.watched import Watched
+    from loadtests.runs.hosts.crewing import LoadHosts
 
 
 class Together:
@@ -61,7 +61,7 @@ def run_cells(
     labels: Mapping[str, str],
     *beside: runner.Watcher,
     quiet: bool = False,
-    hosts: LoadHosts | None = None,
+    hosts: "LoadHosts | None" = None,
 ) -> runner.Outcome:
     """Measure cells into a run folder. beside: who else watches; quiet: without a word of how far it is; hosts: those
     that drive the clients of cells with workers.

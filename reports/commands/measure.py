@@ -14,7 +14,6 @@ import typer
 from loadtests.host import environment
 from loadtests.metrics.destination import Destination, parse_metrics
 from loadtests.runs import runner
-from loadtests.runs.hosts.crewing import LoadHosts
 from loadtests.runs.hosts.meeting import Meeting, with_meeting
 from loadtests.runs.progress import duration
 from loadtests.runs.run_folder import new_folder
@@ -49,6 +48,7 @@ from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
 
 if TYPE_CHECKING:
+    from loadtests.runs.hosts.crewing import LoadHosts
     from reports.ci.gates import Gate
     from reports.validity.caution import Ruling
 
@@ -158,11 +158,13 @@ def compare(
         return _measure(resume or _new_run("compare", folder, plan, labels), plan, labels, telling, hosts)
 
 
-def _hosts(plan: Plan, meeting: Meeting, telling: Telling) -> AbstractContextManager[LoadHosts | None]:
+def _hosts(plan: Plan, meeting: Meeting, telling: Telling) -> "AbstractContextManager[LoadHosts | None]":
     """Open the run to load hosts where its clients are theirs. Raises ValueError for options that cannot be obeyed."""
     meeting.needed(plan.scenario)
     if not plan.scenario.workers:
         return nullcontext()
+    from loadtests.runs.hosts.crewing import LoadHosts
+
     return LoadHosts(meeting, os.environ, tell, telling=telling.metrics != Destination())
 
 
@@ -192,7 +194,7 @@ def _new_run(kind: str, folder: Path | None, plan: Plan, labels: Mapping[str, st
 
 
 def _measure(
-    folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling, hosts: LoadHosts | None = None
+    folder: Path, plan: Plan, labels: Mapping[str, str], telling: Telling, hosts: "LoadHosts | None" = None
 ) -> int:
     """Measure the missing cells of a run folder, write its report, and return the exit code."""
     names = [cell.name for cell in plan.cells()]

@@ -12,10 +12,10 @@ import pytest
 from loadtests.host.managed_process import Child
 from loadtests.records.rows import DELIVERY
 from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.endings import HostFailed
 from loadtests.runs.hosts.meeting import Meeting
 from loadtests.runs.hosts.messages import TOKEN
 from loadtests.runs.hosts.pieces import counted_by, counts_of
-from loadtests.runs.hosts.roster import HostFailed
 from loadtests.scenario.plan import Plan, PlannedCell
 from loadtests.summary.reduction import Window
 from tests.hosts import stub_host

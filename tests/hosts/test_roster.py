@@ -6,8 +6,9 @@ import pytest
 
 from loadtests.live.counts import Live
 from loadtests.metrics.counting import Counted, SoFar
+from loadtests.runs.hosts.endings import HostFailed
 from loadtests.runs.hosts.messages import LOST_S, HostRefused, Piece
-from loadtests.runs.hosts.roster import FRESH_S, STEP_S, HostFailed, Roster
+from loadtests.runs.hosts.roster import FRESH_S, STEP_S, Roster
 from loadtests.summary.reduction import Window
 from tests.hosts.wanted import VERSIONS, Host, some_work
 

@@ -11,9 +11,9 @@ import pytest
 
 from loadtests.host.managed_process import Child
 from loadtests.runs.hosts.crewing import LoadHosts
+from loadtests.runs.hosts.endings import HostsMissing
 from loadtests.runs.hosts.meeting import Meeting
 from loadtests.runs.hosts.messages import TOKEN
-from loadtests.runs.hosts.roster import HostsMissing
 from tests.hosts import stub_host
 from tests.hosts.crews import SECRET, SHARED, CrewOf
 

@@ -17,10 +17,11 @@ from loadtests.host.managed_process import Tick
 from loadtests.metrics.counting import SoFar
 from loadtests.records.manifest import LoadHost
 from loadtests.runs.commands import Programs
+from loadtests.runs.hosts.endings import INCOMPLETE, HostFailed, HostsMissing
 from loadtests.runs.hosts.meeting import Meeting
-from loadtests.runs.hosts.messages import INCOMPLETE, READY_S, STUCK_S, TOKEN, Work, check_token
+from loadtests.runs.hosts.messages import READY_S, STUCK_S, TOKEN, Work, check_token
 from loadtests.runs.hosts.office import Office
-from loadtests.runs.hosts.roster import HostFailed, HostsMissing, Roster
+from loadtests.runs.hosts.roster import Roster
 from loadtests.runs.hosts.store import Store, StoreFailed
 from loadtests.scenario.plan import PlannedCell
 from loadtests.summary.reduction import Window

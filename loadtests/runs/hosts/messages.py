@@ -25,8 +25,6 @@ LOST_S: Final = 5.0
 STUCK_S: Final = 30.0
 """A host that hands in, and from which nothing has come for so long, will not hand in any more."""
 READY_S: Final = 60.0
-INCOMPLETE, INTERRUPTED = 4, 130
-"""With which exit codes hosts end, where their run ended so."""
 Secret = Annotated[str, Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 FileName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.@+-]*\Z", max_length=200)]
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]

@@ -12,6 +12,7 @@ from threading import Condition
 from typing import Any, Final
 
 from loadtests.metrics.counting import SoFar
+from loadtests.runs.hosts.endings import HostFailed
 from loadtests.runs.hosts.messages import (
     HELD_S,
     LOST_S,
@@ -31,14 +32,6 @@ FRESH_S: Final = 2 * HELD_S
 """Nothing is begun with a host that has been silent for longer, though it is not lost yet."""
 STEP_S: Final = 1.0
 """No look counts for more silence than this: when we stood still ourselves, nobody could be heard."""
-
-
-class HostFailed(Exception):
-    """A cell cannot go on because of a load host; the message begins with its name."""
-
-
-class HostsMissing(Exception):
-    """Not all load hosts that a cell needs are there; the message says which are, and what became of the others."""
 
 
 @dataclass(slots=True)

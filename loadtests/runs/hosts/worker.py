@@ -13,9 +13,9 @@ from typing import Final
 from loadtests.host import environment
 from loadtests.host.managed_process import ChildFailed
 from loadtests.runs.commands import OURS, Programs
+from loadtests.runs.hosts.endings import INTERRUPTED
 from loadtests.runs.hosts.line import AGAIN_S, UNHEARD, Line, NoRun, Pulse, WrongToken
 from loadtests.runs.hosts.messages import (
-    INTERRUPTED,
     TOKEN,
     Asking,
     HandedIn,
