@@ -101,7 +101,7 @@ def test_a_comparison_leaves_neither_server_nor_relay_nor_load(
     start: Callable[..., Command], way: signal.Signals
 ) -> None:
     command = start(*POLLBENCH, "compare", "--pattern", "sse,chunked", *BRIEF, "--out", "run")
-    family = command.until_running("servers sse", "servers.relay", "locust -f", "loadtests.host.warden")
+    family = command.until_running("servers sse", "servers.relay", "locustfile.py", "loadtests.host.warden")
     check_that_nobody_is_left(command, family, way)
 
 
@@ -109,7 +109,7 @@ def test_a_comparison_leaves_neither_server_nor_relay_nor_load(
 @WAYS
 def test_the_ui_leaves_neither_server_nor_locust(start: Callable[..., Command], way: signal.Signals) -> None:
     command = start(*POLLBENCH, "ui", "--port", str(free_port()))
-    check_that_nobody_is_left(command, command.until_running("-m servers", "locust -f"), way)
+    check_that_nobody_is_left(command, command.until_running("-m servers", "locustfile.py"), way)
 
 
 @WAYS

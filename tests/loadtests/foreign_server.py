@@ -18,7 +18,7 @@ from servers.targets.reading import read_adapter
 
 Serve = Callable[[socket.socket, int], None]
 """What to do with a connection, and which one it is, counted from 1."""
-HANG_S = 60.0
+HANG_S = 150.0
 FLOOD_BYTES = 33_554_432
 """What an endless answer comes to, if nobody ends it."""
 

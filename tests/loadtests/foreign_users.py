@@ -26,7 +26,7 @@ from loadtests.users.user_settings import session
 from servers.targets.adapter import Adapter
 from servers.timing.clock import now_ns
 
-HANG_S = 60.0
+HANG_S = 150.0
 LAST_ID = 3
 
 

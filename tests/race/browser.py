@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-CHROMIUM: Final = Path(os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or "/usr/bin/chromium")
+WHOLE: Final = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
+CHROMIUM: Final = Path(os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or WHOLE)
 """Without the windows and menus that nobody sees, the same engine takes half the CPU for a page."""
 FLAGS: Final = (
     "--disable-gpu",

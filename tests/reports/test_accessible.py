@@ -16,6 +16,7 @@ from reports.claims.page import PAGE, judge
 from reports.model import model_file
 from reports.page.advice_page import advice_page
 from tests.accessible import DESK, PHONE, UNFOLD, complaints, scrolls_sideways
+from tests.race.browser import LAUNCH, WHOLE
 from tests.reports.conftest import FREQUENT, THREE, as_measured
 from tests.synthetic import write_run
 from tests.synthetic_patterns import World
@@ -109,8 +110,9 @@ def test_axe_finds_nothing_in_a_report_and_it_does_not_scroll_sideways(
 
 
 def test_a_chart_is_explored_by_keyboard_and_by_touch(browser: Browser, frequent_page: Path) -> None:
-    context = browser.new_context(viewport=PHONE, has_touch=True)
-    page = context.new_page()
+    # The one without windows has a finger tell of a mouse.
+    whole = browser.browser_type.launch(**{**LAUNCH, "executable_path": WHOLE})
+    page = whole.new_page(viewport=PHONE, has_touch=True)
     page.goto(frequent_page.as_uri())
     page.evaluate(UNFOLD)
     figure = page.locator("figure[data-chart=latency]").first
@@ -125,5 +127,6 @@ def test_a_chart_is_explored_by_keyboard_and_by_touch(browser: Browser, frequent
     page.keyboard.press("+")
     page.keyboard.press("0")
     over.tap(position={"x": 40, "y": 100})
-    expect(figure.locator(".u-legend .u-value").nth(1)).to_contain_text("%")
-    context.close()
+    # Which patterns have a value just there is as they were measured.
+    expect(figure.locator(".u-legend .u-value").filter(has_text="%").first).to_be_visible()
+    whole.close()
