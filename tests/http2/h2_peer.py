@@ -28,9 +28,8 @@ from hyperframe.frame import Frame, GoAwayFrame
 
 from servers.http2 import H2Server, Limits, serve_h2
 from servers.http2.limits import DEFAULT_LIMITS
+from tests.server_process import HANG_S
 
-HANG_S = 150.0
-"""Only catches hangs; nothing here measures time."""
 OneEvent = TypeVar("OneEvent", bound=Event)
 
 

@@ -23,7 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.http2.limits import DEFAULT_LIMITS, Budget, Rate
-from tests.http2.h2_peer import HANG_S, connected, last_words, run, served
+from tests.http2.h2_peer import connected, last_words, run, served
+from tests.server_process import HANG_S
 
 HEAD = bytes.fromhex("828684") + b"\x41\x01h"
 """HPACK: GET, http, /, authority "h"."""

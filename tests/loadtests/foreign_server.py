@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from servers.targets.reading import read_adapter
+from tests.server_process import HANG_S
 
 Serve = Callable[[socket.socket, int], None]
 """What to do with a connection, and which one it is, counted from 1."""
-HANG_S = 150.0
 FLOOD_BYTES = 33_554_432
 """What an endless answer comes to, if nobody ends it."""
 

@@ -25,8 +25,8 @@ from loadtests.users.user_classes import user_class
 from loadtests.users.user_settings import session
 from servers.targets.adapter import Adapter
 from servers.timing.clock import now_ns
+from tests.server_process import HANG_S
 
-HANG_S = 150.0
 LAST_ID = 3
 
 

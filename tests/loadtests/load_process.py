@@ -16,10 +16,8 @@ from loadtests.records.to_parquet import collect
 from loadtests.runs.commands import OURS
 from loadtests.scenario.plan import user_class_name
 from servers.patterns import names
-from tests.server_process import ROOT, ServerProcess
+from tests.server_process import HANG_S, ROOT, ServerProcess
 
-HANG_S = 150.0
-"""Only catches hangs."""
 ALL_USERS = tuple(map(user_class_name, names()))
 FOR_LONG = ("--run-time", "120s")
 """Longer than any test waits: it is told to stop when what the test is about has happened."""

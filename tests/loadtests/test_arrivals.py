@@ -34,11 +34,10 @@ from tests.loadtests.test_decoders import (
 )
 from tests.loadtests.test_websocket_decoder import HEAD as SOCKET_HEAD
 from tests.loadtests.test_websocket_decoder import decoder as socket_decoder
+from tests.server_process import HANG_S
 from tests.websocket_cases import frame
 
 S = 1_000_000_000
-HANG_S = 150.0
-"""Only catches hangs."""
 linux_only = pytest.mark.skipif(not AVAILABLE, reason="only Linux stamps what arrives")
 
 # A read ends with a message

@@ -23,8 +23,8 @@ from reports.data.load import load
 from reports.measures.measures import open_books, per_cell
 from servers.timing.clock import now_ns
 from servers.web.free_port import free_port
-from tests.loadtests.load_process import ALL_USERS, HANG_S, http_host
-from tests.server_process import ROOT, ServerProcess, serving
+from tests.loadtests.load_process import ALL_USERS, http_host
+from tests.server_process import HANG_S, ROOT, ServerProcess, serving
 from tests.webui.site import Site, site, workers_of
 
 USERS, JOINING_PER_S = 31, 8.0

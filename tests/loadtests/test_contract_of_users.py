@@ -18,9 +18,9 @@ import pytest
 from loadtests import patterns
 from loadtests.runs.target import Target
 from servers.timing.clock import now_ns
-from tests.loadtests.load_process import HANG_S, http_host
+from tests.loadtests.load_process import http_host
 from tests.loadtests.mutants import MUTANTS
-from tests.server_process import ServerProcess, serving
+from tests.server_process import HANG_S, ServerProcess, serving
 
 pytestmark = pytest.mark.apart
 CONTENTS = ["x", "x" * 60, "\u20ac \n\r\n\r\n data: id: 1", "y" * 200, "z" * 70_000]

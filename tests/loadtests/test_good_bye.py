@@ -9,7 +9,8 @@ from queue import Queue
 import pytest
 
 from tests.http2.raw_peer import DATA, GOAWAY, HEADERS, PING, frame, settings
-from tests.loadtests.foreign_server import HANG_S, Case, met, request_of
+from tests.loadtests.foreign_server import Case, met, request_of
+from tests.server_process import HANG_S
 from tests.websocket_cases import frame as socket_frame
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

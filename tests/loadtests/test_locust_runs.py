@@ -17,8 +17,8 @@ from loadtests.records.to_parquet import collect
 from loadtests.runs import announcements
 from servers.timing.clock import now_ns
 from servers.web.free_port import free_port
-from tests.loadtests.load_process import ALL_USERS, FOR_LONG, HANG_S, Load, Loads, check_whole, http_host, loads_on
-from tests.server_process import ServerProcess, serving
+from tests.loadtests.load_process import ALL_USERS, FOR_LONG, Load, Loads, check_whole, http_host, loads_on
+from tests.server_process import HANG_S, ServerProcess, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.apart]
 

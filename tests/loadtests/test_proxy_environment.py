@@ -12,8 +12,8 @@ import pytest
 from loadtests.probes.followers import CLIENTS, Followed, follow
 from loadtests.runs.target import Target
 from servers import patterns
-from tests.loadtests.foreign_server import HANG_S, ForeignServer
-from tests.server_process import serving
+from tests.loadtests.foreign_server import ForeignServer
+from tests.server_process import HANG_S, serving
 
 NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "ws_proxy", "wss_proxy")
 SCRIPT = Path(__file__).with_name("foreign_users.py")

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.loadtests.load_process import HANG_S, LOCUST, Load, http_host
-from tests.server_process import ROOT, ServerProcess, serving
+from tests.loadtests.load_process import LOCUST, Load, http_host
+from tests.server_process import HANG_S, ROOT, ServerProcess, serving
 
 FORM = {"user_count": "2", "spawn_rate": "2", "poll_interval": "0.2"}
 CROSS_SITE = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}

@@ -14,10 +14,10 @@ import pytest
 
 import pollbench
 from servers.web.free_port import free_port
-from tests.loadtests.load_process import HANG_S, Load
+from tests.loadtests.load_process import Load
 from tests.loadtests.test_by_hand import await_that, shown, stop, swarm
 from tests.metrics.listening import collecting, scraped, value
-from tests.server_process import ROOT
+from tests.server_process import HANG_S, ROOT
 from tests.webui.site import Site, workers_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

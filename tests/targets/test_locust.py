@@ -13,9 +13,10 @@ from loadtests.host.sampler import LINUX
 from reports.data.load import load
 from reports.measures.measures import open_books, per_cell
 from tests.agent.test_agent import SECRET, agent_with
-from tests.loadtests.load_process import HANG_S, Load
+from tests.loadtests.load_process import Load
 from tests.loadtests.test_by_hand import await_that, shown, stop, swarm
 from tests.loadtests.test_locust_runs import forked
+from tests.server_process import HANG_S
 from tests.targets.test_run import ADAPTER, PUBLISH, foreign
 from tests.webui.site import site
 

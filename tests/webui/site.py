@@ -16,7 +16,8 @@ from reports.data.load import load
 from reports.measures.measures import per_cell
 from servers.patterns import facts, names
 from servers.web.free_port import free_port
-from tests.loadtests.load_process import HANG_S, Load
+from tests.loadtests.load_process import Load
+from tests.server_process import HANG_S
 
 SHAPES: Final = ("one process", "forked processes", "master and workers")
 LABELS: Final = {name: facts(name).label for name in names()}
