@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from reports.data.columns import Columns
 from reports.data.load import Run, RunRows
 
 
@@ -20,7 +21,13 @@ class OtherRows(RunRows):
         if table not in self._tables:
             return self._rows.of(table, cell)
         frame = self._tables[table]
-        return frame[frame["cell"] == cell]
+        return frame[frame["cell"] == cell].reset_index(drop=True)
+
+    def columns(self, table: str, cell: str) -> Columns:
+        if table not in self._tables:
+            return self._rows.columns(table, cell)
+        frame = self.of(table, cell)
+        return Columns([str(name) for name in frame], len(frame), frame.__getitem__)
 
 
 def with_rows(run: Run, **tables: pd.DataFrame) -> Run:

@@ -218,7 +218,8 @@ def warmup_cut(latencies: ArrayLike, at_ns: ArrayLike) -> int:
     """
     at, latency = np.asarray(at_ns), np.asarray(latencies, dtype=float)
     order = np.argsort(at, kind="stable")
-    _, starts, users = np.unique(at[order], return_index=True, return_counts=True)
+    starts = np.append(0, np.flatnonzero(np.diff(at[order])) + 1)[: len(at)]
+    users = np.diff(starts, append=len(at))
     batches = len(starts) // MESSAGES_PER_BATCH
     if batches < FEWEST_BATCHES:
         return 0

@@ -13,6 +13,7 @@ from loadtests.scenario.dimensions import COLUMNS, DIMENSIONS, Dimension
 from loadtests.scenario.settings import schedules
 from reports.basics.records import records
 from reports.charts.style import Look
+from reports.data.columns import Table
 from reports.data.load import Run
 from reports.measures.latency_parts import by_rank, first_arrivals
 from reports.measures.measures import window
@@ -232,9 +233,10 @@ def scenes(run: Run, summary: pd.DataFrame, verdict: Verdict) -> list[Scene]:
     return found
 
 
-def _kernel(rows: pd.DataFrame, otherwise: np.ndarray) -> np.ndarray:
+def _kernel(rows: Table, otherwise: np.ndarray) -> np.ndarray:
     """Return the curve of when the client's kernel had what is stamped; `otherwise` where nothing is."""
-    until_kernel = (rows["latency_ms"] - rows["wait_ms"]).dropna().to_numpy()
+    until_kernel = rows["latency_ms"].to_numpy() - rows["wait_ms"].to_numpy()
+    until_kernel = until_kernel[~np.isnan(until_kernel)]
     return _quantiles(until_kernel) if len(until_kernel) else otherwise
 
 

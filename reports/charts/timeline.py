@@ -63,14 +63,14 @@ def _lane(scene: Scene, pattern: str, span_s: float) -> Lane:
     """What of the middle client of the first repeat reaches into the first `span_s` seconds."""
     cells = scene.cells[scene.cells["pattern"] == pattern]
     cell, from_ns = cells["cell"].iloc[0], int(cells["window_from_ns"].iloc[0])
-    requests, deliveries, published = (
-        scene.run.rows.of(table, cell) for table in ("requests", "deliveries", "published")
-    )
-    users = np.unique(requests["user"])
+    rows = scene.run.rows
+    asked, got = rows.columns("requests", cell), rows.columns("deliveries", cell)
+    users = np.unique(asked["user"])
     user = users[len(users) // 2] if len(users) else 0
-    deliveries = deliveries[deliveries["user"] == user]
-    due_s = (published["due_ns"].to_numpy() - from_ns) / 1e9
-    requests = _in_seconds(requests[requests["user"] == user], ["started_ns", "ended_ns"], from_ns)
+    due_s = (rows.of("published", cell)["due_ns"].to_numpy() - from_ns) / 1e9
+    requests = asked[asked["user"] == user][["started_ns", "ended_ns", "messages"]]
+    deliveries = got[got["user"] == user][["due_ns", "received_ns", "mode"]]
+    requests = _in_seconds(requests, ["started_ns", "ended_ns"], from_ns)
     deliveries = _in_seconds(deliveries, ["due_ns", "received_ns"], from_ns)
     return Lane(
         requests[(requests["ended_s"] > 0) & (requests["started_s"] < span_s)],

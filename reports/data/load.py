@@ -1,7 +1,8 @@
 """Run folder -> tidy frames. Reads whole files, keeps every row, and refuses what it cannot vouch for.
 
 Text columns become categories and counters the narrowest integer that holds them: five million deliveries take about
-250 MB. Of more than KEPT_BYTES the rows of one cell are in memory, and are read again when it is its turn again.
+250 MB. Of more than KEPT_BYTES those columns are in memory that are being used, and are read again when they are needed
+again.
 Rows of cells that did not finish stay on disk; those cells appear in `Run.cells` and in the cautions only.
 """
 
@@ -24,8 +25,9 @@ from loadtests.summary.kept import Summary
 from reports.basics.records import records
 from reports.basics.units import counted
 from reports.data.clock_error import clock_errors
+from reports.data.columns import Columns
+from reports.data.tables import Column, check_pattern, columns_of, journal, rows_in, samples_of, summary_of
 from reports.data.tables import ReportError as ReportError  # what `load` raises
-from reports.data.tables import journal, rows_of, summary_of
 
 KEYS: Final = ["cell", "scenario", *COLUMNS, "pattern", "repeat"]
 """The columns every frame starts with; `cell` alone identifies the others."""
@@ -37,6 +39,7 @@ TABLES: Final = (*ROW_TYPES, "published")
 NOT_KEPT: Final = ("requests", "deliveries")
 """Tables of which there may be a summary instead."""
 KEPT_BYTES: Final = 512_000_000
+Kept = pd.DataFrame | Column
 
 
 class NothingMeasured(ReportError):
@@ -44,7 +47,7 @@ class NothingMeasured(ReportError):
 
 
 class RunRows:
-    """The rows of the finished cells of a run. kept: frames that are in memory, (table, cell) -> frame, oldest first.
+    """The rows of the finished cells of a run. Of what was read so much is kept, what was not used for longest goes.
 
     A table is requests, deliveries or samples, the rows of arrival.py, or published: id, due_ns, published_ns.
     summaries: cell -> what there is instead of the first two, of cells that kept no more.
@@ -55,28 +58,66 @@ class RunRows:
         self._path = path
         self._patterns = patterns
         self.summaries = summaries
-        self._kept: dict[tuple[str, str], pd.DataFrame] = {}
+        self._kept: dict[tuple[str, ...], Kept] = {}
         self._kept_bytes = 0
+        self._lengths: dict[tuple[str, str], int] = {}
 
     def of(self, table: str, cell: str) -> pd.DataFrame:
         """Return the rows of one cell. Raises ReportError, also where only a summary was kept of them."""
-        if cell in self.summaries and table in NOT_KEPT:
+        if table in NOT_KEPT:
+            return self.columns(table, cell).frame()
+        if (table, cell) not in self._kept:
+            folder = self._path / "cells" / cell
+            self._keep((table, cell), journal(folder) if table == "published" else samples_of(folder))
+        found: pd.DataFrame = self._used((table, cell))
+        return found
+
+    def columns(self, table: str, cell: str) -> Columns:
+        """Return the requests or deliveries of one cell, whose columns are read as they are asked for; raises as `of`.
+
+        The first time all of them are read, so that what is wrong with one is said before anything rests on it.
+        """
+        if cell in self.summaries:
             raise ReportError(
                 f"{self._path}: cell {cell} has a summary and no {table} (--keep summary), and this needs every one "
                 "of them. Measure again with --keep rows."
             )
-        if (table, cell) not in self._kept:
-            folder = self._path / "cells" / cell
-            found = journal(folder) if table == "published" else rows_of(folder, table, self._patterns[cell])
-            self._kept[table, cell] = found
-            self._kept_bytes += _bytes(found)
-            while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
-                self._kept_bytes -= _bytes(self._kept.pop(next(iter(self._kept))))
-        return self._kept[table, cell]
+        folder, names = self._path / "cells" / cell, ROW_TYPES[table][0]._fields
+        if (table, cell) not in self._lengths:
+            length = rows_in(folder, table)
+            check_pattern(folder, table, self._patterns[cell])
+            self._read(table, cell, names)
+            self._lengths[table, cell] = length
+
+        def column(name: str) -> "pd.Series[Any]":
+            key = (table, cell, name)
+            if key not in self._kept:
+                self._read(table, cell, [name])
+            return pd.Series(self._used(key), copy=False)
+
+        return Columns(names, self._lengths[table, cell], column)
+
+    def check(self, table: str, cell: str) -> None:
+        """Read what there is, so that what is wrong with it is said now. Raises ReportError."""
+        self.columns(table, cell) if table in NOT_KEPT else self.of(table, cell)
+
+    def _read(self, table: str, cell: str, names: Sequence[str]) -> None:
+        for name, column in columns_of(self._path / "cells" / cell, table, names):
+            self._keep((table, cell, name), column)
+
+    def _keep(self, key: tuple[str, ...], found: Kept) -> None:
+        self._kept[key] = found
+        self._kept_bytes += _bytes(found)
+        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+            self._kept_bytes -= _bytes(self._kept.pop(next(iter(self._kept))))
+
+    def _used(self, key: tuple[str, ...]) -> Any:
+        self._kept[key] = found = self._kept.pop(key)
+        return found
 
 
-def _bytes(frame: pd.DataFrame) -> int:
-    return sum(frame[name].array.nbytes for name in frame)
+def _bytes(found: Kept) -> int:
+    return sum(found[name].array.nbytes for name in found) if isinstance(found, pd.DataFrame) else found.nbytes
 
 
 @dataclass(frozen=True)
@@ -159,7 +200,7 @@ def load(run_dir: Path, only: Collection[str] | None = None) -> Run:
     for cell in finished:
         for table in TABLES:
             if cell.name not in summaries or table not in NOT_KEPT:
-                rows.of(table, cell.name)  # so that what is wrong with it is said now
+                rows.check(table, cell.name)
     changed = {cell.name: ", ".join(broken(opened.folder(cell.name))) for cell in finished}
     return Run(path=run_dir, manifest=opened.run, cells=_cell_frame(cells, keys, changed), rows=rows)
 

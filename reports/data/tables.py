@@ -29,6 +29,8 @@ PIDS: Final = 2**32
 ROW_BYTES: Final = 100
 """What a row takes in memory, about."""
 
+Column = np.ndarray | pd.Categorical
+
 
 class ReportError(ValueError):
     """A run that cannot be reported: one line naming what, and the remedy. The command exits with 2."""
@@ -55,37 +57,55 @@ def summary_of(folder: Path) -> Summary:
         return summary
 
 
-def rows_of(folder: Path, table: str, pattern: str) -> pd.DataFrame:
-    """Return the rows of a table of arrival.py, all of one pattern; of samples also their `host`, where
-    load hosts took part. Raises ReportError.
+def rows_in(folder: Path, table: str) -> int:
+    """Return how many rows a table of arrival.py has. Raises ReportError, also for more than memory could hold."""
+    file = folder / f"{table}.parquet"
+    with _readable(file):
+        rows = int(pq.read_metadata(file).num_rows)
+        if rows * ROW_BYTES > _memory_bytes():
+            raise ValueError(f"{rows:,} rows are more than this machine's memory holds")
+        return rows
 
-    They are read column by column, so that memory holds them and one column more; from one open file, since to open it
-    for each column takes ten times as long as to read that.
+
+def columns_of(folder: Path, table: str, names: Sequence[str]) -> Iterator[tuple[str, Column]]:
+    """Read columns of a table of arrival.py, one after the other. Raises ReportError.
+
+    From one open file, since to open it for each column takes ten times as long as to read that.
     """
     file = folder / f"{table}.parquet"
     kind = ROW_TYPES[table][0]
     with _readable(file), _opened(file) as found:
-        if found.metadata.num_rows * ROW_BYTES > _memory_bytes():
-            raise ValueError(f"{found.metadata.num_rows:,} rows are more than this machine's memory holds")
         there = set(found.schema_arrow.names)
-        if missing := set(kind._fields) - there - set(kind._field_defaults):
+        if missing := set(names) - there - set(kind._field_defaults):
             raise ValueError(f"no column {', '.join(sorted(missing))}")
-        if table != "samples" and "pattern" in there:
-            _check_pattern(found, pattern)
-        columns = {
-            name: _column(found, name)
-            if name in there
-            else np.full(found.metadata.num_rows, kind._field_defaults[name], NARROW.get(name, "int64"))
-            for name in kind._fields
-        }
-        if table == "samples":
-            columns |= _hosts(found, columns["pid"], "host" in there)
-        return pd.DataFrame(columns, copy=False)
+        for name in names:
+            if name in there:
+                yield name, _column(found, name)
+            else:
+                yield name, np.full(found.metadata.num_rows, kind._field_defaults[name], NARROW.get(name, "int64"))
 
 
-def _hosts(
-    file: pq.ParquetFile, pids: "np.ndarray | pd.Categorical", known: bool
-) -> "dict[str, np.ndarray | pd.Categorical]":
+def check_pattern(folder: Path, table: str, pattern: str) -> None:
+    """Raises ReportError where the rows of a table are not all of one pattern."""
+    file = folder / f"{table}.parquet"
+    with _readable(file):
+        if "pattern" not in pq.read_schema(file).names:
+            return
+        others = set(pq.read_table(file, columns=["pattern"])["pattern"].unique().to_pylist()) - {pattern}
+        if others:
+            raise ValueError(f"its rows are of {', '.join(sorted(map(str, others)))[:60]}, not of {pattern}")
+
+
+def samples_of(folder: Path) -> pd.DataFrame:
+    """Return the samples of a cell, and where load hosts took part the `host` of each. Raises ReportError."""
+    columns = dict(columns_of(folder, "samples", ROW_TYPES["samples"][0]._fields))
+    file = folder / "samples.parquet"
+    with _readable(file), _opened(file) as found:
+        columns |= _hosts(found, columns["pid"], "host" in found.schema_arrow.names)
+    return pd.DataFrame(columns, copy=False)
+
+
+def _hosts(file: pq.ParquetFile, pids: Column, known: bool) -> dict[str, Column]:
     """Return whose samples they are, and by which numbers their processes are told apart: two hosts may have one pid.
 
     Nothing, where all are the run's own.
@@ -110,7 +130,7 @@ def _opened(file: Path) -> pq.ParquetFile:
     return pq.ParquetFile(file, read_dictionary=[name for name in NAMED if name in there])
 
 
-def _column(file: pq.ParquetFile, name: str) -> "np.ndarray | pd.Categorical":
+def _column(file: pq.ParquetFile, name: str) -> Column:
     """Read one column. Raises ValueError for numbers that are none, and such as nobody records."""
     rows = file.read([name])[name]
     if rows.null_count:
@@ -135,12 +155,6 @@ def _check_range(name: str, least: int, most: int) -> None:
     limit = np.iinfo(NARROW[name]).max if name in NARROW else LAST_INSTANT_NS
     if least < -1 or most > limit:
         raise ValueError(f"{name} {least if least < -1 else most} is out of range")
-
-
-def _check_pattern(file: pq.ParquetFile, pattern: str) -> None:
-    others = set(file.read(["pattern"])["pattern"].unique().to_pylist()) - {pattern}
-    if others:
-        raise ValueError(f"its rows are of {', '.join(sorted(map(str, others)))[:60]}, not of {pattern}")
 
 
 def _check_file(file: Path) -> None:

@@ -15,6 +15,8 @@ import pandas as pd
 from loadtests.records.rows import ROW_TYPES
 from loadtests.summary.kept import Summary
 from reports.basics.units import counted
+from reports.data.columns import Table
+from reports.measures.losses import one_each, places, repeats
 
 SHOWN: Final = 3
 STOPPING_NS: Final = 120_000_000_000
@@ -23,7 +25,7 @@ LAST: Final = {"requests": "ended_ns", "deliveries": "received_ns", "samples": "
 CellRow = Mapping[Hashable, Any]
 
 
-def discrepancies(cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def discrepancies(cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, Table]) -> list[str]:
     """Return what does not add up in one cell, one line each; empty when its books close.
 
     cell: a row of `Run.cells`. counts: what `account` returned for it. tables: all rows of the cell, by table.
@@ -38,9 +40,7 @@ def discrepancies(cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, pd.D
     ]
 
 
-def discrepancies_of(
-    summary: Summary, cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
-) -> list[str]:
+def discrepancies_of(summary: Summary, cell: CellRow, counts: pd.DataFrame, tables: Mapping[str, Table]) -> list[str]:
     """The same of a cell that kept a summary: what needs a row of each delivery is not looked at.
 
     tables: samples and published.
@@ -58,7 +58,7 @@ def _recorded(summary: Summary) -> dict[str, int]:
     return {"requests": summary.requests.recorded, "deliveries": summary.deliveries.recorded}
 
 
-def _summary(summary: Summary, cell: CellRow, counts: pd.DataFrame, published: pd.DataFrame) -> Iterator[str]:
+def _summary(summary: Summary, cell: CellRow, counts: pd.DataFrame, published: Table) -> Iterator[str]:
     """A summary against itself, against the journal, and against the cell."""
     users = pd.DataFrame({name: getattr(summary.users, name) for name in summary.users.__struct_fields__})
     if (summary.window_from_ns, summary.window_until_ns) != (cell["window_from_ns"], cell["window_until_ns"]):
@@ -92,7 +92,7 @@ def _seal(cell: CellRow) -> Iterator[str]:
         yield f"changed since they were measured: {changed}"
 
 
-def _journal(cell: CellRow, published: pd.DataFrame) -> Iterator[str]:
+def _journal(cell: CellRow, published: Table) -> Iterator[str]:
     ids, before, newest = published["id"].to_numpy(), int(cell["published_before"]), int(cell["published"])
     # The length first: `newest` may be any number, and so many are not counted for nothing.
     if len(ids) != newest - before or not np.array_equal(ids, np.arange(before + 1, newest + 1)):
@@ -104,7 +104,7 @@ def _journal(cell: CellRow, published: pd.DataFrame) -> Iterator[str]:
         yield "the journal is not in the order in which messages were published"
 
 
-def _instants(cell: CellRow, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def _instants(cell: CellRow, tables: Mapping[str, Table]) -> Iterator[str]:
     """Rows from a time when there was no load: all of a cell ends when it does, give or take what stopping takes."""
     latest_ns = int(cell["load_ended_ns"]) + STOPPING_NS
     for table, column in LAST.items():
@@ -126,9 +126,9 @@ def _rows(cell: CellRow, rows: Mapping[str, int]) -> Iterator[str]:
             yield f"{told} {table} were recorded, the file has {there:,}"
 
 
-def _strangers(deliveries: pd.DataFrame, published: pd.DataFrame) -> Iterator[str]:
+def _strangers(deliveries: Table, published: Table) -> Iterator[str]:
     """Deliveries that name a message the journal does not have, or has with other instants."""
-    journal = published.drop_duplicates("id").sort_values("id")
+    journal = published[["id", "due_ns", "published_ns"]].drop_duplicates("id").sort_values("id")
     ids, named = journal["id"].to_numpy(), deliveries["id"].to_numpy()
     at = np.searchsorted(ids, named)
     known = at < len(ids)
@@ -142,10 +142,11 @@ def _strangers(deliveries: pd.DataFrame, published: pd.DataFrame) -> Iterator[st
         yield f"{counted(other.sum(), 'delivery', 'deliveries')} with other instants than the journal has"
 
 
-def _users(cell: CellRow, counts: pd.DataFrame, deliveries: pd.DataFrame, requests: pd.DataFrame) -> Iterator[str]:
+def _users(cell: CellRow, counts: pd.DataFrame, deliveries: Table, requests: Table) -> Iterator[str]:
     """The identity, for each user and in total; and what each user's requests brought against its deliveries."""
-    users, who = np.unique(np.concatenate([deliveries["user"], requests["user"]]), return_inverse=True)
-    got, asked = who[: len(deliveries)], who[len(deliveries) :]
+    by, of = deliveries["user"].to_numpy(), requests["user"].to_numpy()
+    users = np.union1d(np.unique(by), np.unique(of))
+    got, asked = places(users, by), places(users, of)
     recorded = np.bincount(got, minlength=len(users))
     brought = np.bincount(asked, weights=requests["messages"], minlength=len(users)).astype(np.int64)
     planned = int(cell["clients"])
@@ -172,7 +173,5 @@ def _users(cell: CellRow, counts: pd.DataFrame, deliveries: pd.DataFrame, reques
 
 def _distinct(who: np.ndarray, ids: np.ndarray, users: int) -> np.ndarray:
     """Return how many ids each of some users has, of which some may be there more than once."""
-    order = np.lexsort((ids, who))
-    who, ids = who[order], ids[order]
-    another = np.append(True, (np.diff(who) != 0) | (np.diff(ids) != 0))[: len(who)]
-    return np.bincount(who[another], minlength=users)
+    pairs = one_each(who, ids)
+    return np.bincount(who[~repeats(pairs)], minlength=users)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from loadtests.records.rows import ROLES, STALL_NS
 from loadtests.summary.reduction import part_inside
+from reports.data.columns import Table
 from servers.timing import NS_PER_MS, NS_PER_S
 
 WIRED: Final = (
@@ -32,9 +33,7 @@ def between(received_ns: "pd.Series[int]") -> Received:
     return lambda after, until: float(received_ns.between(after["at_ns"], until["at_ns"], inclusive="right").sum())
 
 
-def request_costs(
-    requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int, delivered: int
-) -> dict[str, float]:
+def request_costs(requests: Table, deliveries: Table, from_ns: int, until_ns: int, delivered: int) -> dict[str, float]:
     """Return requests and HTTP bytes per delivery, the empty ratio, and failures by kind (`error_<kind>`).
 
     repeated_requests: sent once more, since the server had closed the connection that they were on.
@@ -42,11 +41,12 @@ def request_costs(
 
     requests, deliveries: one whole cell. delivered: messages due in the window that arrived.
     """
-    answered = _answered(requests, from_ns, until_ns)
+    answered = answered_in(requests, from_ns, until_ns)
     user, started_ns, ended_ns, hold_ns, empty = (
         requests[name].to_numpy()[answered] for name in ("user", "started_ns", "ended_ns", "hold_ns", "empty")
     )
-    failed = requests["error"][~requests["error"].isin(["", "cut"])]
+    error = requests["error"]
+    failed = error[~error.isin(["", "cut"])]
     errors = dict(failed.value_counts()) if len(failed) else {}
     overhead = _window_overhead_bytes(requests, deliveries, from_ns, until_ns)
     payload = float(deliveries["bytes"].mean()) if len(deliveries) else np.nan
@@ -65,12 +65,8 @@ def request_costs(
     }
 
 
-def answered_in(requests: pd.DataFrame, from_ns: int, until_ns: int) -> pd.DataFrame:
-    """Return the requests whose answer was complete in the window."""
-    return requests[_answered(requests, from_ns, until_ns)]
-
-
-def _answered(requests: pd.DataFrame, from_ns: int, until_ns: int) -> np.ndarray:
+def answered_in(requests: Table, from_ns: int, until_ns: int) -> np.ndarray:
+    """Say of each request whether its answer was complete in the window."""
     ended_ns, status = requests["ended_ns"].to_numpy(), requests["status"].to_numpy()
     answered: np.ndarray = (ended_ns >= from_ns) & (ended_ns < until_ns) & (status > 0)
     return answered
@@ -87,7 +83,7 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else np.nan
 
 
-def _window_overhead_bytes(requests: pd.DataFrame, deliveries: pd.DataFrame, from_ns: int, until_ns: int) -> float:
+def _window_overhead_bytes(requests: Table, deliveries: Table, from_ns: int, until_ns: int) -> float:
     if not len(requests):
         return np.nan
     mean_payload = float(deliveries["bytes"].mean()) if len(deliveries) else 0.0

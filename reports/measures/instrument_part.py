@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from reports.data.columns import Table, slices
 from servers.timing import NS_PER_MS, NS_PER_S
 
 FEW_STAMPED: Final = 0.5
@@ -28,7 +29,7 @@ Looks = tuple[np.ndarray, np.ndarray]
 
 
 def floors(
-    first: pd.DataFrame,
+    first: Table,
     generator: pd.DataFrame,
     quantiles: Mapping[str, float],
     asked_late_ms: np.ndarray | float = 0.0,
@@ -40,25 +41,32 @@ def floors(
     asked_late_ms: of each delivery, see `asked_late_ms`.
     """
     names = [f"{name}_floor" for name in quantiles]
-    latency, wait = (first[f"{name}_ms"].to_numpy() for name in ("latency", "wait"))
-    stamped, asked = np.isfinite(wait), first["arrived_ns"].to_numpy() != 0
     looks = [_looks(each) for _, each in generator.groupby("pid")]
     looks = [(at_ns, lag_ns) for at_ns, lag_ns in looks if len(at_ns)]
-    if not len(latency) or not (stamped.any() or len(looks)):
+    if not len(first) or not (first["wait_ms"].notna().any() or len(looks)):
         return dict.fromkeys(names, np.nan)
-    received_ns = first["received_ns"].to_numpy()
+    asked, received_ns = first["arrived_ns"].to_numpy() != 0, first["received_ns"].to_numpy()
     at_ns = np.sort(np.concatenate([each for each, _ in looks])) if looks else np.empty(0)
     second, sharing = np.searchsorted(at_ns, received_ns), max(1, len(looks))
     # A second of one process: those of the others do not speak for it. Users are dealt out to them in turn.
-    spoken_for, weight = _spoken_for(second * sharing + first["user"].to_numpy() % sharing, asked)
-    ours_ms = np.where(stamped, wait, _late_ms(looks, received_ns)) + asked_late_ms
-    floor = latency - np.clip(ours_ms, 0, np.maximum(first["transit_ms"].to_numpy(), 0))
+    second *= sharing
+    second += first["user"].to_numpy() % sharing
+    spoken_for, weight = _spoken_for(second, asked)
+    del second
+    ours_ms = first["wait_ms"].to_numpy(copy=True)
+    for some in slices(len(ours_ms)):
+        np.copyto(ours_ms[some], _late_ms(looks, received_ns[some]), where=np.isnan(ours_ms[some]))
+    del received_ns
+    ours_ms += asked_late_ms
+    np.clip(ours_ms, 0, np.maximum(first["transit_ms"].to_numpy(), 0), out=ours_ms)
+    floor = first["latency_ms"].to_numpy() - ours_ms
+    del ours_ms
     kept = asked | ~spoken_for
     values = _weighted_quantiles(floor[kept], weight[kept], list(quantiles.values()))
     return dict(zip(names, map(float, values), strict=True))
 
 
-def asked_late_ms(first: pd.DataFrame, requests: pd.DataFrame, rtt_ms: float) -> np.ndarray | float:
+def asked_late_ms(first: Table, requests: Table, rtt_ms: float) -> np.ndarray | float:
     """Return how much sooner each delivery could have come had its long poll been asked at once; 0 of other patterns.
 
     Not sooner by more than its request came to the server after the message; nor, where the kernel stamped the answer
@@ -66,21 +74,48 @@ def asked_late_ms(first: pd.DataFrame, requests: pd.DataFrame, rtt_ms: float) ->
     """
     if not requests["hold_ns"].any():
         return 0.0
-    answers = requests.sort_values(["user", "started_ns"])[["user", "started_ns", "ended_ns", "error"]]
-    before = answers.groupby("user")[["ended_ns", "error"]].shift()
-    unread_of = first.groupby(["user", "received_ns"])["wait_ms"].max().rename("unread_ms")
-    unread_ms = answers.join(unread_of, on=["user", "ended_ns"]).groupby("user")["unread_ms"].shift()
-    idle_ms = (answers["started_ns"] - before["ended_ns"]).clip(lower=0) / NS_PER_MS
-    # Who was refused waits before asking again, and that is the pattern's own.
-    answers["late_ms"] = (idle_ms + unread_ms.fillna(np.inf)).where(before["error"] == "", 0)
-    of = first[["user", "received_ns"]].merge(
-        answers.drop_duplicates(["user", "ended_ns"]),
-        how="left",
-        left_on=["user", "received_ns"],
-        right_on=["user", "ended_ns"],
+    late_ms = np.zeros(len(first))
+    user, received_ns, published_ns, wait_ms = (
+        first[name].to_numpy() for name in ("user", "received_ns", "published_ns", "wait_ms")
     )
-    lay_ms = (of["started_ns"].to_numpy() - first["published_ns"].to_numpy()) / NS_PER_MS + rtt_ms / 2
-    return np.asarray(np.nan_to_num(np.clip(np.minimum(of["late_ms"].to_numpy(), lay_ms), 0, None)))
+    got = np.argsort(user, kind="stable")
+    asked_by, started_ns, ended_ns = (requests[name].to_numpy() for name in ("user", "started_ns", "ended_ns"))
+    refused = (requests["error"] != "").to_numpy()
+    asked = np.lexsort((started_ns, asked_by))
+    edges = np.flatnonzero(np.diff(asked_by[asked], prepend=-1, append=-1))
+    # User by user: to bring deliveries and answers together at once takes several times their memory.
+    for each in map(slice, edges[:-1], edges[1:]):
+        answers = asked[each]
+        own = got[slice(*np.searchsorted(user, asked_by[answers[0]] + np.arange(2), sorter=got))]
+        came_ns = received_ns[own]
+        sooner_ms, sent_ns = _asked_late(
+            started_ns[answers], ended_ns[answers], refused[answers], came_ns, wait_ms[own]
+        )
+        lay_ms = (sent_ns - published_ns[own]) / NS_PER_MS + rtt_ms / 2
+        late_ms[own] = np.nan_to_num(np.clip(np.minimum(sooner_ms, lay_ms), 0, None))
+    return late_ms
+
+
+def _asked_late(
+    started_ns: np.ndarray, ended_ns: np.ndarray, refused: np.ndarray, came_ns: np.ndarray, wait_ms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much the request was late that brought each delivery of a user, NaN for none, and when it was sent.
+
+    started_ns, ended_ns, refused: of the user's requests, as they were sent. came_ns, wait_ms: of its deliveries.
+    """
+    by_end = np.argsort(ended_ns, kind="stable")
+    at = np.searchsorted(ended_ns, came_ns, sorter=by_end).clip(max=len(ended_ns) - 1)
+    brought_by = by_end[at]
+    brought = ended_ns[brought_by] == came_ns
+    told = brought & np.isfinite(wait_ms)
+    unread_ms = np.full(len(ended_ns), -np.inf)
+    np.maximum.at(unread_ms, at[told], wait_ms[told])
+    unread_ms[np.isinf(unread_ms)] = np.inf  # without a stamp nobody knows how long an answer lay there
+    unread_ms = unread_ms[np.searchsorted(ended_ns, ended_ns, sorter=by_end)]
+    idle_ms = (started_ns[1:] - ended_ns[:-1]).clip(min=0) / NS_PER_MS
+    # Who was refused waits before asking again, and that is the pattern's own.
+    late_ms = np.append(0.0, np.where(refused[:-1], 0.0, idle_ms + unread_ms[:-1]))
+    return np.where(brought, late_ms[brought_by], np.nan), started_ns[brought_by]
 
 
 def _looks(generator: pd.DataFrame) -> Looks:
@@ -131,4 +166,4 @@ def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: list[fl
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     at = np.searchsorted(reached, np.asarray(shares) * reached[-1] * (1 - 1e-12))
-    return np.asarray(values[order][np.minimum(at, len(values) - 1)])
+    return np.asarray(values[order[np.minimum(at, len(values) - 1)]])

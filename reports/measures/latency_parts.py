@@ -7,11 +7,15 @@ asked for theirs, and not each answer says when its messages came (loadtests/use
 a tail that has too few of them.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from reports.data.columns import Columns, Table
+from reports.measures.losses import one_each, repeats
+
+T = TypeVar("T", pd.DataFrame, Columns)
 TAIL: Final = 0.99
 FEW_STAMPED: Final = 0.5
 """Of the share of stamps that deliveries have as a whole: fewer in the tail, and it is those that had to wait."""
@@ -19,13 +23,13 @@ PARTS: Final = ("lateness", "network", "wait")
 TAIL_PARTS: Final = tuple(f"{part}_tail_ms" for part in PARTS)
 
 
-def first_arrivals(window: pd.DataFrame) -> pd.DataFrame:
+def first_arrivals(window: T) -> T:
     """Return the deliveries without those that brought a user what it had."""
-    repeated = window.duplicated(["user", "id"])
+    repeated = repeats(one_each(window["user"].to_numpy(), window["id"].to_numpy()))
     return window[~repeated] if repeated.any() else window
 
 
-def parts(first: pd.DataFrame) -> dict[str, float]:
+def parts(first: Table) -> dict[str, float]:
     """The parts of the latency of one cell's first arrivals. NaN without a stamp.
 
     <part>_mean_ms and <part>_tail_ms are means over all and over the slowest 1 %, so the parts add up; the quantiles of
@@ -49,38 +53,36 @@ def parts(first: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def positions(first: pd.DataFrame) -> dict[str, float]:
+def positions(first: Table) -> dict[str, float]:
     """How long the first, the middle and the last client of a message waited, and the last after the first (drain_ms).
 
     Each is the median over the messages of one cell.
     """
-    order, rank, clients = _in_order(first)
-    latency = first["latency_ms"].to_numpy()[order]
-    begins = rank == 0
-    ends = rank == clients - 1
-    drains = latency[ends] - latency[begins]
-    of = {"first_client": begins, "middle_client": rank == (clients - 1) // 2, "last_client": ends}
-    medians = {f"{name}_ms": _quantile(latency[chosen], 0.5) for name, chosen in of.items()}
-    return {**medians, "drain_ms": _quantile(drains, 0.5)}
+    order, begins, clients = _in_order(first)
+    latency = first["latency_ms"].to_numpy()
+    of = {"first_client": begins, "middle_client": begins + (clients - 1) // 2, "last_client": begins + clients - 1}
+    seen = {name: latency[order[chosen]] for name, chosen in of.items()}
+    medians = {f"{name}_ms": _quantile(values, 0.5) for name, values in seen.items()}
+    return {**medians, "drain_ms": _quantile(seen["last_client"] - seen["first_client"], 0.5)}
 
 
-def by_rank(first: pd.DataFrame) -> pd.DataFrame:
+def by_rank(first: Table) -> pd.DataFrame:
     """Return medians over messages for each place (index, from 0) in the order in which a message reached its clients.
 
     latency_ms: as everywhere; kernel_ms: from due to the client's kernel, NaN where no stamp tells.
     """
-    order, rank, _ = _in_order(first)
+    order, begins, clients = _in_order(first)
+    rank = np.arange(len(order), dtype=np.int32) - np.repeat(begins, clients).astype(np.int32)
     latency, wait = (first[f"{name}_ms"].to_numpy()[order] for name in ("latency", "wait"))
     return pd.DataFrame({"latency_ms": latency, "kernel_ms": latency - wait}).groupby(rank).median()
 
 
-def _in_order(first: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows by message and arrival; then each one's rank among its message's clients, and their number."""
+def _in_order(first: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows by message and arrival; where each message begins among them, and how many clients it has."""
     ids = first["id"].to_numpy()
     order = np.lexsort((first["received_ns"].to_numpy(), ids))
-    _, begins, counts = np.unique(ids[order], return_index=True, return_counts=True)
-    rank = np.arange(len(order)) - np.repeat(begins, counts)
-    return order, rank, np.repeat(counts, counts)
+    begins = np.append(0, np.flatnonzero(np.diff(ids[order])) + 1) if len(ids) else np.zeros(0, np.int64)
+    return order, begins, np.diff(begins, append=len(ids))
 
 
 def _quantile(values: np.ndarray, q: float) -> float:

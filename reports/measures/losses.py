@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from reports.data.columns import Table
+
 COUNTS: Final = ["owed", "delivered", "missed", "superseded", "in_flight", "duplicated", "reordered", "unknown"]
 _USER: Final = np.int64(2**32)
 
@@ -32,16 +34,17 @@ class ByUser:
     falls: np.ndarray
 
     @classmethod
-    def of(cls, deliveries: pd.DataFrame) -> "ByUser":
-        users, who = np.unique(deliveries["user"].to_numpy(), return_inverse=True)
+    def of(cls, deliveries: Table) -> "ByUser":
+        users = np.unique(deliveries["user"].to_numpy())
+        who = places(users, deliveries["user"].to_numpy())
         # Stable: the messages of one answer share an instant, and keep their order.
         order = np.lexsort((deliveries["received_ns"].to_numpy(), who))
         who, ids = who[order], deliveries["id"].to_numpy()[order]
-        # One integer per (user, id) that sorts by user first: a running maximum can then never cross to the next user.
-        key = who.astype(np.int64) * _USER + ids
-        first = np.zeros(len(key), bool)
-        first[np.unique(key, return_index=True)[1]] = True
-        falls = first & (key < np.maximum.accumulate(key)) if len(key) else first
+        del order
+        # A running maximum can never cross to the next user.
+        pairs = one_each(who, ids)
+        first = ~repeats(pairs)
+        falls = first & (pairs < np.maximum.accumulate(pairs)) if len(pairs) else first
         return cls(users, who, ids, first, falls)
 
     def count(self, mask: np.ndarray) -> np.ndarray:
@@ -50,9 +53,38 @@ class ByUser:
 
     def newest(self) -> np.ndarray:
         """Return each user's largest id."""
-        newest = np.zeros(len(self.users), np.int64)
-        np.maximum.at(newest, self.who, self.ids)
-        return newest
+        return self._of_each(np.maximum)
+
+    def oldest(self) -> np.ndarray:
+        """Return each user's smallest id."""
+        return self._of_each(np.minimum)
+
+    def _of_each(self, ufunc: np.ufunc) -> np.ndarray:
+        begins = np.flatnonzero(np.diff(self.who, prepend=-1))
+        return np.asarray(ufunc.reduceat(self.ids, begins)) if len(begins) else np.zeros(0, np.int64)
+
+
+def places(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the place of each value among the known ones, which are ascending and have all of them."""
+    return np.searchsorted(known, values).astype(np.int32)
+
+
+def one_each(who: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Return one integer for each pair of a user, 0 or more, and an id: sorted by user, then by id."""
+    if len(ids) and not 0 <= ids.min() <= ids.max() < _USER:
+        ids = np.unique(ids, return_inverse=True)[1]
+    pairs = who.astype(np.int64)
+    pairs *= _USER
+    pairs += ids
+    return pairs
+
+
+def repeats(pairs: np.ndarray) -> np.ndarray:
+    """Say of each pair whether it was there before. Mostly none was, and sorted that is seen with the least memory."""
+    ordered = np.sort(pairs)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return np.zeros(len(pairs), bool)
+    return pd.Series(pairs).duplicated().to_numpy()
 
 
 def account(

@@ -18,6 +18,7 @@ from loadtests.summary.kept import Summary
 from reports.basics.records import records
 from reports.basics.statistics import median_interval, warmup_cut
 from reports.data.clock_error import CHANGE, CROSSING, ERROR
+from reports.data.columns import Columns, Table
 from reports.data.load import KEYS, NOT_KEPT, TABLES, Run, with_keys
 from reports.data.situations import SITUATION
 from reports.data.tables import process_names
@@ -99,29 +100,25 @@ BREAKDOWN: Final = (
 
 def latencies(run: Run) -> pd.DataFrame:
     """Return what `window` does of all cells, after the KEYS columns."""
-    return with_keys(run, {str(cell["cell"]): window(run, cell) for cell in records(run.finished)})
+    return with_keys(run, {str(cell["cell"]): window(run, cell).frame() for cell in records(run.finished)})
 
 
-def window(run: Run, cell: CellRow) -> pd.DataFrame:
+def window(run: Run, cell: CellRow) -> Columns:
     """Return the deliveries due in a cell's window, with latency_ms, transit_ms, lateness_ms, wait_ms and due_s.
 
     wait_ms: from the kernel's stamp to our read, NaN without a stamp.
     due_s: seconds from the start of the window to the due instant.
     """
-    deliveries, from_ns = run.rows.of("deliveries", cell["cell"]), cell["window_from_ns"]
+    deliveries, from_ns = run.rows.columns("deliveries", cell["cell"]), cell["window_from_ns"]
     due_ns = deliveries["due_ns"].to_numpy()
-    frame = deliveries[(due_ns >= from_ns) & (due_ns < cell["window_until_ns"])]
-    instants = ("received", "arrived", "published", "due")
-    received, arrived, published, due = (frame[f"{name}_ns"].to_numpy() for name in instants)
-    intervals = {
-        "latency_ms": (received - due) / NS_PER_MS,
-        "transit_ms": (received - published) / NS_PER_MS,
-        "lateness_ms": (published - due) / NS_PER_MS,
-        "wait_ms": np.where(arrived > 0, (received - arrived) / NS_PER_MS, np.nan),
-        "due_s": (due - from_ns) / 1e9,
-    }
-    # Not assign(): it would copy every column once more.
-    return pd.concat([frame, pd.DataFrame(intervals, frame.index)], axis=1, copy=False)
+    inside = np.asarray((due_ns >= from_ns) & (due_ns < cell["window_until_ns"]))
+    return deliveries[inside].assign(
+        latency_ms=lambda rows: (rows["received_ns"] - rows["due_ns"]) / NS_PER_MS,
+        transit_ms=lambda rows: (rows["received_ns"] - rows["published_ns"]) / NS_PER_MS,
+        lateness_ms=lambda rows: (rows["published_ns"] - rows["due_ns"]) / NS_PER_MS,
+        wait_ms=lambda rows: ((rows["received_ns"] - rows["arrived_ns"]) / NS_PER_MS).where(rows["arrived_ns"] > 0),
+        due_s=lambda rows: (rows["due_ns"] - from_ns) / 1e9,
+    )
 
 
 def conservation(run: Run) -> pd.DataFrame:
@@ -142,7 +139,7 @@ def _accounts(run: Run, cell: CellRow, by_user: ByUser | None = None) -> pd.Data
     if summary is not None:
         users = users_of(summary)
     else:
-        users = tallied(by_user or ByUser.of(run.rows.of("deliveries", cell["cell"])), ids)
+        users = tallied(by_user or ByUser.of(run.rows.columns("deliveries", cell["cell"])), ids)
     return settled(users, ids, cell["clients"], overdue_id, states=_are_states(run, cell))
 
 
@@ -164,19 +161,18 @@ def _allowed_ns(run: Run, cell: CellRow) -> int:
     return round(allowed_s(interval_s, pace, float(cell["rtt_ms"]), jitter_ms) * NS_PER_S)
 
 
-def _tables(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
-    return {table: run.rows.of(table, cell["cell"]) for table in TABLES}
-
-
-def _kept(run: Run, cell: CellRow) -> dict[str, pd.DataFrame]:
-    """Return the tables of a cell that kept a summary of the others."""
-    return {table: run.rows.of(table, cell["cell"]) for table in TABLES if table not in NOT_KEPT}
+def _tables(run: Run, cell: CellRow) -> dict[str, Table]:
+    """Return the tables of a cell, of one that kept a summary those that it is not of."""
+    kept: dict[str, Table] = {table: run.rows.of(table, cell["cell"]) for table in TABLES if table not in NOT_KEPT}
+    if cell["cell"] in run.rows.summaries:
+        return kept
+    return kept | {table: run.rows.columns(table, cell["cell"]) for table in NOT_KEPT}
 
 
 def open_books(run: Run, cell: CellRow) -> list[str]:
     """Return what does not add up in one cell of `Run.finished`, one line each: see consistency.py."""
     if summary := run.rows.summaries.get(cell["cell"]):
-        return discrepancies_of(summary, cell, _accounts(run, cell), _kept(run, cell))
+        return discrepancies_of(summary, cell, _accounts(run, cell), _tables(run, cell))
     return discrepancies(cell, _accounts(run, cell), _tables(run, cell))
 
 
@@ -214,13 +210,14 @@ def _of_rows(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
     tables = _tables(run, cell)
     deliveries, requests, published = tables["deliveries"], tables["requests"], tables["published"]
     by_user = ByUser.of(deliveries)
-    per_user = _accounts(run, cell, by_user)
+    per_user, watched = _accounts(run, cell, by_user), watch(by_user, deliveries, requests, published)
+    del by_user
     counts = per_user[COUNTS].sum()
     delivered = int(counts["delivered"])
     measured = window(run, cell)
     first = first_arrivals(measured)
-    generator = tables["samples"][tables["samples"]["role"] == "generator"]
-    received = between(deliveries["received_ns"])
+    samples = run.rows.of("samples", cell["cell"])
+    generator = samples[samples["role"] == "generator"]
     return {
         "messages": int(counts["owed"]) // cell["clients"],
         "pushed_ratio": float((deliveries["mode"] == "pushed").mean()),
@@ -231,17 +228,16 @@ def _of_rows(run: Run, cell: CellRow, interval_ns: int) -> dict[str, object]:
         "warmup_share": warmup_cut(measured["latency_ms"], measured["due_ns"]) / max(len(measured), 1),
         **request_costs(requests, deliveries, from_ns, until_ns, delivered),
         **send_pace(requests, from_ns, until_ns, interval_ns),
-        **sample_costs(tables["samples"], received, from_ns, until_ns, delivered, cell["clients"]),
+        **sample_costs(samples, between(deliveries["received_ns"]), from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
-        **watch(by_user, deliveries, requests, published),
+        **watched,
         "discrepancies": len(discrepancies(cell, per_user, tables)),
     }
 
 
 def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
     """The same as far as a summary tells; the rest is NaN."""
-    tables = _kept(run, cell)
-    samples, published = tables["samples"], tables["published"]
+    samples, published = (run.rows.of(table, cell["cell"]) for table in ("samples", "published"))
     from_ns, until_ns = cell["window_from_ns"], cell["window_until_ns"]
     per_user = _accounts(run, cell)
     counts = per_user[COUNTS].sum()
@@ -259,11 +255,11 @@ def _of_summary(run: Run, cell: CellRow, summary: Summary) -> dict[str, object]:
         **sample_costs(samples, received, from_ns, until_ns, delivered, cell["clients"]),
         **{count: int(counts[count]) for count in COUNTS},
         **promises_of(summary.users, published),
-        "discrepancies": len(discrepancies_of(summary, cell, per_user, tables)),
+        "discrepancies": len(discrepancies_of(summary, cell, per_user, _tables(run, cell))),
     }
 
 
-def latency_of(first: pd.DataFrame, clock_error_ms: float = 0.0) -> dict[str, float]:
+def latency_of(first: Table, clock_error_ms: float = 0.0) -> dict[str, float]:
     """Quantiles and spread of one cell's first arrivals. A quantile is a value that was measured, not one between.
 
     negative: deliveries that arrived before they were published, by more than the clocks may be wrong.

@@ -11,22 +11,21 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from reports.data.columns import Table
 from reports.measures.losses import ByUser
 
 PROMISES: Final = ["ordered_users", "unique_users", "reliable_users", "resumed_users"]
 WATCHED: Final = ["users", *PROMISES, "reconnected_users", "reconnects"]
 
 
-def watch(by_user: ByUser, deliveries: pd.DataFrame, requests: pd.DataFrame, published: pd.DataFrame) -> dict[str, int]:
+def watch(by_user: ByUser, deliveries: Table, requests: Table, published: Table) -> dict[str, int]:
     """Count, in one cell, users who received anything, those to whom each promise was kept, and reconnects.
 
     by_user: of `deliveries`. reconnected_users: who got a message both before and after one; only they can keep or
     break the last promise.
     """
     ids = np.unique(published["id"].to_numpy())
-    oldest = np.full(len(by_user.users), np.iinfo(np.int64).max)
-    np.minimum.at(oldest, by_user.who, by_user.ids)
-    between = np.searchsorted(ids, by_user.newest(), side="right") - np.searchsorted(ids, oldest, side="left")
+    between = np.searchsorted(ids, by_user.newest(), side="right") - np.searchsorted(ids, by_user.oldest(), side="left")
     return {
         "users": len(by_user.users),
         "ordered_users": int((by_user.count(by_user.falls) == 0).sum()),
@@ -36,11 +35,12 @@ def watch(by_user: ByUser, deliveries: pd.DataFrame, requests: pd.DataFrame, pub
     }
 
 
-def _resumed(deliveries: pd.DataFrame, requests: pd.DataFrame, ids: np.ndarray) -> dict[str, int]:
+def _resumed(deliveries: Table, requests: Table, ids: np.ndarray) -> dict[str, int]:
     """Compare, for every connection of a user but its first, the newest id before it with the first one on it."""
     if requests["connection"].nunique() < 2:  # nobody's second is as everybody's first
         return {"resumed_users": 0, "reconnected_users": 0, "reconnects": 0}
-    begun = requests.groupby(["user", "connection"], as_index=False)["started_ns"].min()
+    opened = requests[["user", "connection", "started_ns"]]
+    begun = opened.groupby(["user", "connection"], as_index=False)["started_ns"].min()
     again = begun[begun["connection"] > begun.groupby("user")["connection"].transform("min")]
     found = {"resumed_users": 0, "reconnected_users": 0, "reconnects": len(again)}
     if not len(again) or not len(deliveries):

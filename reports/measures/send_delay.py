@@ -7,14 +7,15 @@ from the instant of sending sees neither. Only what was due in the window counts
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from loadtests.scenario.settings import RELAY
 from loadtests.scenario.timetable import polls_due
+from reports.data.columns import Table
+from reports.measures.losses import places
 from servers.timing import NS_PER_MS
 
 
-def send_pace(requests: pd.DataFrame, from_ns: int, until_ns: int, interval_ns: int) -> dict[str, float]:
+def send_pace(requests: Table, from_ns: int, until_ns: int, interval_ns: int) -> dict[str, float]:
     """Return how late one cell's requests were sent, and how many of those due at fixed instants were not.
 
     send_late_p99_ms, send_late_max_ms: NaN where no request was due in the window, as with streams that stay open.
@@ -48,7 +49,8 @@ def _unsent(user: np.ndarray, due_ns: np.ndarray, from_ns: int, until_ns: int, i
     That there is a schedule is seen, not told: every request was due a whole number of intervals after its user's
     first. Users who ask as they please do not hit nanoseconds by chance.
     """
-    users, who = np.unique(user, return_inverse=True)
+    users = np.unique(user)
+    who = places(users, user)
     first_ns = np.full(len(users), np.iinfo(np.int64).max)
     np.minimum.at(first_ns, who, due_ns)
     since_ns = due_ns - first_ns[who]

@@ -15,7 +15,7 @@ from loadtests.scenario.poll_timing import parse_pace
 from loadtests.scenario.settings import RELAY
 from reports.basics.records import records
 from reports.data.clock_error import ERROR
-from reports.data.load import TABLES, Run
+from reports.data.load import NOT_KEPT, Run
 from reports.data.situations import SITUATION
 from reports.theory.oracles import Every, ExponentialGaps, Floats, Gaps, UniformGaps
 from reports.theory.patterns import theory_of
@@ -105,7 +105,8 @@ def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any
         if cell["cell"] in run.rows.summaries:  # what rows were to bring together is not there
             cells.append(dict(expected.bounds))
             continue
-        own: dict[str, Any] = {name: run.rows.of(name, cell["cell"]) for name in TABLES} | {"published": published}
+        own: dict[str, Any] = {name: run.rows.columns(name, cell["cell"]) for name in NOT_KEPT}
+        own |= {"published": published, "samples": run.rows.of("samples", cell["cell"])}
         if not len(own["deliveries"]):
             continue
         # Of another server, of gzip, and of JSON within JSON the length is not known beforehand; and messages that

@@ -87,7 +87,7 @@ def test_the_known_offset_lies_in_the_interval_of_each_load_process(measured: Pa
 def test_clients_by_clocks_that_are_off_report_the_latencies_of_those_by_the_publishers(measured: Path) -> None:
     run = load(measured)
     (cell,) = run.finished.to_dict("records")
-    rows = window(run, cell)
+    rows = window(run, cell).frame()
     error_ms = float(cell["clock_error_ms"])
     assert 0 < error_ms < 1_000 * AHEAD_S / 2  # or being off by that would not be seen
     assert (rows["transit_ms"] >= -error_ms).all()

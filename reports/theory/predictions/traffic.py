@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from reports.data.columns import Table
 from reports.measures.costs import answered_in, between, delivered_between, looks, processes
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
 from reports.theory.oracles.framing import body_bytes
@@ -60,8 +61,8 @@ class Rows:
     framed: Framed
     heartbeats: Heartbeats
     published: pd.DataFrame
-    requests: pd.DataFrame
-    deliveries: pd.DataFrame
+    requests: Table
+    deliveries: Table
     samples: pd.DataFrame
     from_ns: int
     until_ns: int
@@ -85,7 +86,7 @@ class Looks:
 def poll_traffic(at: Conditions, rows: Rows, expected: Expected, *, held: bool) -> dict[str, Bound]:
     """Return the bounds of the columns about bytes. held: a long poll."""
     message, measured = _message_bytes(rows, rows.deliveries), int(at.own.sum())
-    answered = answered_in(rows.requests, rows.from_ns, rows.until_ns)
+    answered = rows.requests[answered_in(rows.requests, rows.from_ns, rows.until_ns)]
     heads, empty = (_heads(answered[answered["empty"] == which], message) for which in (0, 1))
     heads, empty = (heads if np.isfinite(heads) else empty), (empty if np.isfinite(empty) else heads)
     rate, ratio = expected.bounds["responses_per_s"], expected.bounds["empty_ratio"]
@@ -189,7 +190,7 @@ def _framed_bytes(rows: Rows, wakes: Counts) -> Floats:
     return np.asarray(rows.framed(ids, bodies, wakes), np.float64)
 
 
-def _message_bytes(rows: Rows, deliveries: pd.DataFrame) -> float:
+def _message_bytes(rows: Rows, deliveries: Table) -> float:
     """Mean bytes of the messages that these deliveries brought, with their own framing: by the formats, or as seen."""
     if rows.content_bytes is None:
         return float(deliveries["bytes"].mean())
@@ -199,7 +200,7 @@ def _message_bytes(rows: Rows, deliveries: pd.DataFrame) -> float:
     return float(framed[np.searchsorted(ids, deliveries["id"].to_numpy()).clip(max=len(ids) - 1)].mean())
 
 
-def _heads(requests: pd.DataFrame, message: float) -> float:
+def _heads(requests: Table, message: float) -> float:
     """Mean bytes of a request and its answer that are no messages; NaN of none."""
     if not len(requests):
         return np.nan
