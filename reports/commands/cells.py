@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 
 from loadtests.metrics.destination import Destination
@@ -14,12 +15,13 @@ from loadtests.runs.commands import OURS, Programs
 from loadtests.runs.progress import Bar, duration
 from loadtests.runs.series import run_series
 from loadtests.scenario.plan import Plan, PlannedCell
-from reports.commands.common import err, fail, pattern_labels, tell
+from reports.commands.common import err, fail, pattern_labels, tell, write_asked
 from reports.commands.exits import DONE, FAILED, INCOMPLETE, INTERRUPTED
 
 if TYPE_CHECKING:
     from loadtests.metrics.watched import Watched
     from loadtests.runs.hosts.crewing import LoadHosts
+    from reports.validity.caution import Ruling
 
 
 class Together:
@@ -107,3 +109,20 @@ def write_page(folder: Path) -> Path:
 
     with err.status("writing the report"):
         return write_report(folder)
+
+
+def ruling_of(folder: Path) -> "Ruling":
+    """Return the verdict on a run that has a report."""
+    from reports.validity.caution import VERDICT_FILE, Ruling
+
+    return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
+
+
+def write_markdown(folder: Path, file: Path, goals: str = "") -> None:
+    """Write what `--export-markdown` asks for of a run that has a report. goals: as of `run_markdown`."""
+    import pandas as pd
+
+    from reports.page.markdown import run_markdown
+
+    summary = pd.read_csv(folder / "summary.csv")
+    write_asked("--export-markdown", file, run_markdown(folder.name, ruling_of(folder), summary, goals))

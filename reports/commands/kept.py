@@ -10,23 +10,26 @@ import typer
 from rich.table import Table
 
 from loadtests.runs.run_folder import RUNS, newest
-from reports.commands.cells import write_page
-from reports.commands.common import Json, RunFolder, err, fail, out, pattern_names, say, show_table, tell
+from reports.commands.cells import write_markdown, write_page
+from reports.commands.common import Export, Json, RunFolder, err, fail, out, pattern_names, say, show_table, tell
 from reports.commands.exits import DONE, INVALID
 
 
 def report(
     folder: RunFolder = None,
     show: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
+    export: Export = None,
 ) -> int:
     """Write the report of a run again: one HTML page, with its tables and charts as files beside it.
 
     Examples:
 
         pollbench report --open
-        pollbench report runs/2026-11-24T07-30-00-compare-feed
+        pollbench report runs/2026-11-24T07-30-00-compare-feed --export-markdown result.md
     """
     page = write_page(folder or newest(RUNS))
+    if export:
+        write_markdown(page.parent, export)
     say(page)
     if show:
         typer.launch(page.resolve().as_uri())

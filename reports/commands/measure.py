@@ -25,7 +25,7 @@ from loadtests.scenario.scenarios import SCENARIOS, Scenario
 from loadtests.scenario.settings import typed
 from loadtests.scenario.sharing import shared_out
 from loadtests.scenario.size import LARGE_BYTES, needed_bytes
-from reports.commands.cells import ended, run_cells, told_to, write_page
+from reports.commands.cells import ended, ruling_of, run_cells, told_to, write_markdown, write_page
 from reports.commands.ci import show
 from reports.commands.common import (
     Export,
@@ -42,7 +42,6 @@ from reports.commands.common import (
     say,
     scenario_names,
     tell,
-    write_asked,
 )
 from reports.commands.exits import DONE, INCOMPLETE, INTERRUPTED, INVALID
 from reports.commands.target import followed, patterns_of
@@ -211,7 +210,7 @@ def _measure(
             page = write_page(folder) if kept else None
         except ValueError as problem:
             halted = halted or str(problem)
-        ruling = _ruling(folder) if page else None
+        ruling = ruling_of(folder) if page else None
         for each in watched:
             each.rule(ruling.verdict if ruling else "")
         gate = _held(folder, telling.slo) if page and telling.slo else None
@@ -245,12 +244,6 @@ def _tell_size(folder: Path, cells: Sequence[PlannedCell]) -> None:
     )
 
 
-def _ruling(folder: Path) -> "Ruling":
-    from reports.validity.caution import VERDICT_FILE, Ruling
-
-    return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Ruling)
-
-
 def _show(
     folder: Path,
     page: Path | None,
@@ -262,14 +255,12 @@ def _show(
     """Print what a run came to: goals met or missed, the figures, what it says and is worth, and where the page is."""
     import pandas as pd
 
-    from reports.page.markdown import run_markdown
     from reports.page.outcome import told
     from reports.page.terminal import ruling_lines, summary_table
 
     summary = pd.read_csv(folder / "summary.csv") if page else pd.DataFrame()
     if telling.markdown and ruling:
-        judged = gate.markdown() if gate else ""
-        write_asked("--export-markdown", telling.markdown, run_markdown(folder.name, ruling, summary, judged))
+        write_markdown(folder, telling.markdown, gate.markdown() if gate else "")
     if telling.as_json:
         print(
             msgspec.json.encode(

@@ -66,6 +66,8 @@ def test_quietly_it_says_the_answer_the_verdict_and_where_the_page_is(
     assert header.count("|") == rule.count("|")
     verdict = json.loads((measured / "verdict.json").read_bytes())["verdict"]
     assert f"**{verdict}**" in text
+    assert main(["report", str(measured), "--export-markdown", str(tmp_path / "later.md")]) == pollbench.DONE
+    assert (tmp_path / "later.md").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(
