@@ -14,8 +14,6 @@ import trustme
 RECORDS: Final = 4_000
 ROUNDS: Final = 7
 MESSAGE: Final = bytes(400)
-RECORD_BYTES: Final = 22
-"""RFC 8446 section 5.2: a header of 5, a content type, and a tag of 16."""
 
 
 def measured_s() -> float:
