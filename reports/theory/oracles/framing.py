@@ -36,26 +36,27 @@ def listed(_ids: Counts, bodies: Counts, _wakes: Counts) -> Any:
 
 
 def in_chunks(pieces: Counts, wakes: Counts) -> Any:
-    """Return the bytes of messages in chunks: each has its length in hexadecimal and two CRLF (RFC 9112 section 7.1)."""
-    return _written(
-        pieces,
-        wakes,
-        lambda lengths: np.searchsorted(16 ** np.arange(1, 15), lengths, side="right") + 1 + len("\r\n" * 2),
-    )
+    """Return the bytes of messages, written in one chunk a wake-up."""
+    return _shared(pieces, wakes, _chunk_head)
+
+
+def _chunk_head(lengths: Counts) -> Counts:
+    """A length in hexadecimal and two CRLF (RFC 9112 section 7.1)."""
+    return np.searchsorted(16 ** np.arange(1, 15), lengths, side="right") + 1 + len("\r\n\r\n")
 
 
 def in_records(pieces: Counts, wakes: Counts) -> Any:
-    """Return the bytes of messages under TLS."""
-    return _written(pieces, wakes, lambda lengths: RECORD_BYTES * records(lengths))
+    """Return the bytes of messages under TLS, of which each wake-up's are written at once."""
+    return _shared(pieces, wakes, lambda lengths: RECORD_BYTES * records(lengths))
 
 
 def records(written: Counts) -> Counts:
-    """Return how many TLS records each write becomes: none is shared by two."""
+    """Return how many TLS records each write becomes; no record holds of two."""
     return -(-written // RECORD_HOLDS)
 
 
-def _written(pieces: Counts, wakes: Counts, around: Callable[[Counts], Counts]) -> Any:
-    """Add to messages what is around each write, given its length: all of one wake-up is one, and shares it.
+def _shared(pieces: Counts, wakes: Counts, around: Callable[[Counts], Counts]) -> Any:
+    """Add to each message its share of what is around those of its wake-up, given how long they are together.
 
     wakes: number of the wake-up that each message was written in, ascending.
     """

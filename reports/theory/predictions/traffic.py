@@ -133,7 +133,7 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     found = _payload(at, rows, message, split)
     margin = EXACT_BYTES + 0.05 * (theory - message) + split
     found |= {"http_bytes_per_delivery": Bound(theory, theory - margin, theory + margin)}
-    rows = _in_records(rows)
+    rows = _on_wire(rows)
     seen = _between(rows)
     if seen is None:
         return found
@@ -193,14 +193,11 @@ def _framed_bytes(rows: Rows, wakes: Counts) -> Floats:
     return np.asarray(rows.framed(ids, bodies, wakes), np.float64)
 
 
-def _in_records(rows: Rows) -> Rows:
-    """Return rows whose messages have their share of the TLS record that each wake-up is written in."""
-    framed = rows.framed
-    return (
-        replace(rows, framed=lambda ids, bodies, wakes: in_records(framed(ids, bodies, wakes), wakes))
-        if rows.sealed
-        else rows
-    )
+def _on_wire(rows: Rows) -> Rows:
+    """Return rows whose messages are as long as TCP has them: with a share of the TLS record of their wake-up."""
+    if not rows.sealed:
+        return rows
+    return replace(rows, framed=lambda *each: in_records(rows.framed(*each), each[-1]))
 
 
 def _records_bytes(rows: Rows, answered: pd.DataFrame) -> float:
