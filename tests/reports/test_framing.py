@@ -7,7 +7,7 @@ import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from hyperframe.frame import PingFrame
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import servers.feed.message
@@ -15,7 +15,8 @@ from loadtests.protocols.events import Message
 from loadtests.protocols.push_decoder import PushDecoder
 from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
 from loadtests.protocols.websocket_decoder import client_frame
-from reports.theory.oracles.framing import body_bytes
+from reports.model.tls_record import connected
+from reports.theory.oracles.framing import body_bytes, in_records
 from reports.theory.patterns import NO_FILE, theory_of, why_none
 from reports.theory.patterns.http2_push import FIRST_PUSH_BYTES
 from servers import patterns
@@ -38,6 +39,14 @@ FRAMINGS: dict[str, Framing] = {
     name: vars(patterns.load(name))["FRAMING"] for name in patterns.names() if "FRAMING" in vars(patterns.load(name))
 }
 """Of the streams whose server says how it frames a message, the sevenths too."""
+SEALING, _, SEALED = connected()
+
+
+def sealed_bytes(written: bytes) -> int:
+    """Return what a real TLS connection makes of one write; its session tickets are left out."""
+    SEALED.read()
+    SEALING.write(written)
+    return len(SEALED.read())
 
 
 def published(drawn: list[tuple[int, int, int]], first_id: int, content_bytes: int) -> tuple[list[bytes], np.ndarray]:
@@ -84,8 +93,9 @@ def test_a_heartbeat_is_as_long_as_the_server_writes_it_and_the_client_answers(p
     theory = theory_of(pattern)
     assert theory is not None
     written = FRAMINGS[pattern].wire(FRAMINGS[pattern].heartbeat())
-    answer = len(client_frame(PONG, b"")) if theory.heartbeats.asked else 0
-    assert theory.heartbeats.length_bytes == len(written) + answer
+    answer = client_frame(PONG, b"") if theory.heartbeats.asked else b""
+    assert theory.heartbeats.length_bytes == theory.heartbeats.wire_bytes(sealed=False) == len(written) + len(answer)
+    assert theory.heartbeats.wire_bytes(sealed=True) == sum(map(sealed_bytes, filter(None, (written, answer))))
 
 
 def test_http2_is_pinged_as_often_as_the_server_does_it() -> None:
@@ -93,6 +103,17 @@ def test_http2_is_pinged_as_often_as_the_server_does_it() -> None:
     assert theory is not None
     assert theory.heartbeats.every_s == DEFAULT_LIMITS.ping_every_s
     assert theory.heartbeats.length_bytes == 2 * len(PingFrame(opaque_data=bytes(8)).serialize())
+
+
+@given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 1)), min_size=1, max_size=8))
+@example([(16_384, 1), (16_385, 1), (16_384, 1), (1, 0)])
+def test_records_are_as_long_as_tls_makes_them_of_each_write(drawn: list[tuple[int, int]]) -> None:
+    lengths, wakes = (np.array(each) for each in zip(*drawn, strict=True))
+    wakes = wakes.cumsum()
+    sealed = in_records(lengths, wakes)
+    for wake in np.unique(wakes):
+        written = bytes(lengths[wakes == wake].sum())
+        assert sealed[wakes == wake].sum() == pytest.approx(sealed_bytes(written))
 
 
 @given(messages_st, st.integers(1, 10**9))

@@ -149,8 +149,7 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     beaten = [beats(rows.heartbeats, at, *span) for span in seen.spans]
     few, many = (float(share) for share in np.mean(beaten, axis=0) * at.clients / seen.delivered)
     beat, rest, answered = SEGMENTS_OF_A_HEARTBEAT
-    each_bytes = rows.heartbeats.length_bytes + rows.sealed * RECORD_BYTES * (1 + rows.heartbeats.asked)
-    mean = (few + many) / 2
+    each_bytes, mean = rows.heartbeats.wire_bytes(sealed=rows.sealed), (few + many) / 2
     wire = (mean * each_bytes, few * each_bytes - margin, many * each_bytes + margin)
     return found | {
         "wire_bytes_per_delivery": Bound(*(seen.message + more for more in wire)),
