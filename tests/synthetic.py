@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import takewhile
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +63,7 @@ def simulation(pattern: str) -> Callable[[Situation], Outcome]:
 def _pushed(message_id: int, body: int) -> int:
     """Length of PUSH_PROMISE (with the promised stream and four fields), HEADERS (three fields) and DATA."""
     promise = 4 + 3 + 2 + huffman_bytes(f"/api/messages/{message_id}") + (FIRST_PUSH_BYTES if message_id == 1 else 0)
-    return 3 * FRAME_HEAD + promise + 2 + 3 + huffman_bytes(str(body)) + body
+    return (2 + ceil(body / 2**14)) * FRAME_HEAD + promise + 2 + 3 + huffman_bytes(str(body)) + body
 
 
 def write_run(
