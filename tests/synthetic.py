@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import takewhile
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,8 @@ from tests.synthetic_patterns import Outcome, Situation, World, long_polling, sh
 
 S: Final = 1_000_000_000
 JOURNAL_NS: Final = 3_000
+HANDSHAKE_BYTES: Final = 2_300
+"""Of TLS, both ways; of which theory knows nothing."""
 """What it takes to publish one message of a wake-up that has several."""
 LABELS = {
     "short_polling": "Short polling",
@@ -60,7 +63,7 @@ def simulation(pattern: str) -> Callable[[Situation], Outcome]:
 def _pushed(message_id: int, body: int) -> int:
     """Length of PUSH_PROMISE (with the promised stream and four fields), HEADERS (three fields) and DATA."""
     promise = 4 + 3 + 2 + huffman_bytes(f"/api/messages/{message_id}") + (FIRST_PUSH_BYTES if message_id == 1 else 0)
-    return 3 * FRAME_HEAD + promise + 2 + 3 + huffman_bytes(str(body)) + body
+    return (2 + ceil(body / 2**14)) * FRAME_HEAD + promise + 2 + 3 + huffman_bytes(str(body)) + body
 
 
 def write_run(
@@ -166,6 +169,7 @@ def situation(cell: manifest.Cell, planned: PlannedCell, world: World) -> Situat
         limit=1 if scenario.one_per_response else len(due) + 1,
         body_bytes=_bodies(due, published, scenario.message_bytes),
         random=random,
+        tls=scenario.tls,
     )
 
 
@@ -231,22 +235,27 @@ def _wire(
     outcome: Outcome, at_ns: np.ndarray, opened: np.ndarray, at: Situation, *, polled: bool
 ) -> dict[str, np.ndarray]:
     """Count bytes when they come, and segments: handshakes; data and its acknowledgement; one acknowledgement for a
-    poll, and the probes of the server's kernel and their answers where polls are further apart than heartbeats."""
+    poll, and the probes of the server's kernel and their answers where polls are further apart than heartbeats. Under
+    TLS a record is a header of 5, up to 16,384 bytes, and 17 behind them."""
+
+    def sent(lengths: "pd.Series[int]") -> np.ndarray:
+        sealed = lengths + at.tls * (5 + 17) * np.ceil(lengths / 2**14).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(sealed)])
+
     requests, deliveries = outcome.requests.sort_values("ended_ns"), outcome.deliveries
     if polled:
         done = np.searchsorted(requests["ended_ns"], at_ns)
-        bytes_in = np.concatenate([[0], np.cumsum(requests["bytes_in"])])[done]
-        bytes_out = np.concatenate([[0], np.cumsum(requests["bytes_out"])])[done]
+        bytes_in, bytes_out = sent(requests["bytes_in"])[done], sent(requests["bytes_out"])[done]
         probes = at.interval_ns // at.heartbeat_ns
         segments = done * (1 + probes)
     else:
         reads = deliveries.groupby(["user", "received_ns"])["bytes"].sum().sort_index(level="received_ns")
         segments = np.searchsorted(reads.index.get_level_values("received_ns"), at_ns)
-        bytes_in = np.concatenate([[0], np.cumsum(reads)])[segments] + requests["bytes_in"].sum() - reads.sum()
+        bytes_in = sent(reads)[segments] + requests["bytes_in"].sum() - reads.sum()
         bytes_out = np.full(len(at_ns), requests["bytes_out"].sum())
     return {
         "wire_bytes_out": bytes_out,
-        "wire_bytes_in": bytes_in,
+        "wire_bytes_in": bytes_in + at.tls * HANDSHAKE_BYTES * opened,
         "wire_segments_out": segments + 2 * opened,
         "wire_segments_in": segments + (done if polled else 0) + opened,
     }

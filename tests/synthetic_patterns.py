@@ -58,6 +58,7 @@ class Situation:
     limit: int
     body_bytes: np.ndarray
     random: np.random.Generator
+    tls: bool = False
 
     @property
     def users(self) -> np.ndarray:
@@ -97,7 +98,7 @@ def stream(at: Situation, frames: Frames, *, chunked: bool = False, mode: str = 
     size = np.bincount(deliveries["user"], weights=deliveries["bytes"], minlength=clients).astype(np.int64)
     ended = np.full(clients, at.end_ns)
     requests = _requests(at.users, at.joined, ended, brought, size, np.ones(clients, bool))
-    return Outcome(requests, deliveries)
+    return Outcome(requests.assign(first_byte_ns=at.joined + 2 * at.world.one_way_ns), deliveries)
 
 
 def short_polling(at: Situation) -> Outcome:

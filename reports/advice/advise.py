@@ -18,7 +18,7 @@ from reports.model.cell_figures import Load, message_payload_bytes
 from reports.model.law import Estimate
 from reports.model.model import LATENCY_REACH, Beyond, Model, Prediction, beyond, cores_of, of_pattern, predict
 from reports.model.service import ASKED, HELD
-from reports.model.tls_record import RECORD_BYTES
+from reports.theory.oracles.framing import RECORD_BYTES
 
 ROOM: Final = 0.7
 """Of a core: a process that is busier makes messages wait, and theory's loads end there."""

@@ -115,12 +115,14 @@ def _bounds(theory: Theory, run: Run, row: SummaryRow, setting: Mapping[str, Any
         unknown = setting.get("server") or setting.get("compress") or each_its_own
         content_bytes = None if unknown else int(setting["message_bytes"])
         edges = {"from_ns": cell["window_from_ns"], "until_ns": cell["window_until_ns"]}
-        rows = Rows(framed=theory.framed, heartbeats=theory.heartbeats, content_bytes=content_bytes, **edges, **own)
+        sealed = bool(setting.get("tls"))
+        kind: dict[str, Any] = {"framed": theory.framed, "heartbeats": theory.heartbeats}
+        rows = Rows(content_bytes=content_bytes, sealed=sealed, **kind, **edges, **own)
         traffic = theory.traffic(at, rows, expected)
-        if setting.get("no_keep_alive") or each_its_own or setting.get("tls"):
+        if setting.get("no_keep_alive") or each_its_own:
             traffic.pop("segments_per_delivery", None)  # theory's are those of requests, and of wake-ups
-        if setting.get("tls"):
-            traffic.pop("wire_bytes_per_delivery", None)  # theory's are those of HTTP, and not of its records
+        if sealed and unknown:
+            traffic.pop("wire_bytes_per_delivery", None)  # nor is known then what becomes one record
         cells.append({**expected.bounds, **traffic})
     return {
         name: Bound(*(float(np.median([getattr(each[name], side) for each in cells])) for side in Bound.__slots__))

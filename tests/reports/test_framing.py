@@ -1,13 +1,13 @@
 """Bytes on the wire: the formulas against what the servers themselves write, whatever is published."""
 
+import asyncio
 from itertools import groupby
+from typing import cast
 
 import numpy as np
 import pytest
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from hyperframe.frame import PingFrame
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import servers.feed.message
@@ -15,15 +15,19 @@ from loadtests.protocols.events import Message
 from loadtests.protocols.push_decoder import PushDecoder
 from loadtests.protocols.stream_decoders import LinesDecoder, SseDecoder
 from loadtests.protocols.websocket_decoder import client_frame
-from reports.theory.oracles.framing import body_bytes
+from reports.model.tls_record import connected
+from reports.theory.oracles.framing import body_bytes, in_records
 from reports.theory.patterns import NO_FILE, theory_of, why_none
 from reports.theory.patterns.http2_push import FIRST_PUSH_BYTES
 from servers import patterns
 from servers.feed.message import encode
+from servers.http2.h2_server import ServerH2
 from servers.http2.limits import DEFAULT_LIMITS
-from servers.http2.promise import Promiser, PushedResponse
+from servers.http2.promise import PushedResponse
+from servers.http2.sender import Sender
 from servers.patterns import chunked, sse
 from servers.web.streams import Framing
+from servers.web.unread import Unread
 from servers.web.websocket_frames import PONG
 
 settings.register_profile("no deadline", deadline=None)
@@ -38,6 +42,14 @@ FRAMINGS: dict[str, Framing] = {
     name: vars(patterns.load(name))["FRAMING"] for name in patterns.names() if "FRAMING" in vars(patterns.load(name))
 }
 """Of the streams whose server says how it frames a message, the sevenths too."""
+SEALING, _, SEALED = connected()
+
+
+def sealed_bytes(written: bytes) -> int:
+    """Return what a real TLS connection makes of one write; its session tickets are left out."""
+    SEALED.read()
+    SEALING.write(written)
+    return len(SEALED.read())
 
 
 def published(drawn: list[tuple[int, int, int]], first_id: int, content_bytes: int) -> tuple[list[bytes], np.ndarray]:
@@ -84,8 +96,9 @@ def test_a_heartbeat_is_as_long_as_the_server_writes_it_and_the_client_answers(p
     theory = theory_of(pattern)
     assert theory is not None
     written = FRAMINGS[pattern].wire(FRAMINGS[pattern].heartbeat())
-    answer = len(client_frame(PONG, b"")) if theory.heartbeats.asked else 0
-    assert theory.heartbeats.length_bytes == len(written) + answer
+    answer = client_frame(PONG, b"") if theory.heartbeats.asked else b""
+    assert theory.heartbeats.length_bytes == theory.heartbeats.wire_bytes(sealed=False) == len(written) + len(answer)
+    assert theory.heartbeats.wire_bytes(sealed=True) == sum(map(sealed_bytes, filter(None, (written, answer))))
 
 
 def test_http2_is_pinged_as_often_as_the_server_does_it() -> None:
@@ -93,6 +106,17 @@ def test_http2_is_pinged_as_often_as_the_server_does_it() -> None:
     assert theory is not None
     assert theory.heartbeats.every_s == DEFAULT_LIMITS.ping_every_s
     assert theory.heartbeats.length_bytes == 2 * len(PingFrame(opaque_data=bytes(8)).serialize())
+
+
+@given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 1)), min_size=1, max_size=8))
+@example([(16_384, 1), (16_385, 1), (16_384, 1), (1, 0)])
+def test_records_are_as_long_as_tls_makes_them_of_each_write(drawn: list[tuple[int, int]]) -> None:
+    lengths, wakes = (np.array(each) for each in zip(*drawn, strict=True))
+    wakes = wakes.cumsum()
+    sealed = in_records(lengths, wakes)
+    for wake in np.unique(wakes):
+        written = bytes(lengths[wakes == wake].sum())
+        assert sealed[wakes == wake].sum() == pytest.approx(sealed_bytes(written))
 
 
 @given(messages_st, st.integers(1, 10**9))
@@ -109,26 +133,48 @@ def test_framing_is_what_the_load_side_counts(drawn: list[tuple[int, int, int]],
         assert framed_bytes(pattern, ids, lengths, wakes).sum() == pytest.approx(counted)
 
 
-@given(st.integers(1, 2_000), st.integers(0, 16_000), st.integers(1024, 65_535))
-def test_a_push_is_what_the_server_composes_and_the_first_of_a_connection_a_little_more(
+class Kept:
+    """As much of a transport as pushes need."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+
+@given(st.integers(1, 2_000), st.integers(0, 40_000), st.integers(1024, 65_535))
+def test_a_push_is_what_the_server_sends_and_the_first_of_a_connection_a_little_more(
     first_id: int, content_bytes: int, port: int
 ) -> None:
     """A port's digits cost five or six bits each, so the authority is known to a byte."""
     bodies, wakes = published([(10**15, 10**15, 1)] * 4, first_id, content_bytes)
     sizes = framed_bytes("http2_push", np.arange(first_id, first_id + 4), np.array([*map(len, bodies)]), wakes)
     authority = f"127.0.0.1:{port}"
-    server = H2Connection(H2Configuration(client_side=False))
-    server.initiate_connection()
+    server = ServerH2(DEFAULT_LIMITS)
+    server.start(DEFAULT_LIMITS)
     server.receive_data(PushDecoder(authority, "/api/updates").take_output())
     server.send_headers(1, [(b":status", b"200"), (b"content-type", b"application/json")])
-    promiser = Promiser(server)
+    kept = Kept()
+    sender = Sender(server, DEFAULT_LIMITS, lambda _: None, Unread(0))
+    sender.connected(cast(asyncio.Transport, kept))
+    sender.flush()
     request = ((b":method", b"GET"), (b":scheme", b"http"), (b":authority", authority.encode()))
     fields = ((b":status", b"200"), (b"content-type", b"application/json"))
-    composed = [
-        promiser.compose(1, request, PushedResponse(b"/api/messages/%d" % (first_id + n), fields, body))
-        for n, body in enumerate(bodies)
-    ]
-    lengths = [len(each or b"") for each in composed]
+    lengths = []
+    for n, body in enumerate(bodies):
+        kept.data = b""
+        sender.push(1, request, [PushedResponse(b"/api/messages/%d" % (first_id + n), fields, body)])
+        lengths.append(len(kept.data))
     assert sizes[1:].tolist() == lengths[1:]
     assert abs(sizes[0] - lengths[0]) <= 1
     assert FIRST_PUSH_BYTES > 5

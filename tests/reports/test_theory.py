@@ -94,6 +94,9 @@ HONEST: dict[str, tuple[Scenario, Mapping[str, str]]] = {
     "polls in step with a steady schedule": (replace(FEED, schedule="steady:2"), SHORT),
     "two hundred clients": (replace(FEED, clients=(200,)), LABELS),
     "a single client": (replace(DISTANT, clients=(1,)), LABELS),
+    "under TLS": (replace(DISTANT, tls=True), LABELS),
+    "bursts under TLS": (replace(FEED, schedule="burst:20/1", tls=True), LABELS),
+    "messages of two records": (replace(FEED, message_bytes=20_000, tls=True), LABELS),
     "a server of somebody else's": (replace(FEED, server="theirs"), LABELS),
 }
 
@@ -128,12 +131,33 @@ def test_two_messages_published_well_apart_may_have_been_one_wake_up_or_two(
     assert ("payload_bytes_per_delivery" not in {each.name for each in disagreeing(split)}) == agrees
 
 
-def test_every_pattern_is_compared_in_every_figure_it_has(simulate: Simulate) -> None:
-    run = simulate(DISTANT, repeats=1)
+@pytest.mark.parametrize("tls", [False, True])
+def test_every_pattern_is_compared_in_every_figure_it_has(simulate: Simulate, tls: bool) -> None:
+    run = simulate(replace(DISTANT, tls=tls), repeats=1)
     compared = agreements(run, summary(run))
     for pattern in LABELS:
         names = [each.name for each in compared if each.pattern == pattern]
         assert names == [name for name in FIGURES if pattern in POLLS or name != "empty_ratio"]
+
+
+def test_handshakes_in_the_window_leave_no_theory_of_what_is_on_the_wire(simulate: Simulate) -> None:
+    opening, wire = replace(FEED, poll_interval_s=3.0, tls=True), {"wire_bytes_per_delivery", "segments_per_delivery"}
+    run = simulate(opening, SHORT)
+    compared = agreements(run, summary(run))
+    assert not wire & {each.name for each in compared}
+    assert {each.name for each in compared if each.agrees} == set(FIGURES) - wire
+    plain = simulate(opening, SHORT, declared=replace(opening, tls=False))
+    assert wire <= {each.name for each in agreements(plain, summary(plain))}
+
+
+def test_a_window_that_begins_before_everybody_was_answered_may_hold_handshakes(simulate: Simulate) -> None:
+    run = simulate(replace(DISTANT, tls=True), {"sse": LABELS["sse"]}, repeats=1)
+    (cell,) = run.finished.to_dict("records")
+    first_ns = run.requests["first_byte_ns"].where(run.requests["user"] > 0, cell["window_from_ns"] + 400_000_000)
+    late = with_rows(run, requests=run.requests.assign(first_byte_ns=first_ns))
+    for each, told in ((run, True), (late, False)):
+        names = {found.name for found in agreements(each, summary(each))}
+        assert ("wire_bytes_per_delivery" in names) == ("segments_per_delivery" in names) == told
 
 
 @pytest.mark.slow
@@ -151,6 +175,7 @@ def test_of_many_runs_without_a_fault_none_is_called_wrong(simulate: Simulate) -
 
 FAR = replace(FEED, clients=(50,), rtt_ms=(40.0,), poll_interval_s=1.0)
 BUSY = replace(DISTANT, schedule="poisson:15")
+OFTEN = replace(FEED, clients=(50,), schedule="poisson:2", poll_interval_s=0.25, window_s=10.0)
 FAULTS: dict[str, tuple[Scenario, Scenario, Mapping[str, str], World, set[str]]] = {
     "polls at 1.1 intervals": (
         FAR,
@@ -199,6 +224,13 @@ FAULTS: dict[str, tuple[Scenario, Scenario, Mapping[str, str], World, set[str]]]
         {"mean_ms", "p50_ms"},
     ),
     "writes that wait": (FAR, FAR, {**STREAMS, **LONG}, World(write_ns=300_000), {"mean_ms", "p90_ms", "p99_ms"}),
+    "no TLS where it was asked for": (
+        replace(OFTEN, tls=True),
+        OFTEN,
+        LABELS,
+        World(),
+        {"wire_bytes_per_delivery"},
+    ),
     "3 bytes more of framing": (FEED, FEED, LABELS, World(padding_bytes=3), {"payload_bytes_per_delivery"}),
 }
 

@@ -4,6 +4,7 @@ Bytes are HTTP's, as the rows have them, unless a name says TCP. Written from th
 (reports/theory/patterns) is, and not from the servers' code, which the tests hold against it.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,10 @@ Counts = NDArray[np.int64]
 
 BODY: Final = '{"id":,"due_ns":,"published_ns":,"timestamp":"2026-11-24T08:00:00.000000Z","content":""}'
 """A message as JSON, its numbers and its content left out."""
+RECORD_BYTES: Final = 22
+"""What a record of TLS 1.3 adds (RFC 8446 section 5.2): a header of 5, a content type, and a tag of 16."""
+RECORD_HOLDS: Final = 16_384
+"""Bytes that a record may carry (RFC 8446 section 5.1)."""
 
 
 def body_bytes(ids: Counts, due_ns: Counts, published_ns: Counts, content_bytes: int) -> Counts:
@@ -31,15 +36,33 @@ def listed(_ids: Counts, bodies: Counts, _wakes: Counts) -> Any:
 
 
 def in_chunks(pieces: Counts, wakes: Counts) -> Any:
-    """Return the bytes of messages in chunks: each has its length in hexadecimal and two CRLF (RFC 9112 section 7.1).
+    """Return the bytes of messages, written in one chunk a wake-up."""
+    return _shared(pieces, wakes, _chunk_head)
 
-    wakes: number of the wake-up that each message was written in, ascending; a chunk holds all of one wake-up, and its
-    head is shared out.
+
+def _chunk_head(lengths: Counts) -> Counts:
+    """A length in hexadecimal and two CRLF (RFC 9112 section 7.1)."""
+    return np.searchsorted(16 ** np.arange(1, 15), lengths, side="right") + 1 + len("\r\n\r\n")
+
+
+def in_records(pieces: Counts, wakes: Counts) -> Any:
+    """Return the bytes of messages under TLS, of which each wake-up's are written at once."""
+    return _shared(pieces, wakes, lambda lengths: RECORD_BYTES * records(lengths))
+
+
+def records(written: Counts) -> Counts:
+    """Return how many TLS records each write becomes; no record holds of two."""
+    return -(-written // RECORD_HOLDS)
+
+
+def _shared(pieces: Counts, wakes: Counts, around: Callable[[Counts], Counts]) -> Any:
+    """Add to each message its share of what is around those of its wake-up, given how long they are together.
+
+    wakes: number of the wake-up that each message was written in, ascending.
     """
     _, which, members = np.unique(wakes, return_inverse=True, return_counts=True)
-    lengths = np.bincount(which, weights=pieces).astype(np.int64)
-    heads = np.searchsorted(16 ** np.arange(1, 15), lengths, side="right") + 1 + len("\r\n\r\n")
-    return pieces + (heads / members)[which]
+    lengths = np.rint(np.bincount(which, weights=pieces)).astype(np.int64)
+    return pieces + (around(lengths) / members)[which]
 
 
 def poll_bytes_per_s(

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from reports.theory.oracles import Floats
+from reports.theory.oracles.framing import RECORD_BYTES
 from reports.theory.predictions.conditions import Conditions, Counts
 
 STAMPED_BYTES: Final = len('{"type":"heartbeat","timestamp":"2026-01-01T00:00:00.000000Z"}')
@@ -24,6 +25,10 @@ class Heartbeats:
     length_bytes: int = 0
     asked: bool = False
     every_s: float | None = None
+
+    def wire_bytes(self, *, sealed: bool) -> int:
+        """Return its length as TCP has it: under TLS, with a record each for it and for its client's answer."""
+        return self.length_bytes + sealed * RECORD_BYTES * (1 + self.asked)
 
 
 NO_HEARTBEATS: Final = Heartbeats()

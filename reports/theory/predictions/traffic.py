@@ -5,7 +5,7 @@ says of itself differs from one to the next; how often they are sent is theory's
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from reports.data.columns import Table
 from reports.measures.costs import answered_in, between, delivered_between, looks, processes
 from reports.theory.oracles import Floats, poll_bytes_per_s, stream_bytes_per_s
-from reports.theory.oracles.framing import body_bytes
+from reports.theory.oracles.framing import RECORD_BYTES, body_bytes, in_records, records
 from reports.theory.predictions.conditions import (
     CLOCK_S,
     READ_S,
@@ -55,7 +55,7 @@ Framed = Callable[[Counts, Counts, Counts], Any]
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """What was recorded of one cell. framed, heartbeats: of its pattern; content_bytes: of a message; None where its
-    body is not ours to know.
+    body is not ours to know. sealed: under TLS, our server's.
     """
 
     framed: Framed
@@ -67,6 +67,7 @@ class Rows:
     from_ns: int
     until_ns: int
     content_bytes: int | None
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def poll_traffic(at: Conditions, rows: Rows, expected: Expected, *, held: bool) 
     seen = _between(rows)
     if seen is None:
         return found
-    each = heads * (1 - ratio.theory) + empty * ratio.theory
+    each = heads * (1 - ratio.theory) + empty * ratio.theory + _records_bytes(rows, answered)
     under_way = _held_under_way(at, seen) if held else _short_under_way(at)
     middle = float(np.mean([expected.answers(*span) for span in seen.spans])) * at.clients / seen.delivered
     low, high = (middle * edge / rate.theory for edge in (rate.low, rate.high))
@@ -133,9 +134,11 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     found = _payload(at, rows, message, split)
     margin = EXACT_BYTES + 0.05 * (theory - message) + split
     found |= {"http_bytes_per_delivery": Bound(theory, theory - margin, theory + margin)}
+    rows = _on_wire(rows)
     seen = _between(rows)
     if seen is None:
         return found
+    split = _split_bytes(rows)
     cut = _line_under_way(at, seen, at.clients * (at.cost + READ_S) + at.tail_slack) * at.clients / seen.delivered
     margin = EXACT_BYTES + cut * seen.message + split
     arrived = at.published + at.delay
@@ -147,7 +150,7 @@ def stream_traffic(at: Conditions, rows: Rows, _expected: Expected) -> dict[str,
     beaten = [beats(rows.heartbeats, at, *span) for span in seen.spans]
     few, many = (float(share) for share in np.mean(beaten, axis=0) * at.clients / seen.delivered)
     beat, rest, answered = SEGMENTS_OF_A_HEARTBEAT
-    each_bytes, mean = rows.heartbeats.length_bytes, (few + many) / 2
+    each_bytes, mean = rows.heartbeats.wire_bytes(sealed=rows.sealed), (few + many) / 2
     wire = (mean * each_bytes, few * each_bytes - margin, many * each_bytes + margin)
     return found | {
         "wire_bytes_per_delivery": Bound(*(seen.message + more for more in wire)),
@@ -190,6 +193,18 @@ def _framed_bytes(rows: Rows, wakes: Counts) -> Floats:
     return np.asarray(rows.framed(ids, bodies, wakes), np.float64)
 
 
+def _on_wire(rows: Rows) -> Rows:
+    """Return rows whose messages are as long as TCP has them: with a share of the TLS record of their wake-up."""
+    if not rows.sealed:
+        return rows
+    return replace(rows, framed=lambda *each: in_records(rows.framed(*each), each[-1]))
+
+
+def _records_bytes(rows: Rows, answered: Table) -> float:
+    """Mean bytes of the TLS records around a request and its answer, each of which is written at once."""
+    return RECORD_BYTES * float(1 + records(answered["bytes_in"].to_numpy()).mean()) if rows.sealed else 0.0
+
+
 def _message_bytes(rows: Rows, deliveries: Table) -> float:
     """Mean bytes of the messages that these deliveries brought, with their own framing: by the formats, or as seen."""
     if rows.content_bytes is None:
@@ -208,7 +223,10 @@ def _heads(requests: Table, message: float) -> float:
 
 
 def _between(rows: Rows) -> Looks | None:
-    """Return what the kernel's counters are divided by; None where there are none."""
+    """Return what the kernel's counters are divided by; None where there are none.
+
+    And where a TLS handshake may be among them: the bytes of certificates and session tickets are not known.
+    """
     found = looks(processes(rows.samples[rows.samples["role"] == "generator"]), rows.from_ns, rows.until_ns)
     if not found:
         return None
@@ -220,7 +238,15 @@ def _between(rows: Rows) -> Looks | None:
     inside = rows.deliveries[rows.deliveries["received_ns"].between(from_ns, until_ns, inclusive="right")]
     spans = [((first - rows.from_ns) / 1e9, (last - rows.from_ns) / 1e9) for first, last in edges_ns]
     opened = int(sum(last["connections"] - first["connections"] for first, last in found))
+    if rows.sealed and (opened or _answered_first_ns(rows.requests) > from_ns):
+        return None
     return Looks(spans, delivered, _message_bytes(rows, inside), opened)
+
+
+def _answered_first_ns(requests: Table) -> float:
+    """Return by when every user had a first byte of an answer, which comes behind all that is of the handshake."""
+    first_ns = requests["first_byte_ns"].astype(float)
+    return float(first_ns.mask(first_ns <= 0, np.inf).groupby(requests["user"]).min().max())
 
 
 def _line_under_way(at: Conditions, seen: Looks, lasts: float) -> float:
